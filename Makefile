@@ -1,0 +1,63 @@
+# Everything here is a short name for a command that can be typed as well. Nothing is needed but Go, a C compiler for the race
+# detector, and Docker for "make image".
+
+# disable_grpc_modules leaves out about 13 MB of gRPC that FCM's SDK brings along and pushes do not use.
+TAGS     ?= disable_grpc_modules
+FUZZTIME ?= 10s
+IMAGE    ?= hongyan
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race check fmt vet tidy fresh generate golden fuzz bench run-dev image clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build worker, publisher and sandbox into bin/
+	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '-s -w' -o bin/ ./cmd/worker ./cmd/publisher ./cmd/sandbox
+
+test: ## Run the tests without the race detector, and without the slow ones
+	go test -short ./...
+
+race: ## Run all tests with the race detector, as the README says
+	go test -race -timeout 15m ./...
+
+check: fmt vet race fresh tidy ## All that a change must pass: format, vet, tests, generated pages, go.mod
+
+fmt: ## Say which files are not formatted
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; }
+
+vet: ## Run go vet
+	go vet ./...
+
+tidy: ## Say whether go.mod and go.sum are tidy
+	go mod tidy -diff
+
+fresh: ## Say whether the generated pages are fresh
+	go test -run '^TestFresh$$' ./internal/reference
+
+generate: ## Write docs/vendors.md and docs/config.md, in both languages
+	go run ./internal/reference/generate
+
+golden: ## Write every driver's golden requests anew; read the difference before you commit it
+	go test -run '^TestConformance$$/^golden$$' $$(dirname $$(grep -l 'vendortest\.Run(' internal/vendors/*/*_test.go) | sort -u | sed 's|^|./|') -update
+
+fuzz: ## Fuzz each target for FUZZTIME (10s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/^func //'); do \
+			echo "$$dir $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
+		done; \
+	done
+
+bench: ## Run the Go benchmarks, then the whole pipeline's (see docs/performance.md)
+	go test -run '^$$' -bench . -benchmem ./...
+	go run -tags $(TAGS) ./cmd/publisher bench
+
+run-dev: ## Start everything on this machine and watch pushes arrive
+	go run -tags $(TAGS) ./cmd/worker dev
+
+image: ## Build the image
+	docker build -t $(IMAGE) .
+
+clean: ## Remove what "make build" made
+	rm -rf bin
