@@ -1,0 +1,344 @@
+package vendors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// NewHTTP turns the two pure halves of a vendor into a driver for one certificate.
+func NewHTTP(wire Wire, common *Common, env Env) (Driver, error) {
+	client, err := NewClient(common)
+	if err != nil {
+		return nil, err
+	}
+	d := &httpDriver{wire: wire, client: client, timeout: common.CallTimeout()}
+	d.preparer, _ = wire.(Preparer)
+	var fetch TokenFetch
+	switch wire := wire.(type) {
+	case Authenticator:
+		fetch = func(ctx context.Context, now time.Time) (AccessToken, error) { return d.fetchToken(ctx, wire, now) }
+	case Signer:
+		fetch = func(_ context.Context, now time.Time) (AccessToken, error) {
+			token, err := wire.Sign(now)
+			if err != nil {
+				return AccessToken{}, &TokenError{Result{Reason: BadCredentials, Err: err}}
+			}
+			return token, nil
+		}
+	default:
+		return d, nil
+	}
+	if env.Tokens == nil {
+		return nil, errors.New("vendors: this vendor needs Env.Tokens")
+	}
+	d.tokens = env.Tokens(common.ID, fetch)
+	return d, nil
+}
+
+// NewClient is an HTTP client for one certificate's endpoint: its own connections, so that a sick vendor hurts only itself.
+func NewClient(common *Common) (*http.Client, error) {
+	tlsConfig, err := common.TLS()
+	if err != nil {
+		return nil, err
+	}
+	perHost := common.Concurrency
+	if perHost <= 0 {
+		perHost = 64
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+			TLSClientConfig:       tlsConfig,
+			TLSHandshakeTimeout:   5 * time.Second,
+			ForceAttemptHTTP2:     true,
+			MaxIdleConns:          perHost,
+			MaxIdleConnsPerHost:   perHost,
+			IdleConnTimeout:       90 * time.Second,
+			ExpectContinueTimeout: time.Second,
+		},
+		// A vendor's API does not redirect; following one would carry secrets elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+type httpDriver struct {
+	wire     Wire
+	preparer Preparer
+	client   *http.Client
+	tokens   TokenSource
+	timeout  time.Duration
+}
+
+func (d *httpDriver) Limits() Limits { return d.wire.Limits() }
+
+func (d *httpDriver) Close() { d.client.CloseIdleConnections() }
+
+// Push makes the call. A token that turned out to be too old is fetched anew and the devices that met it are sent again, once; a text
+// that the vendor's content check refused is sent again in its generic form, once. Both are one call that the vendor had answered
+// without accepting, so nothing can be shown twice. Where an answer asks for [Result.Alone], a few devices are probed.
+func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	results, token := d.call(ctx, parent, batch)
+	results = d.again(results, batch, func(r Result) bool { return r.Reason == AuthExpired && d.tokens != nil }, func(b Batch) []Result {
+		d.tokens.Invalidate(token)
+		rs, fresh := d.call(ctx, parent, b)
+		for i := range rs {
+			if rs[i].Reason == AuthExpired && fresh != "" && fresh != token {
+				rs[i].Reason = BadCredentials // even a token fetched just now is refused
+			}
+		}
+		return rs
+	})
+	results = d.again(results, batch, func(r Result) bool { return r.Alone }, func(b Batch) []Result {
+		return d.probe(ctx, parent, b, results)
+	})
+	return d.again(results, batch, func(r Result) bool { return r.Rephrase && !batch.Generic }, func(b Batch) []Result {
+		b.Generic = true
+		rs, _ := d.call(ctx, parent, b)
+		return rs
+	})
+}
+
+// maxProbes bounds the calls that [Result.Alone] costs.
+const maxProbes = 5
+
+// probe sends up to maxProbes devices of the batch, spread over it, in calls of their own. Where all of them turn out dead, the vendor
+// meant what it said and the rest are dead too; else the rest keep what they had, and are tried again in other company.
+func (d *httpDriver) probe(ctx, parent context.Context, batch Batch, had []Result) []Result {
+	n := len(batch.Devices)
+	results := make([]Result, n)
+	var rest Result
+	for _, r := range had {
+		if r.Alone {
+			rest = r
+			break
+		}
+	}
+	probes := min(n, maxProbes)
+	dead := 0
+	probed := make([]bool, n)
+	for k := range probes {
+		i := k * n / probes
+		single := batch
+		single.Devices = batch.Devices[i : i+1]
+		rs, _ := d.call(ctx, parent, single)
+		results[i], probed[i] = rs[0], true
+		results[i].Alone = false
+		if rs[0].Reason == BadToken {
+			dead++
+			rest.Code, rest.Err = rs[0].Code, rs[0].Err
+		} else if rs[0].Reason != Accepted {
+			break // in trouble: more calls would not help
+		}
+	}
+	rest.Alone = false
+	if dead == probes {
+		rest.Reason = BadToken
+	}
+	for i := range results {
+		if !probed[i] {
+			results[i] = rest
+		}
+	}
+	return results
+}
+
+// again calls push for the devices whose result is chosen, and puts the new results in their places.
+func (d *httpDriver) again(results []Result, batch Batch, chosen func(Result) bool, push func(Batch) []Result) []Result {
+	var at []int
+	for i, r := range results {
+		if chosen(r) {
+			at = append(at, i)
+		}
+	}
+	if len(at) == 0 {
+		return results
+	}
+	sub := batch
+	sub.Devices = make([]Device, len(at))
+	for k, i := range at {
+		sub.Devices[k] = batch.Devices[i]
+	}
+	for k, r := range push(sub) {
+		results[at[k]] = r
+	}
+	return results
+}
+
+// call makes one round of calls and says which token it used.
+func (d *httpDriver) call(ctx, parent context.Context, batch Batch) ([]Result, string) {
+	n := len(batch.Devices)
+	var token string
+	if d.tokens != nil {
+		var err error
+		if token, err = d.tokens.Token(ctx); err != nil {
+			var te *TokenError
+			if errors.As(err, &te) {
+				r := te.Result
+				r.Err = te
+				return All(n, r), ""
+			}
+			return All(n, TransportResult(parent, err)), ""
+		}
+	}
+	if d.preparer != nil {
+		req, err := d.preparer.Prepare(ctx, batch, token)
+		if err != nil {
+			return All(n, Result{Reason: BadPayload, Err: err}), token
+		}
+		if req != nil {
+			resp, err := d.do(req)
+			if err != nil {
+				return All(n, TransportResult(parent, err)), token
+			}
+			handle, result := d.preparer.Prepared(resp)
+			if result.Reason != Accepted {
+				return All(n, result), token
+			}
+			batch.Prepared = handle
+		}
+	}
+	req, err := d.wire.Request(ctx, batch, token)
+	if err != nil {
+		return All(n, Result{Reason: BadPayload, Err: err}), token
+	}
+	resp, err := d.do(req)
+	if err != nil {
+		return All(n, TransportResult(parent, err)), token
+	}
+	results := d.wire.Interpret(resp, batch)
+	for i := range results {
+		if results[i].RetryAfter == 0 && results[i].Reason != Accepted {
+			results[i].RetryAfter = resp.RetryAfter
+		}
+	}
+	return results, token
+}
+
+func (d *httpDriver) fetchToken(ctx context.Context, auth Authenticator, now time.Time) (AccessToken, error) {
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	req, err := auth.TokenRequest(ctx, now)
+	if err != nil {
+		return AccessToken{}, &TokenError{Result{Reason: BadCredentials, Err: err}}
+	}
+	resp, err := d.do(req)
+	if err != nil {
+		return AccessToken{}, &TokenError{TransportResult(parent, err)}
+	}
+	token, result := auth.InterpretToken(resp, now)
+	if result.Reason != Accepted {
+		if result.RetryAfter == 0 {
+			result.RetryAfter = resp.RetryAfter
+		}
+		return AccessToken{}, &TokenError{result}
+	}
+	return token, nil
+}
+
+func (d *httpDriver) do(req *http.Request) (Response, error) { return Do(d.client, req) }
+
+// Do makes a call and reads the answer, up to [MaxResponse]. Its errors name neither the URL nor anything of the request.
+func Do(client *http.Client, req *http.Request) (Response, error) {
+	resp, err := client.Do(req)
+	if err != nil {
+		return Response{}, redact(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxResponse+1))
+	if err != nil {
+		return Response{}, redact(err)
+	}
+	if len(body) > MaxResponse {
+		return Response{}, fmt.Errorf("answer is longer than %d bytes", MaxResponse)
+	}
+	return Response{Status: resp.StatusCode, Header: resp.Header, Body: body, RetryAfter: ParseRetryAfter(resp.Header)}, nil
+}
+
+// redact drops the URL, which may hold a device's token.
+func redact(err error) error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return ue.Err
+	}
+	return err
+}
+
+// TransportResult is the result of a call that got no answer. parent is the context without the call's own deadline: when it was
+// cancelled, the shutdown was ours.
+func TransportResult(parent context.Context, err error) Result {
+	err = redact(err)
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(parent.Err(), context.Canceled):
+		return Result{Reason: Interrupted, Err: err}
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return Result{Reason: Timeout, Err: err}
+	default:
+		return Result{Reason: Unavailable, Err: err}
+	}
+}
+
+// maxRetryAfter bounds what a vendor may ask for: a day, its longest quota period.
+const maxRetryAfter = 24 * time.Hour
+
+// ParseRetryAfter reads a Retry-After header (RFC 9110, 10.2.3) in either form, at most a day. The HTTP date is measured against the
+// answer's own Date header, so that our clock does not matter; without one it is ignored.
+func ParseRetryAfter(h http.Header) time.Duration {
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if v == "" {
+		return 0
+	}
+	if secs, err := strconv.ParseInt(v, 10, 64); err == nil {
+		if secs < 0 {
+			return 0
+		}
+		if secs > int64(maxRetryAfter/time.Second) {
+			return maxRetryAfter
+		}
+		return time.Duration(secs) * time.Second
+	}
+	at, err := http.ParseTime(v)
+	if err != nil {
+		return 0
+	}
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(date), 0), maxRetryAfter)
+}
+
+// HTTPResult is the reason that an HTTP status alone gives, for answers whose body says no more.
+func HTTPResult(resp Response) Result {
+	r := Result{Code: "HTTP " + strconv.Itoa(resp.Status), RetryAfter: resp.RetryAfter}
+	switch s := resp.Status; {
+	case s == http.StatusUnauthorized:
+		r.Reason = AuthExpired
+	case s == http.StatusForbidden, s == http.StatusNotFound, s == http.StatusMethodNotAllowed:
+		r.Reason = BadCredentials
+	case s == http.StatusTooManyRequests:
+		r.Reason = RateLimited
+	case s == http.StatusRequestTimeout, s >= 500:
+		r.Reason = Unavailable
+	case s >= 400:
+		r.Reason = BadPayload
+	default:
+		// A 2xx or 3xx whose body could not be read: nobody knows whether it was accepted.
+		r.Reason = Unavailable
+		r.Err = errors.New("unreadable answer")
+	}
+	return r
+}
