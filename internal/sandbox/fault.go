@@ -1,0 +1,187 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Kinds of faults. The first group is answered by each vendor's fake in the vendor's own way, the second by the sandbox for all.
+const (
+	FaultDeadToken   = "dead_token"   // the token is dead
+	FaultPartial     = "partial"      // of a batch, the devices whose token matches fail as dead, the rest are accepted
+	FaultThrottle    = "throttle"     // too fast; RetryAfter where the vendor has such a header
+	FaultQuota       = "quota"        // the day's quota is used up
+	FaultExpiredAuth = "expired_auth" // the access token or JWT is called too old
+	FaultCode        = "code"         // Fault.Code in the vendor's own answer
+
+	FaultServerError = "server_error" // HTTP Fault.Status, 500 when it is 0
+	FaultGarbage     = "garbage"      // HTTP 200 with a body that is no answer
+	FaultHang        = "hang"         // reads the request and says nothing until the fault is cleared; then goes on
+	FaultSlow        = "slow"         // waits for Delay, then goes on
+	FaultResetBefore = "reset_before" // closes the connection, nothing accepted
+	FaultResetAfter  = "reset_after"  // accepts, then closes the connection without an answer
+)
+
+// FaultKinds lists all kinds.
+var FaultKinds = []string{
+	FaultDeadToken, FaultPartial, FaultThrottle, FaultQuota, FaultExpiredAuth, FaultCode,
+	FaultServerError, FaultGarbage, FaultHang, FaultSlow, FaultResetBefore, FaultResetAfter,
+}
+
+// generalKinds are answered by the sandbox, the same for all vendors.
+var generalKinds = []string{FaultServerError, FaultGarbage, FaultHang, FaultSlow, FaultResetBefore, FaultResetAfter}
+
+// Fault is a trouble that is armed for a vendor.
+type Fault struct {
+	ID     int    `json:"id"`
+	Vendor string `json:"vendor"`
+	Kind   string `json:"kind"`
+	// Token restricts the fault to calls or devices with this token; empty means all.
+	Token string `json:"token,omitempty"`
+	// Times is how often it strikes before it clears itself; 0 means until cleared.
+	Times int `json:"times,omitzero"`
+	// RetryAfter, for throttle, and Delay, for slow, are in seconds.
+	RetryAfter float64 `json:"retry_after,omitzero"`
+	Delay      float64 `json:"delay,omitzero"`
+	// Status is the HTTP status of server_error.
+	Status int `json:"status,omitzero"`
+	// Code is the vendor's own code of kind code, such as "80300007".
+	Code string `json:"code,omitempty"`
+
+	cleared chan struct{}
+}
+
+// Arm adds a fault and returns its id.
+func (c *Core) Arm(f Fault) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faultID++
+	f.ID, f.cleared = c.faultID, make(chan struct{})
+	c.faults = append(c.faults, &f)
+	return f.ID
+}
+
+// Clear removes a fault by id, or with id 0 every fault of the vendor, or with an empty vendor every fault, and returns how many there
+// were. Hanging calls go on; a hang that has struck its last time can be cleared as long as nobody did.
+func (c *Core) Clear(vendor string, id int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	gone := func(f *Fault) bool {
+		gone := (id == 0 || f.ID == id) && (vendor == "" || f.Vendor == vendor)
+		if gone {
+			close(f.cleared)
+		}
+		return gone
+	}
+	before := len(c.faults) + len(c.spent)
+	c.faults = slices.DeleteFunc(c.faults, gone)
+	c.spent = slices.DeleteFunc(c.spent, gone)
+	return before - len(c.faults) - len(c.spent)
+}
+
+// Faults returns the armed faults.
+func (c *Core) Faults() []Fault {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	faults := make([]Fault, len(c.faults))
+	for i, f := range c.faults {
+		faults[i] = *f
+	}
+	return faults
+}
+
+// Strike finds the first armed fault of one of the kinds for this vendor and token, uses it up by one, and returns a copy. A fake asks
+// with each device's token; a call as a whole asks with the empty token, which only faults without one match.
+func (c *Core) Strike(vendor, token string, kinds ...string) (Fault, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, f := range c.faults {
+		if f.Vendor != vendor || f.Token != "" && f.Token != token || !slices.Contains(kinds, f.Kind) {
+			continue
+		}
+		if f.Times > 0 {
+			if f.Times--; f.Times == 0 {
+				c.faults = slices.Delete(c.faults, i, i+1)
+				if f.Kind == FaultHang {
+					c.spent = append(c.spent, f)
+				}
+			}
+		}
+		return *f, true
+	}
+	return Fault{}, false
+}
+
+// general applies the faults that are the same for every vendor around a fake's push API. The request is read first: net/http does not
+// notice that a client left before that.
+func (c *Core) general(vendor string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(io.LimitReader(r.Body, 64<<20))
+		if err != nil {
+			return // the client left
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		c.Request(vendor)
+		f, struck := c.Strike(vendor, c.aimed(vendor, r.URL.Path, body), generalKinds...)
+		if !struck {
+			next.ServeHTTP(w, r)
+			return
+		}
+		switch f.Kind {
+		case FaultServerError:
+			status := f.Status
+			if status == 0 {
+				status = http.StatusInternalServerError
+			}
+			if f.RetryAfter > 0 {
+				w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter)))
+			}
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "<html><body>"+http.StatusText(status)+"</body></html>")
+		case FaultGarbage:
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, "{\"\x00garbage")
+		case FaultHang:
+			select {
+			case <-f.cleared:
+				next.ServeHTTP(w, r)
+			case <-r.Context().Done():
+				panic(http.ErrAbortHandler) // the client left, or the sandbox stops: no answer either way
+			}
+		case FaultSlow:
+			if !wait(r.Context(), time.Duration(f.Delay*float64(time.Second))) {
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		case FaultResetBefore:
+			panic(http.ErrAbortHandler)
+		case FaultResetAfter:
+			next.ServeHTTP(discard{http.Header{}}, r)
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// discard is a ResponseWriter for an answer that nobody will read.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}

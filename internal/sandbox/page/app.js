@@ -1,0 +1,231 @@
+// The live view: asks for what was accepted before, then listens.
+
+import { age, card, cardID } from "./card.js";
+import { $, call, make } from "./dom.js";
+import { clearFaultsOf, openFault, showFaults } from "./faults.js";
+import { switchLanguage, translate, words } from "./i18n.js";
+import { vendorIDs, vendorName } from "./vendors.js";
+
+const mostCards = 120;
+
+const shown = new Map(); // card id → {push, el}, oldest first
+let only = vendorIDs.includes(location.hash.slice(1)) ? location.hash.slice(1) : "";
+let paused = null; // while paused: what waits to be shown
+let missed = 0;
+let state = { counts: {}, faults: [] };
+let violations = [];
+
+// show puts a push on top. One that replaces an earlier one takes its place on the screen.
+function show(p, fresh) {
+  if (only && p.vendor !== only) return;
+  if (paused) {
+    paused.push(p);
+    if (paused.length > mostCards) paused.shift();
+    showPause();
+    return;
+  }
+  const id = cardID(p);
+  const before = shown.get(id);
+  if (before && before.push.seq === p.seq && before.push.at === p.at) return;
+  before?.el.remove();
+  shown.delete(id);
+  const el = card(p, openFault);
+  if (fresh) el.classList.add("fresh");
+  $("feed").prepend(el);
+  shown.set(id, { push: p, el });
+  while (shown.size > mostCards) {
+    const [oldest, { el }] = shown.entries().next().value;
+    el.remove();
+    shown.delete(oldest);
+  }
+  $("empty").hidden = true;
+  if (fresh) announce();
+}
+
+// load starts the view anew with what the sandbox remembers.
+async function load() {
+  try {
+    const pushes = await call("GET", `pushes?limit=${mostCards}&vendor=${only}`, undefined, words.unreachable);
+    wipe();
+    for (const p of pushes) show(p, false);
+    return pushes.length ? pushes[pushes.length - 1].seq : 0;
+  } catch {
+    return 0; // the stream tries again
+  }
+}
+
+function wipe() {
+  shown.clear();
+  missed = 0;
+  $("feed").replaceChildren();
+  $("missed").hidden = true;
+  $("empty").hidden = false;
+}
+
+// redraw draws everything again, in another language.
+function redraw() {
+  const pushes = [...shown.values()].map(c => c.push);
+  const open = missed;
+  wipe();
+  for (const p of pushes) show(p, false);
+  showMissed(open);
+  showFilter();
+  showState();
+  showRules();
+  showPause();
+  showTheme();
+  $("language").textContent = words.language;
+  $("language").lang = words.language === "中文" ? "zh-CN" : "en";
+  showLive($("live").dataset.state);
+}
+
+function showMissed(n) {
+  missed += n;
+  $("missed").hidden = missed === 0;
+  $("missed").textContent = words.missed(missed);
+}
+
+let news = 0, speaking = null;
+function announce() {
+  news++;
+  speaking ??= setTimeout(() => {
+    $("announce").textContent = words.arrived(news);
+    news = 0;
+    speaking = null;
+  }, 2000);
+}
+
+function showLive(is) {
+  $("live").dataset.state = is;
+  $("live-text").textContent = words[is];
+}
+
+function listen(after) {
+  const events = new EventSource("/sandbox/api/events?after=" + after);
+  events.onopen = () => showLive("live");
+  events.onerror = () => {
+    showLive("lost");
+    if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(after), 3000);
+  };
+  events.addEventListener("push", e => show(JSON.parse(e.data), true));
+  events.addEventListener("missed", e => showMissed(JSON.parse(e.data).missed));
+  events.addEventListener("state", e => {
+    const broken = total("violations");
+    state = JSON.parse(e.data);
+    showState();
+    if (total("violations") !== broken) loadRules();
+  });
+}
+
+const total = what => Object.values(state.counts).reduce((sum, c) => sum + c[what], 0);
+
+function showState() {
+  for (const dd of document.querySelectorAll("[data-total]")) dd.textContent = total(dd.dataset.total).toLocaleString();
+  document.querySelector("[data-total=violations]").classList.toggle("bad", total("violations") > 0);
+  for (const [id, button] of filterButtons) button.querySelector(".number").textContent = (id ? state.counts[id]?.accepted ?? 0 : total("accepted")).toLocaleString();
+  $("vendors").replaceChildren(...vendorIDs.map(vendorRow));
+  showFaults(state.faults);
+}
+
+function vendorRow(id) {
+  const c = state.counts[id] ?? { accepted: 0, repeats: 0, refused: 0, violations: 0 };
+  const arm = make("button", words.armShort, { type: "button", "aria-label": words.armFor(vendorName(id)) });
+  arm.addEventListener("click", () => openFault(id));
+  const armed = state.faults.filter(f => f.vendor === id).length;
+  const clear = armed ? make("button.armed", "× " + armed, { type: "button", "aria-label": words.clearVendor(vendorName(id)), title: words.clearVendor(vendorName(id)) }) : null;
+  clear?.addEventListener("click", () => clearFaultsOf(id));
+  return make("tr", [
+    make("th", [make("span.mark"), make("span", vendorName(id))], { scope: "row" }),
+    ...["accepted", "repeats", "refused", "violations"].map(n => make("td" + (n === "violations" && c[n] ? ".bad" : ""), c[n].toLocaleString())),
+    make("td.acts", [clear, arm]),
+  ], { "data-vendor": id });
+}
+
+async function loadRules() {
+  try {
+    violations = await call("GET", "violations", undefined, words.unreachable);
+    showRules();
+  } catch { /* the next state asks again */ }
+}
+
+// showRules lists each broken rule once, with how often, the newest first.
+function showRules() {
+  const rules = new Map();
+  for (const v of violations) {
+    const id = [v.vendor, v.code, v.rule].join("\u0000");
+    const times = (rules.get(id)?.times ?? 0) + 1;
+    rules.delete(id);
+    rules.set(id, { ...v, times });
+  }
+  $("rules-number").textContent = rules.size;
+  $("no-rules").hidden = rules.size > 0;
+  $("rules").replaceChildren(...[...rules.values()].reverse().slice(0, 100).map(v => make("li", [
+    make("p", v.rule, { dir: "auto" }),
+    make("small", [make("span.mark"), make("span", vendorName(v.vendor)), make("code", v.code), make("span", age(v.at)), v.times > 1 ? make("span.tag.is-repeat", "×" + v.times) : null]),
+  ], { "data-vendor": v.vendor })));
+}
+
+let filterButtons = new Map();
+function showFilter() {
+  filterButtons = new Map(["", ...vendorIDs].map(id => {
+    const button = make("button", [id ? make("span.mark") : null, make("span", id ? vendorName(id) : words.all), make("span.number", "0")],
+      { type: "button", "aria-pressed": String(only === id), "data-vendor": id });
+    button.addEventListener("click", () => {
+      only = id;
+      history.replaceState(null, "", id ? "#" + id : location.pathname);
+      showFilter();
+      showState();
+      load();
+    });
+    return [id, button];
+  }));
+  $("filter").replaceChildren(...filterButtons.values());
+}
+
+function showPause() {
+  $("pause").textContent = paused ? words.resume(paused.length) : words.pause;
+  $("pause").setAttribute("aria-pressed", String(paused !== null));
+}
+
+$("pause").addEventListener("click", () => {
+  const waiting = paused;
+  paused = paused ? null : [];
+  for (const p of waiting ?? []) show(p, true);
+  showPause();
+});
+
+$("clear").addEventListener("click", wipe);
+
+const themes = ["auto", "light", "dark"];
+let theme = themes.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "auto";
+function showTheme() {
+  document.documentElement.dataset.theme = theme;
+  $("theme").textContent = words["theme" + theme[0].toUpperCase() + theme.slice(1)];
+}
+$("theme").addEventListener("click", () => {
+  theme = themes[(themes.indexOf(theme) + 1) % themes.length];
+  localStorage.setItem("theme", theme);
+  showTheme();
+});
+
+$("language").addEventListener("click", () => {
+  switchLanguage();
+  redraw();
+});
+
+// On a narrow screen the panels stand before the notifications, closed.
+const wide = matchMedia("(min-width: 1100px)");
+const openPanels = () => document.querySelectorAll("details.panel").forEach(d => { d.open = wide.matches; });
+wide.addEventListener("change", openPanels);
+openPanels();
+
+setInterval(() => {
+  for (const { push, el } of shown.values()) el.querySelector(".when").textContent = age(push.at);
+}, 30000);
+
+translate();
+showLive("connecting");
+redraw();
+const seen = await load();
+await loadRules();
+listen(seen);
