@@ -1,0 +1,197 @@
+package apns
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/sideshow/apns2"
+	"github.com/sideshow/apns2/token"
+	"golang.org/x/net/http2"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Driver makes the driver. It connects with the first push, not here.
+func (c *Config) Driver(vendors.Env) (vendors.Driver, error) {
+	tlsConfig, err := c.TLS()
+	if err != nil {
+		return nil, err
+	}
+	d := &driver{config: c, timeout: c.CallTimeout(), voipTopic: c.Topic + ".voip", reader: newReader()}
+	var cert tls.Certificate
+	if c.Key != "" {
+		if d.token, err = newToken(c); err != nil {
+			return nil, fmt.Errorf("apns: %w", err)
+		}
+	} else {
+		if cert, err = parseCertificate(c.Certificate, c.CertificatePassword); err != nil {
+			return nil, fmt.Errorf("apns: certificate %w", err)
+		}
+		tlsConfig.Certificates = []tls.Certificate{cert}
+	}
+	for range c.connections() {
+		d.lanes = append(d.lanes, newLane(d.client(cert), tlsConfig, d.reader))
+	}
+	return d, nil
+}
+
+// client is an apns2 client with a transport of its own.
+func (d *driver) client(cert tls.Certificate) *apns2.Client {
+	client := apns2.NewTokenClient(d.token)
+	if d.token == nil {
+		client = apns2.NewClient(cert)
+	}
+	client.Host = d.config.host()
+	client.HTTPClient.Timeout = 0 // the context has the deadline
+	// APNs does not redirect; following one would carry the token elsewhere.
+	client.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	transport := client.HTTPClient.Transport.(*http2.Transport)
+	transport.DisableCompression = true // answers are a line long
+	transport.ReadIdleTimeout = pingIdle
+	return client
+}
+
+// pingIdle is after how long a silent connection is asked whether it lives. Apple would have an hour; a minute is less than a NAT or a
+// load balancer forgets a connection in. A connection that dies under load is found sooner, by maxFailures.
+const pingIdle = time.Minute
+
+type driver struct {
+	config    *Config
+	timeout   time.Duration
+	voipTopic string
+	token     *token.Token // nil with a certificate
+	reader    reader
+	lanes     []*lane
+	turn      atomic.Uint32
+	fitted    fittedTexts
+}
+
+// Limits say one device a call: APNs has no batches.
+func (d *driver) Limits() vendors.Limits { return vendors.Limits{Batch: 1} }
+
+// Close closes the connections and waits for their writers.
+func (d *driver) Close() {
+	for _, l := range d.lanes {
+		l.close()
+	}
+}
+
+// Push sends to each device of the batch, of which there is one.
+func (d *driver) Push(ctx context.Context, batch vendors.Batch) []vendors.Result {
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	results := make([]vendors.Result, len(batch.Devices))
+	for i := range batch.Devices {
+		results[i] = d.push(ctx, parent, batch.Now, &batch.Devices[i])
+	}
+	return results
+}
+
+// placeholder is what apns2 marshals; the lane puts the real payload in its place.
+const placeholder = "{}"
+
+// errWrongToken is told of a token that is not hexadecimal. apns2 would put it into the URL as it is.
+var errWrongToken = errors.New("the device token is not hexadecimal")
+
+func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.Device) vendors.Result {
+	if !isHex(dev.Token) {
+		return vendors.Result{Reason: vendors.BadToken, Code: apns2.ReasonBadDeviceToken, Err: errWrongToken}
+	}
+	n := dev.Notification
+	body, err := d.payload(n, dev.Badge)
+	if err != nil {
+		return vendors.Result{Reason: vendors.BadPayload, Code: apns2.ReasonPayloadTooLarge, Err: err}
+	}
+	push := &apns2.Notification{
+		ApnsID: uuid(dev.Key), CollapseID: collapseID(n.Key), DeviceToken: dev.Token,
+		Topic: d.config.Topic, PushType: apns2.PushTypeAlert, Priority: apns2.PriorityHigh, Payload: placeholder,
+	}
+	switch {
+	case n.VoIP:
+		push.Topic, push.PushType = d.voipTopic, apns2.PushTypeVOIP
+	case d.level(n) == passive:
+		push.Priority = apns2.PriorityLow // nothing that lights the screen, so the phone may choose the moment
+	}
+	x := exchange{body: body, expiration: expiration(n, now, d.config.TTL)}
+	l := d.lane()
+	r := d.send(ctx, parent, l, push, &x)
+	switch r.Code {
+	case apns2.ReasonExpiredProviderToken:
+		if d.token == nil {
+			r.Reason = vendors.BadCredentials
+			break
+		}
+		renewed := renew(d.token, x.bearer, now)
+		if r = d.send(ctx, parent, l, push, &x); r.Reason == vendors.AuthExpired {
+			r.Reason = vendors.BadCredentials
+			if !renewed {
+				r.Err = errors.New("APNs calls a provider token expired that is younger than 20 minutes: check this machine's clock")
+			}
+		}
+	case reasonUnrelatedKeyID:
+		l.drop(x.last)
+		r = d.send(ctx, parent, l, push, &x)
+	case apns2.ReasonShutdown, apns2.ReasonIdleTimeout:
+		l.drop(x.last) // for the next push; this one is tried again by whoever called
+	}
+	return r
+}
+
+// send makes one call.
+func (d *driver) send(ctx, parent context.Context, l *lane, push *apns2.Notification, x *exchange) vendors.Result {
+	x.reset()
+	if _, err := l.client.PushWithContext(context.WithValue(ctx, exchangeKey{}, x), push); err != nil {
+		return failed(parent, err)
+	}
+	return d.reader.interpret(x.answer)
+}
+
+// lane picks the next lane in turn, passing over those whose connection is just being opened or full.
+func (d *driver) lane() *lane {
+	n := uint32(len(d.lanes))
+	start := d.turn.Add(1)
+	for i := range n {
+		if l := d.lanes[(start+i)%n]; !l.busy() {
+			return l
+		}
+	}
+	return d.lanes[start%n]
+}
+
+// voipStore is how long APNs keeps a VoIP push for a phone that is off. Apple asks for "0, or only a few seconds": a later one would
+// ring for a call that is over.
+const voipStore = 5 * time.Second
+
+// maxStore is how long APNs keeps a push at most.
+const maxStore = 30 * 24 * time.Hour
+
+// expiration is the header apns-expiration: the deadline in seconds since the epoch, or "0", "try once, do not store", when it is past.
+// Without the header APNs would keep the push for up to 30 days.
+func expiration(n *vendors.Notification, now time.Time, ttl time.Duration) string {
+	if !n.Deadline.After(now) {
+		return "0"
+	}
+	store := maxStore
+	if n.VoIP {
+		store = voipStore
+	}
+	if ttl > 0 && (n.VoIP || ttl < store) {
+		store = ttl
+	}
+	at := n.Deadline
+	if last := now.Add(store); at.After(last) {
+		at = last
+	}
+	sec := at.Unix()
+	if at.Nanosecond() > 0 {
+		sec++
+	}
+	return strconv.FormatInt(sec, 10)
+}
