@@ -1,0 +1,205 @@
+package fcm
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Levels of the code table: where in an answer a code stands.
+const (
+	levelError = "errorCode" // details[].errorCode of a google.firebase.fcm.v1.FcmError
+	levelToken = "token"     // the same, where the message or a field violation blames the token
+	levelHTTP  = "http"      // the HTTP status of an answer without an FcmError
+	levelLogin = "login"     // the error of the token endpoint
+)
+
+// codes is the whole table. https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode,
+// https://firebase.google.com/docs/cloud-messaging/error-codes; the login's are RFC 6749, 5.2.
+var codes = []vendors.Code{
+	{Code: "UNREGISTERED", Level: levelError, Reason: vendors.BadToken, Meaning: "the app was uninstalled or the token expired (270 days without a connection)"},
+	{Code: "SENDER_ID_MISMATCH", Level: levelError, Reason: vendors.BadToken, Meaning: "the token belongs to another Firebase project; when many do, the service account is of the wrong project"},
+	{Code: "INVALID_ARGUMENT", Level: levelToken, Reason: vendors.BadToken, Meaning: "the token is no registration token"},
+	{Code: "INVALID_ARGUMENT", Level: levelError, Reason: vendors.BadPayload, Meaning: "a parameter is wrong, or the message is too big"},
+	{Code: "QUOTA_EXCEEDED", Level: levelError, Reason: vendors.RateLimited, Meaning: "the rate of the project (600,000 a minute) or of the device (240 a minute, 5,000 an hour) is exceeded"},
+	{Code: "UNAVAILABLE", Level: levelError, Reason: vendors.Unavailable, Meaning: "the server is overloaded"},
+	{Code: "INTERNAL", Level: levelError, Reason: vendors.Unavailable, Meaning: "an internal error"},
+	{Code: "THIRD_PARTY_AUTH_ERROR", Level: levelError, Reason: vendors.BadCredentials, Meaning: "the APNs or web push credential in the Firebase project is missing or invalid"},
+	{Code: "APNS_AUTH_ERROR", Level: levelError, Reason: vendors.BadCredentials, Meaning: "the old name of THIRD_PARTY_AUTH_ERROR"},
+	{Code: "UNSPECIFIED_ERROR", Level: levelError, Reason: vendors.Unknown, Meaning: "no more is known"},
+
+	{Code: "400", Level: levelHTTP, Reason: vendors.BadPayload, Meaning: "the JSON does not match the schema"},
+	{Code: "401", Level: levelHTTP, Reason: vendors.AuthExpired, Meaning: "the access token is missing or expired"},
+	{Code: "403", Level: levelHTTP, Reason: vendors.BadCredentials, Meaning: "the service account lacks cloudmessaging.messages.create, or the FCM API is disabled in the project"},
+	{Code: "404", Level: levelHTTP, Reason: vendors.BadCredentials, Meaning: "no such project or address", Uncertain: true},
+	{Code: "429", Level: levelHTTP, Reason: vendors.RateLimited, Meaning: "too fast"},
+	{Code: "500", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "an internal error"},
+	{Code: "502", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "the gateway failed; the body is HTML"},
+	{Code: "503", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "the server is overloaded"},
+	{Code: "504", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "the gateway failed; the body is HTML"},
+
+	{Code: "invalid_grant", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the key was deleted, the account is unknown, or this host's clock is wrong"},
+	{Code: "invalid_client", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the service account is unknown"},
+	{Code: "unauthorized_client", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the service account may not log in so"},
+	{Code: "invalid_scope", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the service account may not use FCM"},
+	{Code: "access_denied", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "a policy of the organisation forbids the login"},
+	{Code: "invalid_request", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the token endpoint did not understand the login; is token_uri right?"},
+	{Code: "unsupported_grant_type", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the token endpoint does not know the login; is token_uri right?"},
+}
+
+func lookup(code, level string) (vendors.Code, bool) {
+	for _, row := range codes {
+		if row.Code == code && row.Level == level {
+			return row, true
+		}
+	}
+	return vendors.Code{}, false
+}
+
+const fcmError = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+
+// notAToken is what FCM says of a token that never was one.
+const notAToken = "not a valid FCM registration token"
+
+// problem is an error's body.
+type problem struct {
+	Error struct {
+		Message string `json:"message"`
+		Status  string `json:"status"`
+		Details []struct {
+			Type            string `json:"@type"`
+			ErrorCode       string `json:"errorCode"`
+			FieldViolations []struct {
+				Field string `json:"field"`
+			} `json:"fieldViolations"`
+		} `json:"details"`
+	} `json:"error"`
+}
+
+// interpret reads an answer.
+func interpret(resp vendors.Response) vendors.Result {
+	if resp.Status >= 200 && resp.Status < 300 {
+		var ok struct {
+			Name string `json:"name"`
+		}
+		if json.Unmarshal(resp.Body, &ok) == nil && ok.Name != "" {
+			return vendors.Result{Reason: vendors.Accepted, VendorID: ok.Name}
+		}
+		return vendors.HTTPResult(resp)
+	}
+	var p problem
+	if json.Unmarshal(resp.Body, &p) != nil {
+		p = problem{} // a gateway's page
+	}
+	code := p.errorCode()
+	if code == "" {
+		return byStatus(resp, p)
+	}
+	if code == "INVALID_ARGUMENT" && p.blamesToken() {
+		row, _ := lookup(code, levelToken)
+		return result(row, resp, p)
+	}
+	row, known := lookup(code, levelError)
+	if !known {
+		r := vendors.HTTPResult(resp)
+		if r.Reason != vendors.RateLimited && r.Reason != vendors.Unavailable {
+			r.Reason = vendors.Unknown
+		}
+		r.Code = code
+		return wait(r)
+	}
+	return result(row, resp, p)
+}
+
+// byStatus reads an answer without an FcmError: a gateway's, or that of the machinery before FCM.
+func byStatus(resp vendors.Response, p problem) vendors.Result {
+	if resp.Status == http.StatusBadRequest && p.blamesToken() {
+		row, _ := lookup("INVALID_ARGUMENT", levelToken)
+		return result(row, resp, p)
+	}
+	row, known := lookup(strconv.Itoa(resp.Status), levelHTTP)
+	if !known {
+		return wait(vendors.HTTPResult(resp))
+	}
+	r := result(row, resp, p)
+	r.Code = "HTTP " + row.Code
+	if plainCode(p.Error.Status) {
+		r.Code = p.Error.Status
+	}
+	return r
+}
+
+func result(row vendors.Code, resp vendors.Response, p problem) vendors.Result {
+	text := row.Meaning
+	if where := p.where(); where != "" && row.Reason == vendors.BadPayload {
+		text += " (" + where + ")"
+	}
+	return wait(vendors.Result{Reason: row.Reason, Code: row.Code, RetryAfter: resp.RetryAfter, Err: errors.New(text)})
+}
+
+// wait puts in how long Google asks to wait where the answer does not say: 60 s after a 429, and never less than 10 s after a failure.
+func wait(r vendors.Result) vendors.Result {
+	switch {
+	case r.Reason == vendors.RateLimited && r.RetryAfter == 0:
+		r.RetryAfter = quotaRetry
+	case r.Reason == vendors.Unavailable && r.RetryAfter < firstRetry:
+		r.RetryAfter = firstRetry
+	}
+	return r
+}
+
+// errorCode is FCM's own code, empty where the answer has none.
+func (p *problem) errorCode() string {
+	for _, d := range p.Error.Details {
+		if d.Type == fcmError && plainCode(d.ErrorCode) {
+			return d.ErrorCode
+		}
+	}
+	return ""
+}
+
+// blamesToken tells a bad token from a bad message, which share the code INVALID_ARGUMENT.
+func (p *problem) blamesToken() bool {
+	if strings.Contains(p.Error.Message, notAToken) {
+		return true
+	}
+	for _, d := range p.Error.Details {
+		for _, v := range d.FieldViolations {
+			if v.Field == "message.token" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// where names the part of the message that FCM objects to. Only names out of this list are passed on: FCM's texts quote values.
+func (p *problem) where() string {
+	if strings.Contains(p.Error.Message, "too big") {
+		return "too big"
+	}
+	for _, d := range p.Error.Details {
+		for _, v := range d.FieldViolations {
+			for _, part := range []string{"message.data", "message.android", "message.notification", "message.apns", "message"} {
+				if strings.HasPrefix(v.Field, part) {
+					return part
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// plainCode says that a code is fit for logs and metrics.
+func plainCode(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c != '_' && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}

@@ -1,0 +1,235 @@
+// Package fcm speaks to Firebase Cloud Messaging, HTTP v1, through the Firebase Admin SDK for Go.
+//
+//	Push ─▶ message ─▶ messaging.Client.Send ─▶ relay ─▶ pool ─▶ lane ─▶ fcm.googleapis.com
+//	         shaped      writes the request       │       spreads over connections, warms each up
+//	                                              ├─ puts the access token, once more after a 401
+//	                                              └─ reads the answer, keeps the result, tells the SDK that all is well
+//
+// The SDK repeats a request up to four times, at once and without asking, when it meets a 503 or a broken connection; it has no timeout,
+// and its errors lose what the answer said. The relay under it therefore never shows it a failure: one push is one request, and
+// the result is made from the real status, headers and body.
+//
+// https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages and
+// https://firebase.google.com/docs/cloud-messaging/scale-fcm are the pages that this follows.
+package fcm
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	firebase "firebase.google.com/go/v4"
+	"firebase.google.com/go/v4/messaging"
+	"google.golang.org/api/option"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// What Google publishes, as of 2026-11; it says that the limits may change.
+const (
+	address = "https://fcm.googleapis.com"
+	// callTimeout: "set a timeout of at least 10 seconds".
+	callTimeout = 15 * time.Second
+	// maxTTL is the longest and default lifetime, four weeks.
+	maxTTL = 28 * 24 * time.Hour
+	// maxBytes is the size of a message to a device, keys and values.
+	maxBytes = 4096
+	// streams is how many requests Google's front end lets one connection carry at once.
+	streams = 100
+	// perMinute is the default quota of a project in messages. A request that is refused with a 4xx counts too, save for a 429.
+	perMinute = 600_000
+	// devicePerMinute and devicePerHour are the quotas of one Android device.
+	devicePerMinute, devicePerHour = 240, 5000
+	// firstRetry is the least wait before a request that failed is sent again.
+	firstRetry = 10 * time.Second
+	// quotaRetry is the wait after a 429 that names none.
+	quotaRetry = 60 * time.Second
+)
+
+// Config is a certificate of FCM: one service account of one Firebase project.
+type Config struct {
+	vendors.Common `yaml:",inline"`
+	// ServiceAccount is the JSON key file of a service account with the permission cloudmessaging.messages.create. Its token_uri is
+	// honoured. Required.
+	ServiceAccount vendors.Secret `yaml:"service_account"`
+	// ProjectID is the Firebase project (its id or number). Default: the service account's.
+	ProjectID string `yaml:"project_id"`
+	// ChannelID is the Android channel; it must exist in the app. Default: the app's own default channel.
+	ChannelID string `yaml:"channel_id"`
+	// Priority is "high" or "normal". A normal push waits while the phone dozes. Default high.
+	Priority string `yaml:"priority"`
+	// Sound is a file in the app's res/raw without its suffix. From Android 8 on the channel decides. Default "default".
+	Sound string `yaml:"sound"`
+	// DataOnly leaves the showing to the app: title, body, tag, channel, sound, image and badge travel as data, beside ext,
+	// conversation and message. Google collapses the notification messages that wait for a phone that is off into the newest, and delays them
+	// after a burst of 20 per device; data messages are all kept, up to 100. Default false.
+	DataOnly bool `yaml:"data_only"`
+	// MaxBytes is the largest message. Google does not say how it counts; the driver counts the JSON of all but the token, which
+	// is the most that can be meant. Default 4096.
+	MaxBytes int `yaml:"max_bytes"`
+	// Streams is how many calls one HTTP/2 connection carries at once; more calls open more connections. Default 100.
+	Streams int `yaml:"streams"`
+}
+
+var _ vendors.Settings = (*Config)(nil)
+
+// CallTimeout is Timeout, by default 15 s: Google asks to wait for an answer for 10 s at least.
+func (c *Config) CallTimeout() time.Duration {
+	if c.Timeout > 0 {
+		return c.Timeout
+	}
+	return callTimeout
+}
+
+// Problems lists what is wrong.
+func (c *Config) Problems() []vendors.Problem {
+	var ps []vendors.Problem
+	add := func(key, text, remedy string) { ps = append(ps, vendors.Problem{Key: key, Text: text, Remedy: remedy}) }
+	const console = "Firebase console, Project settings, Service accounts, Generate new private key"
+	if c.ServiceAccount == "" {
+		ps = append(ps, vendors.Missing("service_account", console))
+	} else if a, err := parseAccount(c.ServiceAccount); err != nil {
+		add("service_account", err.Error(), "download the JSON file again: "+console)
+	} else if c.ProjectID == "" && a.ProjectID == "" {
+		add("project_id", "is neither here nor in the service account's file", "the project id stands in Firebase console, Project settings")
+	}
+	if c.ProjectID != "" && c.ProjectID != url.PathEscape(c.ProjectID) {
+		add("project_id", "is no project id", "take it from Firebase console, Project settings")
+	}
+	if c.Endpoint != "" {
+		if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			add("endpoint", "is no http or https URL", "such as "+address+"; a trailing /v1 may stand or not")
+		}
+	}
+	if c.Priority != "" && priority(c.Priority) == "" {
+		add("priority", "is neither high nor normal", "leave it out for high")
+	}
+	if c.Click.Activity != "" || c.Click.Intent != "" || c.Click.URL != "" {
+		add("click", "FCM knows only an action", "use click.action with the action of an intent filter of the app")
+	}
+	if c.MaxBytes < 0 || c.MaxBytes > 0 && c.MaxBytes < 2048 {
+		add("max_bytes", "is below 2048", "leave it out for 4096")
+	}
+	if c.Streams < 0 {
+		add("streams", "is negative", "leave it out for 100")
+	}
+	return ps
+}
+
+// Advice lists what is allowed but unwise.
+func (c *Config) Advice() []string {
+	var advice []string
+	if priority(c.Priority) == "normal" {
+		advice = append(advice, "priority normal: chat and calls wait while the phone dozes")
+	}
+	if c.Timeout > 0 && c.Timeout < 10*time.Second {
+		advice = append(advice, "timeout is below the 10s for which Google asks to wait for an answer; a push that is given up may have been accepted")
+	}
+	if c.ChannelID == "" && !c.DataOnly {
+		advice = append(advice, "no channel_id: the app's default channel decides importance and sound")
+	}
+	if c.TestMode {
+		advice = append(advice, "test_mode: FCM validates every push and delivers none")
+	}
+	return advice
+}
+
+// Class is the one class that FCM has: no caps, no daily quota.
+func (c *Config) Class(*vendors.Notification) vendors.Class { return vendors.Class{Name: "all"} }
+
+// Driver makes the driver.
+func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
+	if env.Tokens == nil {
+		return nil, errors.New("fcm: Env.Tokens is required")
+	}
+	a, err := parseAccount(c.ServiceAccount)
+	if err != nil {
+		return nil, err
+	}
+	client, err := vendors.NewClient(&c.Common)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPool(client, orDefault(c.Streams, streams))
+	if err != nil {
+		return nil, err
+	}
+	login := &login{account: a, client: client, timeout: c.CallTimeout()}
+	r := &relay{pool: p, tokens: env.Tokens(c.ID, login.fetch)}
+	ctx := context.Background() // used for nothing but the credentials that are not asked for
+	app, err := firebase.NewApp(ctx, &firebase.Config{ProjectID: vendors.First(c.ProjectID, a.ProjectID)},
+		option.WithHTTPClient(&http.Client{Transport: r}), option.WithEndpoint(c.base()))
+	if err != nil {
+		return nil, err
+	}
+	sdk, err := app.Messaging(ctx)
+	if err != nil {
+		return nil, err
+	}
+	send := sdk.Send
+	if c.TestMode {
+		send = sdk.SendDryRun
+	}
+	return &driver{config: *c, send: send, relay: r, login: client, timeout: c.CallTimeout()}, nil
+}
+
+// base is what the SDK calls the endpoint: the address with the version.
+func (c *Config) base() string {
+	return strings.TrimSuffix(strings.TrimRight(c.EndpointOr(address), "/"), "/v1") + "/v1"
+}
+
+func orDefault(n, otherwise int) int {
+	if n > 0 {
+		return n
+	}
+	return otherwise
+}
+
+type driver struct {
+	config  Config
+	send    func(context.Context, *messaging.Message) (string, error)
+	relay   *relay
+	login   *http.Client
+	timeout time.Duration
+}
+
+// Limits: one device a call. The SDK's SendEach is fifty goroutines around the same call.
+func (d *driver) Limits() vendors.Limits { return vendors.Limits{Batch: 1} }
+
+// Push sends to the batch's one device.
+func (d *driver) Push(ctx context.Context, batch vendors.Batch) []vendors.Result {
+	results := make([]vendors.Result, len(batch.Devices))
+	for i, device := range batch.Devices {
+		results[i] = d.push(ctx, device, batch.Now)
+	}
+	return results
+}
+
+func (d *driver) push(parent context.Context, device vendors.Device, now time.Time) vendors.Result {
+	if device.Token == "" {
+		return vendors.Result{Reason: vendors.BadToken, Err: errors.New("the token is empty")}
+	}
+	ctx, cancel := context.WithTimeout(parent, d.timeout)
+	defer cancel()
+	x := &exchange{parent: parent}
+	_, err := d.send(context.WithValue(ctx, exchangeKey{}, x), d.config.message(device, now))
+	if x.done {
+		return x.result
+	}
+	if ctx.Err() != nil {
+		return vendors.TransportResult(parent, ctx.Err())
+	}
+	// The SDK's own checks refused the message; the error may quote it and is dropped.
+	if err != nil {
+		err = errors.New("the SDK refused the message before sending it")
+	}
+	return vendors.Result{Reason: vendors.BadPayload, Err: err}
+}
+
+func (d *driver) Close() {
+	d.relay.pool.close()
+	d.login.CloseIdleConnections()
+}

@@ -1,0 +1,208 @@
+package fcm
+
+import (
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"firebase.google.com/go/v4/messaging"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// The keys of the data that the app gets. Keys that FCM keeps for itself are "from", "message_type" and all that begin with "google" or
+// "gcm". The last group exists only with Config.DataOnly.
+const (
+	keyExt          = "ext"
+	keyConversation = "conversation"
+	keyMessage      = "message"
+	keyCallID       = "call_id"
+	keyCallAction   = "call_action"
+	keyCallMedia    = "call_media"
+
+	keyTitle   = "title"
+	keyBody    = "body"
+	keyTag     = "tag"
+	keyChannel = "channel"
+	keySound   = "sound"
+	keyImage   = "image"
+	keyBadge   = "badge"
+)
+
+// message writes a push.
+//
+// There is no collapse_key: Google ignores it on notification messages, keeps at most four of them for a device, and throttles
+// what collapses. The tag makes a repeat replace itself on the screen.
+func (c *Config) message(d vendors.Device, now time.Time) *messaging.Message {
+	n, limit := d.Notification, orDefault(c.MaxBytes, maxBytes)
+	text := vendors.TextLimit{Max: limit, Measure: vendors.Bytes} // so that no more than that is looked at again
+	ttl := n.TTL(now, 0, maxTTL)
+	if c.TTL > 0 && ttl > c.TTL {
+		ttl = c.TTL.Truncate(time.Second)
+	}
+	shown := &messaging.AndroidNotification{
+		ChannelID: vendors.First(n.Android.FCMChannelID, c.ChannelID),
+		Sound:     vendors.First(n.Android.Sound, c.Sound, "default"),
+		Tag:       d.Key,
+		ImageURL:  image(n.Android.Image),
+	}
+	if c.Click.Action != "" {
+		shown.ClickAction = vendors.Expand(c.Click.Action, n, vendors.URLEscape)
+	}
+	if d.Badge != nil && *d.Badge > 0 { // 0 would mean "one more"
+		count := min(*d.Badge, math.MaxInt32)
+		shown.NotificationCount = &count
+	}
+	m := &messaging.Message{
+		Token:        d.Token,
+		Data:         data(n, limit),
+		Notification: &messaging.Notification{Title: vendors.Printable(text.Fit(n.Title)), Body: vendors.Printable(text.Fit(n.Body))},
+		Android: &messaging.AndroidConfig{
+			Priority:     vendors.First(priority(n.Android.FCMPriority), priority(c.Priority), "high"),
+			TTL:          &ttl,
+			Notification: shown,
+		},
+	}
+	if m.Notification.Title == "" && m.Notification.Body == "" {
+		m.Notification.Body = "…" // nothing but control characters: still something to see
+	}
+	shape(m, limit)
+	if c.DataOnly {
+		hideInData(m)
+	}
+	return m
+}
+
+func data(n *vendors.Notification, limit int) map[string]string {
+	m := make(map[string]string, 3)
+	put := func(key, value string) {
+		if value != "" && len(value) <= limit { // a longer one is lost anyway
+			m[key] = value
+		}
+	}
+	put(keyExt, n.Ext)
+	put(keyConversation, n.Conversation)
+	put(keyMessage, n.MessageID)
+	if n.Call != nil {
+		put(keyCallID, n.Call.ID)
+		put(keyCallAction, n.Call.Action)
+		put(keyCallMedia, n.Call.Media)
+	}
+	return m
+}
+
+// hideInData moves all that is to be shown into the data.
+func hideInData(m *messaging.Message) {
+	shown := m.Android.Notification
+	for key, value := range map[string]string{
+		keyTitle: m.Notification.Title, keyBody: m.Notification.Body, keyTag: shown.Tag,
+		keyChannel: shown.ChannelID, keySound: shown.Sound, keyImage: shown.ImageURL,
+	} {
+		if value != "" {
+			m.Data[key] = value
+		}
+	}
+	if shown.NotificationCount != nil {
+		m.Data[keyBadge] = strconv.Itoa(*shown.NotificationCount)
+	}
+	m.Notification, m.Android.Notification = nil, nil
+}
+
+// priority is "high", "normal", or empty for anything else.
+func priority(s string) string {
+	switch s = strings.ToLower(s); s {
+	case "high", "normal":
+		return s
+	}
+	return ""
+}
+
+// image is the URL of an image that FCM takes, or empty.
+func image(s string) string {
+	if s == "" || len(s) > maxBytes {
+		return ""
+	}
+	u, err := url.ParseRequestURI(s)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	return s
+}
+
+// shortText is to how many bytes of JSON title and body are cut before anything else is given up.
+const shortText = 384
+
+// shape makes the message fit. The texts are shortened first, then the rest goes, least missed first, until short texts fit; what room
+// is left goes to the body and then to the title.
+func shape(m *messaging.Message, limit int) {
+	if weight(m) <= limit {
+		return
+	}
+	n, shown := m.Notification, m.Android.Notification
+	title, body := n.Title, n.Body
+	short := func(s string) string {
+		return vendors.TextLimit{Max: shortText, Measure: jsonLen}.Fit(s)
+	}
+	n.Title, n.Body = short(title), short(body)
+	for _, drop := range []func(){
+		func() { shown.ImageURL = "" },
+		func() { delete(m.Data, keyExt) },
+		func() { delete(m.Data, keyConversation) },
+		func() { shown.ClickAction = "" },
+		func() { shown.Sound = "default" },
+		func() { shown.ChannelID = "" },
+		func() { clear(m.Data) },
+	} {
+		if weight(m) <= limit {
+			break
+		}
+		drop()
+	}
+	// Either grows only: the short forms are known to fit.
+	n.Body = vendors.FitTo(body, func(s string) bool { n.Body = s; return weight(m) <= limit })
+	n.Title = vendors.FitTo(title, func(s string) bool { n.Title = s; return weight(m) <= limit })
+}
+
+// frame is more than the JSON of a message takes without its data and the texts that weight counts.
+const frame = 300
+
+// weight is at least the length of the message's JSON without its token, as the SDK writes it. It is counted rather than marshalled.
+func weight(m *messaging.Message) int {
+	n, shown := m.Notification, m.Android.Notification
+	w := frame + jsonLen(n.Title) + jsonLen(n.Body) + jsonLen(shown.ChannelID) + jsonLen(shown.Sound) + jsonLen(shown.Tag) +
+		jsonLen(shown.ImageURL) + jsonLen(shown.ClickAction)
+	for key, value := range m.Data {
+		w += len(key) + jsonLen(value) + len(`"":"",`)
+	}
+	return w
+}
+
+// jsonLen is the length of s as encoding/json writes it between its quotes, HTML escapes included.
+func jsonLen(s string) int {
+	n := len(s)
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			switch {
+			case c == '"', c == '\\', c == '\n', c == '\r', c == '\t', c == '\b', c == '\f':
+				n++
+			case c < 0x20, c == '<', c == '>', c == '&':
+				n += 5
+			}
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			n += 5
+		case r == '\u2028' || r == '\u2029':
+			n += 3
+		}
+		i += size
+	}
+	return n
+}

@@ -1,0 +1,97 @@
+package fcm
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// relay is the RoundTripper under the SDK. It makes the real call, keeps its result in the push's [exchange], and answers the SDK with
+// an empty success whatever happened: the SDK repeats a 503 and every network error up to four times on its own, the first time at once,
+// and has no switch for it.
+type relay struct {
+	pool   *pool
+	tokens vendors.TokenSource
+}
+
+// exchange is what one push learnt. It travels in the request's context.
+type exchange struct {
+	parent context.Context // the caller's, without the call's own deadline
+	done   bool
+	result vendors.Result
+}
+
+type exchangeKey struct{}
+
+// RoundTrip never fails for a request of a push.
+func (r *relay) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		defer req.Body.Close()
+	}
+	x, ok := req.Context().Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return nil, errors.New("fcm: a request that belongs to no push")
+	}
+	x.result, x.done = r.push(req, x.parent), true
+	return &http.Response{
+		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}")), ContentLength: 2, Request: req,
+	}, nil
+}
+
+// push makes the call. A token that FCM no longer takes is fetched anew and the request sent once more: it had been answered without being
+// accepted, so nothing can be shown twice.
+func (r *relay) push(req *http.Request, parent context.Context) vendors.Result {
+	ctx := req.Context()
+	token, err := r.tokens.Token(ctx)
+	if err != nil {
+		return tokenFailure(parent, err)
+	}
+	result := r.call(req, parent, token)
+	if result.Reason != vendors.AuthExpired {
+		return result
+	}
+	r.tokens.Invalidate(token)
+	fresh, err := r.tokens.Token(ctx)
+	if err != nil {
+		return tokenFailure(parent, err)
+	}
+	if fresh == token {
+		return result // it was fetched a moment ago; asking again would only use up quota
+	}
+	if result = r.call(req, parent, fresh); result.Reason == vendors.AuthExpired {
+		result.Reason = vendors.BadCredentials // even a token fetched just now is refused
+	}
+	return result
+}
+
+func (r *relay) call(req *http.Request, parent context.Context, token string) vendors.Result {
+	out := req.Clone(req.Context())
+	if req.GetBody != nil {
+		body, err := req.GetBody()
+		if err != nil {
+			return vendors.Result{Reason: vendors.BadPayload, Err: err}
+		}
+		out.Body = body
+	}
+	out.Header.Set("Authorization", "Bearer "+token)
+	resp, err := r.pool.do(out)
+	if err != nil {
+		return vendors.TransportResult(parent, err)
+	}
+	return interpret(resp)
+}
+
+func tokenFailure(parent context.Context, err error) vendors.Result {
+	var te *vendors.TokenError
+	if errors.As(err, &te) {
+		result := te.Result
+		result.Err = te
+		return result
+	}
+	return vendors.TransportResult(parent, err)
+}
