@@ -1,0 +1,272 @@
+// Package huawei speaks to Huawei Push Kit for phones with HMS: EMUI, and HarmonyOS up to 4 (REST API v1 and v2). HarmonyOS 5 and
+// later is package harmony; a token of the one is nothing to the other.
+//
+//	app_id, app_secret ──▶ oauth-login …/oauth2/v3/token ──▶ access token, 1 hour
+//	                                                            │
+//	batch of up to 1,000 tokens ──▶ push-api …/messages:send ◀──┘
+//
+// What a tap hands to the app: message.data is {"ext": "<the message's ext, byte for byte>"}. The HMS SDK puts the keys of data into
+// the extras of the intent that opens the app, so the app reads getIntent().getStringExtra("ext"). A click target of the configuration
+// may carry the ext in "{ext}" as well.
+//
+// An acceptance (80000000) says nothing about delivery: quotas, switched-off notifications and uninstalled apps show up only in
+// delivery receipts.
+//
+// Sources: Huawei Push Kit, REST API "messages:send" and its result codes; OAuth 2.0 "client credentials"; "Message classification".
+package huawei
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// The vendor's published numbers, gathered in November 2026.
+const (
+	pushHost  = "https://push-api.cloud.huawei.com"
+	loginHost = "https://oauth-login.cloud.huawei.com"
+	loginPath = "/oauth2/v3/token"
+
+	maxTokens     = 1000 // of one call
+	maxBytes      = 4096 // of the body without the tokens
+	minTTL        = time.Second
+	maxTTL        = 15 * 24 * time.Hour
+	marketingCap  = 2   // messages of class marketing for one device and day; 5 for news apps with the licence
+	testPushesDay = 500 // test pushes of one app and day
+)
+
+// Config is a certificate of Huawei Push Kit.
+type Config struct {
+	vendors.Common `yaml:",inline"`
+	// AppID is the app's id in AppGallery Connect, which is also its OAuth 2.0 client id: digits only. Required.
+	AppID string `yaml:"app_id"`
+	// AppSecret is the OAuth 2.0 client secret. Required.
+	AppSecret vendors.Secret `yaml:"app_secret"`
+	// TokenEndpoint replaces the address that access tokens come from, for a proxy or a sandbox. Without a path it gets the vendor's
+	// own, /oauth2/v3/token. Default: https://oauth-login.cloud.huawei.com.
+	TokenEndpoint string `yaml:"token_endpoint"`
+	// ProjectID is the project's id in AppGallery Connect. Given: calls go to API v2, by project. Empty: API v1, by app. The two take
+	// the same requests.
+	ProjectID string `yaml:"project_id"`
+	// ChannelID is the notification channel for messages that name none; the app must have created it. Default: the SDK's channel.
+	ChannelID string `yaml:"channel_id"`
+	// Category is the class of chat messages that name none, such as IM. The app needs the self-classification right for it, or else
+	// Huawei silently takes it for MARKETING. Default IM.
+	Category string `yaml:"category"`
+	// CallCategory is the same for call invites. Set it to IM where the app has no right for VOIP. Default VOIP.
+	CallCategory string `yaml:"call_category"`
+	// Importance is NORMAL, or LOW for a silent entry in the notification centre. Default NORMAL.
+	Importance string `yaml:"importance"`
+	// BadgeClass is the full name of the launcher activity. Without it Huawei changes no badge, so none is sent. Default: empty.
+	BadgeClass string `yaml:"badge_class"`
+	// ForegroundShow shows the notification even while the app is in the foreground, where it has the message already. Default false.
+	ForegroundShow bool `yaml:"foreground_show"`
+	// ReceiptID chooses one of the receipt configurations of AppGallery Connect. Default: the one that is marked as default there.
+	ReceiptID string `yaml:"receipt_id"`
+	// GenericTitle and GenericBody replace a text that Huawei's content check refuses (80100016), and stand in for one that has nothing
+	// to show. Default: 新消息 / 您收到一条新消息.
+	GenericTitle string `yaml:"generic_title"`
+	GenericBody  string `yaml:"generic_body"`
+	// MaxTitle and MaxBody are the longest title and body, in code points; what is longer is shortened. Huawei publishes no such limit,
+	// and resellers disagree. Default 40 and 256.
+	MaxTitle int `yaml:"max_title"`
+	MaxBody  int `yaml:"max_body"`
+	// MaxBytes is the longest request without its tokens, in bytes, at most 4096. How Huawei counts is not published, hence some
+	// distance. Default 3800.
+	MaxBytes int `yaml:"max_bytes"`
+}
+
+// categories are the published ones. PLAY_VOICE is for pass-through messages only.
+var categories = []string{
+	"IM", "VOIP", "SUBSCRIPTION", "TRAVEL", "HEALTH", "WORK", "ACCOUNT", "EXPRESS", "FINANCE", "DEVICE_REMINDER", "MAIL", marketing,
+}
+
+const (
+	marketing = "MARKETING"
+	playVoice = "PLAY_VOICE"
+	low       = "LOW"
+	normal    = "NORMAL"
+)
+
+var (
+	appIDForm    = regexp.MustCompile(`^[0-9]{1,64}$`)
+	categoryForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,31}$`)
+)
+
+// Problems lists what is wrong with the keys.
+func (c *Config) Problems() []vendors.Problem {
+	var found []vendors.Problem
+	add := func(key, text, remedy string) {
+		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
+	}
+	switch {
+	case c.AppID == "":
+		found = append(found, vendors.Missing("app_id", "AppGallery Connect > Project settings > General information > App ID"))
+	case !appIDForm.MatchString(c.AppID):
+		add("app_id", "is not 1 to 64 digits", "take the App ID (OAuth 2.0 client ID) of the app, not its package name")
+	}
+	if c.AppSecret == "" {
+		found = append(found, vendors.Missing("app_secret", "AppGallery Connect > Project settings > General information > OAuth 2.0 client secret"))
+	}
+	if c.ProjectID != "" && c.ProjectID == c.AppID {
+		add("project_id", "is the app id", "take the Project ID from AppGallery Connect, or leave project_id out to use API v1")
+	}
+	for key, endpoint := range map[string]string{"endpoint": c.Endpoint, "token_endpoint": c.TokenEndpoint} {
+		if endpoint == "" {
+			continue
+		}
+		if _, err := vendors.Address(endpoint, "/"); err != nil {
+			add(key, err.Error(), "write it like https://host:port")
+		}
+	}
+	for key, value := range map[string]string{"category": c.Category, "call_category": c.CallCategory} {
+		switch {
+		case value == "":
+		case value == playVoice:
+			add(key, "PLAY_VOICE is for pass-through messages only", "use IM or VOIP")
+		case !categoryForm.MatchString(value):
+			add(key, "is not in upper case", "use IM, VOIP or another category of the console, letter by letter")
+		}
+	}
+	if c.Importance != "" && c.Importance != low && c.Importance != normal {
+		add("importance", "is neither NORMAL nor LOW", "use NORMAL for chat")
+	}
+	found = append(found, c.clickProblems()...)
+	if c.MaxTitle < 0 || c.MaxTitle > 200 {
+		add("max_title", "is not between 1 and 200", "leave it out for 40")
+	}
+	if c.MaxBody < 0 {
+		add("max_body", "is negative", "leave it out for 256")
+	}
+	if c.MaxBytes != 0 && (c.MaxBytes < 2048 || c.MaxBytes > maxBytes) {
+		add("max_bytes", "is not between 2048 and 4096", "leave it out for 3800")
+	}
+	slices.SortStableFunc(found, func(a, b vendors.Problem) int { return strings.Compare(a.Key, b.Key) })
+	return found
+}
+
+func (c *Config) clickProblems() []vendors.Problem {
+	switch {
+	case c.Click.Targets() > 1:
+		return []vendors.Problem{{Key: "click", Text: "has more than one target", Remedy: "keep one of action, intent and url"}}
+	case c.Click.Activity != "":
+		return []vendors.Problem{{
+			Key: "click", Text: "names an activity, which Huawei does not know",
+			Remedy: "use intent: intent:#Intent;component=<package>/<activity>;end",
+		}}
+	case c.Click.URL != "" && !strings.HasPrefix(c.Click.URL, "https://"):
+		return []vendors.Problem{{Key: "click", Text: "url is not https", Remedy: "use an https URL, or an intent"}}
+	}
+	return nil
+}
+
+// Advice lists what is allowed but unwise.
+func (c *Config) Advice() []string {
+	var advice []string
+	for key, value := range map[string]string{"category": c.Category, "call_category": c.CallCategory} {
+		switch {
+		case value == marketing:
+			advice = append(advice, fmt.Sprintf("%s MARKETING is capped: Huawei accepts but silently drops all after %d messages a day to a device "+
+				"(5 for licensed news apps); apply for the IM right and use IM", key, marketingCap))
+		case value != "" && value != playVoice && categoryForm.MatchString(value) && !slices.Contains(categories, value):
+			advice = append(advice, fmt.Sprintf("%s %s is none that Huawei publishes: it is taken for MARKETING, of which all after %d messages "+
+				"a day to a device (5 for licensed news apps) are silently dropped", key, value, marketingCap))
+		}
+	}
+	slices.Sort(advice)
+	if c.Importance == low {
+		advice = append(advice, "importance LOW makes notifications silent: no sound, no lock screen; use NORMAL for chat")
+	}
+	if c.TestMode {
+		advice = append(advice, fmt.Sprintf("test_mode allows %d pushes a day for the whole app; turn it off in production", testPushesDay))
+	}
+	if c.TTL > maxTTL {
+		advice = append(advice, "ttl is longer than Huawei's 15 days, which is what it gets")
+	}
+	if (c.Endpoint == "") != (c.TokenEndpoint == "") {
+		advice = append(advice, "only one of endpoint and token_endpoint is replaced: the other is Huawei's own")
+	}
+	return advice
+}
+
+// Class is communication for every category but MARKETING. Whether the app has the right for the category is known to Huawei only.
+// Communication has no published number; the former cap of 3,000 a device and day for all classes is no longer printed.
+func (c *Config) Class(n *vendors.Notification) vendors.Class {
+	if c.category(n) == marketing {
+		return vendors.Class{Name: "marketing", Capped: true, DeviceCap: marketingCap}
+	}
+	return vendors.Class{Name: "communication"}
+}
+
+// category is the message's, else the certificate's for its kind, else Huawei's category of that kind. A missed call is a chat message.
+func (c *Config) category(n *vendors.Notification) string {
+	if n != nil {
+		if asked := strings.ToUpper(strings.TrimSpace(n.Android.HuaweiCategory)); categoryForm.MatchString(asked) && asked != playVoice {
+			return asked
+		}
+		if n.Call != nil && n.Call.Action == hongyan.Invite {
+			return vendors.First(c.CallCategory, "VOIP")
+		}
+	}
+	return vendors.First(c.Category, "IM")
+}
+
+// Driver makes the driver.
+func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
+	w, err := newWire(c)
+	if err != nil {
+		return nil, err
+	}
+	return vendors.NewHTTP(w, &c.Common, env)
+}
+
+// wire is Huawei as two pure halves.
+type wire struct {
+	c         *Config
+	send      string
+	login     string
+	title     vendors.TextLimit
+	body      vendors.TextLimit
+	maxBytes  int
+	codes     map[string]vendors.Code
+	statuses  map[string]vendors.Code
+	authCodes map[string]vendors.Code
+}
+
+func newWire(c *Config) (*wire, error) {
+	path := "/v1/" + url.PathEscape(c.AppID) + "/messages:send"
+	if c.ProjectID != "" {
+		path = "/v2/" + url.PathEscape(c.ProjectID) + "/messages:send"
+	}
+	send, err := vendors.Address(c.EndpointOr(pushHost), path)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %w", err)
+	}
+	login, err := vendors.Address(vendors.First(c.TokenEndpoint, loginHost), loginPath)
+	if err != nil {
+		return nil, fmt.Errorf("token_endpoint %w", err)
+	}
+	return &wire{
+		c: c, send: send, login: login,
+		title:    vendors.TextLimit{Max: or(c.MaxTitle, 40), Measure: vendors.Runes},
+		body:     vendors.TextLimit{Max: or(c.MaxBody, 256), Measure: vendors.Runes},
+		maxBytes: or(c.MaxBytes, 3800),
+		codes:    vendors.Index(codes(), ""), statuses: vendors.Index(codes(), levelHTTP), authCodes: vendors.Index(codes(), levelOAuth),
+	}, nil
+}
+
+// Limits: one notification for up to 1,000 tokens.
+func (w *wire) Limits() vendors.Limits { return vendors.Limits{Batch: maxTokens} }
+
+func or(n, otherwise int) int {
+	if n > 0 {
+		return n
+	}
+	return otherwise
+}

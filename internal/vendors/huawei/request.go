@@ -1,0 +1,265 @@
+package huawei
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// The body of messages:send. Zeros that mean something (set_num, foreground_show, default_sound) are pointers, because omitempty would
+// drop them.
+type request struct {
+	Message message `json:"message"`
+}
+
+type message struct {
+	Data    string   `json:"data,omitempty"`
+	Android android  `json:"android"`
+	Token   []string `json:"token"`
+}
+
+type android struct {
+	Category       string       `json:"category"`
+	TTL            string       `json:"ttl"` // "60s", never Go's "1m0s"
+	BiTag          string       `json:"bi_tag,omitempty"`
+	ReceiptID      string       `json:"receipt_id,omitempty"`
+	TargetUserType int          `json:"target_user_type,omitempty"` // 1 is a test push
+	Notification   notification `json:"notification"`
+}
+
+type notification struct {
+	Title          string `json:"title"`
+	Body           string `json:"body"`
+	ClickAction    click  `json:"click_action"`
+	ChannelID      string `json:"channel_id,omitempty"`
+	Importance     string `json:"importance"`
+	Badge          *badge `json:"badge,omitempty"`
+	NotifyID       int    `json:"notify_id"`
+	Tag            string `json:"tag"`
+	ForegroundShow *bool  `json:"foreground_show"`
+	Sound          string `json:"sound,omitempty"`
+	DefaultSound   *bool  `json:"default_sound,omitempty"`
+	Style          int    `json:"style,omitempty"`
+	BigTitle       string `json:"big_title,omitempty"`
+	BigBody        string `json:"big_body,omitempty"`
+	Image          string `json:"image,omitempty"`
+}
+
+type click struct {
+	Type   int    `json:"type"`
+	Intent string `json:"intent,omitempty"`
+	Action string `json:"action,omitempty"`
+	URL    string `json:"url,omitempty"`
+}
+
+// Types of click.
+const (
+	clickPage = 1
+	clickURL  = 2
+	clickOpen = 3
+)
+
+type badge struct {
+	AddNum *int   `json:"add_num,omitempty"`
+	SetNum *int   `json:"set_num,omitempty"`
+	Class  string `json:"class"`
+}
+
+const styleBigText = 1
+
+// Request writes the call. A token that stands twice in the batch is sent once, because Huawei would deliver it twice.
+func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
+	r := w.compose(batch)
+	r.Message.Token = unique(batch.Devices)
+	body, err := marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("write request: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.send, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("write request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json;charset=UTF-8")
+	req.Header.Set("Authorization", "Bearer "+token)
+	return req, nil
+}
+
+func unique(devices []vendors.Device) []string {
+	tokens := make([]string, 0, len(devices))
+	seen := make(map[string]struct{}, len(devices))
+	for _, d := range devices {
+		if _, twice := seen[d.Token]; !twice {
+			seen[d.Token] = struct{}{}
+			tokens = append(tokens, d.Token)
+		}
+	}
+	return tokens
+}
+
+// compose writes all but the tokens and keeps it within the bytes that Huawei takes. What makes room, in this order: the body is
+// shortened; where even a body of one character is too much, the image goes, then the ext (a part of it would be worse than none),
+// then the click target, which may hold the ext as well.
+func (w *wire) compose(batch vendors.Batch) request {
+	r := w.draft(batch)
+	note := batch.Devices[0].Notification
+	data, image, target := r.Message.Data, r.Message.Android.Notification.Image, r.Message.Android.Notification.ClickAction
+	body := r.Message.Android.Notification.Body
+	for _, keep := range []struct {
+		data, image string
+		target      click
+	}{{data, image, target}, {data, "", target}, {"", "", target}, {"", "", click{Type: clickOpen}}} {
+		r.Message.Data, r.Message.Android.Notification.Image, r.Message.Android.Notification.ClickAction = keep.data, keep.image, keep.target
+		fits := func(text string) bool {
+			put(&r.Message.Android.Notification, text, note.Android.Style)
+			b, err := marshal(r)
+			return err == nil && len(b) <= w.maxBytes
+		}
+		if fits(body) {
+			break
+		}
+		if !fits("") {
+			continue
+		}
+		if shorter := vendors.FitTo(body, fits); shorter != "" {
+			put(&r.Message.Android.Notification, shorter, note.Android.Style)
+			break
+		}
+	}
+	if r.Message.Android.Notification.Body == "" {
+		// Only a configuration of absurdly long names comes here; a push without a body would be refused for certain.
+		put(&r.Message.Android.Notification, "…", note.Android.Style)
+	}
+	return r
+}
+
+// put writes the body where the style wants it.
+func put(n *notification, body, style string) {
+	n.Body = body
+	if style == "big_text" {
+		n.Style, n.BigTitle, n.BigBody = styleBigText, n.Title, body
+	}
+}
+
+var soundForm = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
+
+// draft writes the request with its texts fitted by length but not yet by the size of the whole.
+func (w *wire) draft(batch vendors.Batch) request {
+	c, note := w.c, batch.Devices[0].Notification
+	title := w.title.Fit(strings.TrimSpace(strings.ReplaceAll(vendors.Printable(note.Title), "\n", " ")))
+	body := w.body.Fit(strings.TrimSpace(vendors.Printable(note.Body)))
+	genericTitle, genericBody := vendors.First(c.GenericTitle, "新消息"), vendors.First(c.GenericBody, "您收到一条新消息")
+	if batch.Generic {
+		title, body = "", ""
+	}
+	n := notification{
+		Title: vendors.First(title, w.title.Fit(genericTitle)), Body: vendors.First(body, w.body.Fit(genericBody)),
+		ClickAction: w.click(note), ChannelID: vendors.First(short(note.Android.HuaweiChannelID), c.ChannelID),
+		Importance: w.importance(note), Badge: w.badge(batch.Devices),
+		// Both derive from the message, so a repeat replaces itself on the screen.
+		NotifyID: vendors.Hash31(note.Key), Tag: note.Key,
+		ForegroundShow: &c.ForegroundShow,
+	}
+	if name, _, _ := strings.Cut(note.Android.Sound, "."); soundForm.MatchString(name) {
+		n.Sound, n.DefaultSound = "/raw/"+name, new(bool)
+	}
+	if strings.HasPrefix(note.Android.Image, "https://") {
+		n.Image = note.Android.Image
+	}
+	a := android{
+		Category: c.category(note), TTL: w.ttl(note, batch.Now), BiTag: biTag(note), ReceiptID: c.ReceiptID, Notification: n,
+	}
+	if c.TestMode {
+		a.TargetUserType = 1
+	}
+	return request{Message: message{Data: data(note.Ext), Android: a}}
+}
+
+// data is what the SDK hands to the app on tap. It must be a JSON object in a string; wrapping any ext, even one that is an object
+// itself, is what brings it to the app unchanged.
+func data(ext string) string {
+	if ext == "" {
+		return ""
+	}
+	b, err := marshal(struct {
+		Ext string `json:"ext"`
+	}{ext})
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+func (w *wire) click(note *vendors.Notification) click {
+	c := w.c.Click
+	switch {
+	case c.Intent != "":
+		return click{Type: clickPage, Intent: vendors.Expand(c.Intent, note, vendors.URLEscape)}
+	case c.Action != "":
+		return click{Type: clickPage, Action: vendors.Expand(c.Action, note, vendors.URLEscape)}
+	case c.URL != "":
+		return click{Type: clickURL, URL: vendors.Expand(c.URL, note, vendors.URLEscape)}
+	}
+	return click{Type: clickOpen}
+}
+
+func (w *wire) importance(note *vendors.Notification) string {
+	if asked := strings.ToUpper(note.Android.HuaweiImportance); asked == low || asked == normal {
+		return asked
+	}
+	return vendors.First(w.c.Importance, normal)
+}
+
+// badge is the number on the icon, which needs the launcher's class.
+func (w *wire) badge(devices []vendors.Device) *badge {
+	if w.c.BadgeClass == "" {
+		return nil // without the class Huawei ignores it
+	}
+	set, add := vendors.SharedBadge(devices)
+	if set == nil && add == nil {
+		return nil
+	}
+	return &badge{SetNum: set, AddNum: add, Class: w.c.BadgeClass}
+}
+
+func (w *wire) ttl(note *vendors.Notification, now time.Time) string {
+	longest := maxTTL
+	if w.c.TTL > 0 {
+		longest = min(longest, max(w.c.TTL.Truncate(time.Second), minTTL))
+	}
+	return strconv.FormatInt(int64(note.TTL(now, minTTL, longest)/time.Second), 10) + "s"
+}
+
+// biTag comes back in delivery receipts: the message's id where it is short enough for every version of the API.
+func biTag(note *vendors.Notification) string {
+	if id := note.MessageID; id != "" && len(id) <= 64 && vendors.Printable(id) == id {
+		return note.MessageID
+	}
+	return note.Key
+}
+
+// short drops an id that cannot be one.
+func short(id string) string {
+	if len(id) > 256 {
+		return ""
+	}
+	return id
+}
+
+// marshal writes JSON without escaping <, > and &, which would make it longer for nothing.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
