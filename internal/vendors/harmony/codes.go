@@ -1,0 +1,54 @@
+package harmony
+
+import "github.com/hongyan-im/hongyan/internal/vendors"
+
+// Levels of the code table besides the result code of messages:send, which has none.
+const (
+	levelDevice = "device" // the reason that 80100000 and 80300007 give for a token
+	levelHTTP   = "http"   // the HTTP status where the body holds no code
+)
+
+// codes is the whole table.
+func codes() []vendors.Code {
+	return []vendors.Code{
+		{Code: codeSuccess, Reason: vendors.Accepted, Meaning: "accepted, which is not delivered: caps and switched-off notifications show up in receipts only"},
+		{Code: codePartial, Reason: vendors.BadToken, Meaning: "some tokens failed, msg says which and why; the others were accepted"},
+		{Code: "80100001", Reason: vendors.BadPayload, Meaning: "a parameter is wrong"},
+		{Code: "80100003", Reason: vendors.BadPayload, Meaning: "the payload is wrong"},
+		{Code: "80100004", Reason: vendors.BadPayload, Meaning: "the expiry is wrong"},
+		{Code: "80100016", Reason: vendors.Refused, Meaning: "the text holds sensitive words", Uncertain: true},
+		{Code: codeImage, Reason: vendors.Refused, Meaning: "the image was not checked; it is sent once more without the image"},
+		{Code: "80200001", Reason: vendors.AuthExpired, Meaning: "authentication failed; where a fresh JWT is refused too, the key is not of this project, or the clock is wrong"},
+		{Code: "80200003", Reason: vendors.AuthExpired, Meaning: "the access token expired", Uncertain: true},
+		{Code: "80200005", Reason: vendors.AuthExpired, Meaning: "the JWT expired"},
+		{Code: "80300002", Reason: vendors.BadCredentials, Meaning: "the project may not push: Push Kit is off, or project_id is wrong"},
+		{Code: codeAllInvalid, Reason: vendors.BadToken, Meaning: "all tokens are invalid; by their reasons, or else believed of a single token and probed where there are several"},
+		{Code: "80300008", Reason: vendors.BadPayload, Meaning: "the body is longer than 4096 bytes"},
+		{Code: "80300010", Reason: vendors.BadPayload, Meaning: "no token or too many"},
+		{Code: "80300029", Reason: vendors.RateLimited, Meaning: "test pushes come too fast"},
+		{Code: "80300030", Reason: vendors.BadPayload, Meaning: "a test push has more than 10 tokens"},
+		{Code: "80300036", Reason: vendors.BadCredentials, Meaning: "the JWT is good for more than a day"},
+		{Code: "80300037", Reason: vendors.BadCredentials, Meaning: "Huawei has barred the app as a penalty"},
+		{Code: "81000001", Reason: vendors.Unavailable, Meaning: "internal error"},
+
+		{Code: "tokenFormatError", Level: levelDevice, Reason: vendors.BadToken, Meaning: "the token is malformed"},
+		{Code: "tokenPlatformNotSupport", Level: levelDevice, Reason: vendors.BadToken, Meaning: "a token of a third party's proxy; the app must get a new one"},
+		{Code: reasonNoRight, Level: levelDevice, Reason: vendors.BadToken, Meaning: "the token's app is not in the project, or the phone was upgraded from HarmonyOS 4 and its app has no new token; " +
+			"believed where other tokens of the call were accepted, else the registration stays, and a whole large call of them means a wrong project"},
+		{Code: "noPushTypeRight", Level: levelDevice, Reason: vendors.Refused, Meaning: "no right for this push-type, such as in-app calls: set call_push to alert"},
+		{Code: "disableSendHuaweiMsgBecauseOfPenalty", Level: levelDevice, Reason: vendors.BadCredentials, Meaning: "Huawei has barred the app as a penalty"},
+		{Code: "appinfoError", Level: levelDevice, Reason: vendors.BadCredentials, Meaning: "the app is not in AppGallery Connect"},
+		{Code: "countryNotSupport", Level: levelDevice, Reason: vendors.NotDisplayed, Meaning: "Push Kit does not serve the device's country"},
+		{Code: reasonImage, Level: levelDevice, Reason: vendors.BadPayload, Meaning: "the image was checked for another push-type; it is sent once more without the image"},
+		{Code: "notSupportPlayVoice", Level: levelDevice, Reason: vendors.BadPayload, Meaning: "PLAY_VOICE with another push-type"},
+		{Code: "atomicUnableSendUnsubscribedMsg", Level: levelDevice, Reason: vendors.BadPayload, Meaning: "atomic services only: the message was not subscribed to"},
+		{Code: "noRightToSendThisLiveNotificationEvent", Level: levelDevice, Reason: vendors.BadPayload, Meaning: "live views only: no right for this event"},
+
+		{Code: "HTTP 400", Level: levelHTTP, Reason: vendors.BadPayload, Meaning: "a parameter is wrong"},
+		{Code: "HTTP 401", Level: levelHTTP, Reason: vendors.AuthExpired, Meaning: "authentication failed"},
+		{Code: "HTTP 404", Level: levelHTTP, Reason: vendors.BadCredentials, Meaning: "no such path: endpoint or project_id is wrong"},
+		{Code: "HTTP 500", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "internal error"},
+		{Code: "HTTP 502", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "connection problem"},
+		{Code: "HTTP 503", Level: levelHTTP, Reason: vendors.RateLimited, Meaning: "flow control: too many devices a second, or the network is at its peak"},
+	}
+}

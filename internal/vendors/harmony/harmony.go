@@ -1,0 +1,262 @@
+// Package harmony speaks to Push Kit of HarmonyOS 5 and later (REST API v3). Phones with HMS are package huawei; a token of the one is
+// nothing to the other, even on a phone that was upgraded.
+//
+//	service_account ── PS256, signed here, no call ──▶ JWT, 1 hour
+//	                                                     │
+//	batch of up to 1,000 tokens ──▶ push-api …/v3/{project}/messages:send
+//
+// What a tap hands to the app: clickAction.data is {"ext": "<the message's ext, byte for byte>"}, which the ability finds in
+// want.parameters.ext. An in-app call (call_push: voip) carries the same and more in extraData, see [Config.CallPush].
+//
+// An acceptance (80000000) says nothing about delivery: caps, switched-off notifications and uninstalled apps show up only in
+// delivery receipts.
+//
+// Sources: HarmonyOS Push Kit, REST API v3 "Sending notifications", "Service account authentication", result codes, and "Message
+// classification".
+package harmony
+
+import (
+	"crypto/rsa"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// The vendor's published numbers, gathered in November 2026.
+const (
+	pushHost = "https://push-api.cloud.huawei.com"
+	audience = "https://oauth-login.cloud.huawei.com/oauth2/v3/token" // of every JWT, whatever the endpoint
+
+	maxTokens     = 1000 // of one call
+	maxTestTokens = 10   // of one call with test pushes
+	maxBytes      = 4096 // of the body without the tokens
+	minTTL        = time.Second
+	maxTTL        = 15 * 24 * time.Hour
+	minCallTTL    = 30 * time.Second // advised for calls
+	maxCallTTL    = time.Minute
+	jwtLife       = time.Hour // a day at most
+	marketingCap  = 2         // messages of class marketing for one device and day; 5 for news apps with the licence
+	testCallsDay  = 1000      // calls with test pushes of one project and day
+)
+
+// Config is a certificate of HarmonyOS Push Kit.
+type Config struct {
+	vendors.Common `yaml:",inline"`
+	// ProjectID is the project's id in AppGallery Connect. Default: the service account's.
+	ProjectID string `yaml:"project_id"`
+	// ServiceAccount is the JSON of a service account key from the Huawei API Console. Required.
+	ServiceAccount vendors.Secret `yaml:"service_account"`
+	// Category is the class of chat messages that name none. The app needs the self-classification right for it, or else Huawei
+	// silently takes it for MARKETING. Default IM.
+	Category string `yaml:"category"`
+	// CallCategory is the same for call invites that go out as notifications. Set it to IM where the app has no right for VOIP.
+	// Default VOIP.
+	CallCategory string `yaml:"call_category"`
+	// MissedCallCategory is the same for a call that was given up. MISS_CALL is made for it and needs a right of its own. Default: the
+	// category of chat.
+	MissedCallCategory string `yaml:"missed_call_category"`
+	// CallPush is how a call invite goes out. "alert" is a notification of CallCategory. "voip" is an in-app call (push-type 10), which
+	// wakes the app to ring itself: extraData is {"title", "body", "ext", "key", "call": {"media", "action", "call_id"}}, and the app
+	// must report the call within 10 seconds. It needs a right that is granted to few, and without it every invite fails with
+	// noPushTypeRight. Default alert.
+	CallPush string `yaml:"call_push"`
+	// ForegroundShow shows the notification even while the app is in the foreground, where it has the message already. Default false.
+	ForegroundShow bool `yaml:"foreground_show"`
+	// ReceiptID chooses one of the receipt configurations of AppGallery Connect. Default: the one that is marked as default there.
+	ReceiptID string `yaml:"receipt_id"`
+	// MaxTitle and MaxBody are the longest title and body, in code points; what is longer is shortened. Huawei publishes no such limit,
+	// and resellers disagree. Default 40 and 256.
+	MaxTitle int `yaml:"max_title"`
+	MaxBody  int `yaml:"max_body"`
+	// MaxBytes is the longest request without its tokens, in bytes, at most 4096. How Huawei counts is not published, hence some
+	// distance. Default 3800.
+	MaxBytes int `yaml:"max_bytes"`
+}
+
+const (
+	im        = "IM"
+	marketing = "MARKETING"
+	playVoice = "PLAY_VOICE"
+
+	callVoIP  = "voip"
+	callAlert = "alert"
+)
+
+// categories are the published ones of a notification. PLAY_VOICE belongs to push-type 2.
+var categories = []string{
+	im, "VOIP", "MISS_CALL", "SUBSCRIPTION", "TRAVEL", "HEALTH", "WORK", "ACCOUNT", "EXPRESS", "FINANCE", "DEVICE_REMINDER", "MAIL", marketing,
+}
+
+var categoryForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,31}$`)
+
+func (c *Config) ownCategories() map[string]string {
+	return map[string]string{"category": c.Category, "call_category": c.CallCategory, "missed_call_category": c.MissedCallCategory}
+}
+
+// Problems lists what is wrong with the keys.
+func (c *Config) Problems() []vendors.Problem {
+	var found []vendors.Problem
+	add := func(key, text, remedy string) {
+		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
+	}
+	if c.ServiceAccount == "" {
+		found = append(found, vendors.Missing("service_account", "Huawei API Console > Credentials > Service account key, as service_account_file"))
+	} else if acc, _, err := c.account(); err != nil {
+		add("service_account", err.Error(), "give the JSON file of the service account key as it was downloaded")
+	} else if c.ProjectID != "" && acc.ProjectID != c.ProjectID {
+		add("project_id", "is not the service account's project", "use the project's own service account, or leave project_id out")
+	}
+	if c.Endpoint != "" {
+		if _, err := vendors.Address(c.Endpoint, "/"); err != nil {
+			add("endpoint", err.Error(), "write it like https://host:port")
+		}
+	}
+	for key, value := range c.ownCategories() {
+		switch {
+		case value == "":
+		case value == playVoice:
+			add(key, "PLAY_VOICE is for voice broadcasts only", "use IM or VOIP")
+		case !categoryForm.MatchString(value):
+			add(key, "is not in upper case", "use IM, VOIP or another category of the console, letter by letter")
+		}
+	}
+	if c.CallPush != "" && c.CallPush != callVoIP && c.CallPush != callAlert {
+		add("call_push", "is neither alert nor voip", "use alert, or voip with the right for in-app calls")
+	}
+	switch {
+	case c.Click.Activity != "" || c.Click.Intent != "":
+		add("click", "names an activity or intent, which HarmonyOS does not know", "use action, as in the ability's skills, or url for a uri")
+	case c.Click.Action != "" && c.Click.URL != "":
+		add("click", "has more than one target", "keep one of action and url")
+	}
+	if c.MaxTitle < 0 || c.MaxTitle > 200 {
+		add("max_title", "is not between 1 and 200", "leave it out for 40")
+	}
+	if c.MaxBody < 0 {
+		add("max_body", "is negative", "leave it out for 256")
+	}
+	if c.MaxBytes != 0 && (c.MaxBytes < 2048 || c.MaxBytes > maxBytes) {
+		add("max_bytes", "is not between 2048 and 4096", "leave it out for 3800")
+	}
+	slices.SortStableFunc(found, func(a, b vendors.Problem) int { return strings.Compare(a.Key, b.Key) })
+	return found
+}
+
+// Advice lists what is allowed but unwise.
+func (c *Config) Advice() []string {
+	var advice []string
+	for key, value := range c.ownCategories() {
+		switch {
+		case value == marketing:
+			advice = append(advice, fmt.Sprintf("%s MARKETING is capped: Huawei accepts but silently drops all after %d messages a day to a device "+
+				"(5 for licensed news apps); apply for the IM right and use IM", key, marketingCap))
+		case value != "" && value != playVoice && categoryForm.MatchString(value) && !slices.Contains(categories, value):
+			advice = append(advice, fmt.Sprintf("%s %s is none that Huawei publishes: it is refused, or taken for MARKETING, of which all after %d "+
+				"messages a day to a device (5 for licensed news apps) are silently dropped", key, value, marketingCap))
+		}
+	}
+	slices.Sort(advice)
+	if c.TestMode {
+		advice = append(advice, fmt.Sprintf("test_mode allows %d devices a call and %d calls a day for the whole project; turn it off in production",
+			maxTestTokens, testCallsDay))
+	}
+	if c.TTL > maxTTL {
+		advice = append(advice, "ttl is longer than Huawei's 15 days, which is what it gets")
+	}
+	return advice
+}
+
+// Class is communication for every category but MARKETING. Whether the app has the right for the category is known to Huawei only.
+// Communication has no published number; the former cap of 3,000 a device and day for all classes is no longer printed.
+func (c *Config) Class(n *vendors.Notification) vendors.Class {
+	if !c.inAppCall(n) && c.category(n) == marketing {
+		return vendors.Class{Name: "marketing", Capped: true, DeviceCap: marketingCap}
+	}
+	return vendors.Class{Name: "communication"}
+}
+
+// category is the message's where Huawei knows it, else the certificate's for its kind, else Huawei's category of that kind.
+func (c *Config) category(n *vendors.Notification) string {
+	if n != nil {
+		if asked := strings.ToUpper(strings.TrimSpace(n.Harmony.Category)); slices.Contains(categories, asked) {
+			return asked
+		}
+		if n.Call != nil {
+			switch n.Call.Action {
+			case hongyan.Invite:
+				return vendors.First(c.CallCategory, "VOIP")
+			case hongyan.Cancel:
+				return vendors.First(c.MissedCallCategory, c.Category, im)
+			}
+		}
+	}
+	return vendors.First(c.Category, im)
+}
+
+// inAppCall says whether the push goes out as push-type 10. A category that the message names asks for a notification.
+func (c *Config) inAppCall(n *vendors.Notification) bool {
+	return c.CallPush == callVoIP && n != nil && n.Call != nil && n.Call.Action == hongyan.Invite && n.Harmony.Category == ""
+}
+
+// Driver makes the driver.
+func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
+	w, err := newWire(c)
+	if err != nil {
+		return nil, err
+	}
+	return vendors.NewHTTP(w, &c.Common, env)
+}
+
+// wire is HarmonyOS as two pure halves and a signature.
+type wire struct {
+	c        *Config
+	account  account
+	key      *rsa.PrivateKey
+	send     string
+	title    vendors.TextLimit
+	body     vendors.TextLimit
+	maxBytes int
+	codes    map[string]vendors.Code
+	devices  map[string]vendors.Code
+	statuses map[string]vendors.Code
+}
+
+func newWire(c *Config) (*wire, error) {
+	acc, key, err := c.account()
+	if err != nil {
+		return nil, fmt.Errorf("service_account %w", err)
+	}
+	project := vendors.First(c.ProjectID, acc.ProjectID)
+	send, err := vendors.Address(c.EndpointOr(pushHost), "/v3/"+url.PathEscape(project)+"/messages:send")
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %w", err)
+	}
+	return &wire{
+		c: c, account: acc, key: key, send: send,
+		title:    vendors.TextLimit{Max: or(c.MaxTitle, 40), Measure: vendors.Runes},
+		body:     vendors.TextLimit{Max: or(c.MaxBody, 256), Measure: vendors.Runes},
+		maxBytes: or(c.MaxBytes, 3800),
+		codes:    vendors.Index(codes(), ""), devices: vendors.Index(codes(), levelDevice), statuses: vendors.Index(codes(), levelHTTP),
+	}, nil
+}
+
+// Limits: one notification for up to 1,000 tokens, or 10 with test pushes.
+func (w *wire) Limits() vendors.Limits {
+	if w.c.TestMode {
+		return vendors.Limits{Batch: maxTestTokens}
+	}
+	return vendors.Limits{Batch: maxTokens}
+}
+
+func or(n, otherwise int) int {
+	if n > 0 {
+		return n
+	}
+	return otherwise
+}

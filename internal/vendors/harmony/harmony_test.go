@@ -1,0 +1,295 @@
+package harmony
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
+)
+
+const (
+	testProject = "388421840000000001"
+	testKeyID   = "madeupkeyid0000000000000000000001"
+	testSub     = "100000009"
+)
+
+var testKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+func keyFile(project string, key any) vendors.Secret {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	b, err := json.Marshal(map[string]string{
+		"project_id": project, "key_id": testKeyID, "sub_account": testSub,
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+		"token_uri":   audience,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return vendors.Secret(b)
+}
+
+func token(i int) string { return fmt.Sprintf("MAMzLmadeupToken%06d", i) }
+
+func accounts() sandbox.Accounts {
+	return sandbox.Accounts{Harmony: []sandbox.HarmonyAccount{{
+		ProjectID: testProject, KeyID: testKeyID, SubAccount: testSub, Key: &testKey().PublicKey, Categories: []string{"IM", "VOIP"},
+	}}}
+}
+
+func config(endpoint, caFile string) *Config {
+	return &Config{
+		Common:         vendors.Common{ID: "35003", Vendor: "harmony", Endpoint: endpoint, CAFile: caFile},
+		ServiceAccount: keyFile(testProject, testKey()),
+	}
+}
+
+func subject() vendortest.Subject {
+	return vendortest.Subject{
+		Vendor: "harmony", Accounts: accounts(), Token: token,
+		Settings: func(endpoint, caFile string) vendors.Settings { return config(endpoint, caFile) },
+	}
+}
+
+func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
+
+// With the right for it, a call wakes the app through push-type 10; everything else stays a notification.
+func TestInAppCalls(t *testing.T) {
+	t.Parallel()
+	s := subject()
+	s.Accounts.Harmony[0].InAppCalls = true
+	s.Settings = func(endpoint, caFile string) vendors.Settings {
+		c := config(endpoint, caFile)
+		c.CallPush = "voip"
+		return c
+	}
+	r := vendortest.NewRig(t, s, nil)
+	call := vendortest.Corpus()["call"]
+	if got := r.Driver.Push(t.Context(), r.Batch(2, call)); got[0].Reason != vendors.Accepted {
+		t.Fatalf("got %+v; broken rules %v", got, r.Sandbox.Violations())
+	}
+	sent := r.Requests.Take()[0]
+	if !strings.Contains(sent, "Push-Type: 10\n") || !strings.Contains(sent, `"ttl": 60`) || !strings.Contains(sent, `\"call_id\":\"call-7\"`) {
+		t.Errorf("sent %s", sent)
+	}
+	if p := r.Sandbox.Pushes()[0]; !p.Call || p.Title != call.Title || p.Ext != call.Ext || p.Key != call.Key {
+		t.Errorf("the app gets %+v", p)
+	}
+	call.Ext, call.Body = strings.Repeat(`"`, 10<<10), strings.Repeat("长", 10<<10)
+	if got := r.Driver.Push(t.Context(), r.Batch(1, call)); got[0].Reason != vendors.Accepted {
+		t.Errorf("long call: %+v", got)
+	}
+	r.Requests.Take()
+	cancel := vendortest.Corpus()["call"]
+	cancel.Call.Action = hongyan.Cancel
+	named := vendortest.Corpus()["call"]
+	named.Harmony.Category = "VOIP"
+	for _, note := range []*vendors.Notification{cancel, named, vendortest.Chat()} {
+		if got := r.Driver.Push(t.Context(), r.Batch(1, note)); got[0].Reason != vendors.Accepted {
+			t.Fatalf("got %+v", got)
+		}
+		if sent := r.Requests.Take()[0]; !strings.Contains(sent, "Push-Type: 0\n") {
+			t.Errorf("sent %s", sent)
+		}
+	}
+}
+
+// Without the right the vendor says so for every token, and the certificate goes on working for chat.
+func TestInAppCallWithoutRight(t *testing.T) {
+	t.Parallel()
+	s := subject()
+	s.Settings = func(endpoint, caFile string) vendors.Settings {
+		c := config(endpoint, caFile)
+		c.CallPush = "voip"
+		return c
+	}
+	r := vendortest.NewRig(t, s, nil)
+	for _, got := range r.Driver.Push(t.Context(), r.Batch(3, vendortest.Corpus()["call"])) {
+		if got.Reason != vendors.Refused || got.Code != "80300007/noPushTypeRight" {
+			t.Errorf("got %+v", got)
+		}
+	}
+}
+
+func TestTestModeTakesTen(t *testing.T) {
+	t.Parallel()
+	s := subject()
+	s.Settings = func(endpoint, caFile string) vendors.Settings {
+		c := config(endpoint, caFile)
+		c.TestMode = true
+		return c
+	}
+	r := vendortest.NewRig(t, s, nil)
+	if got := r.Driver.Limits().Batch; got != 10 {
+		t.Fatalf("a call takes %d devices", got)
+	}
+	if got := r.Driver.Push(t.Context(), r.Batch(10, vendortest.Chat())); got[9].Reason != vendors.Accepted {
+		t.Errorf("got %+v", got)
+	}
+	if !strings.Contains(r.Requests.Take()[0], `"testMessage": true`) {
+		t.Error("not a test push")
+	}
+}
+
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(from, to string) func(*Config) {
+		return func(c *Config) {
+			c.ServiceAccount = vendors.Secret(strings.Replace(string(c.ServiceAccount), from, to, 1))
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		want   []string
+	}{
+		{"complete", func(*Config) {}, nil},
+		{"same_project", func(c *Config) { c.ProjectID = testProject }, nil},
+		{"empty", func(c *Config) { *c = Config{} }, []string{"service_account"}},
+		{"other_project", func(c *Config) { c.ProjectID = "1" }, []string{"project_id"}},
+		{"not_json", func(c *Config) { c.ServiceAccount = "-----BEGIN PRIVATE KEY-----" }, []string{"service_account"}},
+		{"no_key_id", edit("key_id", "id"), []string{"service_account"}},
+		{"not_pem", edit("-----BEGIN PRIVATE KEY-----", "-----"), []string{"service_account"}},
+		{"broken_pem", edit("MII", "MIX"), []string{"service_account"}},
+		{"elliptic_key", func(c *Config) { c.ServiceAccount = keyFile(testProject, ec) }, []string{"service_account"}},
+		{"endpoint", func(c *Config) { c.Endpoint = "push" }, []string{"endpoint"}},
+		{"lower_case", func(c *Config) { c.Category, c.CallCategory, c.MissedCallCategory = "im", "voip", "miss" }, []string{"call_category", "category", "missed_call_category"}},
+		{"play_voice", func(c *Config) { c.Category = "PLAY_VOICE" }, []string{"category"}},
+		{"call_push", func(c *Config) { c.CallPush = "10" }, []string{"call_push"}},
+		{"activity", func(c *Config) { c.Click.Activity = "x" }, []string{"click"}},
+		{"two_targets", func(c *Config) { c.Click.Action, c.Click.URL = "x", "y" }, []string{"click"}},
+		{"sizes", func(c *Config) { c.MaxTitle, c.MaxBody, c.MaxBytes = 1000, -1, 100 }, []string{"max_body", "max_bytes", "max_title"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conf := config("https://127.0.0.1", "")
+			c.change(conf)
+			var got []string
+			for _, p := range conf.Problems() {
+				got = append(got, p.Key)
+				if p.Text == "" || p.Remedy == "" || strings.Contains(p.Text, "MII") {
+					t.Errorf("problem with %s says too little or too much: %s", p.Key, p.Text)
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("keys with problems (-want +got):\n%s", diff)
+			}
+			if _, err := newWire(conf); err != nil && c.want == nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		want   []string // a word of each
+	}{
+		{"good", func(c *Config) { c.Category = "IM" }, nil},
+		{"marketing", func(c *Config) { c.Category = "MARKETING" }, []string{"all after 2 messages a day to a device (5 for licensed news apps)"}},
+		{"unknown_category", func(c *Config) { c.CallCategory = "CALLS" }, []string{"taken for MARKETING"}},
+		{"test_mode", func(c *Config) { c.TestMode = true }, []string{"10 devices a call and 1000 calls a day"}},
+		{"long_ttl", func(c *Config) { c.TTL = 16 * 24 * time.Hour }, []string{"15 days"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conf := config("", "")
+			c.change(conf)
+			got := conf.Advice()
+			if len(got) != len(c.want) {
+				t.Fatalf("advice is %q", got)
+			}
+			for i := range got {
+				if !strings.Contains(got[i], c.want[i]) {
+					t.Errorf("advice %q does not say %q", got[i], c.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestClass(t *testing.T) {
+	t.Parallel()
+	communication := vendors.Class{Name: "communication"}
+	marketingClass := vendors.Class{Name: "marketing", Capped: true, DeviceCap: 2}
+	for _, c := range []struct {
+		name         string
+		conf         Config
+		message      string
+		action       string
+		wantCategory string
+		want         vendors.Class
+	}{
+		{"default", Config{}, "", "", "IM", communication},
+		{"certificate", Config{Category: "WORK"}, "", "", "WORK", communication},
+		{"message_wins", Config{Category: "MARKETING"}, "im", "", "IM", communication},
+		{"message_in_marketing", Config{}, "MARKETING", "", "MARKETING", marketingClass},
+		// A category that Huawei does not know would be refused.
+		{"nonsense_in_message", Config{}, "CHAT", "", "IM", communication},
+		{"marketing", Config{Category: "MARKETING"}, "", "", "MARKETING", marketingClass},
+		{"invite", Config{}, "", hongyan.Invite, "VOIP", communication},
+		{"invite_without_right", Config{CallCategory: "IM"}, "", hongyan.Invite, "IM", communication},
+		{"in_app_call", Config{CallPush: "voip", CallCategory: "MARKETING"}, "", hongyan.Invite, "MARKETING", communication},
+		{"missed_call", Config{}, "", hongyan.Cancel, "IM", communication},
+		{"missed_call_with_right", Config{MissedCallCategory: "MISS_CALL"}, "", hongyan.Cancel, "MISS_CALL", communication},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := vendortest.Chat()
+			n.Harmony.Category = c.message
+			if c.action != "" {
+				n.Call = &hongyan.Call{Media: "audio", Action: c.action, ID: "call-7"}
+			}
+			if got := c.conf.category(n); got != c.wantCategory {
+				t.Errorf("category is %s, want %s", got, c.wantCategory)
+			}
+			if got := c.conf.Class(n); got != c.want {
+				t.Errorf("class is %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestSheetSpeaksBothLanguages(t *testing.T) {
+	t.Parallel()
+	s := Sheet()
+	texts := append([]vendors.Text{s.Name, s.Tap, s.Repeat}, s.Setup...)
+	for _, f := range s.Facts {
+		texts = append(texts, f.What, f.Value)
+	}
+	for _, c := range s.Classes {
+		texts = append(texts, c.Means, c.Cap)
+	}
+	for _, text := range texts {
+		if text.EN == "" || text.ZH == "" {
+			t.Errorf("%+v lacks a language", text)
+		}
+	}
+}
