@@ -1,0 +1,199 @@
+package honor
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// answer is the body of every answer. data may be null on errors, and its lists absent.
+type answer struct {
+	Code    vendors.Loose `json:"code"`
+	Message vendors.Loose `json:"message"`
+	Data    data          `json:"data"`
+}
+
+type data struct {
+	SendResult   vendors.Loose `json:"sendResult"`
+	RequestID    vendors.Loose `json:"requestId"`
+	FailTokens   names         `json:"failTokens"`
+	ExpireTokens names         `json:"expireTokens"`
+}
+
+// UnmarshalJSON takes null and whatever is no object for nothing.
+func (d *data) UnmarshalJSON(text []byte) error {
+	type plain data
+	var p plain
+	if json.Unmarshal(text, &p) == nil {
+		*d = data(p)
+	}
+	return nil
+}
+
+// names are tokens; what is no list of them names nobody.
+type names []string
+
+func (n *names) UnmarshalJSON(text []byte) error {
+	var many []vendors.Loose
+	if json.Unmarshal(text, &many) == nil {
+		for _, one := range many {
+			*n = append(*n, string(one))
+		}
+	}
+	return nil
+}
+
+var requestIDForm = regexp.MustCompile(`^[0-9A-Za-z_:.-]{1,128}$`)
+
+// Interpret reads the answer: a reason for all, and those of the tokens that data names, whatever the code.
+func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
+	n := len(batch.Devices)
+	var a answer
+	readable := json.Unmarshal(resp.Body, &a) == nil && (codeForm.MatchString(string(a.Code)) || a.Code == "" && a.Data.SendResult != "")
+	switch {
+	case resp.Status < 200 || resp.Status > 299:
+		return vendors.All(n, w.byStatus(resp, a))
+	case !readable:
+		return vendors.All(n, vendors.HTTPResult(resp))
+	}
+	result := w.byCode(a)
+	if requestIDForm.MatchString(string(a.Data.RequestID)) {
+		result.VendorID = string(a.Data.RequestID)
+	}
+	results := vendors.All(n, result)
+	failed, expired := set(a.Data.FailTokens), set(a.Data.ExpireTokens)
+	for i, d := range batch.Devices {
+		if expired[d.Token] {
+			results[i] = w.named("expireTokens", result)
+		} else if failed[d.Token] && result.Reason == vendors.Accepted {
+			results[i] = w.named("failTokens", result)
+		}
+	}
+	return results
+}
+
+func (w *wire) named(list string, result vendors.Result) vendors.Result {
+	row := w.lists[list]
+	return vendors.Result{Reason: row.Reason, Code: list, VendorID: result.VendorID, Err: errors.New(row.Meaning)}
+}
+
+// byStatus is the result of an HTTP status that is no success. A code that the table knows says more than the status.
+func (w *wire) byStatus(resp vendors.Response, a answer) vendors.Result {
+	result := vendors.HTTPResult(resp)
+	if row, ok := w.http[result.Code]; ok {
+		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+	}
+	code := string(a.Code)
+	if !codeForm.MatchString(code) {
+		return result
+	}
+	result.Code = code
+	if row, ok := w.codes[code]; ok && row.Reason != vendors.Unknown && !slices.Contains(w.success, code) {
+		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+	}
+	return result
+}
+
+// byCode is what the answer says of the whole call. What it says of its tokens comes later.
+func (w *wire) byCode(a answer) vendors.Result {
+	code := string(a.Code)
+	result := vendors.Result{Code: code}
+	row, known := w.codes[code]
+	nobody := len(a.Data.FailTokens) == 0 && len(a.Data.ExpireTokens) == 0
+	switch {
+	case slices.Contains(w.success, code):
+		result.Reason = vendors.Accepted
+		if a.Data.SendResult == "false" && nobody {
+			// Success for none that it names, failure for all: the sources have no such answer.
+			result.Reason, result.Err = vendors.Unknown, errors.New("a code of success with sendResult false, naming no token")
+		}
+	case known && row.Reason != vendors.Unknown:
+		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+	case a.Data.SendResult == "true" && len(a.Data.FailTokens) == 0:
+		result.Reason = vendors.Accepted // the code stays in the result, to be named under success_codes
+	case known:
+		result.Err = errors.New(row.Meaning)
+	default:
+		result.Reason = guess(string(a.Message))
+		result.Err = errors.New("a code that is not in the table: give it a reason under codes")
+	}
+	return result
+}
+
+// guess reads the message of a code that nobody knows, as far as it leaves no doubt. A message about a token may mean the access token or
+// a device's: only the first is guessed, since a wrong guess at the other would cost registrations.
+func guess(message string) vendors.Reason {
+	m := strings.ToLower(message)
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(m, word) })
+	}
+	switch {
+	case has("access token", "access_token", "accesstoken") && has("expire", "invalid"):
+		return vendors.AuthExpired
+	case has("parameter", "param ", "format"):
+		return vendors.BadPayload
+	case has("flow control", "frequency", "too fast", "too many requests", "rate limit"):
+		return vendors.RateLimited
+	default:
+		return vendors.Unknown
+	}
+}
+
+func set(tokens []string) map[string]bool {
+	m := make(map[string]bool, len(tokens))
+	for _, t := range tokens {
+		m[t] = true
+	}
+	return m
+}
+
+// grant is the answer of the token endpoint, a token or an error.
+type grant struct {
+	AccessToken vendors.Loose `json:"access_token"`
+	ExpiresIn   vendors.Loose `json:"expires_in"`
+	Error       vendors.Loose `json:"error"`
+}
+
+// Lifetimes of an access token: Honor's samples say an hour; longestLife is the most that is believed.
+const (
+	usualLife   = time.Hour
+	longestLife = 24 * time.Hour
+)
+
+var errorForm = regexp.MustCompile(`^[a-z_]{1,40}$`)
+
+// InterpretToken reads the token. An error may come under HTTP 200 as well.
+func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
+	var g grant
+	readable := json.Unmarshal(resp.Body, &g) == nil
+	if ok := resp.Status >= 200 && resp.Status <= 299; ok && readable && g.Error == "" && g.AccessToken != "" {
+		life := usualLife
+		if secs, err := strconv.ParseInt(string(g.ExpiresIn), 10, 64); err == nil && secs > 0 {
+			life = time.Duration(min(secs, int64(longestLife/time.Second))) * time.Second
+		}
+		return vendors.AccessToken{Value: string(g.AccessToken), Expires: now.Add(life)}, vendors.Result{Reason: vendors.Accepted}
+	}
+	result := vendors.HTTPResult(resp)
+	if readable && errorForm.MatchString(string(g.Error)) {
+		result.Code = string(g.Error)
+		if resp.Status < http.StatusInternalServerError && resp.Status != http.StatusTooManyRequests {
+			result.Reason = vendors.BadCredentials
+		}
+	}
+	switch result.Reason {
+	case vendors.AuthExpired, vendors.BadPayload: // there is no older token to be expired, and nothing of a message in this call
+		result.Reason = vendors.BadCredentials
+	}
+	result.Err = errors.New("the token endpoint gave no token")
+	if result.Reason == vendors.BadCredentials {
+		result.Err = errors.New("the token endpoint refuses client_id and client_secret")
+	}
+	return vendors.AccessToken{}, result
+}

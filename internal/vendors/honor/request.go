@@ -1,0 +1,223 @@
+package honor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// request is the body of sendMessage: no wrapper, names in camel case. Zeros that mean something are pointers or always written.
+type request struct {
+	Data    string   `json:"data,omitempty"`
+	Android android  `json:"android"`
+	Token   []string `json:"token"`
+}
+
+type android struct {
+	TTL            string       `json:"ttl"` // "60s"
+	BiTag          string       `json:"biTag"`
+	TargetUserType int          `json:"targetUserType"` // 1 is a test push
+	Notification   notification `json:"notification"`
+}
+
+type notification struct {
+	Title       string `json:"title"`
+	Body        string `json:"body"`
+	ClickAction click  `json:"clickAction"`
+	Importance  string `json:"importance"`
+	Image       string `json:"image,omitempty"`
+	Style       int    `json:"style,omitempty"`
+	BigTitle    string `json:"bigTitle,omitempty"`
+	BigBody     string `json:"bigBody,omitempty"`
+	Badge       *badge `json:"badge,omitempty"`
+	NotifyID    int    `json:"notifyId"`
+	Tag         string `json:"tag"`
+}
+
+type click struct {
+	Type   int    `json:"type"`
+	Intent string `json:"intent,omitempty"`
+	Action string `json:"action,omitempty"`
+	URL    string `json:"url,omitempty"`
+}
+
+type badge struct {
+	AddNum *int   `json:"addNum,omitempty"`
+	SetNum *int   `json:"setNum,omitempty"`
+	Class  string `json:"badgeClass"` // Honor's name; Huawei calls it class
+}
+
+// What a tap opens.
+const (
+	clickPage = 1
+	clickURL  = 2
+	clickApp  = 3
+)
+
+const styleBigText = 1
+
+// TokenRequest asks for an access token by client credentials.
+func (w *wire) TokenRequest(ctx context.Context, _ time.Time) (*http.Request, error) {
+	form := url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {w.c.ClientID}, "client_secret": {string(w.c.ClientSecret)},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.login, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, errors.New("token_endpoint is no address")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return req, nil
+}
+
+// Request writes the push. A token that stands twice in the batch is sent once.
+func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
+	if len(batch.Devices) == 0 {
+		return nil, errors.New("a batch without devices")
+	}
+	r := w.compose(batch)
+	for _, d := range batch.Devices {
+		r.Token = append(r.Token, d.Token)
+	}
+	slices.Sort(r.Token)
+	r.Token = slices.Compact(r.Token)
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, errors.New("the request does not marshal")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.send, bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("endpoint is no address")
+	}
+	req.Header.Set("Content-Type", "application/json; charset=UTF-8")
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("timestamp", strconv.FormatInt(batch.Now.UnixMilli(), 10))
+	return req, nil
+}
+
+// compose writes all but the tokens and keeps it within the bytes of max_bytes. What makes room, in this order: the body is shortened;
+// then the image goes; then the ext (a part of it would be worse than none), for the names by which the app finds the message; then the
+// click target, which may hold the ext as well, for the app.
+func (w *wire) compose(batch vendors.Batch) request {
+	n := batch.Devices[0].Notification
+	r := w.draft(batch)
+	nt := &r.Android.Notification
+	data, image, target, body := r.Data, nt.Image, nt.ClickAction, nt.Body
+	names := object(map[string]string{"conversation": n.Conversation, "message": n.MessageID})
+	for _, keep := range []struct {
+		data, image string
+		target      click
+	}{{data, image, target}, {data, "", target}, {names, "", target}, {names, "", click{Type: clickApp}}, {"", "", click{Type: clickApp}}} {
+		if keep.data == names && data == "" {
+			keep.data = "" // there was no ext to stand in for
+		}
+		r.Data, nt.Image, nt.ClickAction = keep.data, keep.image, keep.target
+		fits := func(text string) bool {
+			put(nt, text)
+			b, err := json.Marshal(r)
+			return err == nil && len(b) <= w.bytes
+		}
+		if !fits("") {
+			continue
+		}
+		if text := vendors.FitTo(body, fits); text != "" {
+			put(nt, text)
+			return r
+		}
+	}
+	put(nt, "…") // only a configuration of absurdly long names comes here
+	return r
+}
+
+// put writes the body where the style wants it.
+func put(n *notification, body string) {
+	n.Body = body
+	if n.Style == styleBigText {
+		n.BigTitle, n.BigBody = n.Title, body
+	}
+}
+
+// draft writes the request with its texts fitted by length but not yet by the size of the whole.
+func (w *wire) draft(batch vendors.Batch) request {
+	n := batch.Devices[0].Notification
+	title := strings.ReplaceAll(vendors.Printable(n.Title), "\n", " ")
+	nt := notification{
+		Title:       vendors.TextLimit{Max: maxTitle, Measure: vendors.Runes}.Fit(visible(title, "新消息")),
+		Body:        vendors.TextLimit{Max: maxBody, Measure: vendors.Runes}.Fit(visible(vendors.Printable(n.Body), "您有一条新消息")),
+		ClickAction: w.click(n), Importance: w.c.importance(n), Badge: w.badge(batch.Devices),
+		// Both derive from the message, so a repeat replaces itself on the screen.
+		NotifyID: vendors.Hash31(n.Key), Tag: n.Key,
+	}
+	if strings.HasPrefix(n.Android.Image, "https://") && nt.Importance == normal {
+		nt.Image = n.Android.Image // shown for service and communication only
+	}
+	if n.Android.Style == "big_text" {
+		nt.Style = styleBigText
+	}
+	r := request{Android: android{TTL: w.ttl(n, batch.Now), BiTag: n.Key, Notification: nt}}
+	if w.c.TestMode {
+		r.Android.TargetUserType = 1
+	}
+	if n.Ext != "" {
+		r.Data = object(map[string]string{"ext": n.Ext})
+	}
+	return r
+}
+
+// object is a JSON object as text.
+func object(m map[string]string) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // it is escaped once more inside its string
+	_ = enc.Encode(m)        // a map of strings always encodes
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// visible is the text, or a stand-in for one that shows nothing.
+func visible(s, otherwise string) string {
+	if strings.TrimSpace(s) == "" {
+		return otherwise
+	}
+	return s
+}
+
+func (w *wire) click(n *vendors.Notification) click {
+	c := w.c.Click
+	switch {
+	case c.Intent != "":
+		return click{Type: clickPage, Intent: vendors.Expand(c.Intent, n, vendors.URLEscape)}
+	case c.Action != "":
+		return click{Type: clickPage, Action: vendors.Expand(c.Action, n, vendors.URLEscape)}
+	case c.URL != "":
+		return click{Type: clickURL, URL: vendors.Expand(c.URL, n, vendors.URLEscape)}
+	}
+	return click{Type: clickApp}
+}
+
+// badge is the number on the icon, which needs the launcher's class.
+func (w *wire) badge(devices []vendors.Device) *badge {
+	if w.c.BadgeClass == "" {
+		return nil // without the class it does nothing, or is refused
+	}
+	set, add := vendors.SharedBadge(devices)
+	if set == nil && add == nil {
+		return nil
+	}
+	return &badge{SetNum: set, AddNum: add, Class: w.c.BadgeClass}
+}
+
+func (w *wire) ttl(n *vendors.Notification, now time.Time) string {
+	longest := maxTTL
+	if w.c.TTL > 0 {
+		longest = min(longest, max(w.c.TTL.Truncate(time.Second), minTTL))
+	}
+	return strconv.FormatInt(int64(n.TTL(now, minTTL, longest)/time.Second), 10) + "s"
+}
