@@ -1,0 +1,234 @@
+package xiaomi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+const (
+	listPath  = "/v3/message/regid"
+	multiPath = "/v2/multi_messages/regids"
+)
+
+// message is a notification as multi_messages takes it; the list send has the same fields as a form. Numbers are always written: 0 is
+// a notification in pass_through, and an absent notify_id would leave one notification in the tray.
+type message struct {
+	Payload     string            `json:"payload,omitempty"`
+	Title       string            `json:"title"`
+	Description string            `json:"description"`
+	NotifyType  int               `json:"notify_type"`
+	NotifyID    int               `json:"notify_id"`
+	PassThrough int               `json:"pass_through"`
+	Package     string            `json:"restricted_package_name"`
+	TimeToLive  int64             `json:"time_to_live"` // milliseconds
+	Extra       map[string]string `json:"extra"`
+}
+
+type element struct {
+	Target  string  `json:"target"`
+	Message message `json:"message"`
+}
+
+// Request writes the call: a list send where all devices get the same, one element a device where they do not.
+func (w *wire) Request(ctx context.Context, batch vendors.Batch, _ string) (*http.Request, error) {
+	path, form := listPath, url.Values{}
+	if batch.Same() {
+		targets := make([]string, len(batch.Devices))
+		for i, d := range batch.Devices {
+			targets[i] = target(d.Token)
+		}
+		form = w.message(batch.Devices[0].Notification, batch.Now).form()
+		form.Set("registration_id", strings.Join(targets, ","))
+	} else {
+		path = multiPath
+		elements := make([]element, len(batch.Devices))
+		for i, d := range batch.Devices {
+			if i > 0 && d.Notification == batch.Devices[i-1].Notification {
+				elements[i].Message = elements[i-1].Message
+			} else {
+				elements[i].Message = w.message(d.Notification, batch.Now)
+			}
+			elements[i].Target = target(d.Token)
+		}
+		form.Set("messages", text(elements))
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.host(batch.Devices[0])+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, errors.New("endpoint is no address")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
+	req.Header.Set("Authorization", "key="+string(w.c.AppSecret))
+	return req, nil
+}
+
+// target is a token as it stands in a comma-separated list. A token that could name two devices there, which none of Xiaomi's does, is
+// spoilt rather than split, so that the answer calls it invalid.
+func target(token string) string {
+	if token == "" {
+		return "_"
+	}
+	return strings.Map(func(r rune) rune {
+		if r == ',' || unicode.IsSpace(r) || unicode.IsControl(r) {
+			return '_'
+		}
+		return r
+	}, token)
+}
+
+// form is the message as the list send takes it.
+func (m message) form() url.Values {
+	form := url.Values{
+		"title": {m.Title}, "description": {m.Description}, "restricted_package_name": {m.Package},
+		"pass_through": {strconv.Itoa(m.PassThrough)}, "notify_type": {strconv.Itoa(m.NotifyType)}, "notify_id": {strconv.Itoa(m.NotifyID)},
+		"time_to_live": {strconv.FormatInt(m.TimeToLive, 10)},
+	}
+	if m.Payload != "" {
+		form.Set("payload", m.Payload)
+	}
+	for key, value := range m.Extra {
+		form.Set("extra."+key, value)
+	}
+	return form
+}
+
+// Values of notify_type and of extra.notify_effect.
+const (
+	soundVibrationLights = -1
+
+	openApp      = "1"
+	openActivity = "2"
+	openPage     = "3"
+)
+
+var soundForm = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
+
+// message shapes a notification for Xiaomi. Its ids come from the message's key, not from the device's, because a list send has one for
+// all: however a device is batched when it is tried again, a phone sees the same ids, drops the repeat by jobkey, and would replace the
+// first by notify_id.
+func (w *wire) message(n *vendors.Notification, now time.Time) message {
+	channel := w.c.channel(n)
+	m := message{
+		Title:       w.line(n.Title, maxTitle),
+		Description: w.line(n.Body, maxText),
+		NotifyType:  soundVibrationLights,
+		NotifyID:    vendors.Hash31(n.Key),
+		Package:     w.c.Package,
+		TimeToLive:  w.ttl(n, channel, now).Milliseconds(),
+		Extra:       map[string]string{"jobkey": jobKey(n.Key)},
+	}
+	if channel != "" {
+		m.Extra["channel_id"] = channel
+	}
+	w.template(n, m.Extra)
+	w.click(n, m.Extra)
+	if name, _, _ := strings.Cut(n.Android.Sound, "."); soundForm.MatchString(name) && w.c.Package != "" {
+		m.Extra["sound_uri"] = "android.resource://" + w.c.Package + "/raw/" + name
+	}
+	// Half an ext would be worse than none: the app opens without it.
+	if len(n.Ext)+len(m.Title)+len(m.Description) <= maxMessage {
+		m.Payload = n.Ext
+	}
+	return m
+}
+
+// jobKey is the message's key cut to what Xiaomi takes: [0-9A-Za-z_-], at most 20, no "_" in front. 80 bits are enough to tell messages
+// apart. It must never come from the conversation: a phone shows only the first push with a jobkey.
+func jobKey(key string) string {
+	key = strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_' {
+			return r
+		}
+		return '-'
+	}, key)
+	if key = strings.TrimLeft(key, "_"); key == "" {
+		key = "0"
+	}
+	return key[:min(len(key), maxJobKey)]
+}
+
+func (w *wire) ttl(n *vendors.Notification, channel string, now time.Time) time.Duration {
+	longest := w.c.longestTTL(channel)
+	if w.c.TTL > 0 {
+		longest = min(longest, max(w.c.TTL.Truncate(time.Second), minTTL))
+	}
+	return n.TTL(now, minTTL, longest)
+}
+
+// template names the template and its values, for a private channel alone: Xiaomi checks a template against the channel. A message's own
+// template gets the message's values alone; the certificate's values belong to the certificate's template.
+func (w *wire) template(n *vendors.Notification, extra map[string]string) {
+	id, defaults := w.c.TemplateID, w.c.TemplateParams
+	if own := strings.TrimSpace(n.Android.XiaomiTemplateID); channelForm.MatchString(own) && own != id {
+		id, defaults = own, nil
+	}
+	if id == "" || w.c.Class(n).Name != private {
+		return
+	}
+	extra["template_id"] = id
+	params := vendors.TemplateParams(n.Android.XiaomiTemplateParams, defaults, n)
+	if len(params) == 0 {
+		return
+	}
+	for i, name := range slices.Sorted(maps.Keys(params)) {
+		if i >= maxParams { // more than any template has
+			delete(params, name)
+			continue
+		}
+		params[name] = w.param(params[name])
+	}
+	extra["template_param"] = text(params)
+}
+
+// click says what a tap opens. A target that grows too long with the ext in it goes without, and opens the app where even that is too
+// long; the ext is in the payload as well.
+func (w *wire) click(n *vendors.Notification, extra map[string]string) {
+	c := w.c.Click
+	effect, key, value := openActivity, "intent_uri", c.Intent
+	switch {
+	case c.Activity != "":
+		value = "intent:#Intent;component=" + w.c.Package + "/" + c.Activity + ";end"
+	case c.Action != "":
+		value = "intent:#Intent;action=" + c.Action + ";package=" + w.c.Package + ";end"
+	case c.URL != "":
+		effect, key, value = openPage, "web_uri", c.URL
+	}
+	extra["notify_effect"] = openApp
+	if value == "" {
+		return
+	}
+	opened := vendors.Expand(value, n, vendors.URLEscape)
+	if vendors.UTF16(opened) > maxExtra {
+		bare := *n
+		bare.Ext = ""
+		opened = vendors.Expand(value, &bare, vendors.URLEscape)
+	}
+	if vendors.UTF16(opened) <= maxExtra {
+		extra["notify_effect"], extra[key] = effect, opened
+	}
+}
+
+func webURL(s string) bool {
+	return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
+}
+
+// text writes JSON without escaping <, > and &, which would make it longer for nothing. Its values always marshal.
+func text(v any) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // strings, numbers and maps of strings
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -1,0 +1,238 @@
+// Package xiaomi speaks to Xiaomi's MiPush, for phones with MIUI and HyperOS.
+//
+//	                               all the same     ┌─ POST /v3/message/regid ──────────┐
+//	batch of up to 1,000 devices ──────────────────▶│                                   │──▶ the host of the devices' region
+//	of one region                  different ones   └─ POST /v2/multi_messages/regids ──┘
+//
+// The secret is static: there is no login and no token that could expire. The body is a form, encoded once; a payload that is escaped
+// before that reaches the app as "%7B…".
+//
+// What a tap hands to the app: the ext is the payload, byte for byte. Every push says what a tap opens (extra.notify_effect), so the
+// SDK's callback onNotificationMessageClicked is not called; the intent that opens the app carries the message instead, as
+// getIntent().getSerializableExtra(PushMessageHelper.KEY_MESSAGE), a MiPushMessage whose getContent() is the ext.
+//
+// An acceptance (code 0) says nothing about delivery. Phones silently drop what is over a device's daily share of a class; only the
+// important (private) class has none, and it takes an approved channel and, since 2026, a template.
+//
+// Sources: Xiaomi HyperOS developer site, "Server API", "Error codes" (pId 1560), "Message classes" (pId 1656), "Private messages"
+// (pId 2314, 2321); the official Java SDK.
+package xiaomi
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// The vendor's published numbers, gathered in November 2026. Lengths count UTF-16 units, the strictest of the ways to read
+// "characters"; titles and descriptions must be shorter than 50 and 128.
+const (
+	maxTargets = 1000 // of one call
+	maxTitle   = 49
+	maxText    = 127
+	maxMessage = 4096 // bytes of title, description and payload
+	maxExtra   = 1024 // characters of a value of extra
+	maxParams  = 9    // variables of a template
+	maxParam   = 128  // characters of a template's value
+	maxJobKey  = 20
+
+	minTTL        = time.Second
+	maxTTLPrivate = 10 * 24 * time.Hour
+	maxTTLPublic  = 24 * time.Hour
+
+	// Public messages: an app may send twice the number of its installs with notifications on, and a base below 10,000 counts as
+	// 10,000; a phone shows 5 a day. Three times and 8 with a news licence. Without a channel: once the installs, and 1 a day.
+	leastPublicQuota  = 20_000
+	publicDeviceCap   = 5
+	leastDefaultQuota = 10_000
+	defaultDeviceCap  = 1
+)
+
+// Config is a certificate of Xiaomi MiPush.
+type Config struct {
+	vendors.Common `yaml:",inline"`
+	// AppSecret is the AppSecret of the console, not the AppKey and not the AppID. Required.
+	AppSecret vendors.Secret `yaml:"app_secret"`
+	// Package is the app's package name. Required.
+	Package string `yaml:"package"`
+	// ChannelID is the channel for messages that name none, as approved in the console. Chat needs one of the important (private)
+	// class: without a channel a phone shows one message a day. Default: none.
+	ChannelID string `yaml:"channel_id"`
+	// PublicChannels names the channel ids that are of the ordinary (public) class. Every other channel is taken for private; Xiaomi's
+	// answers do not tell. Default: none.
+	PublicChannels []string `yaml:"public_channels"`
+	// TemplateID is the template for messages that name none. Xiaomi requires one for private messages, from apps new since 2026-07-01
+	// at once and from all others by 2026-12-31. It is sent with a private channel only. Default: none.
+	TemplateID string `yaml:"template_id"`
+	// TemplateParams are the values of the template's variables, all of them: "{title}" and "{body}" stand for the notification's own,
+	// "{sender}" for who wrote the message and "{text}" for the body without the sender's name. For the official template M12762 (chat):
+	// {keywords1: "{title}", keywords2: "{text}"}. Emoji, which Xiaomi refuses here, are dropped, and values cut to 128 characters.
+	// Default: none, for a template without variables.
+	TemplateParams map[string]string `yaml:"template_params"`
+	// BlankText stands in for a title, a body or a template's value that has nothing Xiaomi takes, such as a text of emoji alone in a
+	// template. Default [表情].
+	BlankText string `yaml:"blank_text"`
+	// Region is the region of devices whose registration names none: cn, ru, in, eu or global. Where endpoint is set, all go there.
+	// Default cn.
+	Region string `yaml:"region"`
+}
+
+var channelForm = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,128}$`)
+
+// Problems lists what is wrong with the keys.
+func (c *Config) Problems() []vendors.Problem {
+	var found []vendors.Problem
+	add := func(key, text, remedy string) {
+		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
+	}
+	if c.AppSecret == "" {
+		found = append(found, vendors.Missing("app_secret", "Xiaomi push console > the app > AppSecret (not AppKey, not AppID)"))
+	} else if strings.ContainsAny(string(c.AppSecret), " \t\r\n") {
+		add("app_secret", "holds a blank or a line break", "copy the AppSecret of the console alone")
+	}
+	if c.Package == "" {
+		found = append(found, vendors.Missing("package", "the app's package name, as registered in Xiaomi's console"))
+	} else if strings.ContainsAny(c.Package, ", \t\r\n") {
+		add("package", "is not one package name", "use one certificate for each package")
+	}
+	for key, ids := range map[string][]string{"channel_id": {c.ChannelID}, "public_channels": c.PublicChannels, "template_id": {c.TemplateID}} {
+		for _, id := range ids {
+			if id != "" && !channelForm.MatchString(id) {
+				add(key, "holds an id that cannot be one", "copy the id from the console, without blanks")
+			}
+		}
+	}
+	if len(c.TemplateParams) > maxParams {
+		add("template_params", fmt.Sprintf("has more than the %d variables that a template may have", maxParams), "name the template's own variables")
+	}
+	if len(c.TemplateParams) > 0 && c.TemplateID == "" {
+		add("template_params", "belong to no template", "set template_id, or leave template_params out")
+	}
+	if _, known := region(c.Region); !known {
+		add("region", "is none that Xiaomi has a host for", "use cn, ru, in, eu or global")
+	}
+	if c.Endpoint != "" {
+		if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			add("endpoint", "is no http or https address", "write it like https://host:port")
+		}
+	}
+	found = append(found, c.clickProblems()...)
+	for key, classes := range map[string]map[string]vendors.Quota{"daily_quota": c.DailyQuota, "device_cap": c.DeviceCap} {
+		for class := range classes {
+			if class != private && class != public {
+				add(key, "names a class that Xiaomi does not have", "use private (important) and public (ordinary)")
+			}
+		}
+	}
+	slices.SortStableFunc(found, func(a, b vendors.Problem) int { return strings.Compare(a.Key, b.Key) })
+	return found
+}
+
+func (c *Config) clickProblems() []vendors.Problem {
+	for _, v := range []string{c.Click.Action, c.Click.Activity, c.Click.Intent, c.Click.URL} {
+		if len(v) > maxExtra {
+			return []vendors.Problem{{Key: "click", Text: "is longer than 1024 characters", Remedy: "use a shorter target"}}
+		}
+	}
+	switch {
+	case c.Click.Targets() > 1:
+		return []vendors.Problem{{Key: "click", Text: "has more than one target", Remedy: "keep one of activity, action, intent and url"}}
+	case c.Click.URL != "" && !webURL(c.Click.URL):
+		return []vendors.Problem{{Key: "click", Text: "url is neither http nor https", Remedy: "use an http(s) URL, or intent for one of the app's own"}}
+	}
+	return nil
+}
+
+// Advice lists what is allowed but unwise.
+func (c *Config) Advice() []string {
+	var advice []string
+	switch {
+	case c.ChannelID == "":
+		advice = append(advice, fmt.Sprintf("channel_id is empty: a phone shows %d message a day without a channel, silently, and Xiaomi may refuse "+
+			"such messages altogether; apply for a channel of the important (private) class and set it", defaultDeviceCap))
+	case slices.Contains(c.PublicChannels, c.ChannelID):
+		advice = append(advice, fmt.Sprintf("channel_id is of the ordinary (public) class: a phone silently drops all after %d messages a day "+
+			"(8 with a news licence); use a channel of the important (private) class for chat", publicDeviceCap))
+	case c.TemplateID == "":
+		advice = append(advice, "template_id is empty: Xiaomi requires a template for private messages, from apps new since 2026-07-01 and from all by "+
+			"2026-12-31; the official M12762 (chat) needs no application")
+	}
+	if c.ChannelID == "" && c.TemplateID != "" {
+		advice = append(advice, "template_id without channel_id: a template goes with a private channel only, so none is sent")
+	}
+	if c.TemplateID != "" && len(c.TemplateParams) == 0 {
+		advice = append(advice, "template_params are empty: a template with variables is refused (10041) unless each message brings its values")
+	}
+	if _, own := c.DailyQuota[public]; !own && (c.ChannelID == "" || slices.Contains(c.PublicChannels, c.ChannelID)) {
+		advice = append(advice, "daily_quota.public is not set: the smallest that Xiaomi gives any app is assumed; set it to the number in the console")
+	}
+	if longest := c.longestTTL(c.ChannelID); c.TTL > longest {
+		advice = append(advice, fmt.Sprintf("ttl is longer than Xiaomi's %d hours for this class, which is what it gets", longest/time.Hour))
+	}
+	if c.TestMode {
+		advice = append(advice, "test_mode changes nothing: Xiaomi has no sandbox for Android; use a device of your own")
+	}
+	return advice
+}
+
+// Message classes, as daily_quota and device_cap name them.
+const (
+	private = "private"
+	public  = "public"
+)
+
+// Class is private for a channel that is not listed as public. Xiaomi counts public messages when they arrive.
+func (c *Config) Class(n *vendors.Notification) vendors.Class {
+	switch channel := c.channel(n); {
+	case channel == "":
+		return vendors.Class{Name: public, Capped: true, DailyQuota: leastDefaultQuota, DeviceCap: defaultDeviceCap, ByArrival: true}
+	case slices.Contains(c.PublicChannels, channel):
+		return vendors.Class{Name: public, Capped: true, DailyQuota: leastPublicQuota, DeviceCap: publicDeviceCap, ByArrival: true}
+	}
+	return vendors.Class{Name: private}
+}
+
+// channel is the message's, else the certificate's.
+func (c *Config) channel(n *vendors.Notification) string {
+	if n != nil {
+		if own := strings.TrimSpace(n.Android.XiaomiChannelID); channelForm.MatchString(own) {
+			return own
+		}
+	}
+	return c.ChannelID
+}
+
+// longestTTL is what Xiaomi takes for the class of a channel.
+func (c *Config) longestTTL(channel string) time.Duration {
+	if channel == "" || slices.Contains(c.PublicChannels, channel) {
+		return maxTTLPublic
+	}
+	return maxTTLPrivate
+}
+
+// Driver makes the driver.
+func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
+	return vendors.NewHTTP(newWire(c), &c.Common, env)
+}
+
+// wire is Xiaomi as two pure halves.
+type wire struct {
+	c     *Config
+	codes map[string]vendors.Code
+}
+
+func newWire(c *Config) *wire { return &wire{c: c, codes: vendors.Index(codes(), "")} }
+
+// Limits: up to 1,000 devices of one region, with one notification or with different ones.
+func (w *wire) Limits() vendors.Limits {
+	l := vendors.Limits{Batch: maxTargets, Mixed: maxTargets}
+	if w.c.Endpoint == "" {
+		l.Partition = w.host
+	}
+	return l
+}
