@@ -1,0 +1,84 @@
+package oppo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+const (
+	authPath  = "/server/v1/auth"
+	tokenLife = 24 * time.Hour // from its create_time
+)
+
+// sign is the lower-case hex of SHA-256 over app_key, timestamp and master secret, with nothing between them.
+func sign(appKey, timestamp, masterSecret string) string {
+	sum := sha256.Sum256([]byte(appKey + timestamp + masterSecret))
+	return hex.EncodeToString(sum[:])
+}
+
+// TokenRequest asks for an auth_token. The timestamp is epoch milliseconds and must lie within the last ten minutes.
+func (w *wire) TokenRequest(ctx context.Context, now time.Time) (*http.Request, error) {
+	timestamp := strconv.FormatInt(now.UnixMilli(), 10)
+	return w.post(ctx, authPath, url.Values{
+		"app_key": {w.c.AppKey}, "timestamp": {timestamp}, "sign": {sign(w.c.AppKey, timestamp, string(w.c.MasterSecret))},
+	})
+}
+
+// InterpretToken reads the token. It lives 24 hours from its creation, which may lie before this call; a creation time that our clock
+// cannot follow is not believed.
+func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
+	code, raw := read(resp.Body)
+	var d struct {
+		Token   string        `json:"auth_token"`
+		Created vendors.Loose `json:"create_time"` // milliseconds, as a number or as text
+	}
+	ok := resp.Status >= 200 && resp.Status <= 299
+	switch {
+	case code == codeOK && ok && json.Unmarshal(raw, &d) == nil && d.Token != "":
+		expires := now.Add(tokenLife)
+		if ms, err := strconv.ParseInt(string(d.Created), 10, 64); err == nil {
+			if end := time.UnixMilli(ms).Add(tokenLife); end.After(now) && end.Before(expires) {
+				expires = end
+			}
+		}
+		return vendors.AccessToken{Value: d.Token, Expires: expires}, vendors.Result{Reason: vendors.Accepted}
+	case code == "" || code == codeOK:
+		result := vendors.HTTPResult(resp)
+		if result.Reason == vendors.AuthExpired || result.Reason == vendors.BadPayload {
+			result.Reason = vendors.BadCredentials // there is no older token, and nothing of a message in this call
+		}
+		result.Err = errors.New("the login gave no auth_token")
+		return vendors.AccessToken{}, result
+	}
+	result := vendors.Result{Code: code, Err: errors.New("the login refuses app_key and master_secret")}
+	row, known := w.codes[code]
+	switch {
+	case known && (row.Reason == vendors.RateLimited || row.Reason == vendors.Unavailable || row.Reason == vendors.BadCredentials):
+		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+	case known: // a code that speaks of messages or tokens
+		result.Reason = vendors.BadCredentials
+	case resp.Status >= 500:
+		result.Reason = vendors.Unavailable
+	}
+	return vendors.AccessToken{}, result
+}
+
+// post writes a call. Every call of the API is a form.
+func (w *wire) post(ctx context.Context, path string, form url.Values) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.host+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, errors.New("endpoint is no address")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
+	return req, nil
+}

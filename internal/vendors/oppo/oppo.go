@@ -1,0 +1,240 @@
+// Package oppo speaks to OPPO Push (HeyTap), for phones of OPPO, OnePlus and realme.
+//
+//	app_key, master_secret ──▶ /server/v1/auth ──▶ auth_token, 24 hours
+//	                                                  │
+//	batch of up to 1,000 devices ──▶ …/unicast_batch ◀┘   a message of its own for each device
+//
+// A single device goes through unicast_batch as well: each element is a unicast message, the rate is counted alike, and one form of
+// request and answer is one form less to go wrong. Broadcast (one stored text for many) is not used: its texts are the same for all,
+// and a failed second call would leave a stored message behind.
+//
+// What a tap hands to the app: action_parameters, the text of a JSON object whose keys become extras of the intent that opens the app. An
+// ext that is a JSON object is sent as it is, byte for byte; OPPO drops a push whose parameters are anything else, so any other ext is
+// wrapped as {"ext": "…"}.
+//
+// An acceptance (code 0) says nothing about delivery: a phone's daily share and dead devices show up only in receipts, and Android 8 and
+// later show nothing without a channel that the app created and the console lists.
+//
+// Sources: OPPO open platform, "OPPO PUSH server API" (message sending, authentication, return codes, new message classes, private
+// templates); the official Java SDK.
+package oppo
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// The vendor's published numbers, gathered in November 2026. Lengths count code points, an emoji being one as well.
+const (
+	maxMessages     = 1000 // of one call
+	maxTitle        = 50
+	maxShort        = 50  // content of style 1
+	maxLong         = 128 // content of style 2; older documents and the SDK allow 200 everywhere
+	maxActivity     = 500
+	maxURL          = 2000
+	maxParameters   = 4000 // characters of action_parameters
+	maxChannel      = 128
+	minTTL          = time.Second
+	maxTTL          = 10 * 24 * time.Hour
+	publicQuota     = 100_000 // below 50,000 users; twice the users above
+	publicDeviceCap = 2       // 5 for news apps
+)
+
+// Config is a certificate of OPPO Push.
+type Config struct {
+	vendors.Common `yaml:",inline"`
+	// AppKey is the AppKey of the console. Required.
+	AppKey string `yaml:"app_key"`
+	// MasterSecret is the MasterSecret of the console, the server's secret; the AppSecret is for the app and is refused here (code 16).
+	// Required.
+	MasterSecret vendors.Secret `yaml:"master_secret"`
+	// Package is the app's package name. OPPO does not ask for it; it completes a click target that begins with a dot. Default: none.
+	Package string `yaml:"package"`
+	// ChannelID is the notification channel for messages that name none. The app must have created it and the console must list it, or
+	// else Android 8 and later show nothing. Default: none.
+	ChannelID string `yaml:"channel_id"`
+	// PublicChannels names the channel ids that the console lists as public; it matters only with category none. Default: none.
+	PublicChannels []string `yaml:"public_channels"`
+	// Category is the class of messages that name none: IM, ACCOUNT, TODO, DEVICE_REMINDER, ORDER and SUBSCRIPTION are communication and
+	// service, NEWS, CONTENT, MARKETING and SOCIAL content and marketing. "none" sends no category, for an app that is still in the old
+	// classes. Default IM.
+	Category string `yaml:"category"`
+	// NotifyLevel is 1 for the notification bar, 2 for the lock screen as well, 16 for banner, sound and vibration too, which needs a right
+	// that OPPO grants. It goes with a category only. Default 0: OPPO's own level for the category.
+	NotifyLevel int `yaml:"notify_level"`
+	// TemplateID is the private template for messages that name none. OPPO requires one for private messages (code 54). Default: none.
+	TemplateID string `yaml:"template_id"`
+	// TitleParams and ContentParams are the values of the template's variables, all of them: "{title}" and "{body}" stand for the
+	// notification's own, "{sender}" for who wrote the message and "{text}" for the body without the sender's name. Leave out the one whose
+	// text has no variables. Default: none.
+	TitleParams   map[string]string `yaml:"title_params"`
+	ContentParams map[string]string `yaml:"content_params"`
+	// ParamsAsText sends the values as the text of a JSON object instead of an object, for accounts that answer code 54 or 41 with
+	// "syntax error". Default false.
+	ParamsAsText bool `yaml:"params_as_text"`
+	// Badge sends the number for the app's icon; most OPPO phones show a dot instead. Default false.
+	Badge bool `yaml:"badge"`
+}
+
+// Categories, by what they are counted as. A category that is in neither list is sent as it is.
+var (
+	service   = []string{"IM", "ACCOUNT", "TODO", "DEVICE_REMINDER", "ORDER", "SUBSCRIPTION"}
+	marketing = []string{"NEWS", "CONTENT", "MARKETING", "SOCIAL"}
+)
+
+const noCategory = "none"
+
+var (
+	categoryForm = regexp.MustCompile(`^[A-Z][A-Z_]{0,31}$`)
+	templateForm = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,128}$`)
+)
+
+// Problems lists what is wrong with the keys.
+func (c *Config) Problems() []vendors.Problem {
+	var found []vendors.Problem
+	add := func(key, text, remedy string) {
+		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
+	}
+	if c.AppKey == "" {
+		found = append(found, vendors.Missing("app_key", "OPPO push console > application settings > AppKey"))
+	}
+	if c.MasterSecret == "" {
+		found = append(found, vendors.Missing("master_secret", "OPPO push console > application settings > MasterSecret (not AppSecret)"))
+	}
+	if strings.TrimSpace(string(c.MasterSecret)) != string(c.MasterSecret) || strings.TrimSpace(c.AppKey) != c.AppKey {
+		add("master_secret", "or app_key begins or ends with a blank", "copy both from the console without blanks")
+	}
+	if c.Category != "" && c.Category != noCategory && !categoryForm.MatchString(c.Category) {
+		add("category", "is not in upper case", "use IM, or another category of OPPO's list, or none")
+	}
+	switch {
+	case !level(c.NotifyLevel) && c.NotifyLevel != 0:
+		add("notify_level", "is not 1, 2 or 16", "leave it out for OPPO's own level")
+	case c.NotifyLevel != 0 && c.Category == noCategory:
+		add("notify_level", "goes with a category only", "set category, or leave notify_level out")
+	}
+	if c.TemplateID != "" && !templateForm.MatchString(c.TemplateID) {
+		add("template_id", "cannot be one", "copy the id from the console, without blanks")
+	}
+	if c.TemplateID == "" && len(c.TitleParams)+len(c.ContentParams) > 0 {
+		add("template_id", "is missing: title_params and content_params belong to a template", "set it, or leave them out")
+	}
+	if len(c.ChannelID) > maxChannel {
+		add("channel_id", "is too long", "use the id of the channel that the app creates")
+	}
+	if c.Endpoint != "" {
+		if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			add("endpoint", "is no http or https address", "write it like https://host:port")
+		}
+	}
+	found = append(found, c.clickProblems()...)
+	for key, classes := range map[string]map[string]vendors.Quota{"daily_quota": c.DailyQuota, "device_cap": c.DeviceCap} {
+		for class := range classes {
+			if class != private && class != public {
+				add(key, "names a class that OPPO does not have", "use private and public")
+			}
+		}
+	}
+	slices.SortStableFunc(found, func(a, b vendors.Problem) int { return strings.Compare(a.Key, b.Key) })
+	return found
+}
+
+func (c *Config) clickProblems() []vendors.Problem {
+	switch {
+	case c.Click.Targets() > 1:
+		return []vendors.Problem{{Key: "click", Text: "has more than one target", Remedy: "keep one of activity, action, intent and url"}}
+	case len(c.Click.Activity) > maxActivity || len(c.Click.Action) > maxActivity:
+		return []vendors.Problem{{Key: "click", Text: "is longer than 500 characters", Remedy: "use a shorter activity or action"}}
+	case len(c.Click.Intent) > maxURL || len(c.Click.URL) > maxURL:
+		return []vendors.Problem{{Key: "click", Text: "is longer than 2000 characters", Remedy: "use a shorter intent or URL"}}
+	case strings.HasPrefix(c.Click.Activity, ".") && c.Package == "":
+		return []vendors.Problem{{Key: "click", Text: "activity begins with a dot", Remedy: "write the whole class name, or set package"}}
+	}
+	return nil
+}
+
+// Advice lists what is allowed but unwise.
+func (c *Config) Advice() []string {
+	var advice []string
+	capped := fmt.Sprintf("a phone silently drops all after %d messages a day (5 for news apps), and the app may send %d a day below 50,000 users, "+
+		"twice its users above", publicDeviceCap, publicQuota)
+	switch category := c.category(nil); {
+	case c.ChannelID == "":
+		advice = append(advice, "channel_id is empty: Android 8 and later show nothing without a channel that the app created and the console lists, "+
+			"or take the message for the public class, where "+capped)
+	case slices.Contains(marketing, category):
+		advice = append(advice, "category "+category+" is content and marketing (public): "+capped+"; use IM for chat")
+	case category == "" && slices.Contains(c.PublicChannels, c.ChannelID):
+		advice = append(advice, "channel_id is a public channel: "+capped+"; use a private channel, or the category IM")
+	case category != "" && !slices.Contains(service, category):
+		advice = append(advice, "category "+category+" is none that OPPO publishes: OPPO answers 67 if it does not know it")
+	}
+	if c.Class(nil).Name == private && c.TemplateID == "" {
+		advice = append(advice, "template_id is empty: OPPO requires a template for private messages and answers 54 where it is missing")
+	}
+	if c.NotifyLevel == 16 {
+		advice = append(advice, "notify_level 16 needs a right that OPPO grants to IM and call apps; without it OPPO answers 67")
+	}
+	if c.TTL > maxTTL {
+		advice = append(advice, "ttl is longer than OPPO's 10 days, which is what it gets")
+	}
+	if c.TestMode {
+		advice = append(advice, "test_mode changes nothing: OPPO has no sandbox; apps outside the store have a test right of 1,000 public messages a day")
+	}
+	return advice
+}
+
+// Message classes, as daily_quota and device_cap name them: communication and service, content and marketing.
+const (
+	private = "private"
+	public  = "public"
+)
+
+// Class is decided by the category, and in the old scheme by the channel. Without a channel nothing is private.
+func (c *Config) Class(n *vendors.Notification) vendors.Class {
+	category, channel := c.category(n), c.channel(n)
+	if channel == "" || slices.Contains(marketing, category) || category == "" && slices.Contains(c.PublicChannels, channel) {
+		return vendors.Class{Name: public, Capped: true, DailyQuota: publicQuota, DeviceCap: publicDeviceCap}
+	}
+	return vendors.Class{Name: private}
+}
+
+// category is the message's, else the certificate's, else IM, which is right for chat and calls; empty means that none is sent.
+func (c *Config) category(n *vendors.Notification) string {
+	category := vendors.First(c.Category, "IM")
+	if n != nil {
+		if own := strings.ToUpper(strings.TrimSpace(n.Android.OPPOCategory)); categoryForm.MatchString(own) {
+			category = own
+		}
+	}
+	if strings.EqualFold(category, noCategory) {
+		return ""
+	}
+	return category
+}
+
+// channel is the message's, else the certificate's.
+func (c *Config) channel(n *vendors.Notification) string {
+	if n != nil {
+		if own := strings.TrimSpace(vendors.Printable(n.Android.OPPOChannelID)); own != "" && len(own) <= maxChannel {
+			return own
+		}
+	}
+	return c.ChannelID
+}
+
+// notifyLevel is the message's, else the certificate's; 0 leaves it to OPPO.
+func (c *Config) notifyLevel(n *vendors.Notification) int {
+	if level(n.Android.OPPONotifyLevel) {
+		return n.Android.OPPONotifyLevel
+	}
+	return c.NotifyLevel
+}
+
+func level(n int) bool { return n == 1 || n == 2 || n == 16 }

@@ -1,0 +1,186 @@
+package oppo
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
+)
+
+func token(i int) string { return fmt.Sprintf("OPPO_CN_%032x", 0xdef000+i) }
+
+func config() *Config {
+	return &Config{
+		AppKey: "demoAppKey0001", MasterSecret: "demoMasterSecret0001", ChannelID: "im_chat", TemplateID: "1001",
+		TitleParams: map[string]string{"sender": "{title}"}, ContentParams: map[string]string{"text": "{body}"},
+		Common: vendors.Common{Click: vendors.Click{Activity: "com.example.im.OPPOMessageActivity"}},
+	}
+}
+
+func account() sandbox.OPPOAccount {
+	return sandbox.OPPOAccount{
+		AppKey: "demoAppKey0001", MasterSecret: "demoMasterSecret0001", Channels: []string{"im_chat", "news"},
+		Templates: map[string]sandbox.OPPOTemplate{
+			"1001": {Title: []string{"sender"}, Content: []string{"text"}},
+			"1002": {Content: []string{"a"}},
+		},
+		TemplateRequired: true, ChannelRequired: true,
+	}
+}
+
+var issued = regexp.MustCompile(`auth_token = \w+`)
+
+func subject(change func(*Config)) vendortest.Subject {
+	return vendortest.Subject{
+		Vendor:   "oppo",
+		Accounts: sandbox.Accounts{OPPO: []sandbox.OPPOAccount{account()}},
+		Settings: func(endpoint, caFile string) vendors.Settings {
+			c := config()
+			c.Endpoint, c.CAFile = endpoint, caFile
+			if change != nil {
+				change(c)
+			}
+			return c
+		},
+		Token: token,
+		Scrub: func(s string) string { return issued.ReplaceAllString(s, "auth_token = <token>") },
+	}
+}
+
+func TestConformance(t *testing.T) { vendortest.Run(t, subject(nil)) }
+
+func FuzzInterpret(f *testing.F) {
+	vendortest.FuzzInterpret(f, newWire(config(), hostChina), token,
+		`{"code":0,"message":"Success","data":[{"messageId":"30712345-1-1-aa","registrationId":"`+token(0)+`"},{"messageId":"","registrationId":"`+token(1)+`","errorCode":10000}]}`,
+		`{"code":0,"message":"Success","data":{"messageId":"30712345-1-1-5f0c1e2d3a4b"}}`,
+		`{"code":"0","data":null}`, `{"code":11,"message":"Invalid AuthToken"}`, `{"code":10000}`, `{"code":32}`, `"{\"code\":0}"`,
+	)
+}
+
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		want   []string // keys
+	}{
+		{"complete", func(*Config) {}, nil},
+		{"empty_file", func(c *Config) { *c = Config{} }, []string{"app_key", "master_secret"}},
+		{"secret_with_its_line_break", func(c *Config) { c.MasterSecret += "\n" }, []string{"master_secret"}},
+		{"category_in_lower_case", func(c *Config) { c.Category = "im" }, []string{"category"}},
+		{"no_category", func(c *Config) { c.Category = "none" }, nil},
+		{"level_three", func(c *Config) { c.NotifyLevel = 3 }, []string{"notify_level"}},
+		{"level_without_category", func(c *Config) { c.NotifyLevel, c.Category = 2, "none" }, []string{"notify_level"}},
+		{"template_with_blank", func(c *Config) { c.TemplateID = "a b" }, []string{"template_id"}},
+		{"values_without_template", func(c *Config) { c.TemplateID = "" }, []string{"template_id"}},
+		{"endless_channel", func(c *Config) { c.ChannelID = strings.Repeat("x", 200) }, []string{"channel_id"}},
+		{"endpoint", func(c *Config) { c.Endpoint = "localhost" }, []string{"endpoint"}},
+		{"two_click_targets", func(c *Config) { c.Click.URL = "https://x" }, []string{"click"}},
+		{"half_an_activity", func(c *Config) { c.Click.Activity = ".Chat" }, []string{"click"}},
+		{"half_an_activity_with_package", func(c *Config) { c.Click.Activity, c.Package = ".Chat", "com.example.im" }, nil},
+		{"long_activity", func(c *Config) { c.Click.Activity = strings.Repeat("x", 501) }, []string{"click"}},
+		{"long_url", func(c *Config) { c.Click = vendors.Click{URL: strings.Repeat("x", 2001)} }, []string{"click"}},
+		{"class_of_another_vendor", func(c *Config) { c.DailyQuota = map[string]vendors.Quota{"system": 1, "public": 2} }, []string{"daily_quota"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			conf := config()
+			c.change(conf)
+			var got []string
+			for _, p := range conf.Problems() {
+				got = append(got, p.Key)
+				if p.Text == "" || p.Remedy == "" {
+					t.Errorf("%s: a problem must say what is wrong and what to do", p.Key)
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got problems %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+	bare := func(c *Config) { c.TemplateID, c.TitleParams, c.ContentParams = "", nil, nil }
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		want   []string // a word of each advice, in order
+	}{
+		{"private", func(*Config) {}, nil},
+		{"no_channel", func(c *Config) { c.ChannelID = "" }, []string{"after 2 messages a day"}},
+		{"marketing", func(c *Config) { c.Category = "MARKETING" }, []string{"after 2 messages a day"}},
+		{"public_channel_of_old", func(c *Config) { bare(c); c.Category, c.PublicChannels = "none", []string{"im_chat"} }, []string{"after 2 messages a day"}},
+		{"unknown_category", func(c *Config) { c.Category = "CHAT" }, []string{"CHAT is none"}},
+		{"no_template", bare, []string{"template_id is empty"}},
+		{"banner", func(c *Config) { c.NotifyLevel = 16 }, []string{"needs a right"}},
+		{"long_ttl", func(c *Config) { c.TTL = 300 * time.Hour }, []string{"10 days"}},
+		{"test_mode", func(c *Config) { c.TestMode = true }, []string{"no sandbox"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			conf := config()
+			c.change(conf)
+			got := conf.Advice()
+			if len(got) != len(c.want) {
+				t.Fatalf("got advice %q, want %d of them", got, len(c.want))
+			}
+			for i, word := range c.want {
+				if !strings.Contains(got[i], word) {
+					t.Errorf("advice %q does not say %q", got[i], word)
+				}
+			}
+		})
+	}
+}
+
+func TestClass(t *testing.T) {
+	t.Parallel()
+	free, capped := vendors.Class{Name: "private"}, vendors.Class{Name: "public", Capped: true, DailyQuota: 100_000, DeviceCap: 2}
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		note   func(*vendors.Notification)
+		want   vendors.Class
+	}{
+		{"default_is_im", func(*Config) {}, func(*vendors.Notification) {}, free},
+		{"message_is_marketing", func(*Config) {}, func(n *vendors.Notification) { n.Android.OPPOCategory = "marketing" }, capped},
+		{"message_is_im", func(c *Config) { c.Category = "NEWS" }, func(n *vendors.Notification) { n.Android.OPPOCategory = "IM" }, free},
+		{"no_channel", func(c *Config) { c.ChannelID = "" }, func(*vendors.Notification) {}, capped},
+		{"channel_of_the_message", func(c *Config) { c.ChannelID = "" }, func(n *vendors.Notification) { n.Android.OPPOChannelID = "x" }, free},
+		{"old_scheme", func(c *Config) { c.Category = "none" }, func(*vendors.Notification) {}, free},
+		{"old_scheme_public", func(c *Config) { c.Category, c.PublicChannels = "none", []string{"im_chat"} }, func(*vendors.Notification) {}, capped},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conf, note := config(), vendortest.Chat()
+			c.change(conf)
+			c.note(note)
+			if got := conf.Class(note); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+	if got := config().Class(nil); got != free {
+		t.Errorf("without a notification: got %+v", got)
+	}
+}
+
+func TestSheet(t *testing.T) {
+	t.Parallel()
+	s := Sheet()
+	if s.Vendor != "oppo" || len(s.Codes) != len(codes())+1 || len(s.Setup) == 0 {
+		t.Error("the sheet is not whole")
+	}
+	for _, f := range s.Facts {
+		if f.What.EN == "" || f.What.ZH == "" || f.Value.EN == "" || f.Value.ZH == "" {
+			t.Errorf("fact %q lacks a language", f.What.EN)
+		}
+	}
+}

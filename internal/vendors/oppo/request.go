@@ -1,0 +1,223 @@
+package oppo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+const batchPath = "/server/v1/message/notification/unicast_batch"
+
+// wire is OPPO as two pure halves.
+type wire struct {
+	c     *Config
+	host  string
+	codes map[string]vendors.Code
+}
+
+func newWire(c *Config, host string) *wire {
+	return &wire{c: c, host: strings.TrimRight(host, "/"), codes: vendors.Index(codes(), "")}
+}
+
+// Limits: up to 1,000 devices, each with a message of its own.
+func (w *wire) Limits() vendors.Limits { return vendors.Limits{Batch: maxMessages, Mixed: maxMessages} }
+
+// message is an element of unicast_batch, in the snake_case of the documentation's tables.
+type message struct {
+	TargetType   int          `json:"target_type"`
+	TargetValue  string       `json:"target_value"`
+	Notification notification `json:"notification"`
+}
+
+const byRegistrationID = 2
+
+type notification struct {
+	AppMessageID        string `json:"app_message_id"`
+	Style               int    `json:"style"`
+	Title               string `json:"title"`
+	Content             string `json:"content"`
+	ClickActionType     int    `json:"click_action_type"` // 0 opens the app
+	ClickActionActivity string `json:"click_action_activity,omitempty"`
+	ClickActionURL      string `json:"click_action_url,omitempty"`
+	// ActionParameters is a string that holds a JSON object. An object in its place, or a text that is none, and the push is dropped.
+	ActionParameters string `json:"action_parameters,omitempty"`
+	ChannelID        string `json:"channel_id,omitempty"`
+	Category         string `json:"category,omitempty"`
+	NotifyLevel      int    `json:"notify_level,omitempty"`
+	TemplateID       string `json:"private_msg_template_id,omitempty"`
+	// The parameters are left out where there are none: an empty object fails.
+	TitleParameters   json.RawMessage `json:"private_title_parameters,omitempty"`
+	ContentParameters json.RawMessage `json:"private_content_parameters,omitempty"`
+	OffLine           bool            `json:"off_line"`
+	OffLineTTL        int64           `json:"off_line_ttl"` // seconds
+	NotifyID          int             `json:"notify_id"`
+	BadgeOperation    *int            `json:"badge_operation_type,omitempty"` // 0 sets
+	BadgeCount        *int            `json:"badge_message_count,omitempty"`
+}
+
+const (
+	standard = 1
+	longText = 2
+
+	openApp       = 0
+	openByAction  = 1
+	openPage      = 2
+	openByClass   = 4
+	openByIntent  = 5
+	styleBigText  = "big_text"
+	nothingToShow = "…"
+)
+
+// Request writes the call. Both ids of a message come from the device's key: a repeat after a lost answer carries the same
+// app_message_id, which OPPO delivers once, and the same notify_id, which would replace the first on the screen.
+func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
+	messages := make([]message, len(batch.Devices))
+	var shaped *vendors.Notification
+	var shape notification
+	for i, d := range batch.Devices {
+		if d.Notification != shaped {
+			shaped, shape = d.Notification, w.shape(d.Notification, batch.Now)
+		}
+		n := shape
+		n.AppMessageID, n.NotifyID = d.Key, vendors.Hash31(d.Key)
+		if w.c.Badge && d.Badge != nil {
+			set, count := 0, min(max(*d.Badge, 0), 9999)
+			n.BadgeOperation, n.BadgeCount = &set, &count
+		}
+		messages[i] = message{TargetType: byRegistrationID, TargetValue: d.Token, Notification: n}
+	}
+	return w.post(ctx, batchPath, url.Values{"auth_token": {token}, "messages": {text(messages)}})
+}
+
+// shape fits a notification to OPPO; its ids are the device's.
+func (w *wire) shape(note *vendors.Notification, now time.Time) notification {
+	c := w.c
+	n := notification{
+		Style: standard, Title: line(note.Title, maxTitle), Content: line(note.Body, maxLong),
+		ChannelID: c.channel(note), Category: c.category(note), OffLine: true, OffLineTTL: w.ttl(note, now),
+	}
+	if note.Android.Style == styleBigText || vendors.Runes(n.Content) > maxShort {
+		n.Style = longText
+	}
+	if n.Category != "" { // a level without a category is refused
+		n.NotifyLevel = c.notifyLevel(note)
+	}
+	if ext := string(vendors.ExtObject(note.Ext)); vendors.UTF16(ext) <= maxParameters {
+		n.ActionParameters = ext // half of one would be none: a longer ext is left out
+	}
+	w.click(note, &n)
+	w.template(note, &n)
+	return n
+}
+
+func (w *wire) ttl(note *vendors.Notification, now time.Time) int64 {
+	longest := maxTTL
+	if w.c.TTL > 0 {
+		longest = min(longest, max(w.c.TTL.Truncate(time.Second), minTTL))
+	}
+	return int64(note.TTL(now, minTTL, longest) / time.Second)
+}
+
+// click says what a tap opens. A URL or intent that grows too long with the ext in it goes without, and opens the app where even that is
+// too long; the ext is in action_parameters as well.
+func (w *wire) click(note *vendors.Notification, n *notification) {
+	c := w.c.Click
+	expand := func(target string, longest int) string {
+		opened := vendors.Expand(target, note, vendors.URLEscape)
+		if vendors.UTF16(opened) > longest {
+			bare := *note
+			bare.Ext = ""
+			opened = vendors.Expand(target, &bare, vendors.URLEscape)
+		}
+		if vendors.UTF16(opened) > longest {
+			return ""
+		}
+		return opened
+	}
+	kind := openApp
+	switch {
+	case c.Activity != "":
+		name := c.Activity
+		if strings.HasPrefix(name, ".") {
+			name = w.c.Package + name
+		}
+		kind, n.ClickActionActivity = openByClass, expand(name, maxActivity)
+	case c.Action != "":
+		kind, n.ClickActionActivity = openByAction, expand(c.Action, maxActivity)
+	case c.Intent != "":
+		kind, n.ClickActionURL = openByIntent, expand(c.Intent, maxURL)
+	case c.URL != "":
+		kind, n.ClickActionURL = openPage, expand(c.URL, maxURL)
+	}
+	if n.ClickActionActivity != "" || n.ClickActionURL != "" {
+		n.ClickActionType = kind
+	}
+}
+
+// templateID is the message's, else the certificate's, and whether it is the certificate's.
+func (c *Config) templateID(note *vendors.Notification) (id string, ours bool) {
+	if own := strings.TrimSpace(note.Android.OPPOTemplateID); templateForm.MatchString(own) && own != c.TemplateID {
+		return own, false
+	}
+	return c.TemplateID, true
+}
+
+// template names the template and its values; title and content stay, as the documentation's base table requires them. The certificate's
+// values belong to the certificate's template.
+func (w *wire) template(note *vendors.Notification, n *notification) {
+	id, ours := w.c.templateID(note)
+	if id == "" {
+		return
+	}
+	titles, contents := w.c.TitleParams, w.c.ContentParams
+	if !ours {
+		titles, contents = nil, nil
+	}
+	n.TemplateID = id
+	n.TitleParameters = w.params(vendors.TemplateParams(note.Android.OPPOTitleParams, titles, note), maxTitle)
+	n.ContentParameters = w.params(vendors.TemplateParams(note.Android.OPPOContentParams, contents, note), maxLong)
+}
+
+// params writes the values as an object or, by params_as_text, as its text. A template's own words are not known here, so that a value may
+// fill all that its place allows; OPPO cuts the rest.
+func (w *wire) params(values map[string]string, longest int) json.RawMessage {
+	if len(values) == 0 {
+		return nil
+	}
+	for name, value := range values {
+		values[name] = line(value, longest)
+	}
+	object := text(values)
+	if w.c.ParamsAsText {
+		object = text(object)
+	}
+	return json.RawMessage(object)
+}
+
+// start bounds how much of a text is looked at: more than any limit leaves of it.
+var start = vendors.TextLimit{Max: 8 << 10, Measure: vendors.Bytes}
+
+// line is a text with nothing but what a screen shows, never empty, at most longest code points.
+func line(s string, longest int) string {
+	s = strings.TrimSpace(vendors.Printable(start.Fit(s)))
+	if strings.IndexFunc(s, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }) < 0 {
+		return nothingToShow
+	}
+	return vendors.TextLimit{Max: longest, Measure: vendors.Runes}.Fit(s)
+}
+
+// text writes JSON without escaping <, > and &, which would make it longer for nothing. Its values always marshal.
+func text(v any) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // strings, numbers, maps of strings, and raw JSON made here
+	return strings.TrimSuffix(b.String(), "\n")
+}
