@@ -1,0 +1,171 @@
+package vivo
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// answer is the body of every answer.
+type answer struct {
+	Result       vendors.Loose `json:"result"`
+	Desc         vendors.Loose `json:"desc"`
+	TaskID       vendors.Loose `json:"taskId"`
+	AuthToken    vendors.Loose `json:"authToken"`
+	InvalidUser  users         `json:"invalidUser"`
+	InvalidUsers users         `json:"invalidUsers"`
+}
+
+// user is a device that vivo names. The name is a string, whatever some clients make of it.
+type user struct {
+	Status vendors.Loose `json:"status"`
+	UserID vendors.Loose `json:"userid"`
+}
+
+// users reads one user as well as a list of them: a single push names invalidUser, a list push invalidUsers.
+type users []user
+
+func (u *users) UnmarshalJSON(data []byte) error {
+	*u = nil
+	var many []user
+	if json.Unmarshal(data, &many) == nil {
+		*u = many
+		return nil
+	}
+	var one user
+	if json.Unmarshal(data, &one) == nil && one != (user{}) {
+		*u = users{one}
+	}
+	return nil // what is neither names nobody
+}
+
+var (
+	codeForm = regexp.MustCompile(`^-?[0-9]{1,9}$`)
+	idForm   = regexp.MustCompile(`^[0-9A-Za-z_:.-]{1,128}$`)
+)
+
+// read gives the answer, or the result that an answer without a readable result stands for.
+func read(resp vendors.Response) (answer, vendors.Result) {
+	var a answer
+	if resp.Status < 200 || resp.Status > 299 || json.Unmarshal(resp.Body, &a) != nil || !codeForm.MatchString(string(a.Result)) {
+		return answer{}, vendors.HTTPResult(resp)
+	}
+	if !idForm.MatchString(string(a.TaskID)) {
+		a.TaskID = ""
+	}
+	return a, vendors.Result{Reason: vendors.Accepted}
+}
+
+// Prepared reads the taskId of a stored content.
+func (w *wire) Prepared(resp vendors.Response) (handle string, result vendors.Result) {
+	a, result := read(resp)
+	if result.Reason != vendors.Accepted {
+		return "", result
+	}
+	if result = w.say(a); result.Reason == vendors.Accepted && result.VendorID == "" {
+		return "", vendors.Result{Reason: vendors.Unavailable, Code: codeOK, Err: errors.New("the answer to saveListPayload has no taskId")}
+	}
+	return result.VendorID, result
+}
+
+// Interpret reads the answer to a push. HTTP 200 says nothing by itself, and neither does a list push's result 0.
+func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
+	n := len(batch.Devices)
+	a, result := read(resp)
+	if result.Reason != vendors.Accepted {
+		return vendors.All(n, result)
+	}
+	result = w.say(a)
+	if n > 1 {
+		result.VendorID = batch.Prepared
+	}
+	named := map[string]vendors.Loose{}
+	for _, u := range append(a.InvalidUser, a.InvalidUsers...) {
+		named[string(u.UserID)] = u.Status
+	}
+	if code := string(a.Result); code == codeBadDevice || code == codeUnshowable {
+		if n == 1 && len(a.InvalidUser) == 1 { // whatever it is called there, it is this device
+			return []vendors.Result{w.device(result, a.InvalidUser[0].Status)}
+		}
+		if n > 1 {
+			// What becomes of a list without one living device is not documented; of a list, this code is not to be believed of each.
+			result.Reason, result.Alone = vendors.Unknown, true
+		}
+	}
+	results := vendors.All(n, result)
+	for i, d := range batch.Devices {
+		if status, ok := named[d.Token]; ok {
+			results[i] = w.device(result, status)
+		}
+	}
+	return results
+}
+
+// say gives what an answer says of the whole call.
+func (w *wire) say(a answer) vendors.Result {
+	code := string(a.Result)
+	row, known := w.codes[code]
+	result := vendors.Result{Reason: row.Reason, Code: code}
+	switch {
+	case row.Reason == vendors.Accepted && known:
+		result.VendorID = string(a.TaskID)
+		return result
+	case !known && strings.Contains(string(a.Desc), "requestId") && strings.Contains(string(a.Desc), "重复"):
+		// vivo documents that a repeated requestId is dropped, but no code for it: the first push with it was taken.
+		return vendors.Result{Reason: vendors.Accepted, Code: code, VendorID: string(a.TaskID)}
+	case !known:
+		result.Err = errors.New("a code that is not in vivo's table")
+		return result
+	}
+	result.Err = errors.New(row.Meaning)
+	result.Rephrase = code == codeTestText || code == codeTestText2
+	if code == codeBadDevice && w.c.TestMode {
+		// Every device outside the test set gets this code: in test mode no registration is given up for it.
+		result.Reason = vendors.NotDisplayed
+	}
+	return result
+}
+
+// device gives what a status says of one device.
+func (w *wire) device(call vendors.Result, status vendors.Loose) vendors.Result {
+	result := vendors.Result{Code: codeBadDevice, VendorID: call.VendorID, Err: errors.New("a device status that is not in vivo's table")}
+	if !codeForm.MatchString(string(status)) {
+		return result
+	}
+	result.Code += "/" + string(status)
+	if row, ok := w.users[string(status)]; ok {
+		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+		if w.c.TestMode {
+			result.Reason = vendors.NotDisplayed
+		}
+	}
+	return result
+}
+
+// InterpretToken reads the authToken. The answer names no lifetime; see [tokenLife].
+func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
+	a, result := read(resp)
+	if result.Reason == vendors.Accepted {
+		if result = w.say(a); result.Reason == vendors.Accepted {
+			if a.AuthToken == "" {
+				return vendors.AccessToken{}, vendors.Result{Reason: vendors.Unavailable, Code: result.Code, Err: errors.New("the login gave no authToken")}
+			}
+			return vendors.AccessToken{Value: string(a.AuthToken), Expires: now.Add(tokenLife)}, vendors.Result{Reason: vendors.Accepted}
+		}
+	}
+	result.Rephrase = false
+	switch result.Reason {
+	case vendors.RateLimited, vendors.Unavailable, vendors.QuotaSpent:
+	default: // nothing of a message is in a login, and there is no older token: the account is refused
+		result.Reason = vendors.BadCredentials
+	}
+	if result.Err == nil {
+		result.Err = errors.New("vivo refuses the login: " + http.StatusText(resp.Status))
+	}
+	return vendors.AccessToken{}, result
+}
