@@ -1,0 +1,170 @@
+// Package meizu speaks to Meizu's Flyme push.
+//
+//	batch of up to 100 pushIds ── signed form ──▶ server-api-push …/varnished/pushByPushId
+//
+// There is no access token: each call is signed by MD5 with the app's secret, over the fields' raw values. "code" of the answer decides
+// for the call, and under code 200 "value" lists the pushIds that failed, by a code of their own; the same number may mean another thing
+// at each of the two places.
+//
+// What a tap hands to the app: clickTypeInfo.parameters is the message's ext where that is a JSON object, else {"ext": "<ext>"}; Flyme
+// puts its keys into the extras of the intent that opens the app or the activity. Meizu publishes no size for it; an ext of more than
+// 4,096 bytes is left out, and {"conversation": …, "message": …} goes in its place. A click.activity gets the same extras; a click.url
+// may carry "{ext}".
+//
+// Meizu deduplicates nothing, so a push that is sent again replaces itself on the screen by notifyKey. More than five pushes to a device
+// within a minute are folded away (520), whatever their class.
+//
+// Sources: Meizu open platform, "魅族开放平台PUSH系统HTTP接口文档" (MEIZUPUSH/PushAPI, 2025-03-30), and Meizu's Java SDK 1.2.11.
+package meizu
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Meizu's published numbers, gathered in November 2026.
+const (
+	pushHost = "https://server-api-push.meizu.com" // abroad https://server-api-push.in.meizu.com
+	pushPath = "/garcia/api/server/push/varnished/pushByPushId"
+
+	maxTokens  = 100 // pushIds of one call; it was 1000 until 2023-08-21
+	maxTitle   = 32  // characters
+	maxContent = 100 // characters
+	maxURL     = 1000
+	maxHours   = 72
+	maxKey     = 8 // characters of notifyKey
+	publicCap  = 3 // public messages for one device and day; 5 for news and reading apps
+	foldedOver = 5 // messages to one device within a minute
+
+	// maxExt is our own: Meizu publishes no size, and other vendors take no more.
+	maxExt = 4096
+)
+
+// The classes: public (公信) is capped, private (私信) is for what concerns the one user.
+const (
+	public  = 0
+	private = 1
+)
+
+// Config is a certificate of Meizu push.
+type Config struct {
+	vendors.Common `yaml:",inline"`
+	// AppID is the number that the console calls App ID. Required.
+	AppID string `yaml:"app_id"`
+	// AppSecret is the console's App Secret (Secret Key), which signs every call; not the App Key, which belongs to the phone. Required.
+	AppSecret vendors.Secret `yaml:"app_secret"`
+	// NoticeType is the class of messages that name none: 1 private, 0 public. Default 1.
+	NoticeType *int `yaml:"notice_type"`
+}
+
+// Problems lists what is wrong with the keys.
+func (c *Config) Problems() []vendors.Problem {
+	var found []vendors.Problem
+	add := func(key, text, remedy string) {
+		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
+	}
+	const where = "Flyme push platform > application > application information"
+	if c.AppID == "" {
+		found = append(found, vendors.Missing("app_id", where))
+	} else if n, err := strconv.ParseInt(c.AppID, 10, 64); err != nil || n <= 0 {
+		add("app_id", "is no number", "take App ID from "+where)
+	}
+	if c.AppSecret == "" {
+		found = append(found, vendors.Missing("app_secret", where))
+	}
+	if _, err := address(c.EndpointOr(pushHost)); err != nil {
+		add("endpoint", err.Error(), "write it like https://host:port")
+	}
+	if c.NoticeType != nil && *c.NoticeType != private && *c.NoticeType != public {
+		add("notice_type", "is neither 1 (private) nor 0 (public)", "use 1 for chat, or leave it out")
+	}
+	switch u, err := url.Parse(c.Click.URL); {
+	case c.Click.Targets() > 1:
+		add("click", "has more than one target", "keep one of activity and url")
+	case c.Click.Action != "" || c.Click.Intent != "":
+		add("click", "names an action or an intent, which Meizu does not know", "use activity: com.example.im.ChatActivity, or a url")
+	case len(c.Click.Activity) > maxURL:
+		add("click", fmt.Sprintf("has an activity of more than %d bytes", maxURL), "write the activity's full class name")
+	case c.Click.URL != "" && (err != nil || u.Scheme == ""):
+		add("click", "has a url without a scheme", "use an https URL or one of the app's own scheme")
+	}
+	return found
+}
+
+// Advice lists what is allowed but unwise.
+func (c *Config) Advice() []string {
+	var advice []string
+	if c.Class(&vendors.Notification{}).Capped {
+		advice = append(advice, fmt.Sprintf("notice_type 0 (public) caps chat: Meizu refuses all after %d such messages a day to a device "+
+			"(5 for news and reading apps); use 1", publicCap))
+	}
+	if c.TestMode {
+		advice = append(advice, "test_mode means nothing to Meizu, which has no test pushes: everything goes to the users")
+	}
+	if c.TTL > maxHours*time.Hour {
+		advice = append(advice, "ttl is longer than Meizu's 72 hours, which is what it gets")
+	}
+	return advice
+}
+
+// Class is private or public. Meizu publishes no number for the whole app.
+func (c *Config) Class(n *vendors.Notification) vendors.Class {
+	if c.noticeType(n) == public {
+		return vendors.Class{Name: "public", Capped: true, DeviceCap: publicCap}
+	}
+	return vendors.Class{Name: "private"}
+}
+
+// noticeType is the message's, else the certificate's, else private. Meizu's own default is public.
+func (c *Config) noticeType(n *vendors.Notification) int {
+	for _, asked := range []*int{n.Android.MeizuNoticeType, c.NoticeType} {
+		if asked != nil && (*asked == private || *asked == public) {
+			return *asked
+		}
+	}
+	return private
+}
+
+// Driver makes the driver.
+func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
+	w, err := newWire(c)
+	if err != nil {
+		return nil, err
+	}
+	return vendors.NewHTTP(w, &c.Common, env)
+}
+
+// wire is Meizu as two pure halves.
+type wire struct {
+	c       *Config
+	send    string
+	codes   map[string]vendors.Code
+	targets map[string]vendors.Code
+}
+
+func newWire(c *Config) (*wire, error) {
+	base, err := address(c.EndpointOr(pushHost))
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %w", err)
+	}
+	return &wire{
+		c: c, send: base + pushPath, codes: vendors.Index(codes(), levelTop), targets: vendors.Index(codes(), levelDevice),
+	}, nil
+}
+
+// Limits: one notification for up to 100 pushIds.
+func (w *wire) Limits() vendors.Limits { return vendors.Limits{Batch: maxTokens} }
+
+func address(endpoint string) (string, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return "", errors.New("is no http or https address")
+	}
+	return strings.TrimRight(endpoint, "/"), nil
+}

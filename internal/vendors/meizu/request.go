@@ -1,0 +1,182 @@
+package meizu
+
+import (
+	"context"
+	"crypto/md5" // Meizu's signature is MD5
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// message is messageJson. Switches are 1 and 0, as the documentation has them; the SDK's true and false are taken as well.
+type message struct {
+	NoticeBarInfo noticeBarInfo `json:"noticeBarInfo"`
+	ClickTypeInfo clickTypeInfo `json:"clickTypeInfo"`
+	PushTimeInfo  pushTimeInfo  `json:"pushTimeInfo"`
+	AdvanceInfo   advanceInfo   `json:"advanceInfo"`
+}
+
+type noticeBarInfo struct {
+	NoticeBarType int    `json:"noticeBarType"`
+	NoticeMsgType int    `json:"noticeMsgType"`
+	Title         string `json:"title"`
+	Content       string `json:"content"`
+}
+
+type clickTypeInfo struct {
+	ClickType  int             `json:"clickType"`
+	URL        string          `json:"url,omitempty"`
+	Activity   string          `json:"activity,omitempty"`
+	Parameters json.RawMessage `json:"parameters,omitempty"`
+}
+
+type pushTimeInfo struct {
+	OffLine   int   `json:"offLine"`
+	ValidTime int64 `json:"validTime"` // hours, not seconds
+}
+
+type advanceInfo struct {
+	Suspend          int              `json:"suspend"`
+	ClearNoticeBar   int              `json:"clearNoticeBar"`
+	NotificationType notificationType `json:"notificationType"`
+	NotifyKey        string           `json:"notifyKey"`
+}
+
+type notificationType struct {
+	Vibrate int `json:"vibrate"`
+	Lights  int `json:"lights"`
+	Sound   int `json:"sound"`
+}
+
+// What a tap opens.
+const (
+	clickApp      = 0
+	clickActivity = 1
+	clickURL      = 2 // 3, a custom attribute, is no longer allowed
+)
+
+// Request writes the signed form. A pushId that would be read as several is left out, and answered by Interpret.
+func (w *wire) Request(ctx context.Context, batch vendors.Batch, _ string) (*http.Request, error) {
+	var tokens []string
+	for _, d := range batch.Devices {
+		if sendable(d.Token) {
+			tokens = append(tokens, d.Token)
+		}
+	}
+	if len(tokens) == 0 {
+		return nil, errors.New("no pushId that could be one")
+	}
+	// Marshalled once: the signature is over these very bytes.
+	text, err := json.Marshal(w.message(batch.Devices[0].Notification, batch.Now))
+	if err != nil {
+		return nil, errors.New("the request does not marshal")
+	}
+	fields := map[string]string{"appId": w.c.AppID, "messageJson": string(text), "pushIds": strings.Join(tokens, ",")}
+	form := url.Values{"sign": {sign(fields, string(w.c.AppSecret))}}
+	for k, v := range fields {
+		form.Set(k, v)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.send, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, errors.New("endpoint is no address")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
+	return req, nil
+}
+
+// sign is the lower-case hex of the MD5 over key=value of all fields in order, raw and without anything between them, and the secret.
+func sign(fields map[string]string, secret string) string {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(fields)) {
+		b.WriteString(k + "=" + fields[k])
+	}
+	sum := md5.Sum([]byte(b.String() + secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// sendable says whether a token can stand in a list that is parted by commas. Nothing else is checked: Meizu does not publish the form
+// of a pushId.
+func sendable(token string) bool { return token != "" && !strings.ContainsAny(token, ", \t\r\n") }
+
+func (w *wire) message(n *vendors.Notification, now time.Time) message {
+	title := vendors.TextLimit{Max: maxTitle, Measure: vendors.UTF16}.Fit(visible(n.Title, "新消息"))
+	content := vendors.TextLimit{Max: maxContent, Measure: vendors.UTF16}.Fit(visible(n.Body, "您有一条新消息"))
+	return message{
+		NoticeBarInfo: noticeBarInfo{NoticeMsgType: w.c.noticeType(n), Title: title, Content: content},
+		ClickTypeInfo: w.click(n),
+		PushTimeInfo:  pushTimeInfo{OffLine: 1, ValidTime: w.hours(n, now)},
+		AdvanceInfo: advanceInfo{
+			Suspend: 1, ClearNoticeBar: 1, NotificationType: notificationType{Vibrate: 1, Lights: 1, Sound: 1}, NotifyKey: notifyKey(n.Key),
+		},
+	}
+}
+
+// visible is the text, or a stand-in for one that shows nothing.
+func visible(s, otherwise string) string {
+	if s = vendors.Printable(s); strings.TrimSpace(s) == "" {
+		return otherwise
+	}
+	return s
+}
+
+// hours is the lifetime, rounded up: a push that lives a minute is kept for an hour, the shortest that Meizu knows.
+func (w *wire) hours(n *vendors.Notification, now time.Time) int64 {
+	longest := maxHours * time.Hour
+	if w.c.TTL > 0 && w.c.TTL < longest {
+		longest = w.c.TTL
+	}
+	ttl := n.TTL(now, min(time.Minute, longest), longest)
+	return int64((ttl + time.Hour - 1) / time.Hour)
+}
+
+// notifyKey is eight characters of the message's key: 48 bits in the alphabet that Meizu takes.
+func notifyKey(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return base64.RawURLEncoding.EncodeToString(sum[:])[:maxKey]
+}
+
+// click is what a tap opens and what the app gets. A URL that the ext or the conversation makes too long is opened without the ext, or
+// else the app is.
+func (w *wire) click(n *vendors.Notification) clickTypeInfo {
+	info := clickTypeInfo{ClickType: clickApp, Parameters: parameters(n)}
+	if w.c.Click.Activity != "" {
+		info.ClickType, info.Activity = clickActivity, w.c.Click.Activity
+		return info
+	}
+	if w.c.Click.URL == "" {
+		return info
+	}
+	short := *n
+	short.Ext = ""
+	for _, n := range []*vendors.Notification{n, &short} {
+		if target := vendors.Expand(w.c.Click.URL, n, vendors.URLEscape); len(target) <= maxURL {
+			info.ClickType, info.URL = clickURL, target
+			return info
+		}
+	}
+	return info
+}
+
+// parameters carries the ext to the app, or where it is too long the names by which the app finds the message. Meizu signs the text that
+// it decodes, so nothing in it may be other than UTF-8.
+func parameters(n *vendors.Notification) json.RawMessage {
+	if len(n.Ext) <= maxExt {
+		return vendors.ExtObject(strings.ToValidUTF8(n.Ext, "\uFFFD"))
+	}
+	names := map[string]string{"conversation": n.Conversation, "message": n.MessageID}
+	if len(n.Conversation) > maxExt {
+		delete(names, "conversation")
+	}
+	text, _ := json.Marshal(names) // a map of strings always marshals
+	return text
+}
