@@ -1,0 +1,375 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// ErrClosed is returned by Take after Close.
+var ErrClosed = errors.New("the limiter is closed")
+
+// Request is one vendor call about to be made.
+type Request struct {
+	Certificate string
+	Class       vendors.Class
+	// Urgent requests may use the reserve.
+	Urgent bool
+	// Devices is how many the call would carry, at least 1.
+	Devices int
+	// Requests is how many requests the vendor counts for it. Default 1.
+	Requests int
+	Now      time.Time
+}
+
+// Grant answers a Request. It must be given to Settle once, unless Devices is 0.
+type Grant struct {
+	// Devices is how many may be sent now, at most what was asked for.
+	Devices int
+	// Reason says why Devices is 0: RateLimited (too fast, or the store cannot say yet) or QuotaSpent.
+	Reason vendors.Reason
+	// Wait is when to come again, when Devices is 0.
+	Wait time.Duration
+
+	class   *class
+	at      time.Time
+	charges [4]charge // of the first day's two pools and the last day's
+	probe   bool
+}
+
+// charge is what a grant took from a pool.
+type charge struct {
+	pool *pool
+	n    int64
+}
+
+// Outcome is what became of a granted call.
+type Outcome struct {
+	// Counted is how many devices the vendor counted, or may have counted; see [Counts]. The others go back to the quota. Where
+	// nothing was sent it is 0.
+	Counted int
+	// RateLimited and QuotaSpent are how many devices got that answer.
+	RateLimited, QuotaSpent int
+	// RetryAfter is the longest that the vendor asked for.
+	RetryAfter time.Duration
+	Now        time.Time
+}
+
+// Counts says whether a push with this result must be taken for counted by the vendor. Without an answer, it may have been.
+func Counts(r vendors.Reason) bool {
+	switch r {
+	case vendors.Accepted, vendors.Timeout, vendors.Unavailable, vendors.Interrupted, vendors.Unknown:
+		return true
+	}
+	return false
+}
+
+// OutcomeOf sums up a call's results.
+func OutcomeOf(results []vendors.Result, now time.Time) Outcome {
+	o := Outcome{Now: now}
+	for i := range results {
+		switch r := &results[i]; {
+		case Counts(r.Reason):
+			o.Counted++
+		case r.Reason == vendors.RateLimited:
+			o.RateLimited++
+			o.RetryAfter = max(o.RetryAfter, r.RetryAfter)
+		case r.Reason == vendors.QuotaSpent:
+			o.QuotaSpent++
+		}
+	}
+	return o
+}
+
+// Limiter keeps the limits of all certificates for one worker. It is safe for concurrent use.
+type Limiter struct {
+	store Store
+	opts  Options
+	log   *slog.Logger
+	certs map[string]*certificate
+
+	members atomic.Int64
+	closed  atomic.Bool   // changed under mu
+	failing atomic.Bool   // the store failed last
+	done    chan struct{} // closed by Close
+	runs    sync.WaitGroup
+	wake    chan struct{}
+
+	mu     sync.Mutex
+	outbox map[string]post   // notes to publish
+	board  map[string]string // the board as last seen
+	claim  claim
+	hold   time.Time // no share grows before
+	since  time.Time // when Run began
+}
+
+// New makes a limiter. It calls no store.
+func New(store Store, opts Options) (*Limiter, error) {
+	defaults(&opts)
+	l := &Limiter{
+		store: store, opts: opts, log: opts.Logger, certs: map[string]*certificate{}, done: make(chan struct{}), wake: make(chan struct{}, 1),
+		outbox: map[string]post{}, board: map[string]string{},
+	}
+	l.members.Store(1)
+	var problems []error
+	if !opts.Alone && !token(opts.Member) {
+		problems = append(problems, fmt.Errorf("member %q is not 1 to 64 of [A-Za-z0-9_-]", opts.Member))
+	}
+	for _, c := range opts.Certificates {
+		cert, err := newCertificate(c, opts)
+		switch {
+		case err != nil:
+			problems = append(problems, fmt.Errorf("certificate %q: %w", c.ID, err))
+		case l.certs[c.ID] != nil:
+			problems = append(problems, fmt.Errorf("certificate %q is there twice", c.ID))
+		default:
+			l.certs[c.ID] = cert
+		}
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("ratelimit: %w", errors.Join(problems...))
+	}
+	return l, nil
+}
+
+// Certificates returns all certificates, with the classes that were asked for so far among their Classes: what another program must
+// know to have the same view.
+func (l *Limiter) Certificates() []Certificate {
+	var all []Certificate
+	for _, id := range slices.Sorted(maps.Keys(l.certs)) {
+		cert := l.certs[id]
+		c := cert.config
+		classes := *cert.classes.Load()
+		c.Classes = nil
+		for _, name := range slices.Sorted(maps.Keys(classes)) {
+			c.Classes = append(c.Classes, classes[name].known)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// find finds the class of a request, or makes it.
+func (l *Limiter) find(certificate string, vc vendors.Class) (*class, error) {
+	cert := l.certs[certificate]
+	if cert == nil {
+		return nil, fmt.Errorf("ratelimit: no certificate %q", certificate)
+	}
+	name := className(vc)
+	if c := (*cert.classes.Load())[name]; c != nil {
+		return c, nil
+	}
+	if !token(name) {
+		return nil, fmt.Errorf("ratelimit: class %q cannot stand in a key", name)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	classes := *cert.classes.Load()
+	if c := classes[name]; c != nil {
+		return c, nil
+	}
+	c := newClass(cert, vc, name)
+	l.applyClass(c, l.opts.Now())
+	classes = maps.Clone(classes)
+	classes[name] = c
+	cert.classes.Store(&classes)
+	return c, nil
+}
+
+// Take asks for leave to make a call. It waits for the store at most: one round trip when the local lease is used up, two at the
+// limit, each no longer than Options.StoreTimeout. A store that fails is no error but a Grant of nothing; errors are an unknown
+// certificate, a class that cannot stand in a key, and ErrClosed.
+func (l *Limiter) Take(ctx context.Context, r Request) (Grant, error) {
+	c, err := l.find(r.Certificate, r.Class)
+	if err != nil {
+		return Grant{}, err
+	}
+	r.Devices = max(1, r.Devices)
+	cert := c.cert
+	if l.closed.Load() {
+		return Grant{}, ErrClosed
+	}
+	if c.plain.Load() && cert.throttle.open.Load() {
+		cert.throttle.granted.Add(int64(r.Devices))
+		return Grant{Devices: r.Devices, class: c, at: r.Now}, nil
+	}
+	return l.take(ctx, cert.throttle, c, r), nil
+}
+
+func (l *Limiter) take(ctx context.Context, t *throttle, c *class, r Request) Grant {
+	g := Grant{class: c, at: r.Now}
+	requests := max(1, r.Requests)
+	n, wait := t.offer(r.Now, r.Devices, requests)
+	if n == 0 {
+		return Grant{Reason: vendors.RateLimited, Wait: wait}
+	}
+	if !c.plain.Load() {
+		var no refusal
+		if n, no = l.charge(ctx, c, r, n, &g); n == 0 {
+			return Grant{Reason: no.reason, Wait: no.wait}
+		}
+	}
+	k, wait := t.take(r.Now, n, requests)
+	if k < n {
+		c.mu.Lock()
+		g.refund(int64(n - k))
+		if k == 0 && g.probe {
+			c.latch.probing = false
+		}
+		c.mu.Unlock()
+	}
+	if k == 0 {
+		return Grant{Reason: vendors.RateLimited, Wait: wait}
+	}
+	g.Devices = k
+	return g
+}
+
+// Pace is how many devices a second this worker may send now, all classes together, when a request carries up to batch of them: its share
+// of the rate in force. It is infinite where there is no rate. Who takes on more than that keeps it from the other workers.
+func (l *Limiter) Pace(certificate string, batch int) float64 {
+	cert := l.certs[certificate]
+	if cert == nil {
+		return math.Inf(1)
+	}
+	return cert.throttle.pace(batch)
+}
+
+// Settle takes the outcome of a granted call: what was not counted goes back to the quota, and the vendor's "too fast" and "quota
+// spent" are believed, here at once and by the other workers within a beat.
+func (l *Limiter) Settle(g Grant, o Outcome) {
+	if g.class == nil || g.Devices <= 0 {
+		return
+	}
+	c, t := g.class, g.class.cert.throttle
+	if o.RateLimited > 0 || !t.open.Load() {
+		note, ttl := t.learn(g.at, o.Now, max(1, g.Devices), o.RateLimited, o.RetryAfter, l.opts.Member)
+		if note != nil {
+			l.post(key(slowNote, c.cert.config.ID), note, ttl)
+			l.log.Warn("vendor says too fast", "certificate", c.cert.config.ID, "retry_after", o.RetryAfter)
+		}
+	}
+	if o.QuotaSpent == 0 && !g.probe && (g.charges == [4]charge{} || o.Counted >= g.Devices) {
+		return
+	}
+	c.mu.Lock()
+	g.refund(int64(g.Devices - min(g.Devices, max(0, o.Counted))))
+	var until time.Time
+	var news bool
+	switch {
+	case o.QuotaSpent > 0:
+		until, news = c.shut(g.at, o.Now)
+		if g.probe {
+			c.latch.probing = false
+		}
+	case g.probe && o.Counted > 0:
+		c.unlatch()
+	case g.probe:
+		c.latch.probing = false
+	}
+	c.mu.Unlock()
+	if news {
+		l.postSpent(c, until, o.Now)
+	}
+}
+
+// refund puts n units back into the pools of each day that the grant was charged to, last drawn first. Called with the class's
+// mutex held.
+func (g *Grant) refund(n int64) {
+	for day := range 2 {
+		left := n
+		for _, i := range [2]int{normalPool, reservePool} {
+			ch := &g.charges[2*day+i]
+			if ch.pool == nil {
+				continue
+			}
+			m := min(left, ch.n)
+			ch.n -= m
+			ch.pool.held += m
+			left -= m
+		}
+	}
+}
+
+// charge takes up to n units of every day that the call can arrive in.
+func (l *Limiter) charge(ctx context.Context, c *class, r Request, n int, g *Grant) (int, refusal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	probe, no := c.gate(r.Now)
+	if no.reason != 0 {
+		return 0, no
+	}
+	if probe {
+		g.probe, n = true, 1
+	}
+	if c.daily() < 0 {
+		return n, refusal{}
+	}
+	first, last := c.touching(r.Now)
+	k := l.drawDay(ctx, c, first, r, int64(n), g.charges[:2])
+	spent := first
+	if last != first && k > 0 {
+		m := l.drawDay(ctx, c, last, r, k, g.charges[2:])
+		g.refundFirst(k - m)
+		if k = m; k == 0 {
+			spent = last
+		}
+	}
+	if k == 0 {
+		if g.probe {
+			c.latch.probing = false
+		}
+		return 0, l.refuse(c, spent, r)
+	}
+	return int(k), refusal{}
+}
+
+// refundFirst puts n units back into the first day only.
+func (g *Grant) refundFirst(n int64) {
+	first := Grant{charges: [4]charge{g.charges[0], g.charges[1]}}
+	first.refund(n)
+	g.charges[0], g.charges[1] = first.charges[0], first.charges[1]
+}
+
+// drawDay takes up to n units of one day: a call's from the reserve first.
+func (l *Limiter) drawDay(ctx context.Context, c *class, d *day, r Request, n int64, charges []charge) (k int64) {
+	for i := reservePool; i >= normalPool; i-- {
+		if i == reservePool && (!r.Urgent || c.cert.config.UrgentReserve == 0) || k == n || c.daily() < 0 {
+			continue
+		}
+		p := &d.pools[i]
+		if m := l.draw(ctx, c, p, c.limit(d, i), n-k, r.Now); m > 0 {
+			charges[i] = charge{p, m}
+			k += m
+		}
+	}
+	return k
+}
+
+// refuse says why a day gave nothing. The quota is spent only when nothing came back for a while in every pool that the request may use.
+func (l *Limiter) refuse(c *class, d *day, r Request) refusal {
+	wait := c.cert.band.over(d.span).Sub(r.Now)
+	for i := range d.pools {
+		if i == reservePool && (!r.Urgent || c.cert.config.UrgentReserve == 0) || c.limit(d, i) <= 0 {
+			continue
+		}
+		switch p := &d.pools[i]; {
+		case r.Now.Before(p.failed):
+			return refusal{vendors.RateLimited, p.failed.Sub(r.Now)}
+		case p.dryAt.IsZero() || !l.opts.Alone && r.Now.Sub(p.dryAt) < l.opts.Drain:
+			return refusal{vendors.RateLimited, max(10*time.Millisecond, min(lookSoon, p.lookAt.Sub(r.Now)))}
+		}
+	}
+	return refusal{vendors.QuotaSpent, max(time.Millisecond, wait)}
+}
+
+func (l *Limiter) memberCount() int { return int(max(1, l.members.Load())) }
