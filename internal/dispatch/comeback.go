@@ -1,0 +1,175 @@
+package dispatch
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// comebackKind is what a replay does with a letter.
+type comebackKind uint8
+
+const (
+	bringBack comebackKind = iota
+	tooLate
+	noRegistration
+	unreadable
+)
+
+// comeback is a letter on its way back.
+type comeback struct {
+	letter *Letter
+	kind   comebackKind
+	// rest is a letter for the targets that stay dead, stored before the rest goes back; nil when there are none.
+	rest *Outgoing
+	// out is what goes back, and devices how many it is for; 0 for a message.
+	out     Outgoing
+	devices int
+	// addresses are what tells, later, that it came back.
+	addresses []address
+}
+
+// address names a push to one device of one message, wherever it is found.
+type address struct{ app, message, user, device string }
+
+// comebackOptions are what a comeback depends on besides the letter.
+type comebackOptions struct {
+	subjects       hongyan.Subjects
+	filter         *LetterFilter
+	created        time.Time // of the dead letters' stream
+	includeExpired bool
+}
+
+// replayID is the Nats-Msg-Id under which a letter goes back: the same however often that is tried.
+func replayID(created time.Time, sequence uint64) string {
+	return fmt.Sprintf("replay/%d/%d", created.UnixNano(), sequence)
+}
+
+// comeBack prepares a letter's way back. job is the letter's, nil for one that is malformed or cannot be read. It is pure.
+func comeBack(l *Letter, job *Job, users func(directory.Ref) *directory.User, opts comebackOptions, now time.Time) (comeback, error) {
+	c := comeback{letter: l}
+	id := replayID(opts.created, l.Sequence)
+	if l.Malformed() {
+		subject := l.Header[HeaderSubject]
+		if !publishable(subject, opts.subjects) {
+			c.kind = unreadable
+			return c, nil
+		}
+		c.out = Outgoing{Subject: subject, ID: id, Data: l.Data}
+		return c, nil
+	}
+	if job == nil {
+		c.kind = unreadable
+		return c, nil
+	}
+	next := *job
+	if !next.Notification.Deadline.After(now) {
+		if !opts.includeExpired {
+			c.kind = tooLate
+			return c, nil
+		}
+		fresh := *next.Notification
+		fresh.Deadline = now.Add(lifetime(job))
+		next.Notification = &fresh
+	}
+	_, _, reason := l.Place()
+	var back, stay []Target
+	for _, t := range job.Targets {
+		if !opts.filter.wants(&t) {
+			stay = append(stay, t)
+			continue
+		}
+		fresh, registered := refresh(t, job, users(directory.Ref{App: job.App, User: t.User}))
+		if !registered && reason == vendors.BadToken.String() {
+			stay = append(stay, t)
+			continue
+		}
+		back = append(back, fresh)
+	}
+	if len(back) == 0 {
+		c.kind = noRegistration
+		return c, nil
+	}
+	if len(stay) > 0 {
+		rest, err := job.part(stay).Encode()
+		if err != nil {
+			return c, err
+		}
+		c.rest = &Outgoing{Subject: l.Subject, ID: fmt.Sprintf("rest/%d/%d", opts.created.UnixNano(), l.Sequence), Data: rest, Header: l.Header}
+		next = *next.part(back)
+	}
+	next.Targets = back
+	next.Attempts, next.NotBefore, next.FirstAttempt, next.LastAttempt = 0, time.Time{}, time.Time{}, time.Time{}
+	data, err := next.Encode()
+	if err != nil {
+		return c, err
+	}
+	c.out = Outgoing{Subject: opts.subjects.Job(job.Vendor, job.Certificate, job.Lane), ID: id, Data: data}
+	c.devices = len(back)
+	for _, t := range back {
+		c.addresses = append(c.addresses, address{job.App, job.Notification.MessageID, t.User, t.Device})
+	}
+	return c, nil
+}
+
+// publishable says whether a malformed message's subject is one that the workers read.
+func publishable(subject string, s hongyan.Subjects) bool {
+	if strings.ContainsAny(subject, "*> ") {
+		return false
+	}
+	root := strings.TrimSuffix(s.Message(""), "message.")
+	rest, ok := strings.CutPrefix(subject, root)
+	tokens := strings.Split(rest, ".")
+	if !ok || strings.Contains("."+rest+".", "..") {
+		return false
+	}
+	switch tokens[0] {
+	case "message", "signal":
+		return len(tokens) == 2
+	case "job":
+		return len(tokens) == 4
+	}
+	return false
+}
+
+// lifetime is how long a job's message was to live from its publication.
+func lifetime(job *Job) time.Duration {
+	if ttl := job.Notification.Deadline.Sub(job.Published); !job.Published.IsZero() && ttl > 0 {
+		return ttl
+	}
+	if job.Notification.Urgent {
+		return defaultInviteTTL
+	}
+	return defaultTTL
+}
+
+// refresh brings a target up to date with the directory: the device may have a new token by now. registered says whether the device is
+// still registered with the job's certificate; where it is not, the target stays as it was.
+func refresh(t Target, job *Job, u *directory.User) (_ Target, registered bool) {
+	if u == nil {
+		return t, false
+	}
+	for i := range u.Devices {
+		d := &u.Devices[i]
+		if d.ID != t.Device {
+			continue
+		}
+		token, certificate := d.Registration.Token, d.Registration.Certificate
+		if job.Notification.VoIP {
+			token, certificate = "", ""
+			if v := d.Registration.VoIP; v != nil {
+				token, certificate = v.Token, v.Certificate
+			}
+		}
+		if token == "" || certificate != job.Certificate {
+			return t, false
+		}
+		t.Token, t.Region, t.Revision, t.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
+		return t, true
+	}
+	return t, false
+}

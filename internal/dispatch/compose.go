@@ -1,0 +1,192 @@
+package dispatch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Account is what composing needs to know of a certificate.
+type Account struct {
+	App, Vendor, Certificate string
+	// Chunk is how many devices one job of this certificate holds.
+	Chunk int
+}
+
+// placeholders stand for a content without text, by content type: Chinese, English.
+var placeholders = map[string][2]string{
+	hongyan.Text: {"[消息]", "[Message]"}, hongyan.Image: {"[图片]", "[Photo]"}, hongyan.Audio: {"[语音]", "[Voice message]"},
+	hongyan.Video: {"[视频]", "[Video]"}, hongyan.File: {"[文件]", "[File]"}, hongyan.Location: {"[位置]", "[Location]"},
+	hongyan.Face: {"[表情]", "[Sticker]"}, hongyan.Merged: {"[聊天记录]", "[Chat history]"}, hongyan.Custom: {"[消息]", "[Message]"},
+	"audio call": {"邀请你语音通话", "Incoming voice call"}, "video call": {"邀请你视频通话", "Incoming video call"},
+}
+
+// languages that placeholders exist in, in the order of their columns; Chinese is what a device without a locale reads.
+var languages = language.NewMatcher([]language.Tag{language.Chinese, language.English})
+
+// column finds the placeholder's language for a device's locale. This is the place of localised previews.
+func column(locale string) int {
+	switch {
+	case locale == "", strings.HasPrefix(locale, "zh"):
+		return 0
+	case strings.HasPrefix(locale, "en"):
+		return 1
+	}
+	tag, err := language.Parse(locale)
+	if err != nil {
+		return 0
+	}
+	_, index, confidence := languages.Match(tag)
+	if confidence == language.No {
+		return 1 // neither language is the reader's; English is likelier to be understood
+	}
+	return index
+}
+
+// text is the title and body that the message's content rules give, in one language.
+func text(m *hongyan.Message, column int) (title, body string) {
+	name := senderName(m)
+	push := &m.OfflinePush
+	title = push.Title
+	groupName := title == "" && m.Conversation.Type == hongyan.Group && m.Conversation.Name != ""
+	switch {
+	case groupName:
+		title = m.Conversation.Name
+	case title == "":
+		title = name
+	}
+	if push.Desc != "" {
+		return title, push.Desc // the backend's own words, which name the sender if they want to
+	}
+	switch kind := m.Content.Type; {
+	case kind == hongyan.CallType:
+		body = placeholders[m.Content.Call.Media+" call"][column]
+	case m.Content.Text != "" && (kind == hongyan.Text || kind == hongyan.Custom):
+		body = m.Content.Text
+	default:
+		body = placeholders[kind][column]
+	}
+	if strings.TrimSpace(body) == "" {
+		body = placeholders[hongyan.Text][column]
+	}
+	if groupName {
+		body = name + ": " + body
+	}
+	return title, body
+}
+
+func senderName(m *hongyan.Message) string { return vendors.First(m.Sender.Nickname, m.Sender.ID) }
+
+// maxText bounds what a job carries of a title or body; no vendor shows or takes more. Drivers shorten to the vendor's own limit.
+var maxText = vendors.TextLimit{Max: 8 << 10, Measure: vendors.Bytes}
+
+// Compose makes the jobs of a message for the devices that the plan pushes to: one for the devices of a certificate that get the same
+// content, in chunks of Account.Chunk. A job's ID comes from what is in it, so that a message that is planned twice makes the same jobs.
+func Compose(m *hongyan.Message, app string, decisions []Decision, account func(certificate string) Account, published time.Time) []*Job {
+	type variant struct {
+		certificate string
+		column      int
+		voip        bool
+	}
+	open := map[variant]*Job{}
+	var jobs []*Job
+	messageKey := key(app, m.ID)
+	until := deadline(m)
+	for i := range decisions {
+		d := &decisions[i]
+		if d.Suppressed != "" {
+			continue
+		}
+		v := variant{d.Certificate, column(d.Device.Registration.Locale), d.VoIP}
+		job := open[v]
+		acc := account(d.Certificate)
+		if job != nil && len(job.Targets) >= acc.Chunk {
+			job = nil
+		}
+		if job == nil {
+			job = &Job{
+				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published,
+				Notification: notification(m, messageKey, v.column, v.voip, acc.Vendor, until),
+			}
+			open[v] = job
+			jobs = append(jobs, job)
+		}
+		t := Target{User: d.User, Device: d.Device.ID, Token: d.Token, Region: d.Device.Registration.Region,
+			Revision: d.Device.Revision, RegisteredAt: d.Device.Registration.RegisteredAt}
+		if n, ok := m.Unread[d.User]; ok && n >= 0 { // counting badges belongs here
+			t.Badge = &n
+		}
+		job.Targets = append(job.Targets, t)
+	}
+	for _, job := range jobs {
+		job.ID = jobID(job)
+	}
+	return jobs
+}
+
+func laneOf(m *hongyan.Message) string {
+	if isInvite(m) {
+		return Urgent
+	}
+	return Normal
+}
+
+func notification(m *hongyan.Message, messageKey string, column int, voip bool, vendor string, until time.Time) *vendors.Notification {
+	title, body := text(m, column)
+	n := &vendors.Notification{
+		Key: messageKey, MessageID: m.ID, Conversation: m.Conversation.ID,
+		Title: maxText.Fit(title), Body: maxText.Fit(body), Ext: m.OfflinePush.Ext,
+		Call: m.Content.Call, Urgent: isInvite(m), VoIP: voip, Deadline: until,
+	}
+	if sender := senderName(m); sender != n.Title {
+		n.Sender = sender
+	}
+	switch vendor {
+	case "apns":
+		n.IOS = m.OfflinePush.IOS
+		if n.IOS.Title != "" {
+			n.Title = maxText.Fit(n.IOS.Title)
+		}
+	case "harmony":
+		n.Harmony = m.OfflinePush.Harmony
+	default:
+		n.Android = m.OfflinePush.Android
+	}
+	return n
+}
+
+// key is 32 lower-case hex digits, stable for its parts.
+func key(parts ...string) string {
+	var sum [sha256.Size]byte
+	buf := make([]byte, 0, 160)
+	for _, p := range parts {
+		buf = append(append(buf, p...), 0)
+	}
+	sum = sha256.Sum256(buf)
+	return hex.EncodeToString(sum[:16])
+}
+
+// jobID names a job after its message, certificate and devices.
+func jobID(j *Job) string {
+	names := make([]string, 0, 2*len(j.Targets))
+	for _, t := range j.Targets {
+		names = append(names, t.User, t.Device)
+	}
+	if len(j.Targets) > 1 {
+		// The directory answers in any order, the ID must not depend on it.
+		pairs := make([]string, len(j.Targets))
+		for i, t := range j.Targets {
+			pairs[i] = t.User + "\x00" + t.Device
+		}
+		slices.Sort(pairs)
+		names = pairs
+	}
+	return j.App + "/" + j.Notification.MessageID + "/" + j.Certificate + "/" + key(names...)[:16]
+}

@@ -1,0 +1,266 @@
+package dispatch
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// lane is one of a sender's queues. Its fields belong to the goroutine of run, except calls and landing.
+type lane struct {
+	s      *Sender
+	name   string
+	source Source
+	limits vendors.Limits
+	hard   context.Context
+
+	// calls holds a token for each call under way; landing waits for the calls and for what follows from them. flights hands calls
+	// to goroutines that have made one before: their stacks have grown already, which a new one's has not.
+	calls   chan struct{}
+	landing sync.WaitGroup
+	flights chan *call
+
+	out   chan Delivery
+	queue []piece // what is at hand, oldest first
+	hand  hand
+}
+
+// work is a job while it is being sent.
+type work struct {
+	delivery Delivery
+	job      *Job
+	class    vendors.Class
+	began    time.Time // of its first call
+	results  []vendors.Result
+	sick     []bool
+	left     atomic.Int32
+	trace    string
+}
+
+// piece is the part of a job's targets that is not on its way yet and goes to one host.
+type piece struct {
+	w         *work
+	targets   []int
+	partition string
+}
+
+func (l *lane) run(ctx context.Context) {
+	l.flights = make(chan *call)
+	l.out = make(chan Delivery, l.source.Hold())
+	renew, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
+	var pulling sync.WaitGroup
+	l.source.Want(l.more)
+	pulling.Go(func() { l.source.Renew(renew) })
+	pulling.Go(func() {
+		defer close(l.out)
+		l.source.Run(ctx, l.out)
+	})
+	for l.wait(ctx) {
+		c := l.assemble(ctx)
+		if c == nil {
+			<-l.calls
+			continue
+		}
+		l.hand.less(len(c.works))
+		l.fly(c)
+	}
+	close(l.flights)
+	l.giveBack()
+	l.landing.Wait()
+	stopRenewing()
+	pulling.Wait()
+}
+
+// fly makes a call in a goroutine that is free, or in a new one.
+func (l *lane) fly(c *call) {
+	select {
+	case l.flights <- c:
+	default:
+		l.landing.Go(func() {
+			l.call(c)
+			for c := range l.flights {
+				l.call(c)
+			}
+		})
+	}
+}
+
+// wait waits until something is at hand and a call may begin; it holds a token of calls then. False means the end.
+func (l *lane) wait(ctx context.Context) bool {
+	for len(l.queue) == 0 {
+		select {
+		case d, ok := <-l.out:
+			if !ok {
+				return false
+			}
+			l.open(d)
+		case <-ctx.Done():
+			return false
+		}
+	}
+	select {
+	case l.calls <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// open puts a delivery's job at hand, or settles it when there is nothing to send.
+func (l *lane) open(d Delivery) {
+	job, err := DecodeJob(d.Data())
+	if err != nil {
+		l.bury(d, err)
+		return
+	}
+	now := l.s.Now()
+	w := &work{delivery: d, job: job, results: make([]vendors.Result, len(job.Targets)), sick: make([]bool, len(job.Targets)), trace: d.Header(HeaderTrace)}
+	w.left.Store(int32(len(job.Targets)))
+	if !now.Before(job.Notification.Deadline) {
+		for i := range w.results {
+			w.results[i] = vendors.Result{Reason: vendors.Expired}
+		}
+		l.landing.Go(func() { l.settle(w) })
+		return
+	}
+	if wait := job.NotBefore.Sub(now); wait > 0 {
+		l.nak(d, wait)
+		return
+	}
+	if l.s.Certificate.Class != nil {
+		w.class = l.s.Certificate.Class(job.Notification)
+	}
+	l.hand.took(len(job.Targets))
+	l.queue = append(l.queue, pieces(w, l.limits.Partition)...)
+}
+
+// pieces divides a job's targets by host.
+func pieces(w *work, partition func(vendors.Device) string) []piece {
+	if partition == nil {
+		all := make([]int, len(w.job.Targets))
+		for i := range all {
+			all[i] = i
+		}
+		return []piece{{w: w, targets: all}}
+	}
+	var ps []piece
+	at := map[string]int{}
+	for i := range w.job.Targets {
+		t := &w.job.Targets[i]
+		host := partition(vendors.Device{Token: t.Token, Region: t.Region})
+		k, ok := at[host]
+		if !ok {
+			k = len(ps)
+			at[host] = k
+			ps = append(ps, piece{w: w, partition: host})
+		}
+		ps[k].targets = append(ps[k].targets, i)
+	}
+	return ps
+}
+
+// gate waits while the breaker is open, and meanwhile buries what expires.
+func (l *lane) gate(ctx context.Context) (probe, ok bool) {
+	for {
+		s := l.s
+		s.mu.Lock()
+		allowed, probe, wait := s.breaker.Allow(s.Now())
+		s.mu.Unlock()
+		if allowed {
+			return probe, true
+		}
+		if !sleep(ctx, min(wait, time.Second)) {
+			return false, false
+		}
+		l.drain()
+		l.expire()
+		if len(l.queue) == 0 {
+			return false, false
+		}
+	}
+}
+
+// drain takes over what was delivered, without waiting.
+func (l *lane) drain() {
+	for len(l.out) > 0 {
+		d, ok := <-l.out
+		if !ok {
+			return
+		}
+		l.open(d)
+	}
+}
+
+// expire ends the pieces whose deadline passed while they waited.
+func (l *lane) expire() {
+	now := l.s.Now()
+	kept := l.queue[:0]
+	for _, p := range l.queue {
+		if now.Before(p.w.job.Notification.Deadline) {
+			kept = append(kept, p)
+			continue
+		}
+		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
+	}
+	clear(l.queue[len(kept):])
+	l.queue = kept
+}
+
+// resolve gives targets a result without a call.
+func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
+	for _, i := range targets {
+		w.results[i] = r
+	}
+	l.hand.less(len(targets))
+	if w.left.Add(-int32(len(targets))) == 0 {
+		l.landing.Go(func() { l.settle(w) })
+	}
+}
+
+// giveBack ends the lane's turn: what no call was made for goes back at once, the rest of a job that is partly on its way is called
+// interrupted and goes back with it.
+func (l *lane) giveBack() {
+	whole := map[*work]int{}
+	for _, p := range l.queue {
+		whole[p.w] += len(p.targets)
+	}
+	for _, p := range l.queue {
+		if whole[p.w] == len(p.w.job.Targets) {
+			l.nak(p.w.delivery, 0)
+			whole[p.w] = -1
+		} else if whole[p.w] >= 0 {
+			l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Interrupted})
+		}
+	}
+	l.queue = nil
+	for d := range l.out {
+		l.nak(d, 0)
+	}
+}
+
+func (l *lane) nak(d Delivery, delay time.Duration) {
+	if err := d.Nak(delay); err != nil {
+		l.s.Log.Debug("cannot give back, the job comes again", "subject", d.Subject(), "error", err)
+	}
+}
+
+func (l *lane) ack(d Delivery) {
+	if err := d.Ack(); err != nil {
+		l.s.Log.Debug("cannot ack, the job comes again", "subject", d.Subject(), "error", err)
+	}
+}
+
+// sleep waits for d, or returns false when ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,89 @@
+package dispatch
+
+import (
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Letter is a dead letter as it is stored: a job's targets that share a fate, or a malformed message's own bytes.
+type Letter struct {
+	Sequence uint64
+	Stored   time.Time
+	Subject  string
+	Header   map[string]string // those that begin with "Push-"
+	Data     []byte
+}
+
+// Place reads <prefix>.dead.<vendor>.<certificate>.<reason>.
+func (l *Letter) Place() (vendor, certificate, reason string) {
+	t := strings.Split(l.Subject, ".")
+	if len(t) < 3 {
+		return "", "", ""
+	}
+	return t[len(t)-3], t[len(t)-2], t[len(t)-1]
+}
+
+// Malformed says that the letter holds an original message rather than a job.
+func (l *Letter) Malformed() bool {
+	_, _, reason := l.Place()
+	return reason == vendors.Malformed.String()
+}
+
+// Job reads the job that the letter holds.
+func (l *Letter) Job() (*Job, error) { return DecodeJob(l.Data) }
+
+// LetterFilter says which dead letters are meant. An empty field leaves them all in; the others must all fit.
+type LetterFilter struct {
+	Vendor, Certificate, Reason string
+	App, User, Message          string
+	// Since and Until bound when the letter was stored, the first included and the last not.
+	Since, Until time.Time
+}
+
+// Empty says that every letter is meant.
+func (f *LetterFilter) Empty() bool { return *f == LetterFilter{} }
+
+// BySubject says that [LetterFilter.Subject] tells all of the filter.
+func (f *LetterFilter) BySubject() bool {
+	return f.App == "" && f.User == "" && f.Message == "" && f.Since.IsZero() && f.Until.IsZero()
+}
+
+// Subject is the narrowest subject filter that covers all letters meant.
+func (f *LetterFilter) Subject(s hongyan.Subjects) string {
+	return s.Dead(vendors.First(f.Vendor, "*"), vendors.First(f.Certificate, "*"), vendors.First(f.Reason, "*"))
+}
+
+// Match says whether a letter is meant. A user is looked for among the job's targets, so a malformed message fits no user.
+func (f *LetterFilter) Match(l *Letter) bool {
+	vendor, certificate, reason := l.Place()
+	switch {
+	case f.Vendor != "" && f.Vendor != vendor, f.Certificate != "" && f.Certificate != certificate, f.Reason != "" && f.Reason != reason,
+		f.App != "" && f.App != l.Header[HeaderApp],
+		f.Message != "" && headerValue(f.Message) != l.Header[HeaderMessageID],
+		l.Stored.Before(f.Since), f.past(l):
+		return false
+	case f.User == "":
+		return true
+	case l.Malformed():
+		return false
+	}
+	job, err := l.Job()
+	if err != nil {
+		return false
+	}
+	for i := range job.Targets {
+		if f.wants(&job.Targets[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// past says that the letter and all after it are too late.
+func (f *LetterFilter) past(l *Letter) bool { return !f.Until.IsZero() && !l.Stored.Before(f.Until) }
+
+// wants says whether one target of a job is meant.
+func (f *LetterFilter) wants(t *Target) bool { return f.User == "" || t.User == f.User }

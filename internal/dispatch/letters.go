@@ -1,0 +1,91 @@
+package dispatch
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Headers of a dead letter, and of trace context.
+const (
+	HeaderReason       = "Push-Reason"
+	HeaderVendorCode   = "Push-Vendor-Code"
+	HeaderError        = "Push-Error"
+	HeaderAttempts     = "Push-Attempts"
+	HeaderFirstAttempt = "Push-First-Attempt"
+	HeaderLastAttempt  = "Push-Last-Attempt"
+	HeaderMessageID    = "Push-Message-Id"
+	HeaderApp          = "Push-App"
+	HeaderSubject      = "Push-Subject" // of a malformed message: where it was published
+	HeaderTrace        = "Traceparent"
+)
+
+// deadJob is the dead letter of a job's targets that share a fate.
+func deadJob(subjects hongyan.Subjects, job *Job, reason vendors.Reason, last vendors.Result, id string) (Outgoing, error) {
+	data, err := job.Encode()
+	if err != nil {
+		return Outgoing{}, err
+	}
+	said := ""
+	if last.Err != nil {
+		said = last.Err.Error()
+	}
+	if reason != last.Reason {
+		said = strings.TrimSuffix(last.Reason.String()+": "+said, ": ")
+	}
+	h := map[string]string{
+		HeaderReason: reason.String(), HeaderAttempts: strconv.Itoa(job.Attempts),
+		HeaderMessageID: headerValue(job.Notification.MessageID), HeaderApp: job.App,
+	}
+	put(h, HeaderVendorCode, last.Code)
+	put(h, HeaderError, said)
+	if !job.FirstAttempt.IsZero() {
+		h[HeaderFirstAttempt] = job.FirstAttempt.UTC().Format(time.RFC3339Nano)
+		h[HeaderLastAttempt] = job.LastAttempt.UTC().Format(time.RFC3339Nano)
+	}
+	return Outgoing{Subject: subjects.Dead(job.Vendor, job.Certificate, reason.String()), ID: id, Data: data, Header: h}, nil
+}
+
+// deadMessage is the dead letter of a message that could not be read: its own bytes.
+func deadMessage(subjects hongyan.Subjects, d Delivery, app, messageID string, cause error, id string) Outgoing {
+	_, stored, _ := d.Meta()
+	h := map[string]string{
+		HeaderReason: vendors.Malformed.String(), HeaderAttempts: "0", HeaderSubject: headerValue(d.Subject()),
+		HeaderFirstAttempt: stored.UTC().Format(time.RFC3339Nano), HeaderLastAttempt: stored.UTC().Format(time.RFC3339Nano),
+	}
+	put(h, HeaderError, cause.Error())
+	put(h, HeaderApp, app)
+	put(h, HeaderMessageID, messageID)
+	return Outgoing{Subject: subjects.Dead("", "", vendors.Malformed.String()), ID: id, Data: d.Data(), Header: h}
+}
+
+func put(h map[string]string, key, value string) {
+	if value != "" {
+		h[key] = headerValue(value)
+	}
+}
+
+// headerValue makes any text fit into one header line.
+func headerValue(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	return vendors.TextLimit{Max: 1024, Measure: vendors.Bytes}.Fit(s)
+}
+
+// outcome is the record of what became of a device.
+func outcome(subjects hongyan.Subjects, o *hongyan.Outcome) (Outgoing, error) {
+	data, err := json.Marshal(o)
+	if err != nil {
+		return Outgoing{}, err
+	}
+	return Outgoing{Subject: subjects.Outcome(o.App, o.Status, o.User), Data: data}, nil
+}

@@ -1,0 +1,140 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Metrics counts what the pipeline does. A nil *Metrics counts nothing.
+type Metrics struct {
+	messages   metric.Int64Counter
+	suppressed metric.Int64Counter
+	jobs       metric.Int64Counter
+	attempts   metric.Int64Counter
+	outcomes   metric.Int64Counter
+	latency    metric.Float64Histogram
+	call       metric.Float64Histogram
+	ignored    metric.Int64Counter
+	dropped    metric.Int64Counter
+	parked     metric.Int64Gauge
+
+	mu   sync.Mutex
+	sets map[[4]string]metric.MeasurementOption
+}
+
+// NewMetrics makes the instruments.
+func NewMetrics(meter metric.Meter) (*Metrics, error) {
+	m := &Metrics{sets: map[[4]string]metric.MeasurementOption{}}
+	var errs []error
+	counter := func(name, what string) metric.Int64Counter {
+		c, err := meter.Int64Counter(name, metric.WithDescription(what))
+		errs = append(errs, err)
+		return c
+	}
+	histogram := func(name, what string) metric.Float64Histogram {
+		h, err := meter.Float64Histogram(name, metric.WithDescription(what), metric.WithUnit("s"),
+			metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600))
+		errs = append(errs, err)
+		return h
+	}
+	m.messages = counter("push_messages", "message events, by app and what became of them: planned or malformed")
+	m.suppressed = counter("push_suppressed", "devices that were not pushed to, by app and reason")
+	m.jobs = counter("push_jobs", "jobs made, by vendor, certificate and lane")
+	m.attempts = counter("push_attempts", "results of vendor calls, one for each device, by vendor, certificate, lane and reason")
+	m.outcomes = counter("push_outcomes", "devices done with, by vendor, certificate, lane and reason")
+	m.latency = histogram("push_latency", "from the message's publication to the vendor's acceptance, by vendor, certificate and lane")
+	m.call = histogram("push_call_duration", "of vendor calls, by vendor, certificate and lane")
+	m.ignored = counter("push_ignored", "input that was ignored, by kind: fields that the contract does not name, directory records that cannot be read, signals")
+	m.dropped = counter("push_dropped_registrations", "registrations removed because a vendor called the token dead, by vendor and certificate")
+	var err error
+	m.parked, err = meter.Int64Gauge("push_parked", metric.WithDescription("1 while a certificate is parked, by vendor and certificate"))
+	return m, errors.Join(append(errs, err)...)
+}
+
+// set caches attribute sets: there are few, and making one costs more than counting.
+func (m *Metrics) set(keys [4]string, names ...string) metric.MeasurementOption {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s, ok := m.sets[keys]; ok {
+		return s
+	}
+	kv := make([]attribute.KeyValue, 0, len(names))
+	for i, n := range names {
+		kv = append(kv, attribute.String(n, keys[i]))
+	}
+	s := metric.WithAttributeSet(attribute.NewSet(kv...))
+	m.sets[keys] = s
+	return s
+}
+
+func (m *Metrics) message(app, what string) {
+	if m != nil {
+		m.messages.Add(context.Background(), 1, m.set([4]string{app, what, "", "message"}, "app", "result"))
+	}
+}
+
+func (m *Metrics) suppress(app string, why Suppression) {
+	if m != nil {
+		m.suppressed.Add(context.Background(), 1, m.set([4]string{app, string(why), "", "suppress"}, "app", "reason"))
+	}
+}
+
+func (m *Metrics) job(j *Job) {
+	if m != nil {
+		m.jobs.Add(context.Background(), 1, m.set([4]string{j.Vendor, j.Certificate, j.Lane}, "vendor", "certificate", "lane"))
+	}
+}
+
+func (m *Metrics) attempt(j *Job, reason vendors.Reason, n int) {
+	if m != nil {
+		m.attempts.Add(context.Background(), int64(n), m.set([4]string{j.Vendor, j.Certificate, j.Lane, reason.String()}, "vendor", "certificate", "lane", "reason"))
+	}
+}
+
+func (m *Metrics) outcome(j *Job, reason vendors.Reason) {
+	if m != nil {
+		m.outcomes.Add(context.Background(), 1, m.set([4]string{j.Vendor, j.Certificate, j.Lane, reason.String()}, "vendor", "certificate", "lane", "reason"))
+	}
+}
+
+func (m *Metrics) accepted(j *Job, latency time.Duration) {
+	if m != nil {
+		m.latency.Record(context.Background(), latency.Seconds(), m.set([4]string{j.Vendor, j.Certificate, j.Lane}, "vendor", "certificate", "lane"))
+	}
+}
+
+func (m *Metrics) called(vendor, certificate, lane string, took time.Duration) {
+	if m != nil {
+		m.call.Record(context.Background(), took.Seconds(), m.set([4]string{vendor, certificate, lane}, "vendor", "certificate", "lane"))
+	}
+}
+
+// Ignore counts input that was ignored.
+func (m *Metrics) Ignore(kind string) {
+	if m != nil {
+		m.ignored.Add(context.Background(), 1, m.set([4]string{kind, "", "", "ignore"}, "kind"))
+	}
+}
+
+func (m *Metrics) drop(j *Job) {
+	if m != nil {
+		m.dropped.Add(context.Background(), 1, m.set([4]string{j.Vendor, j.Certificate, "", "drop"}, "vendor", "certificate"))
+	}
+}
+
+func (m *Metrics) park(vendor, certificate string, parked bool) {
+	if m != nil {
+		var v int64
+		if parked {
+			v = 1
+		}
+		m.parked.Record(context.Background(), v, m.set([4]string{vendor, certificate, "", "park"}, "vendor", "certificate"))
+	}
+}

@@ -1,0 +1,206 @@
+package dispatch
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
+)
+
+// Suppression says why a device is not pushed to. The names are stable: outcomes and metrics store them.
+type Suppression string
+
+// The suppressions, in the order in which they apply.
+const (
+	Disabled   Suppression = "disabled"
+	TooLate    Suppression = "expired"
+	Recalled   Suppression = "recalled" // applied once signals are read
+	Read       Suppression = "read"     // applied once signals are read
+	OwnMessage Suppression = "own_message"
+	NoContent  Suppression = "no_content"
+	NoDevice   Suppression = "no_device"
+	LoggedOut  Suppression = "logged_out"
+	Kicked     Suppression = "kicked"
+	Stale      Suppression = "stale"
+	InFront    Suppression = "foreground"
+	Elsewhere  Suppression = "active_elsewhere"
+	Muted      Suppression = "muted"
+	Quiet      Suppression = "quiet_hours"
+	NoAccount  Suppression = "unknown_certificate"
+)
+
+// Suppressions lists all of them in the order in which they apply.
+var Suppressions = [...]Suppression{
+	Disabled, TooLate, Recalled, Read, OwnMessage, NoContent, NoDevice, LoggedOut, Kicked, Stale, InFront, Elsewhere, Muted, Quiet, NoAccount,
+}
+
+// Policy is an app's own rules.
+type Policy struct {
+	// ForegroundLease is how long a reported foreground holds; default 400s.
+	ForegroundLease time.Duration
+	// StaleAfter is how long a device may be silent; 0 turns the rule off.
+	StaleAfter time.Duration
+	// MaxPushGroup is the most recipients of a group message that is pushed; 0 for any number.
+	MaxPushGroup int
+	// QuietWhenActiveElsewhere suppresses a push when another device of the user is in the foreground.
+	QuietWhenActiveElsewhere bool
+}
+
+// Decision is what happens to one device of one recipient: it is pushed to, or suppressed.
+type Decision struct {
+	User   string
+	Device *directory.Device // nil where the decision is about a user without devices
+	// Suppressed is empty when the device is pushed to.
+	Suppressed Suppression
+	// Certificate and Token say how to reach the device.
+	Certificate, Token string
+	VoIP               bool
+}
+
+// Plan decides for each device of the recipients, who are some or all of the message's. known says whether the app has a certificate;
+// users is what the directory knows, nil for nothing. It reads no clock and changes nothing.
+func Plan(m *hongyan.Message, recipients []string, policy Policy, users func(user string) *directory.User, known func(certificate string) bool, now time.Time) []Decision {
+	whole := wholeMessage(m, policy, now)
+	decisions := make([]Decision, 0, len(recipients)+len(recipients)/2)
+	for _, user := range recipients {
+		decisions = planUser(decisions, m, policy, user, users(user), whole, known, now)
+	}
+	return decisions
+}
+
+// wholeMessage is the suppression that holds for every recipient, or empty.
+func wholeMessage(m *hongyan.Message, policy Policy, now time.Time) Suppression {
+	switch {
+	case m.OfflinePush.Disable:
+		return Disabled
+	case m.Conversation.Type == hongyan.Group && policy.MaxPushGroup > 0 && len(m.Recipients) > policy.MaxPushGroup:
+		return Disabled
+	case now.After(deadline(m)):
+		return TooLate
+	}
+	return ""
+}
+
+// hasContent says whether there is something to show.
+func hasContent(m *hongyan.Message) bool {
+	switch m.Content.Type {
+	case hongyan.Custom:
+		return m.OfflinePush.Desc != ""
+	case hongyan.CallType:
+		// An invite rings. A cancelled one replaces the ringing notification when the backend says with what; the other steps
+		// concern only those who already talk.
+		return isInvite(m) || m.Content.Call.Action == hongyan.Cancel && m.OfflinePush.Desc != ""
+	}
+	return true
+}
+
+func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user string, u *directory.User, whole Suppression,
+	known func(string) bool, now time.Time) []Decision {
+	suppressed := whole
+	switch {
+	case suppressed != "":
+	// Recalled and Read belong here.
+	case user == m.Sender.ID:
+		suppressed = OwnMessage
+	case !hasContent(m):
+		suppressed = NoContent
+	}
+	before := len(decisions)
+	if u != nil {
+		for i := range u.Devices {
+			d := &u.Devices[i]
+			if d.Registration.Token == "" && d.Registration.VoIP == nil {
+				continue
+			}
+			decision := Decision{User: user, Device: d, Suppressed: suppressed}
+			if suppressed == "" {
+				decision.Suppressed = planDevice(m, policy, user, u, d, now)
+			}
+			if decision.Suppressed == "" {
+				reach(&decision, m, known)
+			}
+			decisions = append(decisions, decision)
+		}
+	}
+	if len(decisions) == before {
+		if suppressed == "" {
+			suppressed = NoDevice
+		}
+		decisions = append(decisions, Decision{User: user, Suppressed: suppressed})
+	}
+	return decisions
+}
+
+func planDevice(m *hongyan.Message, policy Policy, user string, u *directory.User, d *directory.Device, now time.Time) Suppression {
+	if p := d.Presence; p != nil {
+		switch p.State {
+		case hongyan.LoggedOut:
+			return LoggedOut
+		case hongyan.Kicked:
+			return Kicked
+		}
+	}
+	if policy.StaleAfter > 0 && now.Sub(d.Heard) > policy.StaleAfter {
+		return Stale
+	}
+	if inFront(d, policy, now) {
+		return InFront
+	}
+	if policy.QuietWhenActiveElsewhere && slices.ContainsFunc(u.Devices, func(other directory.Device) bool {
+		return other.ID != d.ID && inFront(&other, policy, now)
+	}) {
+		return Elsewhere
+	}
+	switch u.Settings.Conversations[m.Conversation.ID] {
+	case hongyan.Muted:
+		if !m.OfflinePush.IgnoreMute {
+			return Muted
+		}
+	case hongyan.MentionsOnly:
+		if !m.OfflinePush.IgnoreMute && !m.MentionAll && !slices.Contains(m.Mentions, user) {
+			return Muted
+		}
+	}
+	if u.Quiet != nil && !isInvite(m) && u.Quiet.Contains(now) {
+		return Quiet
+	}
+	return ""
+}
+
+// inFront says whether the device is in the foreground: by the lease of its gateway, or by a report that is young enough.
+func inFront(d *directory.Device, policy Policy, now time.Time) bool {
+	p := d.Presence
+	if p == nil || p.State != hongyan.Foreground {
+		return false
+	}
+	if p.Gateway != "" {
+		return d.InFront
+	}
+	lease := policy.ForegroundLease
+	if lease <= 0 {
+		lease = defaultForegroundLease
+	}
+	return now.Sub(p.At) <= lease
+}
+
+// defaultForegroundLease is Tencent IM's limit after which a silent client counts as gone.
+const defaultForegroundLease = 400 * time.Second
+
+// reach finds the certificate and token: the PushKit ones for an incoming call on a device that has them, unless the message asks for an
+// alert.
+func reach(d *Decision, m *hongyan.Message, known func(string) bool) {
+	r := &d.Device.Registration
+	voip := m.OfflinePush.IOS.PushType == "voip" || m.OfflinePush.IOS.PushType == ""
+	if v := r.VoIP; v != nil && voip && isInvite(m) && (known(v.Certificate) || r.Token == "") {
+		d.Certificate, d.Token, d.VoIP = v.Certificate, v.Token, true
+	} else {
+		d.Certificate, d.Token = r.Certificate, r.Token
+	}
+	switch {
+	case d.Token == "": // only a PushKit token, and this is no call for it
+		d.Suppressed = NoDevice
+	case !known(d.Certificate):
+		d.Suppressed = NoAccount
+	}
+}

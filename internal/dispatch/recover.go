@@ -1,0 +1,149 @@
+package dispatch
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
+)
+
+// suspect is a letter that an interrupted run had in hand.
+type suspect struct {
+	comeback
+	marked time.Time
+	back   bool
+}
+
+// recover finds the letters, among those that the filter means, that an interrupted run brought back without deleting them.
+func (r *replayRun) recover(ctx context.Context) (map[uint64]bool, error) {
+	marks, err := r.Journal.Marks(ctx)
+	if err != nil || len(marks) == 0 {
+		return nil, err
+	}
+	suspects, err := r.suspects(ctx, marks)
+	if err != nil || len(suspects) == 0 {
+		return nil, err
+	}
+	if err := r.clear(ctx, suspects); err != nil {
+		return nil, err
+	}
+	back := map[uint64]bool{}
+	for _, s := range suspects {
+		if s.back {
+			back[s.letter.Sequence] = true
+		}
+	}
+	return back, nil
+}
+
+// suspects are the marked letters that still exist and are meant.
+func (r *replayRun) suspects(ctx context.Context, marks []Mark) ([]*suspect, error) {
+	nobody := func(directory.Ref) *directory.User { return nil }
+	opts := comebackOptions{subjects: r.Subjects, filter: &LetterFilter{}, created: r.created, includeExpired: true}
+	every := (&LetterFilter{}).Subject(r.Subjects)
+	seen := map[uint64]bool{}
+	var suspects []*suspect
+	for _, m := range marks {
+		var body markBody
+		if json.Unmarshal(m.Data, &body) != nil || body.Created != r.created.UnixNano() {
+			continue // of letters that went with their stream
+		}
+		for _, seq := range body.Sequences {
+			if seen[seq] || seq > r.last {
+				continue
+			}
+			seen[seq] = true
+			letters, err := r.Letters.Letters(ctx, every, seq, time.Time{}, 1)
+			if err != nil {
+				return nil, err
+			}
+			if len(letters) == 0 || letters[0].Sequence != seq || !r.opts.Filter.Match(&letters[0]) {
+				continue
+			}
+			job, err := letters[0].Job()
+			if err != nil {
+				job = nil
+			}
+			c, err := comeBack(&letters[0], job, nobody, opts, r.Now())
+			if err != nil {
+				return nil, err
+			}
+			if c.kind == noRegistration { // judged without a directory: every device may have been pushed to
+				c.kind, c.out = bringBack, Outgoing{Subject: r.Subjects.Job(job.Vendor, job.Certificate, job.Lane), ID: replayID(r.created, seq)}
+				for _, t := range job.Targets {
+					c.addresses = append(c.addresses, address{job.App, job.Notification.MessageID, t.User, t.Device})
+				}
+			}
+			if c.kind == bringBack {
+				suspects = append(suspects, &suspect{comeback: c, marked: m.Stored})
+			}
+		}
+	}
+	return suspects, nil
+}
+
+// clear looks for what each suspect would have led to: the message that it was published as, or for one of its devices another try or
+// an outcome.
+func (r *replayRun) clear(ctx context.Context, suspects []*suspect) error {
+	byID := map[string]*suspect{}
+	byAddress := map[address][]*suspect{}
+	subjects := map[string]time.Time{} // and the oldest mark
+	apps := map[string]time.Time{}
+	older := func(m map[string]time.Time, key string, t time.Time) {
+		if old, ok := m[key]; !ok || t.Before(old) {
+			m[key] = t
+		}
+	}
+	for _, s := range suspects {
+		byID[s.out.ID] = s
+		older(subjects, s.out.Subject, s.marked)
+		for _, a := range s.addresses {
+			byAddress[a] = append(byAddress[a], s)
+			older(apps, a.app, s.marked)
+		}
+	}
+	found := func(a address, stored time.Time) {
+		for _, s := range byAddress[a] {
+			s.back = s.back || stored.After(s.marked)
+		}
+	}
+	// A letter's own outcome is stored beside it, perhaps a moment later: it must not pass for that of its replay.
+	const moment = 2 * time.Second
+	for subject, since := range subjects {
+		err := r.Trail.Waiting(ctx, subject, since, func(w Waiting) bool {
+			if s := byID[w.ID]; s != nil {
+				s.back = true
+				return true
+			}
+			job, err := DecodeJob(w.Data)
+			if err != nil {
+				return true
+			}
+			for _, t := range job.Targets {
+				found(address{job.App, job.Notification.MessageID, t.User, t.Device}, w.Stored)
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for app, since := range apps {
+		err := r.Trail.Outcomes(ctx, app, "", since, func(o hongyan.Outcome, stored time.Time) bool {
+			switch o.Status {
+			case hongyan.Accepted:
+				found(address{o.App, o.MessageID, o.User, o.Device}, stored)
+			case hongyan.Dead:
+				found(address{o.App, o.MessageID, o.User, o.Device}, stored.Add(-moment))
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package dispatch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Waits up to shortWait are delayed redeliveries; longer ones are scheduled messages, which take no place among the pending.
+const shortWait = 30 * time.Second
+
+// fate is what some targets of a job share.
+type fate struct {
+	Verdict
+	// code and last tell fates of dead letters apart.
+	code string
+}
+
+// settle carries out the verdicts on a job and ends its delivery. Everything that follows is stored before the delivery is acked.
+func (l *lane) settle(w *work) {
+	s := l.s
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.hard), 20*time.Second)
+	defer cancel()
+	now := s.Now()
+	seq, _, _ := w.delivery.Meta()
+	msgs, nak, err := l.verdicts(ctx, w, seq, now)
+	if err == nil {
+		if nak >= 0 {
+			l.nak(w.delivery, nak)
+			return
+		}
+		if err = publishAll(ctx, s.Queue, msgs); err == nil {
+			l.ack(w.delivery)
+			return
+		}
+	}
+	s.Log.Warn("cannot store what became of a job, trying it again", "vendor", w.job.Vendor, "certificate", w.job.Certificate, "job_id", w.job.ID, "error", err)
+	l.nak(w.delivery, backoffDelay())
+}
+
+// verdicts decides for each target and writes what follows. nak is not negative when the whole job just comes again after that delay.
+func (l *lane) verdicts(ctx context.Context, w *work, seq uint64, now time.Time) (msgs []Outgoing, nak time.Duration, err error) {
+	s, job := l.s, w.job
+	luck := random() // one draw for the job, so that devices with one fate stay together
+	zone := s.Certificate.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	groups := map[fate][]int{}
+	var order []fate
+	for i, r := range w.results {
+		v := Decide(r, Situation{Attempts: job.Attempts, Deadline: job.Notification.Deadline, Now: now, Sick: w.sick[i],
+			Midnight: Midnight(now, zone), Random: luck, Retries: s.Retries})
+		f := fate{Verdict: v}
+		switch v.Act {
+		case Done, Die:
+			if msgs, err = l.outcome(msgs, w, i, v, now); err != nil {
+				return nil, -1, err
+			}
+			if v.Act == Done {
+				continue
+			}
+			f.Drop, f.code = false, r.Code
+			if v.Drop {
+				l.dropToken(ctx, w, i)
+			}
+		case Retry:
+			f.Reason = vendors.Accepted // one job for all that wait as long
+		}
+		if _, ok := groups[f]; !ok {
+			order = append(order, f)
+		}
+		groups[f] = append(groups[f], i)
+	}
+	if len(order) == 1 && len(groups[order[0]]) == len(w.results) && order[0].Act == Retry && !order[0].Counts && order[0].Delay <= shortWait {
+		return nil, order[0].Delay, nil
+	}
+	for k, f := range order {
+		m, err := l.follow(w, f, groups[f], fmt.Sprintf("%d/%d", seq, k), now)
+		if err != nil {
+			return nil, -1, err
+		}
+		msgs = append(msgs, m)
+	}
+	return msgs, -1, nil
+}
+
+// follow is the message that a fate leads to: a dead letter, or the job for another try.
+func (l *lane) follow(w *work, f fate, targets []int, id string, now time.Time) (Outgoing, error) {
+	s := l.s
+	some := make([]Target, len(targets))
+	for k, i := range targets {
+		some[k] = w.job.Targets[i]
+	}
+	next := w.job.part(some)
+	if f.Counts {
+		next.Attempts++
+	}
+	if !w.began.IsZero() {
+		if next.FirstAttempt.IsZero() {
+			next.FirstAttempt = w.began
+		}
+		next.LastAttempt = w.began
+	}
+	if f.Act == Die {
+		return deadJob(s.Subjects, next, f.Reason, w.results[targets[0]], "dead/"+next.ID+"/"+id)
+	}
+	due := now.Add(f.Delay)
+	next.NotBefore = due
+	data, err := next.Encode()
+	if err != nil {
+		return Outgoing{}, err
+	}
+	m := Outgoing{Subject: s.Subjects.Job(next.Vendor, next.Certificate, next.Lane), ID: "again/" + next.ID + "/" + id, Data: data, Header: traceHeader(w.trace)}
+	if f.Delay > shortWait {
+		m = s.Queue.Later(m, due)
+	}
+	return m, nil
+}
+
+func (l *lane) outcome(msgs []Outgoing, w *work, i int, v Verdict, now time.Time) ([]Outgoing, error) {
+	job, t, r := w.job, &w.job.Targets[i], &w.results[i]
+	status := hongyan.Accepted
+	if v.Act == Die {
+		status = hongyan.Dead
+	}
+	latency := now.Sub(job.Published)
+	l.s.Metrics.outcome(job, v.Reason)
+	if v.Act == Done {
+		l.s.Metrics.accepted(job, latency)
+	}
+	attempt := job.Attempts
+	if v.Counts || v.Act == Done {
+		attempt++
+	}
+	m, err := outcome(l.s.Subjects, &hongyan.Outcome{
+		MessageID: job.Notification.MessageID, App: job.App, User: t.User, Device: t.Device, Vendor: job.Vendor, Certificate: job.Certificate,
+		Status: status, Reason: v.Reason.String(), VendorCode: r.Code, VendorID: r.VendorID, Attempt: attempt, At: now.UTC(), LatencyMS: latency.Milliseconds(),
+	})
+	if err != nil {
+		return msgs, err
+	}
+	return append(msgs, m), nil
+}
+
+// dropToken removes a registration that the vendor called dead, unless it changed or was made after the vendor's word.
+func (l *lane) dropToken(ctx context.Context, w *work, i int) {
+	job, t, r := w.job, &w.job.Targets[i], &w.results[i]
+	l.s.mu.Lock()
+	believed, doubted := l.s.drops.believe()
+	l.s.mu.Unlock()
+	if doubted {
+		l.s.Log.Error("the vendor calls one device after the other dead and accepts none: registrations stay; check the certificate's environment, topic and app",
+			"vendor", job.Vendor, "certificate", job.Certificate, "code", r.Code, "in a row", dropLimit)
+	}
+	if !believed {
+		return
+	}
+	if !r.DeadSince.IsZero() && t.RegisteredAt.After(r.DeadSince) {
+		return
+	}
+	dropped, err := l.s.Devices.Drop(ctx, directory.Ref{App: job.App, User: t.User}, t.Device, t.Token, t.Revision)
+	switch {
+	case err != nil:
+		// The next push meets the dead token again, and this is tried again.
+		l.s.Log.Warn("cannot remove a dead registration", "app", job.App, "user", t.User, "device", t.Device, "error", err)
+	case dropped:
+		l.s.Metrics.drop(job)
+		l.s.Log.Debug("removed a dead registration", "app", job.App, "user", t.User, "device", t.Device, "certificate", job.Certificate, "code", r.Code)
+	}
+}
+
+// bury makes a dead letter of a job that cannot be read.
+func (l *lane) bury(d Delivery, cause error) {
+	seq, _, _ := d.Meta()
+	letter := deadMessage(l.s.Subjects, d, l.s.Certificate.App, "", cause, fmt.Sprintf("malformed/%s/%d", d.Subject(), seq))
+	if err := publishAll(l.hard, l.s.Queue, []Outgoing{letter}); err != nil {
+		l.nak(d, backoffDelay())
+		return
+	}
+	l.s.Log.Error("a job cannot be read", "subject", d.Subject(), "error", cause)
+	l.ack(d)
+}
+
+// report logs a call's results: one wide line for each device at debug level, and a warning for codes that nobody knows.
+func (l *lane) report(c *call, results []vendors.Result, took time.Duration) {
+	s := l.s
+	cert := &s.Certificate
+	counts := map[vendors.Reason]int{}
+	for k, r := range results {
+		counts[r.Reason]++
+		level := slog.LevelDebug
+		if r.Reason == vendors.Unknown {
+			level = slog.LevelWarn
+		}
+		if !s.Log.Enabled(context.Background(), level) {
+			continue
+		}
+		t := &c.works[k].job.Targets[c.index[k]]
+		s.Log.Log(context.Background(), level, "push attempt", "vendor", cert.Vendor, "certificate", cert.ID, "lane", l.name, "reason", r.Reason.String(),
+			"code", r.Code, "message_id", c.works[k].job.Notification.MessageID, "user", t.User, "device", t.Device, "token", tokenHash(t.Token),
+			"attempt", c.works[k].job.Attempts+1, "batch", len(results), "probe", c.probe, "took", took, "retry_after", r.RetryAfter, "error", r.Err)
+	}
+	for reason, n := range counts {
+		s.Metrics.attempt(c.works[0].job, reason, n)
+	}
+}
+
+// tokenHash names a token in a log without telling it.
+func tokenHash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:4])
+}
+
+// span traces a call as a child of the message that it carries, or of the first of several.
+func (l *lane) span(c *call) (context.Context, func([]vendors.Result)) {
+	s := l.s
+	parent := c.works[0].trace
+	if s.Tracer == nil || parent == "" {
+		return l.hard, func([]vendors.Result) {}
+	}
+	ctx := propagation.TraceContext{}.Extract(l.hard, propagation.MapCarrier{"traceparent": parent})
+	ctx, span := s.Tracer.Start(ctx, "push "+s.Certificate.Vendor, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		attribute.String("push.vendor", s.Certificate.Vendor), attribute.String("push.certificate", s.Certificate.ID),
+		attribute.String("push.lane", l.name), attribute.Int("push.devices", len(c.works)),
+		attribute.String("push.message_id", c.works[0].job.Notification.MessageID)))
+	return ctx, func(results []vendors.Result) {
+		defer span.End()
+		for _, r := range results {
+			if r.Reason != vendors.Accepted {
+				span.SetStatus(codes.Error, r.Reason.String())
+				span.SetAttributes(attribute.String("push.reason", r.Reason.String()), attribute.String("push.code", r.Code))
+				if r.Err != nil {
+					span.RecordError(errors.New(r.Err.Error()))
+				}
+				return
+			}
+		}
+	}
+}
