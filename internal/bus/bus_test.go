@@ -1,0 +1,178 @@
+package bus_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/bus/bustest"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Two servers on one directory would destroy it.
+func TestEmbeddedLocksItsFolder(t *testing.T) {
+	dir := t.TempDir()
+	one, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), "in use by another worker") {
+		t.Errorf("a second server: %v", err)
+	}
+	if err := one.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEmbeddedSaysThatItsPortIsTaken(t *testing.T) {
+	one, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = one.Close() }()
+	taken := strings.TrimPrefix(one.URL(), "nats://")
+	began := time.Now()
+	if _, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: t.TempDir(), Listen: taken}); err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
+}
+
+// A stream that does not fit is refused with every difference named; sizes and ages are the operator's.
+func TestEnsureNamesDifferences(t *testing.T) {
+	b := bustest.Start(t)
+	nc, err := nats.Connect(b.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Ensure(t.Context(), nil); err != nil {
+		t.Fatalf("our own streams do not fit: %v", err)
+	}
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "PUSH_JOBS_APNS", Subjects: []string{"push.job.apns.*.*"}, MaxAge: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	err = b.Ensure(t.Context(), []string{"apns", "fcm"})
+	if !errors.Is(err, bus.ErrMisfit) {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{"PUSH_JOBS_APNS", "retention is Limits, need WorkQueue", "discard is DiscardOld, need DiscardNew", "allow direct is false, need true"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("it does not say %q: %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "FCM") || strings.Contains(err.Error(), "age") {
+		t.Errorf("it names what fits: %v", err)
+	}
+}
+
+// A full stream refuses and drops nothing.
+func TestPublishToAFullStream(t *testing.T) {
+	first := bustest.Start(t)
+	b := bustest.Connect(t, first.URL(), bus.Topology{StreamPrefix: "SMALL", Subjects: hongyanSubjects("small"), MaxBytes: 20_000}, "apns")
+	job := func(i int) dispatch.Outgoing {
+		return dispatch.Outgoing{Subject: "small.job.apns.c.normal", ID: fmt.Sprint(i), Data: make([]byte, 1000)}
+	}
+	stored := 0
+	for i := range 50 {
+		errs := b.Publish(t.Context(), []dispatch.Outgoing{job(i)})
+		if errs == nil {
+			stored++
+			continue
+		}
+		if !errors.Is(errs[0], dispatch.ErrFull) {
+			t.Fatalf("message %d: %v", i, errs[0])
+		}
+	}
+	backlog, err := b.Backlog(t.Context(), "apns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stored == 0 || stored == 50 || backlog.Jobs != uint64(stored) {
+		t.Errorf("%d were stored, %d are there", stored, backlog.Jobs)
+	}
+}
+
+// One user with more records than an answer holds is read all the same, beside others.
+func TestLastValuesOfAHugeUser(t *testing.T) {
+	b := bustest.Start(t)
+	const devices = 1500
+	var msgs []dispatch.Outgoing
+	for i := range devices {
+		msgs = append(msgs, dispatch.Outgoing{Subject: fmt.Sprintf("push.user.demo.huge.device.d%d", i), Data: []byte("{}")})
+	}
+	msgs = append(msgs, dispatch.Outgoing{Subject: "push.user.demo.bob.device.d", Data: []byte("{}")})
+	if errs := b.Publish(t.Context(), msgs); errs != nil {
+		t.Fatal(errors.Join(errs...))
+	}
+	values, err := b.LastValues(t.Context(), []string{"push.user.demo.nobody.>", "push.user.demo.huge.>", "push.user.demo.bob.>"})
+	if err != nil || len(values) != devices+1 {
+		t.Errorf("%d values, %v; want %d", len(values), err, devices+1)
+	}
+}
+
+func TestPutIfComparesAndSets(t *testing.T) {
+	b := bustest.Start(t)
+	const subject = "push.user.demo.bob.device.d"
+	if err := b.Put(t.Context(), subject, []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	values, err := b.LastValues(t.Context(), []string{subject})
+	if err != nil || len(values) != 1 {
+		t.Fatal(values, err)
+	}
+	if err := b.Put(t.Context(), subject, []byte("2")); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := b.PutIf(t.Context(), subject, nil, values[0].Revision); !changed || err != nil {
+		t.Errorf("a stale revision: changed %v, %v", changed, err)
+	}
+}
+
+// A job that waits for later comes back among the jobs when it is due.
+func TestLaterComesBack(t *testing.T) {
+	b := bustest.Start(t, "apns")
+	job := dispatch.Outgoing{Subject: "push.job.apns.c.normal", ID: "x#1", Data: []byte("job"), Header: map[string]string{dispatch.HeaderTrace: "t"}}
+	if errs := b.Publish(t.Context(), []dispatch.Outgoing{b.Later(job, time.Now().Add(300*time.Millisecond))}); errs != nil {
+		t.Fatal(errs)
+	}
+	done := make(chan error, 1)
+	ctx, cancel := contextWithCancel(t)
+	go func() { done <- b.Waker(ctx, "apns") }()
+	for {
+		entries, err := b.Read(t.Context(), b.Topology().Jobs("apns"), ">", 1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(entries) == 1 {
+			if string(entries[0].Data) != "job" || entries[0].Subject != job.Subject || len(entries[0].Header[dispatch.HeaderTrace]) != 1 {
+				t.Errorf("got %+v", entries[0])
+			}
+			break
+		}
+		time.Sleep(20 * time.Millisecond) // polling the real server
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

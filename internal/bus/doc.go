@@ -1,0 +1,16 @@
+// Package bus is everything that knows NATS: the streams and consumers of an installation, the server inside the worker, pulling,
+// publishing, last-value reads and scheduled messages.
+//
+//	PUSH_MESSAGES   work queue    push.message.<app>, push.signal.<app>
+//	PUSH_DIRECTORY  last value    push.user.<app>.<user>.…, push.gateway.<app>.<gateway>
+//	PUSH_JOBS_<V>   work queue    push.job.<vendor>.<certificate>.<lane>, one stream a vendor: the bulkhead
+//	PUSH_LATER      schedules     push.later.at.… fires into push.later.due.<vendor>.<certificate>.<lane>, which Waker moves to the jobs
+//	PUSH_DEAD       kept 30 days  push.dead.<vendor>.<certificate>.<reason>
+//	PUSH_OUTCOMES   kept 3 days   push.outcome.<app>.<status>.<bucket>
+//	PUSH_COUNTERS   counters      push.count.…, the quotas of the day
+//	PUSH_NOTES      last value    push.note.<room>.…, with a lifetime: the workers' leases, vendors' words, operators' orders
+//
+// It promises at-least-once: what [Bus.Publish] returned nil for is stored, and a delivery that was not settled comes again. A full
+// stream refuses new messages rather than dropping old ones, except where the table says "kept". It fails by saying so: every error
+// of the server comes back to the caller, and a lost connection is regained for ever.
+package bus

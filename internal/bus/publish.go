@@ -1,0 +1,84 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+)
+
+func msg(o dispatch.Outgoing) *nats.Msg {
+	m := &nats.Msg{Subject: o.Subject, Data: o.Data}
+	if o.ID == "" && len(o.Header) == 0 {
+		return m
+	}
+	m.Header = make(nats.Header, len(o.Header)+1)
+	if o.ID != "" {
+		m.Header[jetstream.MsgIDHeader] = []string{o.ID}
+	}
+	for k, v := range o.Header {
+		m.Header[k] = []string{v}
+	}
+	return m
+}
+
+// Publish stores all messages and waits until each is. errs is nil when all are, else it holds each message's error or nil; what failed
+// may be stored all the same. Publishing it again is harmless within the dedup window where it has an ID. It implements dispatch.Queue.
+func (b *Bus) Publish(ctx context.Context, msgs []dispatch.Outgoing) (errs []error) {
+	fail := func(i int, err error) {
+		if errs == nil {
+			errs = make([]error, len(msgs))
+		}
+		errs[i] = fmt.Errorf("publish on %s: %w", msgs[i].Subject, fullness(err))
+	}
+	futures := make([]jetstream.PubAckFuture, len(msgs))
+	for i, o := range msgs {
+		f, err := b.js.PublishMsgAsync(msg(o), jetstream.WithStallWait(5*time.Second))
+		if err != nil {
+			fail(i, err)
+			continue
+		}
+		futures[i] = f
+	}
+	for i, f := range futures {
+		if f == nil {
+			continue
+		}
+		select {
+		case <-f.Ok():
+		case err := <-f.Err():
+			fail(i, err)
+		case <-ctx.Done():
+			fail(i, context.Cause(ctx))
+		}
+	}
+	return errs
+}
+
+// fullness marks the errors that mean a full stream or disk, in which nothing was stored and nothing old was dropped.
+func fullness(err error) error {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		switch api.ErrorCode {
+		case 10077, // maximum messages or bytes exceeded
+			10047, 10023, // insufficient storage or resources
+			10167: // too many requests
+			return errors.Join(dispatch.ErrFull, err)
+		}
+	}
+	return err
+}
+
+// PublishSync stores one message and returns its sequence; duplicate says that one with its ID was there already.
+func (b *Bus) PublishSync(ctx context.Context, o dispatch.Outgoing, opts ...jetstream.PublishOpt) (sequence uint64, duplicate bool, err error) {
+	ack, err := b.js.PublishMsg(ctx, msg(o), opts...)
+	if err != nil {
+		return 0, false, fmt.Errorf("publish on %s: %w", o.Subject, fullness(err))
+	}
+	return ack.Sequence, ack.Duplicate, nil
+}

@@ -1,0 +1,202 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/hongyan-im/hongyan"
+)
+
+// Lanes of a certificate's jobs.
+const (
+	Urgent = "urgent"
+	Normal = "normal"
+)
+
+// Topology names and shapes the streams of one installation.
+type Topology struct {
+	Subjects hongyan.Subjects
+	// StreamPrefix begins every stream's name; default "PUSH".
+	StreamPrefix string
+	// Replicas of every stream; default 1.
+	Replicas int
+	// MaxBytes bounds PUSH_MESSAGES and each PUSH_JOBS stream; 0 leaves it to the server's limits. A full stream refuses new messages.
+	MaxBytes int64
+}
+
+// dedupWindow is how long a Nats-Msg-Id is remembered. It covers several redeliveries of a message that is being fanned out, at about
+// 150 bytes of the server's memory for each id.
+const dedupWindow = 2 * time.Minute
+
+func (t Topology) stream(name string) string {
+	if t.StreamPrefix == "" {
+		return "PUSH_" + name
+	}
+	return t.StreamPrefix + "_" + name
+}
+
+// Stream names.
+func (t Topology) Messages() string          { return t.stream("MESSAGES") }
+func (t Topology) Directory() string         { return t.stream("DIRECTORY") }
+func (t Topology) Jobs(vendor string) string { return t.stream("JOBS_" + strings.ToUpper(vendor)) }
+func (t Topology) Later() string             { return t.stream("LATER") }
+func (t Topology) Dead() string              { return t.stream("DEAD") }
+func (t Topology) Outcomes() string          { return t.stream("OUTCOMES") }
+func (t Topology) Counters() string          { return t.stream("COUNTERS") }
+func (t Topology) Notes() string             { return t.stream("NOTES") }
+
+// prefix is the first token of every subject.
+func (t Topology) prefix() string { return strings.TrimSuffix(t.Subjects.Message(""), ".message.") }
+
+func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
+	p, replicas := t.prefix(), max(t.Replicas, 1)
+	maxBytes := t.MaxBytes
+	if maxBytes == 0 {
+		maxBytes = -1
+	}
+	base := func(name string, subjects ...string) jetstream.StreamConfig {
+		return jetstream.StreamConfig{
+			Name: name, Subjects: subjects, Storage: jetstream.FileStorage, Replicas: replicas, Duplicates: dedupWindow, AllowDirect: true,
+			MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		}
+	}
+	messages := base(t.Messages(), p+".message.*", p+".signal.*")
+	messages.Retention, messages.Discard, messages.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes
+
+	directory := base(t.Directory(), p+".user.*.*.device.*", p+".user.*.*.presence.*", p+".user.*.*.settings", p+".gateway.*.*")
+	directory.MaxMsgsPerSubject, directory.AllowMsgTTL = 1, true
+
+	later := base(t.Later(), p+".later.at.>", p+".later.due.>")
+	later.Retention, later.AllowMsgSchedules, later.AllowMsgTTL = jetstream.WorkQueuePolicy, true, true
+
+	dead := base(t.Dead(), p+".dead.*.*.*")
+	dead.MaxAge = 30 * 24 * time.Hour
+
+	outcomes := base(t.Outcomes(), p+".outcome.*.*.*")
+	outcomes.MaxAge = 72 * time.Hour
+
+	// The vendors' day is over after three, wherever it began.
+	counters := base(t.Counters(), p+".count.>")
+	counters.MaxMsgsPerSubject, counters.AllowMsgCounter, counters.MaxAge = 1, true, 96*time.Hour
+
+	notes := base(t.Notes(), p+".note.>")
+	notes.MaxMsgsPerSubject, notes.AllowMsgTTL = 1, true
+
+	all := []jetstream.StreamConfig{messages, directory, later, dead, outcomes, counters, notes}
+	for _, v := range vendors {
+		jobs := base(t.Jobs(v), p+".job."+v+".*.*")
+		jobs.Retention, jobs.Discard, jobs.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes
+		all = append(all, jobs)
+	}
+	return all
+}
+
+// ErrMisfit is a stream or consumer that exists in a shape the worker cannot work with. The text names each difference.
+var ErrMisfit = errors.New("exists in another shape")
+
+// Ensure creates the streams that are missing and checks those that exist, for these vendors. Errors that are ErrMisfit need a person.
+func (b *Bus) Ensure(ctx context.Context, vendors []string) error {
+	var errs []error
+	for _, want := range b.topology.configs(vendors) {
+		stream, err := b.js.Stream(ctx, want.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			// Another worker may create it at the same moment, in the same shape: then this call finds it.
+			if stream, err = b.js.CreateStream(ctx, want); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+				stream, err = b.js.Stream(ctx, want.Name)
+			}
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("stream %s: %w", want.Name, err))
+			continue
+		}
+		if diffs := streamDiff(want, stream.CachedInfo().Config); len(diffs) > 0 {
+			errs = append(errs, fmt.Errorf("stream %s %w: %s; change it with `nats stream edit`, or set nats.stream_prefix to use streams of our own",
+				want.Name, ErrMisfit, strings.Join(diffs, "; ")))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// streamDiff names what in an existing stream would break a promise. Sizes, ages and descriptions are the operator's.
+func streamDiff(want, got jetstream.StreamConfig) []string {
+	var diffs []string
+	check := func(what string, want, got any) {
+		if want != got {
+			diffs = append(diffs, fmt.Sprintf("%s is %v, need %v", what, got, want))
+		}
+	}
+	for _, s := range want.Subjects {
+		if !slices.Contains(got.Subjects, s) {
+			diffs = append(diffs, fmt.Sprintf("subject %s is missing", s))
+		}
+	}
+	check("retention", want.Retention, got.Retention)
+	if want.Discard == jetstream.DiscardNew {
+		check("discard", want.Discard, got.Discard)
+	}
+	check("storage", want.Storage, got.Storage)
+	check("replicas", want.Replicas, got.Replicas)
+	check("allow direct", want.AllowDirect, got.AllowDirect)
+	check("max messages per subject", want.MaxMsgsPerSubject, got.MaxMsgsPerSubject)
+	if want.AllowMsgTTL {
+		check("allow message TTL", true, got.AllowMsgTTL)
+	}
+	if want.AllowMsgCounter {
+		check("allow message counter", true, got.AllowMsgCounter)
+	}
+	if want.AllowMsgSchedules {
+		check("allow message schedules", true, got.AllowMsgSchedules)
+	}
+	return diffs
+}
+
+// ackWait is how long the server waits for a delivery to be settled before it gives it to another worker: what a killed worker held
+// comes back after this. A live worker renews its claim (see Delivery) as long as it needs.
+const ackWait = 15 * time.Second
+
+func (b *Bus) consumer(ctx context.Context, stream, name string, filters ...string) (jetstream.Consumer, error) {
+	want := jetstream.ConsumerConfig{
+		Durable: name, FilterSubjects: filters, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait,
+		MaxDeliver: -1, MaxAckPending: 50_000, MaxWaiting: 4096,
+	}
+	c, err := b.js.Consumer(ctx, stream, name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		if c, err = b.js.CreateConsumer(ctx, stream, want); errors.Is(err, jetstream.ErrConsumerExists) {
+			c, err = b.js.Consumer(ctx, stream, name)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("consumer %s of stream %s: %w", name, stream, err)
+	}
+	got := c.CachedInfo().Config
+	var diffs []string
+	if have := append(slices.Clone(got.FilterSubjects), got.FilterSubject); !containsAll(have, filters) {
+		diffs = append(diffs, fmt.Sprintf("filter is %v, need %v", have, filters))
+	}
+	if got.AckPolicy != want.AckPolicy {
+		diffs = append(diffs, fmt.Sprintf("ack policy is %v, need %v", got.AckPolicy, want.AckPolicy))
+	}
+	if got.MaxDeliver != -1 {
+		diffs = append(diffs, fmt.Sprintf("max deliver is %d, need -1", got.MaxDeliver))
+	}
+	if len(diffs) > 0 {
+		return nil, fmt.Errorf("consumer %s of stream %s %w: %s; delete it with `nats consumer rm`, the worker makes it anew",
+			name, stream, ErrMisfit, strings.Join(diffs, "; "))
+	}
+	return c, nil
+}
+
+func containsAll(have, want []string) bool {
+	for _, w := range want {
+		if !slices.Contains(have, w) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,205 @@
+package directory_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/bus/bustest"
+	"github.com/hongyan-im/hongyan/internal/directory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var subjects = hongyan.Subjects{}
+
+func put(t *testing.T, b *bus.Bus, subject, data string) {
+	t.Helper()
+	if err := b.Put(t.Context(), subject, []byte(data)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Hostile names, records that cannot be read, removed ones and last values: what is readable comes, the rest is reported.
+func TestLookup(t *testing.T) {
+	b := bustest.Start(t)
+	var unreadable []string
+	d := directory.New(b, subjects, directory.Options{Unreadable: func(kind string, err error) { unreadable = append(unreadable, kind) }})
+	users := []string{"bob", "alice@example.com", "a b.*>%", "😀", strings.Repeat("x", 256)}
+	for _, u := range users {
+		put(t, b, subjects.Device("demo", u, "phone 1"), `{"certificate":"c","token":"old"}`)
+		put(t, b, subjects.Device("demo", u, "phone 1"), `{"certificate":"c","token":"t","registered_at":"2026-11-20T00:00:00Z","extra":1}`)
+		put(t, b, subjects.Presence("demo", u, "phone 1"), `{"state":"background","at":"2026-11-22T00:00:00Z"}`)
+		put(t, b, subjects.Settings("demo", u), `{"conversations":{"g-7":"muted"},"quiet_hours":{"from":"22:00","to":"08:00"}}`)
+	}
+	put(t, b, subjects.Device("demo", "bob", "gone"), `{"certificate":"c","token":"t"}`)
+	put(t, b, subjects.Device("demo", "bob", "gone"), ``)
+	for i, bad := range []string{`{`, `{"token":"t"}`, `{"certificate":7}`, "{\"certificate\":\"\xff\"}", `{"certificate":"c","token":"` + strings.Repeat("t", 5000) + `"}`, `{"certificate":"c","voip":{"token":"x"}}`} {
+		put(t, b, subjects.Device("demo", "bob", fmt.Sprintf("bad%d", i)), bad)
+	}
+	put(t, b, subjects.Presence("demo", "bob", "bad"), `{"state":"asleep"}`)
+	put(t, b, subjects.Settings("demo", "eve"), `{"quiet_hours":{"from":"25:00","to":"x"}}`)
+
+	var refs []directory.Ref
+	for _, u := range append(users, "nobody", "eve") {
+		refs = append(refs, directory.Ref{App: "demo", User: u})
+	}
+	found, err := d.Lookup(t.Context(), refs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range users {
+		user := found[directory.Ref{App: "demo", User: u}]
+		if user == nil || len(user.Devices) != 1 {
+			t.Fatalf("%q: %+v", u, user)
+		}
+		dev := user.Devices[0]
+		if dev.ID != "phone 1" || dev.Registration.Token != "t" || dev.Presence == nil || !dev.Heard.Equal(time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)) || dev.Revision == 0 {
+			t.Errorf("%q: %+v", u, dev)
+		}
+		if user.Settings.Conversations["g-7"] != "muted" || user.Quiet == nil {
+			t.Errorf("%q: settings %+v", u, user.Settings)
+		}
+	}
+	if found[directory.Ref{App: "demo", User: "nobody"}] != nil {
+		t.Error("somebody knows nobody")
+	}
+	if len(unreadable) != 8 {
+		t.Errorf("%d records could not be read (%v), want 8", len(unreadable), unreadable)
+	}
+}
+
+// A foreground holds as long as the gateway's lease.
+func TestGatewayLease(t *testing.T) {
+	b := bustest.Start(t)
+	now := time.Now()
+	d := directory.New(b, subjects, directory.Options{Now: func() time.Time { return now }})
+	put(t, b, subjects.Device("demo", "bob", "p"), `{"certificate":"c","token":"t"}`)
+	put(t, b, subjects.Presence("demo", "bob", "p"), `{"state":"foreground","gateway":"gw-7","at":"2020-01-01T00:00:00Z"}`)
+	inFront := func() bool {
+		t.Helper()
+		found, err := d.Lookup(t.Context(), []directory.Ref{{App: "demo", User: "bob"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found[directory.Ref{App: "demo", User: "bob"}].Devices[0].InFront
+	}
+	if inFront() {
+		t.Error("a gateway that nobody heard of holds a foreground")
+	}
+	put(t, b, subjects.Gateway("demo", "gw-7"), `{}`)
+	now = now.Add(2 * time.Second) // the answer is remembered for a second
+	if !inFront() {
+		t.Error("a living gateway does not hold a foreground")
+	}
+	put(t, b, subjects.Gateway("demo", "gw-7"), ``)
+	now = now.Add(2 * time.Second)
+	if inFront() {
+		t.Error("a gateway that left holds a foreground")
+	}
+}
+
+func TestDrop(t *testing.T) {
+	b := bustest.Start(t)
+	d := directory.New(b, subjects, directory.Options{})
+	bob := directory.Ref{App: "demo", User: "bob"}
+	device := func() directory.Device {
+		t.Helper()
+		found, err := d.Lookup(t.Context(), []directory.Ref{bob})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found[bob] == nil {
+			return directory.Device{}
+		}
+		return found[bob].Devices[0]
+	}
+	put(t, b, subjects.Device("demo", "bob", "p"), `{"certificate":"c","token":"t","voip":{"certificate":"v","token":"vt"}}`)
+	stale := device().Revision
+	put(t, b, subjects.Device("demo", "bob", "p"), `{"certificate":"c","token":"t","voip":{"certificate":"v","token":"vt"}}`)
+	if dropped, err := d.Drop(t.Context(), bob, "p", "t", stale); dropped || err != nil {
+		t.Errorf("a registration that was made anew was removed: %v, %v", dropped, err)
+	}
+	if dropped, err := d.Drop(t.Context(), bob, "p", "vt", device().Revision); !dropped || err != nil {
+		t.Errorf("the VoIP half: %v, %v", dropped, err)
+	}
+	if r := device().Registration; r.VoIP != nil || r.Token != "t" {
+		t.Errorf("after the VoIP half went: %+v", r)
+	}
+	if dropped, err := d.Drop(t.Context(), bob, "p", "t", device().Revision); !dropped || err != nil {
+		t.Errorf("the whole: %v, %v", dropped, err)
+	}
+	if dev := device(); dev.ID != "" {
+		t.Errorf("it is still there: %+v", dev)
+	}
+}
+
+// broken is a store that answers with an error.
+type broken struct{}
+
+func (broken) LastValues(context.Context, []string) ([]directory.Value, error) {
+	return nil, errors.New("no")
+}
+
+func (broken) PutIf(context.Context, string, []byte, uint64) (bool, error) {
+	return false, errors.New("no")
+}
+
+func TestLookupPassesErrorsOn(t *testing.T) {
+	t.Parallel()
+	d := directory.New(broken{}, subjects, directory.Options{})
+	if _, err := d.Lookup(t.Context(), []directory.Ref{{App: "a", User: "b"}}); err == nil {
+		t.Error("an error became an empty directory")
+	}
+	if _, err := d.Drop(t.Context(), directory.Ref{App: "a", User: "b"}, "d", "t", 1); err == nil {
+		t.Error("an error became a registration that is not there")
+	}
+}
+
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	at := func(clock string) time.Time {
+		tm, err := time.Parse("15:04", clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tm
+	}
+	for _, c := range []struct {
+		from, to, now string
+		want          bool
+	}{
+		{"22:00", "08:00", "22:00", true}, {"22:00", "08:00", "07:59", true}, {"22:00", "08:00", "08:00", false}, {"22:00", "08:00", "21:59", false},
+		{"12:00", "13:00", "12:30", true}, {"12:00", "13:00", "13:00", false}, {"12:00", "12:00", "12:00", false},
+	} {
+		w, err := directory.NewWindow(hongyan.QuietHours{From: c.from, To: c.to, Timezone: "UTC"}, time.LoadLocation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Contains(at(c.now)); got != c.want {
+			t.Errorf("%s in %s–%s: %v, want %v", c.now, c.from, c.to, got, c.want)
+		}
+	}
+	for _, bad := range []hongyan.QuietHours{{From: "", To: "08:00"}, {From: "22:00", To: "8"}, {From: "22:00", To: "08:00", Timezone: "Moon"}} {
+		if _, err := directory.NewWindow(bad, time.LoadLocation); err == nil {
+			t.Errorf("%+v passes", bad)
+		}
+	}
+}
+
+// Whatever stands in a record, nothing panics.
+func FuzzRecords(f *testing.F) {
+	f.Add([]byte(`{"certificate":"c","token":"t","voip":{"certificate":"v","token":"x"},"quiet_hours":{"from":"22:00","to":"08:00"},"state":"foreground"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, _ = directory.ParseDevice(data)
+		_, _ = directory.ParsePresence(data)
+		_, _, _ = directory.ParseSettings(data, time.LoadLocation)
+	})
+}

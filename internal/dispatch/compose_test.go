@@ -1,0 +1,151 @@
+package dispatch
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/hongyan-im/hongyan"
+)
+
+func TestTextFollowsTheContentRules(t *testing.T) {
+	t.Parallel()
+	group := func(name string) func(*hongyan.Message) {
+		return func(m *hongyan.Message) {
+			m.Conversation = hongyan.Conversation{Type: hongyan.Group, ID: "g", Name: name}
+		}
+	}
+	for name, c := range map[string]struct {
+		change      func(*hongyan.Message)
+		locale      string
+		title, body string
+	}{
+		"nickname":              {nil, "", "Alice", "hi"},
+		"sender_without_name":   {func(m *hongyan.Message) { m.Sender.Nickname = "" }, "", "alice", "hi"},
+		"title_of_the_message":  {func(m *hongyan.Message) { m.OfflinePush.Title = "T" }, "", "T", "hi"},
+		"desc":                  {func(m *hongyan.Message) { m.OfflinePush.Desc = "D" }, "", "Alice", "D"},
+		"group":                 {group("Hiking"), "", "Hiking", "Alice: hi"},
+		"group_without_name":    {group(""), "", "Alice", "hi"},
+		"group_with_title":      {func(m *hongyan.Message) { group("Hiking")(m); m.OfflinePush.Title = "T" }, "", "T", "hi"},
+		"group_with_desc":       {func(m *hongyan.Message) { group("Hiking")(m); m.OfflinePush.Desc = "D" }, "", "Hiking", "D"},
+		"photo_in_chinese":      {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.Image} }, "zh-CN", "Alice", "[图片]"},
+		"photo_without_locale":  {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.Image} }, "", "Alice", "[图片]"},
+		"photo_in_english":      {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.Image} }, "en-GB", "Alice", "[Photo]"},
+		"photo_for_a_frenchman": {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.Image} }, "fr-FR", "Alice", "[Photo]"},
+		"photo_for_nonsense":    {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.Image} }, "??", "Alice", "[图片]"},
+		"photo_in_a_group":      {func(m *hongyan.Message) { group("Hiking")(m); m.Content = hongyan.Content{Type: hongyan.Image} }, "en", "Hiking", "Alice: [Photo]"},
+		"empty_text":            {func(m *hongyan.Message) { m.Content.Text = " " }, "en", "Alice", "[Message]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			title, body := text(message(c.change), column(c.locale))
+			if title != c.title || body != c.body {
+				t.Errorf("got %q, %q; want %q, %q", title, body, c.title, c.body)
+			}
+		})
+	}
+}
+
+func decisions(n int, change func(i int, d *Decision)) []Decision {
+	var list []Decision
+	for i := range n {
+		dev := phone(nil)
+		d := Decision{User: fmt.Sprintf("u%d", i), Device: &dev, Certificate: "c1", Token: fmt.Sprintf("t%d", i)}
+		if change != nil {
+			change(i, &d)
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+func account(string) Account {
+	return Account{App: "demo", Vendor: "huawei", Certificate: "c1", Chunk: 100}
+}
+
+func TestComposeChunksAndSeparates(t *testing.T) {
+	t.Parallel()
+	m := message(func(m *hongyan.Message) {
+		m.Content = hongyan.Content{Type: hongyan.Image}
+		m.Unread = map[string]int{"u0": 7}
+	})
+	jobs := Compose(m, "demo", decisions(250, func(i int, d *Decision) {
+		if i%2 == 1 {
+			d.Device.Registration.Locale = "en"
+		}
+		if i == 3 {
+			d.Suppressed = Muted
+		}
+	}), account, noon)
+	devices, ids := 0, map[string]bool{}
+	for _, j := range jobs {
+		if len(j.Targets) > 100 {
+			t.Errorf("a job has %d targets", len(j.Targets))
+		}
+		devices += len(j.Targets)
+		ids[j.ID] = true
+		for _, target := range j.Targets {
+			if target.User == "u0" && (target.Badge == nil || *target.Badge != 7) {
+				t.Errorf("badge of u0 is %v", target.Badge)
+			}
+		}
+	}
+	if devices != 249 || len(jobs) != 4 || len(ids) != 4 {
+		t.Errorf("%d devices in %d jobs with %d ids, want 249 in 4 with 4", devices, len(jobs), len(ids))
+	}
+}
+
+// A job's ID comes from its content: any order of the directory's answers gives the same, other devices another.
+func TestJobIDIsItsContent(t *testing.T) {
+	t.Parallel()
+	list := decisions(3, nil)
+	id := func(ds ...Decision) string { return Compose(message(nil), "demo", ds, account, noon)[0].ID }
+	if id(list[0], list[1]) != id(list[1], list[0]) {
+		t.Error("the order of the devices changes the ID")
+	}
+	if id(list[0], list[1]) == id(list[0], list[2]) {
+		t.Error("other devices have the same ID")
+	}
+}
+
+func TestComposeBoundsHostileTexts(t *testing.T) {
+	t.Parallel()
+	m := message(func(m *hongyan.Message) {
+		m.OfflinePush.Title = strings.Repeat("👨‍👩‍👧‍👦", 1<<16)
+		m.OfflinePush.Desc = strings.Repeat("很长", 1<<19)
+	})
+	n := Compose(m, "demo", decisions(1, nil), account, noon)[0].Notification
+	if len(n.Title) > 8<<10 || len(n.Body) > 8<<10 || !utf8.ValidString(n.Title) || !utf8.ValidString(n.Body) {
+		t.Errorf("title of %d bytes, body of %d", len(n.Title), len(n.Body))
+	}
+}
+
+func TestJobRoundTrip(t *testing.T) {
+	t.Parallel()
+	job := Compose(message(nil), "demo", decisions(2, nil), account, noon)[0]
+	data, err := job.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := DecodeJob(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := back.Encode()
+	if err != nil || string(again) != string(data) {
+		t.Errorf("a job changes on its way: %v\n%s\n%s", err, data, again)
+	}
+}
+
+// The key depends on nothing but app, message, user and device.
+func TestKeyIsStable(t *testing.T) {
+	t.Parallel()
+	got := key("demo", "m-1", "bob", "phone")
+	if want := "9527ff98eeed6e1fa909bb08f4426a41"; got != want {
+		t.Errorf("got %s, want %s: a worker of another version would repeat pushes under another key", got, want)
+	}
+	if got == key("demo", "m-1", "bob", "pad") || got == key("demo", "m-1bob", "", "phone") {
+		t.Error("different devices share a key")
+	}
+}

@@ -1,0 +1,257 @@
+package dispatch_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/bus/bustest"
+	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// scripted is a driver whose answers the test writes.
+type scripted struct {
+	limits vendors.Limits
+	answer func(ctx context.Context, d vendors.Device, n int) vendors.Result // n counts the device's calls from 1
+
+	mu    sync.Mutex
+	calls []vendors.Batch
+	keys  map[string]int // how often each key was pushed
+}
+
+func (d *scripted) Push(ctx context.Context, b vendors.Batch) []vendors.Result {
+	d.mu.Lock()
+	d.calls = append(d.calls, b)
+	ns := make([]int, len(b.Devices))
+	for i, dev := range b.Devices {
+		if d.keys == nil {
+			d.keys = map[string]int{}
+		}
+		d.keys[dev.Key]++
+		ns[i] = d.keys[dev.Key]
+	}
+	d.mu.Unlock()
+	results := make([]vendors.Result, len(b.Devices))
+	for i, dev := range b.Devices {
+		results[i] = d.answer(ctx, dev, ns[i])
+	}
+	return results
+}
+
+func (d *scripted) Limits() vendors.Limits { return d.limits }
+func (d *scripted) Close()                 {}
+
+func (d *scripted) pushed(key string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.keys[key]
+}
+
+func accept(context.Context, vendors.Device, int) vendors.Result {
+	return vendors.Result{Reason: vendors.Accepted, VendorID: "v-1"}
+}
+
+// rig is a pipeline over a real NATS server, with a scripted driver for the certificates c-apns (one device a call) and c-huawei (three).
+type rig struct {
+	t       *testing.T
+	bus     *bus.Bus
+	apns    *scripted
+	huawei  *scripted
+	senders []*dispatch.Sender
+	stop    func()
+	log     *slog.Logger
+	retries dispatch.Retries
+	breaker dispatch.BreakerOptions
+	tracer  trace.Tracer
+}
+
+func newRig(t *testing.T) *rig {
+	return newRigOn(t, bustest.Start(t, "apns", "huawei"))
+}
+
+func newRigOn(t *testing.T, b *bus.Bus) *rig {
+	return &rig{
+		t: t, bus: b, log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		apns:    &scripted{limits: vendors.Limits{Batch: 1}, answer: accept},
+		huawei:  &scripted{limits: vendors.Limits{Batch: 3}, answer: accept},
+		retries: dispatch.Retries{Attempts: 3, Base: time.Millisecond, Max: 2 * time.Millisecond},
+		breaker: dispatch.BreakerOptions{FirstProbe: 10 * time.Millisecond, LastProbe: 50 * time.Millisecond},
+	}
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) { w.t.Logf("%s", p); return len(p), nil }
+
+// start runs the router and the senders until stop or the test's end.
+func (r *rig) start() {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	subjects := hongyan.Subjects{}
+	dir := directory.New(r.bus, subjects, directory.Options{})
+	accounts := map[string]dispatch.Account{
+		"c-apns":   {App: "demo", Vendor: "apns", Certificate: "c-apns", Chunk: 50},
+		"c-huawei": {App: "demo", Vendor: "huawei", Certificate: "c-huawei", Chunk: 3},
+	}
+	router := &dispatch.Router{Queue: r.bus, Devices: dir, Subjects: subjects, Log: r.log, Now: time.Now,
+		Apps: map[string]dispatch.App{"demo": {Policy: dispatch.Policy{StaleAfter: 7 * 24 * time.Hour}, Accounts: accounts}}}
+	var wg sync.WaitGroup
+	messages, err := r.bus.MessageConsumer(ctx, 512)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	wg.Go(func() { router.Run(ctx, messages) })
+	for id, driver := range map[string]*scripted{"c-apns": r.apns, "c-huawei": r.huawei} {
+		s := &dispatch.Sender{
+			Certificate: dispatch.Certificate{App: "demo", Vendor: accounts[id].Vendor, ID: id, Driver: driver, Concurrency: 8},
+			Queue:       r.bus, Devices: dir, Subjects: subjects, Retries: r.retries, Breaker: r.breaker, Log: r.log, Now: time.Now, Tracer: r.tracer,
+		}
+		r.senders = append(r.senders, s)
+		lanes := map[string]dispatch.Source{}
+		for _, lane := range []string{dispatch.Urgent, dispatch.Normal} {
+			source, err := r.bus.JobConsumer(ctx, s.Certificate.Vendor, id, lane, s.Certificate.Hold())
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			lanes[lane] = source
+		}
+		wg.Go(func() { s.Run(ctx, context.WithoutCancel(ctx), lanes) })
+		wg.Go(func() {
+			if err := r.bus.Waker(ctx, s.Certificate.Vendor); err != nil && ctx.Err() == nil {
+				r.t.Error(err)
+			}
+		})
+	}
+	var once sync.Once
+	r.stop = func() { once.Do(func() { cancel(); wg.Wait() }) }
+	r.t.Cleanup(r.stop)
+}
+
+// register stores a registration.
+func (r *rig) register(user, device, certificate string) {
+	r.t.Helper()
+	r.put(hongyan.Subjects{}.Device("demo", user, device), hongyan.Device{Certificate: certificate, Token: "token-" + user + "-" + device})
+}
+
+func (r *rig) put(subject string, v any) {
+	r.t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.bus.Put(context.Background(), subject, data); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// send publishes a message.
+func (r *rig) send(m hongyan.Message) {
+	r.t.Helper()
+	data, err := json.Marshal(m)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.sendRaw("demo", m.ID, data)
+}
+
+func (r *rig) sendRaw(app, id string, data []byte) {
+	r.t.Helper()
+	errs := r.bus.Publish(context.Background(), []dispatch.Outgoing{{Subject: hongyan.Subjects{}.Message(app), ID: id, Data: data}})
+	if errs != nil {
+		r.t.Fatal(errs)
+	}
+}
+
+func chat(id string, recipients ...string) hongyan.Message {
+	return hongyan.Message{ID: id, Conversation: hongyan.Conversation{Type: hongyan.C2C, ID: "c2c_alice"}, Sender: hongyan.Sender{ID: "alice", Nickname: "Alice"},
+		Recipients: recipients, Content: hongyan.Content{Type: hongyan.Text, Text: "See you at eight"}}
+}
+
+// outcomes waits until each device has an outcome and returns them by "user/device".
+func (r *rig) outcomes(message string, devices ...string) map[string]hongyan.Outcome {
+	r.t.Helper()
+	found := map[string]hongyan.Outcome{}
+	missing := func() (left []string) {
+		for _, d := range devices {
+			if _, ok := found[d]; !ok {
+				left = append(left, d)
+			}
+		}
+		return left
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for next := uint64(1); len(missing()) > 0; {
+		entries, err := r.bus.Read(ctx, r.bus.Topology().Outcomes(), "push.outcome.>", next, 500)
+		if err != nil {
+			r.t.Fatalf("reading outcomes: %v; still missing %v", err, missing())
+		}
+		for _, e := range entries {
+			next = e.Sequence + 1
+			var o hongyan.Outcome
+			if err := json.Unmarshal(e.Data, &o); err != nil {
+				r.t.Fatal(err)
+			}
+			if o.MessageID == message {
+				found[o.User+"/"+o.Device] = o
+			}
+		}
+		if len(entries) == 0 {
+			select {
+			case <-ctx.Done():
+				r.t.Fatalf("no outcome of %s for %v", message, missing())
+			case <-time.After(10 * time.Millisecond): // polling the real server
+			}
+		}
+	}
+	return found
+}
+
+// want checks status and reason of a device's outcome.
+func want(t *testing.T, got hongyan.Outcome, status, reason string) {
+	t.Helper()
+	if got.Status != status || got.Reason != reason {
+		t.Errorf("outcome of %s/%s is %s %s (code %q), want %s %s", got.User, got.Device, got.Status, got.Reason, got.VendorCode, status, reason)
+	}
+}
+
+// empty waits until nothing is left in the messages and the job streams: every message and job is settled.
+func (r *rig) empty() {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		left := ""
+		for _, v := range []string{"apns", "huawei"} {
+			b, err := r.bus.Backlog(ctx, v)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			if b.Jobs > 0 {
+				left += fmt.Sprintf(" %d %s jobs", b.Jobs, v)
+			}
+		}
+		b, err := r.bus.MessageBacklog(ctx)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if left == "" && b.Jobs == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			r.t.Fatalf("still waiting: %d messages%s", b.Jobs, left)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
