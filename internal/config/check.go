@@ -1,0 +1,177 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// find is the node of a key below a mapping, such as "apps" or "nats", "url"; the mapping itself where the key is absent.
+func (b *binder) find(node ast.Node, keys ...string) ast.Node {
+	for _, k := range keys {
+		entries, _ := b.entries(node)
+		i := slices.IndexFunc(entries, func(e entry) bool { return e.name == k || e.name == k+"_file" })
+		if i < 0 {
+			return node
+		}
+		node = entries[i].value
+		if node == nil {
+			return entries[i].key
+		}
+	}
+	return node
+}
+
+// check holds the relations between values.
+func (b *binder) check(root ast.Node, c *Config) {
+	b.checkNATS(root, c)
+	if l := c.HTTP.Listen; l != "" && l != "off" {
+		if _, _, err := net.SplitHostPort(l); err != nil {
+			b.problem(b.find(root, "http", "listen"), "http.listen", "is no address", "write host:port such as 127.0.0.1:8230, or off")
+		}
+	}
+	if !slices.Contains([]string{"", "debug", "info", "warn", "error"}, c.Log.Level) {
+		b.problem(b.find(root, "log", "level"), "log.level", "is no level", "write debug, info, warn or error")
+	}
+	if !slices.Contains([]string{"", "text", "json"}, c.Log.Format) {
+		b.problem(b.find(root, "log", "format"), "log.format", "is no format", "write text or json")
+	}
+	if c.Retry.Attempts < 0 {
+		b.problem(b.find(root, "retry", "attempts"), "retry.attempts", "is negative", "write a number from 1 on")
+	}
+	if c.Retry.Max > 0 && c.Retry.Max < c.Retry.Base {
+		b.problem(b.find(root, "retry", "max"), "retry.max", "is shorter than retry.base", "make it longer")
+	}
+	if len(c.Apps) == 0 {
+		b.problem(root, "apps", "is required", "name at least one app with its certificates")
+	}
+	b.checkApps(root, c)
+}
+
+func (b *binder) checkNATS(root ast.Node, c *Config) {
+	n := c.NATS
+	for u := range strings.SplitSeq(n.URL, ",") {
+		if n.URL == "" {
+			break
+		}
+		parsed, err := url.Parse(strings.TrimSpace(u))
+		if err != nil || parsed.Host == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, parsed.Scheme) {
+			b.problem(b.find(root, "nats", "url"), "nats.url", "has an address that is no NATS address", "write nats://host:4222, several separated by commas")
+		}
+	}
+	if n.URL != "" && (n.Embedded.Dir != "" || n.Embedded.Listen != "") {
+		b.problem(b.find(root, "nats", "embedded"), "nats.embedded", "is given beside nats.url", "keep one of the two")
+	}
+	switch {
+	case n.Replicas < 0 || n.Replicas > 5 || n.Replicas == 2 || n.Replicas == 4:
+		b.problem(b.find(root, "nats", "replicas"), "nats.replicas", "is none of 1, 3 and 5", "write 1 for a single server, 3 for a cluster")
+	case n.Replicas > 1 && n.URL == "":
+		b.problem(b.find(root, "nats", "replicas"), "nats.replicas", "needs a cluster, but the embedded server is one alone", "give nats.url, or write 1")
+	}
+	if l := n.Embedded.Listen; l != "" {
+		if _, _, err := net.SplitHostPort(l); err != nil {
+			b.problem(b.find(root, "nats", "embedded", "listen"), "nats.embedded.listen", "is no address", "write host:port such as 127.0.0.1:4222")
+		}
+	}
+	for key, v := range map[string]string{"subject_prefix": n.SubjectPrefix, "stream_prefix": n.StreamPrefix} {
+		if v != "" && !validName.MatchString(v) {
+			b.problem(b.find(root, "nats", key), "nats."+key, "has characters other than A-Z a-z 0-9 _ -, or is longer than 64", "shorten or respell it")
+		}
+	}
+	if n.MaxBytes < 0 {
+		b.problem(b.find(root, "nats", "max_bytes"), "nats.max_bytes", "is negative", "write a number of bytes, or 0 for the server's limits")
+	}
+}
+
+func (b *binder) checkApps(root ast.Node, c *Config) {
+	apps := map[string]bool{}
+	var nodes []ast.Node
+	if seq, ok := b.follow(b.find(root, "apps")).(*ast.SequenceNode); ok {
+		nodes = seq.Values
+	}
+	for i, a := range c.Apps {
+		key := fmt.Sprintf("apps[%d]", i)
+		node := root
+		if i < len(nodes) {
+			node = nodes[i]
+		}
+		switch {
+		case a.ID == "":
+			b.problem(node, key+".id", "is required", "name the app as its subjects do, such as demo")
+		case !validName.MatchString(a.ID):
+			b.problem(b.find(node, "id"), key+".id", "has characters other than A-Z a-z 0-9 _ -, or is longer than 64", "respell it")
+		case apps[a.ID]:
+			b.problem(b.find(node, "id"), key+".id", "is given to two apps", "give each app a name of its own")
+		}
+		apps[a.ID] = true
+		if a.Policy.MaxPushGroup < 0 {
+			b.problem(b.find(node, "policy", "max_push_group"), key+".policy.max_push_group", "is negative", "write 0 for any number")
+		}
+	}
+	seen := map[string]string{}
+	for _, p := range b.places {
+		b.checkCertificate(p, seen)
+	}
+}
+
+func (b *binder) checkCertificate(p place, seen map[string]string) {
+	base := p.settings.Base()
+	switch {
+	case base.ID == "":
+		b.problem(p.node, p.key+".id", "is required", "name the certificate as registrations do, such as \"35001\"")
+	case !validName.MatchString(base.ID):
+		b.problem(b.find(p.node, "id"), p.key+".id", "has characters other than A-Z a-z 0-9 _ -, or is longer than 64", "respell it")
+	case seen[base.ID] != "":
+		b.problem(b.find(p.node, "id"), p.key+".id", "is already the name of "+seen[base.ID], "certificate names are unique in the installation")
+	}
+	if base.ID != "" {
+		seen[base.ID] = p.key
+	}
+	if base.Endpoint != "" {
+		if u, err := url.Parse(base.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			b.problem(b.find(p.node, "endpoint"), p.key+".endpoint", "is no HTTP address", "write https://host[:port]")
+		}
+	}
+	if base.CAFile != "" {
+		if !filepath.IsAbs(base.CAFile) {
+			base.CAFile = filepath.Join(b.dir, base.CAFile)
+		}
+		if _, err := base.TLS(); err != nil {
+			b.problem(b.find(p.node, "ca_file"), p.key+".ca_file", err.Error(), "name a PEM file with root certificates")
+		}
+	}
+	if base.Timeout > time.Minute {
+		b.problem(b.find(p.node, "timeout"), p.key+".timeout", "is longer than a minute", "a vendor that has not answered by then will not")
+	}
+	if base.Concurrency < 0 || base.Concurrency > 20_000 {
+		b.problem(b.find(p.node, "concurrency"), p.key+".concurrency", "is not between 1 and 20000", "leave it out for the default")
+	}
+	if base.Rate.DevicesPerSecond != 0 && base.Rate.RequestsPerSecond != 0 {
+		b.problem(b.find(p.node, "rate"), p.key+".rate", "gives both devices_per_second and requests_per_second", "keep the one that the vendor counts")
+	}
+	if base.Rate.DevicesPerSecond < 0 || base.Rate.RequestsPerSecond < 0 {
+		b.problem(b.find(p.node, "rate"), p.key+".rate", "is negative", "leave it out for the vendor's published rate")
+	}
+	if base.UrgentReserve < 0 || base.UrgentReserve >= 1 {
+		b.problem(b.find(p.node, "urgent_reserve"), p.key+".urgent_reserve", "is not a share from 0 to below 1", "write 0.1 for a tenth")
+	}
+	if base.Timezone != "" {
+		if _, err := time.LoadLocation(base.Timezone); err != nil {
+			b.problem(b.find(p.node, "timezone"), p.key+".timezone", "is no IANA time zone", "write Asia/Shanghai or another name of that list")
+		}
+	}
+	for _, bad := range p.settings.Problems() {
+		key := p.key + "." + bad.Key
+		// A value that could not be read, from a file or the environment, is not missing besides.
+		if bad.Text == "is required" && slices.ContainsFunc(b.errs, func(e Problem) bool { return e.Key == key || e.Key == key+"_file" }) {
+			continue
+		}
+		b.problem(b.find(p.node, bad.Key), key, bad.Text, bad.Remedy)
+	}
+}

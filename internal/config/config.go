@@ -1,0 +1,228 @@
+// Package config reads the worker's configuration: one YAML file, strictly. Every problem is found in one pass and names line, column,
+// key and remedy; nothing is connected to before the file is right.
+//
+// "${NAME}" in any value is the environment variable NAME ("$${" stands for "${"). A key "x_file" in the place of a secret "x" names a
+// file that holds it, relative to the configuration's folder; one line break at its end is dropped.
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Config is a worker's configuration.
+type Config struct {
+	// NATS says where the streams are. Default: a server inside the worker.
+	NATS NATS `yaml:"nats"`
+	// HTTP is the worker's own small server.
+	HTTP HTTP `yaml:"http"`
+	// Log is what the worker writes to standard error.
+	Log Log `yaml:"log"`
+	// Retry says how often and how fast a push is tried again.
+	Retry Retry `yaml:"retry"`
+	// Shutdown bounds the time to finish what is under way after SIGTERM. Default 20s.
+	Shutdown time.Duration `yaml:"shutdown"`
+	// Apps are the IM apps whose messages are pushed. At least one is required.
+	Apps []App `yaml:"apps"`
+}
+
+// NATS says where the streams are: at a server or cluster, or in a server inside the worker.
+type NATS struct {
+	// URL is one or several addresses, comma-separated. Empty: the embedded server.
+	URL string `yaml:"url"`
+	// Embedded is the server inside the worker, used when URL is empty.
+	Embedded Embedded `yaml:"embedded"`
+	// Replicas of every stream: 1 (default), or 3 or 5 on a cluster.
+	Replicas int `yaml:"replicas"`
+	// SubjectPrefix and StreamPrefix let several installations share a NATS account. Defaults "push" and "PUSH".
+	SubjectPrefix string `yaml:"subject_prefix"`
+	StreamPrefix  string `yaml:"stream_prefix"`
+	// MaxBytes bounds PUSH_MESSAGES and each PUSH_JOBS stream, in bytes; a full stream refuses new messages. 0 (default): the
+	// server's own limits.
+	MaxBytes int64 `yaml:"max_bytes"`
+}
+
+// Embedded is the NATS server inside the worker.
+type Embedded struct {
+	// Dir holds the streams. Default ./data.
+	Dir string `yaml:"dir"`
+	// Listen is where publishers and tools reach it. Default 127.0.0.1:4222.
+	Listen string `yaml:"listen"`
+}
+
+// HTTP is the worker's own small server.
+type HTTP struct {
+	// Listen serves /healthz, /readyz and /metrics. Default 127.0.0.1:8230; "off" serves nothing.
+	Listen string `yaml:"listen"`
+}
+
+// Log is what the worker writes to standard error.
+type Log struct {
+	// Level is debug, info (default), warn or error. At debug there is a line for every attempt.
+	Level string `yaml:"level"`
+	// Format is text (default) or json.
+	Format string `yaml:"format"`
+}
+
+// Retry is how often and how fast a push is tried again.
+type Retry struct {
+	// Attempts is the most attempts that count. Default 8.
+	Attempts int `yaml:"attempts"`
+	// Base is the first delay's mean, doubled with each attempt up to Max. Defaults 1s and 5m.
+	Base time.Duration `yaml:"base"`
+	Max  time.Duration `yaml:"max"`
+}
+
+// App is one IM app.
+type App struct {
+	// ID is its name in subjects, [A-Za-z0-9_-]{1,64}.
+	ID string `yaml:"id"`
+	// Policy is the app's own rules for who is notified.
+	Policy Policy `yaml:"policy"`
+	// Certificates are its vendor accounts, any number, several of one vendor included.
+	Certificates []vendors.Settings `yaml:"certificates"`
+}
+
+// Policy is an app's own rules for who is notified.
+type Policy struct {
+	// ForegroundLease is how long a reported foreground holds. Default 400s.
+	ForegroundLease time.Duration `yaml:"foreground_lease"`
+	// StaleAfter is how long a device may be silent before it is left alone. Default 168h; 0 turns the rule off.
+	StaleAfter *time.Duration `yaml:"stale_after"`
+	// MaxPushGroup is the most recipients of a group message that is still pushed. Default 0: any number.
+	MaxPushGroup int `yaml:"max_push_group"`
+	// QuietWhenActiveElsewhere leaves a user's devices alone while another one is in the foreground. Default false.
+	QuietWhenActiveElsewhere bool `yaml:"quiet_when_active_elsewhere"`
+}
+
+// Kinds makes the empty settings of each vendor, by its name.
+type Kinds map[string]func() vendors.Settings
+
+var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// Load reads and checks a file. The error is [Errors] when the file could be read.
+func Load(path string, kinds Kinds) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return Parse(path, data, kinds, os.LookupEnv)
+}
+
+// Parse is Load for a file that was read; path is for messages and for finding secret files.
+func Parse(path string, data []byte, kinds Kinds, env func(string) (string, bool)) (*Config, error) {
+	file, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return nil, Errors{syntaxProblem(path, err)}
+	}
+	b := &binder{path: path, dir: filepath.Dir(path), env: env, kinds: kinds, anchors: map[string]ast.Node{}}
+	c := &Config{}
+	var body ast.Node
+	if len(file.Docs) > 0 {
+		body = file.Docs[0].Body
+	}
+	if len(file.Docs) > 1 {
+		b.problem(file.Docs[1].Body, "", "the file holds several documents", "keep one")
+	}
+	b.root(body, c)
+	b.check(body, c)
+	if len(b.errs) > 0 {
+		slices.SortStableFunc(b.errs, func(x, y Problem) int {
+			if x.Line != y.Line {
+				return x.Line - y.Line
+			}
+			return x.Column - y.Column
+		})
+		return nil, b.errs
+	}
+	c.defaults()
+	return c, nil
+}
+
+func (c *Config) defaults() {
+	if c.NATS.Embedded.Dir == "" {
+		c.NATS.Embedded.Dir = "./data"
+	}
+	if c.NATS.Embedded.Listen == "" {
+		c.NATS.Embedded.Listen = "127.0.0.1:4222"
+	}
+	if c.NATS.Replicas == 0 {
+		c.NATS.Replicas = 1
+	}
+	if c.HTTP.Listen == "" {
+		c.HTTP.Listen = "127.0.0.1:8230"
+	}
+	if c.Shutdown == 0 {
+		c.Shutdown = 20 * time.Second
+	}
+	for i := range c.Apps {
+		p := &c.Apps[i].Policy
+		if p.ForegroundLease == 0 {
+			p.ForegroundLease = 400 * time.Second
+		}
+		if p.StaleAfter == nil {
+			week := 168 * time.Hour
+			p.StaleAfter = &week
+		}
+	}
+}
+
+// Vendors lists the vendors that the configuration uses, sorted.
+func (c *Config) Vendors() []string {
+	var names []string
+	for _, a := range c.Apps {
+		for _, s := range a.Certificates {
+			if v := s.Base().Vendor; !slices.Contains(names, v) {
+				names = append(names, v)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Problem is one thing that is wrong with a file.
+type Problem struct {
+	Path         string
+	Line, Column int
+	// Key is where in the file, such as apps[0].certificates[2].app_key.
+	Key string
+	// Text says what is wrong, Remedy what to do.
+	Text, Remedy string
+}
+
+// String is one line: path:line:column: key: text; remedy.
+func (p Problem) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:%d:%d: ", p.Path, p.Line, p.Column)
+	if p.Key != "" {
+		b.WriteString(p.Key + ": ")
+	}
+	b.WriteString(p.Text)
+	if p.Remedy != "" {
+		b.WriteString("; " + p.Remedy)
+	}
+	return b.String()
+}
+
+// Errors are all that is wrong with a file, in the order of its lines.
+type Errors []Problem
+
+// Error is a line for each problem.
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, p := range e {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
