@@ -1,0 +1,111 @@
+// Package reference writes the generated pages of the documentation: docs/vendors.md from the sheet of each vendor, and docs/config.md
+// from the comments of the structs that the configuration is read into, both in English and in Chinese.
+//
+//	vendors' Sheet() ─────────────────────────┐
+//	                                          ├─▶ tables ─▶ text/*.md, a page with gaps ─▶ docs/*.md
+//	comments of Config structs, from source ──┘
+//
+// A key without a comment is an error: the comments are the manual. A test holds that the pages in docs are fresh.
+package reference
+
+import (
+	"embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"github.com/hongyan-im/hongyan/internal/registry"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+//go:embed text/*.md
+var texts embed.FS
+
+// language chooses between the two languages of the documentation.
+type language struct {
+	// suffix is what a page's name has before ".md".
+	suffix string
+	pick   func(vendors.Text) string
+}
+
+func languages() []language {
+	return []language{
+		{"", func(t vendors.Text) string { return t.EN }},
+		{".zh-CN", func(t vendors.Text) string { return t.ZH }},
+	}
+}
+
+// Pages writes every page. root is the repository's folder, whose sources are read. The keys are paths below root.
+func Pages(root string) (map[string][]byte, error) {
+	keys, err := readKeys(root)
+	if err != nil {
+		return nil, err
+	}
+	var sheets []vendors.Sheet
+	for _, v := range registry.Vendors() {
+		sheets = append(sheets, v.Sheet())
+	}
+	pages := map[string][]byte{}
+	for _, l := range languages() {
+		for name, gaps := range map[string]map[string]string{
+			"vendors": {"Overview": overview(l, sheets), "Repeats": repeats(l, sheets), "Vendors": vendorSections(l, sheets, keys)},
+			"config":  {"Sections": configSections(l, keys), "Common": keyTable(l, keys.common, ""), "Certificates": certificateSections(l, sheets, keys)},
+		} {
+			page, err := fill(name+l.suffix+".md", gaps)
+			if err != nil {
+				return nil, err
+			}
+			pages[filepath.Join("docs", name+l.suffix+".md")] = page
+		}
+	}
+	return pages, nil
+}
+
+// Write writes every page into its place.
+func Write(root string) error {
+	pages, err := Pages(root)
+	if err != nil {
+		return err
+	}
+	for name, page := range pages {
+		if err := os.WriteFile(filepath.Join(root, name), page, 0o644); err != nil {
+			return fmt.Errorf("write a page: %w", err)
+		}
+	}
+	return nil
+}
+
+// fill puts the generated parts into the gaps of a page.
+func fill(name string, gaps map[string]string) ([]byte, error) {
+	t, err := template.New(name).Option("missingkey=error").ParseFS(texts, "text/"+name)
+	if err != nil {
+		return nil, fmt.Errorf("page %s: %w", name, err)
+	}
+	var b strings.Builder
+	if err := t.Execute(&b, gaps); err != nil {
+		return nil, fmt.Errorf("page %s: %w", name, err)
+	}
+	return []byte(strings.TrimRight(b.String(), "\n") + "\n"), nil
+}
+
+// table writes a Markdown table. Cells are escaped by the caller, see [cell].
+func table(head []string, rows [][]string) string {
+	var b strings.Builder
+	line := func(cells []string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
+	line(head)
+	b.WriteString("|" + strings.Repeat("---|", len(head)) + "\n")
+	for _, r := range rows {
+		line(r)
+	}
+	return b.String()
+}
+
+// cell makes a text safe in a table: one line, no bars, no HTML.
+func cell(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "*", `\*`).Replace(s)
+}
+
+func code(s string) string { return "`" + strings.ReplaceAll(s, "|", `\|`) + "`" }

@@ -1,0 +1,195 @@
+package reference
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hongyan-im/hongyan/internal/config"
+	"github.com/hongyan-im/hongyan/internal/registry"
+	"github.com/hongyan-im/hongyan/internal/sandbox"
+)
+
+// TestFresh holds that the pages in docs are the ones that the source gives.
+func TestFresh(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	pages, err := Pages(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pages) != 4 {
+		t.Errorf("%d pages, want 4", len(pages))
+	}
+	for name, want := range pages {
+		got, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Errorf("%v; run make generate", err)
+			continue
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s is stale, run make generate (-fresh +file):\n%s", name, diff)
+		}
+	}
+}
+
+// TestExamples loads the example of each vendor as a worker would, with the secrets of the sandbox in the place of real ones.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	demo, err := sandbox.NewDemo(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := demo.WriteFiles(dir, sandbox.Place{URL: "https://127.0.0.1:1", Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"APNS_KEY_ID": "ABC123DEFG", "APNS_TEAM_ID": "DEF123GHIJ"}
+	files := map[string]string{
+		"/run/secrets/AuthKey_ABC123DEFG.p8": "apns.p8", "/run/secrets/fcm.json": "fcm.json", "/run/secrets/harmony.json": "harmony.json",
+	}
+	for _, v := range registry.Vendors() {
+		s := v.Sheet()
+		t.Run(s.Vendor, func(t *testing.T) {
+			t.Parallel()
+			yaml := "apps:\n- id: demo\n  certificates:\n  " + strings.ReplaceAll(example(s.Example), "\n", "\n  ")
+			for name, file := range files {
+				yaml = strings.ReplaceAll(yaml, name, filepath.Join(dir, file))
+			}
+			c, err := config.Parse("example.yaml", []byte(yaml), registry.Kinds(), func(name string) (string, bool) {
+				if value, ok := env[name]; ok {
+					return value, true
+				}
+				return "0123456789abcdef0123456789abcdef", true
+			})
+			if err != nil {
+				t.Fatalf("the example of the sheet is no configuration: %v\n%s", err, yaml)
+			}
+			certificate := c.Apps[0].Certificates[0]
+			if got := certificate.Base().Vendor; got != s.Vendor {
+				t.Errorf("the example is of vendor %s", got)
+			}
+			if advice := certificate.Advice(); len(advice) > 0 {
+				t.Errorf("the example is unwise: %q", advice)
+			}
+		})
+	}
+}
+
+// TestConfigurationsOfPages loads every configuration that a page shows.
+func TestConfigurationsOfPages(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("0123456789abcdef0123456789abcdef"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var found int
+	for _, pattern := range []string{"*.md", filepath.Join("docs", "*.md")} {
+		names, err := filepath.Glob(filepath.Join("..", "..", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			page, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllStringSubmatch(string(page), -1) {
+				if !regexp.MustCompile(`(?m)^apps:`).MatchString(m[1]) || strings.Contains(m[1], "demo.yaml") {
+					continue
+				}
+				found++
+				text := regexp.MustCompile(`(secret_file|app_key_file): *[^,}\s]+`).ReplaceAllString(m[1], "$1: "+filepath.Join(dir, "secret"))
+				if _, err := config.Parse(filepath.Base(name), []byte(text), registry.Kinds(), func(string) (string, bool) { return "value", true }); err != nil {
+					t.Errorf("%s shows a configuration that is none: %v\n%s", filepath.Base(name), err, m[1])
+				}
+			}
+		}
+	}
+	if found < 2 {
+		t.Errorf("%d configurations found, so they are looked for in the wrong place", found)
+	}
+}
+
+// TestSheets holds that every sheet tells all that a page has a place for, in both languages.
+func TestSheets(t *testing.T) {
+	t.Parallel()
+	for _, v := range registry.Vendors() {
+		s := v.Sheet()
+		for _, l := range languages() {
+			for what, got := range map[string]string{"name": l.pick(s.Name), "tap": l.pick(s.Tap), "repeat": l.pick(s.Repeat), "dated": s.Dated} {
+				if got == "" {
+					t.Errorf("%s%s: no %s", s.Vendor, l.suffix, what)
+				}
+			}
+			for _, step := range s.Setup {
+				if l.pick(step) == "" {
+					t.Errorf("%s%s: a step of the set-up is empty", s.Vendor, l.suffix)
+				}
+			}
+			for _, c := range s.Classes {
+				if l.pick(c.Means) == "" || l.pick(c.Cap) == "" {
+					t.Errorf("%s%s: class %s is not told", s.Vendor, l.suffix, c.Name)
+				}
+			}
+			for _, f := range s.Facts {
+				if l.pick(f.What) == "" || l.pick(f.Value) == "" {
+					t.Errorf("%s%s: a fact is empty", s.Vendor, l.suffix)
+				}
+			}
+		}
+		if len(s.Links) == 0 || len(s.Setup) == 0 || len(s.Classes) == 0 || len(s.Facts) == 0 || len(s.Codes) == 0 {
+			t.Errorf("%s: links, set-up, classes, facts or codes are missing", s.Vendor)
+		}
+		seen := map[string]bool{}
+		for _, c := range s.Codes {
+			if id := c.Level + " " + c.Code; seen[id] {
+				t.Errorf("%s: code %s stands twice", s.Vendor, id)
+			} else {
+				seen[id] = true
+			}
+			if c.Meaning == "" {
+				t.Errorf("%s: code %s has no meaning", s.Vendor, c.Code)
+			}
+		}
+	}
+}
+
+func TestTranslate(t *testing.T) {
+	t.Parallel()
+	names := map[string]string{"Topic": "topic", "KeyID": "key_id", "Key": "key"}
+	for _, c := range []struct{ field, doc, want string }{
+		{"Topic", "Topic is the app's bundle id.\nRequired with KeyID.", "The app's bundle id. Required with `key_id`."},
+		// A value that begins the text is no sentence.
+		{"Topic", "Topic is on or off.", "on or off."},
+		{"Topic", "Topic says what is said.", "`topic` says what is said."},
+		// The console may call its value as the field is called.
+		{"Topic", "Topic is the console's Topic, not the Key.", "The console's Topic, not the `key`."},
+	} {
+		if got := translate(c.doc, c.field, names); got != c.want {
+			t.Errorf("translate(%q): got %q, want %q", c.doc, got, c.want)
+		}
+	}
+}
+
+// TestKeysWithoutComment refuses what the reference could not tell.
+func TestKeysWithoutComment(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	source := "package x\n\ntype Config struct {\n\tA string `yaml:\"a\"`\n}\n"
+	if err := os.WriteFile(filepath.Join(dir, "x.go"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := readFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.keys("Config", nil); err == nil || !strings.Contains(err.Error(), "key a has no comment") {
+		t.Errorf("got %v, want an error that names the key", err)
+	}
+}
