@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan/internal/sandbox"
+)
+
+// stopTimeout is how long calls under way may take to finish after the first signal.
+const stopTimeout = 10 * time.Second
+
+// flags of the program.
+type flags struct {
+	listen, listenTLS string
+	dir, mountedAt    string
+	hosts             []string
+	url               string
+	keep              int
+}
+
+func command() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Play the nine push vendors on this machine",
+		Long: `Play the nine push vendors on this machine: APNs, FCM, Huawei, HarmonyOS, Honor, Xiaomi, OPPO, vivo and Meizu.
+
+Each is a strict fake of the vendor's server API on its real paths: it checks signatures, fields and limits
+as the vendor does, and records every broken rule. Faults can be armed to see how a worker behaves when a
+vendor is slow, throws, hangs or lies. A page shows each accepted notification as its phone would. Nothing
+reaches a phone, nothing leaves this machine, and nothing is kept but the demo credentials.
+
+At start it writes the credentials of its demo accounts into --dir (and reuses those it finds there), with
+demo.yaml, the certificates to put into a worker's configuration.`,
+		Example: `  # On this machine; then open http://127.0.0.1:8240/sandbox/
+  sandbox
+
+  # In a container that the worker calls "sandbox"; both mount the folder at /sandbox-data
+  sandbox --listen 0.0.0.0:8240 --listen-tls 0.0.0.0:8241 --host sandbox --dir /sandbox-data
+
+  # The worker sees the folder elsewhere
+  sandbox --dir ./sandbox-data --mounted-at /run/sandbox
+
+  # Let Huawei ask for a slower pace, three times
+  curl -d '{"vendor":"huawei","kind":"throttle","retry_after":5,"times":3}' http://127.0.0.1:8240/sandbox/api/faults
+
+  # What was accepted, what was broken
+  curl http://127.0.0.1:8240/sandbox/api/counts
+  curl http://127.0.0.1:8240/sandbox/api/violations`,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: false,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return run(cmd.Context(), f, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8240", "`address` for plain HTTP: the page, the control API, all vendors but APNs")
+	cmd.Flags().StringVar(&f.listenTLS, "listen-tls", "127.0.0.1:8241", "`address` for TLS with HTTP/2: the same, and APNs")
+	cmd.Flags().StringVar(&f.dir, "dir", "./sandbox-data", "`folder` for the demo accounts' credentials and demo.yaml")
+	cmd.Flags().StringVar(&f.mountedAt, "mounted-at", "", "`folder` that demo.yaml names, where the worker sees --dir elsewhere (default: --dir)")
+	cmd.Flags().StringSliceVar(&f.hosts, "host", nil, "extra `name` or address that the worker calls; the TLS certificate is good for it, and the first is named in demo.yaml")
+	cmd.Flags().StringVar(&f.url, "url", "", "TLS `address` that demo.yaml names (default: https://, the first --host, and the port of --listen-tls)")
+	cmd.Flags().IntVar(&f.keep, "keep", 1000, "how many of the newest notifications to remember; -1 for all")
+	cmd.AddCommand(healthCommand())
+	return cmd
+}
+
+// run serves until ctx is done. It says where on out once all is ready.
+func run(ctx context.Context, f flags, out io.Writer) error {
+	for _, host := range f.hosts {
+		if net.ParseIP(host) == nil && (host == "" || strings.ContainsAny(host, ":/ ")) {
+			return fmt.Errorf("--host %q must be a name or an address, without scheme and port", host)
+		}
+	}
+	dir, err := filepath.Abs(f.dir)
+	if err != nil {
+		return fmt.Errorf("find --dir: %w", err)
+	}
+	demo, err := sandbox.OpenDemo(dir, time.Now())
+	if err != nil {
+		return err
+	}
+	server := sandbox.New(demo.Accounts(), sandbox.Options{Keep: f.keep})
+	listener, err := server.Listen(sandbox.ListenOptions{HTTP: f.listen, TLS: f.listenTLS, Hosts: f.hosts, Authority: demo.Authority()})
+	if err != nil {
+		return err
+	}
+	place := sandbox.Place{URL: f.url, Dir: f.mountedAt}
+	if place.URL == "" {
+		place.URL = listener.TLSURL()
+		if len(f.hosts) > 0 {
+			place.URL = "https://" + net.JoinHostPort(f.hosts[0], place.URL[strings.LastIndexByte(place.URL, ':')+1:])
+		}
+	}
+	place.URL = strings.TrimSuffix(place.URL, "/")
+	if place.Dir == "" {
+		place.Dir = dir
+	}
+	if err = demo.WriteFiles(dir, place); err == nil {
+		listener.Serve() // who gets an answer finds the files
+		tell(out, listener, place, dir)
+		select {
+		case <-ctx.Done():
+		case err = <-listener.Failed():
+		}
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	return errors.Join(err, listener.Stop(stopping))
+}
+
+func tell(out io.Writer, listener *sandbox.Listener, place sandbox.Place, dir string) {
+	_, _ = fmt.Fprintf(out, `The sandbox is ready.
+
+  page           %s/sandbox/
+  vendors        %s  (TLS, HTTP/2)
+                 %s  (plain, all but APNs)
+  credentials    %s
+  certificates   %s  (for the worker: endpoint %s)
+
+Ctrl-C stops it; a second Ctrl-C at once.
+`, listener.URL(), listener.TLSURL(), listener.URL(), dir, filepath.Join(dir, "demo.yaml"), place.URL)
+}
