@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan/internal/config"
+	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/telemetry"
+)
+
+// devOptions are the flags of `worker dev`.
+type devOptions struct {
+	dir, nats, page, tls, http, level string
+	members                           int
+}
+
+func devCommand() *cobra.Command {
+	var o devOptions
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Start everything on this machine and watch pushes arrive",
+		Long: `dev starts an embedded NATS server, a sandbox that plays all nine vendors, and a worker with a demo app; registers sample
+devices; sends a short group conversation, a call and a message to a large group through the real pipeline; prints each push as
+it arrives; and keeps running so that you can go on with the publisher, the nats tool, or your own IM backend.
+
+Nothing leaves this machine, and nothing but Go is needed.`,
+		Example: `  go run ./cmd/worker dev
+
+  # other ports, and keep the data
+  worker dev --nats 127.0.0.1:4300 --page 127.0.0.1:9000 --dir ./dev-data`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return dev(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.dir, "dir", "", "keep streams and demo keys in this `folder`; default: a temporary one that is removed at the end")
+	f.StringVar(&o.nats, "nats", "127.0.0.1:4222", "`address` of the embedded NATS server")
+	f.StringVar(&o.page, "page", "127.0.0.1:8240", "`address` of the sandbox's page and control API")
+	f.StringVar(&o.tls, "tls", "127.0.0.1:8241", "`address` of the sandbox's vendor APIs, over TLS")
+	f.StringVar(&o.http, "http", "127.0.0.1:8230", "`address` of the worker's /healthz, /readyz and /metrics")
+	f.StringVar(&o.level, "log", "warn", "log `level`: debug, info, warn or error")
+	f.IntVar(&o.members, "members", 1000, "members of the large `group`; 0 leaves that act out")
+	return c
+}
+
+func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error) {
+	log, err := telemetry.Logger(stderr, o.level, "text")
+	if err != nil {
+		return err
+	}
+	dir := o.dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "hongyan-dev-"); err != nil {
+			return fmt.Errorf("make a temporary folder: %w", err)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
+	keys := filepath.Join(dir, "sandbox")
+	demo, err := sandbox.OpenDemo(keys, time.Now())
+	if err != nil {
+		return err
+	}
+	box := sandbox.New(demo.Accounts(), sandbox.Options{})
+	listener, err := box.Start(sandbox.ListenOptions{HTTP: o.page, TLS: o.tls, Authority: demo.Authority(), Log: log})
+	if err != nil {
+		return fmt.Errorf("%w; is another worker dev running? --page and --tls choose other addresses", err)
+	}
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		err = errors.Join(err, listener.Stop(stop))
+	}()
+	place := sandbox.Place{URL: listener.TLSURL(), Dir: keys}
+	if err := demo.WriteFiles(keys, place); err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "hongyan.yaml")
+	yaml := fmt.Appendf(nil, "nats: {embedded: {dir: %q, listen: %q}}\nhttp: {listen: %q}\n%s", filepath.Join(dir, "nats"), o.nats, o.http, demo.Apps(place))
+	if err := os.WriteFile(file, yaml, 0o600); err != nil {
+		return fmt.Errorf("write the demo's configuration: %w", err)
+	}
+	conf, err := config.Load(file, kinds)
+	if err != nil {
+		return fmt.Errorf("the demo's own configuration: %w", err)
+	}
+	fmt.Fprintln(stdout, "Starting NATS, the sandbox of nine vendors and a worker …")
+	var playing sync.WaitGroup
+	defer playing.Wait()
+	return serve(ctx, conf, log, func(s *service) {
+		p := &play{s: s, box: box, out: stdout, options: o, place: listener.URL()}
+		playing.Go(func() {
+			if err := p.run(ctx); err != nil && ctx.Err() == nil {
+				fmt.Fprintln(stderr, "worker dev:", err)
+			}
+		})
+	})
+}

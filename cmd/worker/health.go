@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// health answers /healthz, /readyz and /metrics truthfully: healthy while the process works, ready only while it consumes.
+type health struct {
+	mu        sync.Mutex
+	why       string // why it is not ready, empty when it is
+	connected func() bool
+}
+
+func newHealth() *health { return &health{why: "starting"} }
+
+func (h *health) set(why string, connected func() bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.why, h.connected = why, connected
+}
+
+func (h *health) starting(why string)       { h.set(why, nil) }
+func (h *health) run(connected func() bool) { h.set("", connected) }
+func (h *health) stopping()                 { h.set("stopping", nil) }
+
+// notReady says why the worker does not consume, or "".
+func (h *health) notReady() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.why == "" && !h.connected() {
+		return "no connection to NATS"
+	}
+	return h.why
+}
+
+// serve listens on the address and serves until the returned function is called; "off" serves nothing.
+func (h *health) serve(listen string, metrics http.Handler, log *slog.Logger) (stop func(context.Context) error, err error) {
+	if listen == "off" {
+		return func(context.Context) error { return nil }, nil
+	}
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return nil, fmt.Errorf("http.listen: %w; give another address, or off", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if why := h.notReady(); why != "" {
+			http.Error(w, why, http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "ready")
+	})
+	mux.Handle("GET /metrics", metrics)
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("health server stopped", "error", err)
+		}
+	}()
+	return func(ctx context.Context) error {
+		err := srv.Shutdown(ctx)
+		<-done
+		return err
+	}, nil
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lag measures how late this machine wakes a sleeper, until stop: pushes that are late by as much come closer together than they were
+// sent, which says nothing of the limiter.
+func lag() (stop func() time.Duration) {
+	var worst time.Duration
+	var measuring sync.WaitGroup
+	done := make(chan struct{})
+	measuring.Go(func() {
+		const nap = 5 * time.Millisecond
+		for {
+			began := time.Now()
+			select {
+			case <-done:
+				return
+			case <-time.After(nap):
+				worst = max(worst, time.Since(began)-nap)
+			}
+		}
+	})
+	return func() time.Duration {
+		close(done)
+		measuring.Wait()
+		return worst
+	}
+}
+
+// busiest is the largest number of arrivals in any second.
+func busiest(arrivals []time.Time) (most int) {
+	from := 0
+	for i, at := range arrivals {
+		for at.Sub(arrivals[from]) >= time.Second {
+			from++
+		}
+		most = max(most, i-from+1)
+	}
+	return most
+}
+
+// between counts the arrivals in [from, to).
+func between(arrivals []time.Time, from, to time.Time) int {
+	at := func(t time.Time) int {
+		i, _ := slices.BinarySearchFunc(arrivals, t, time.Time.Compare)
+		return i
+	}
+	return at(to) - at(from)
+}
+
+// A rate of 500 devices a second is met by one worker, by four and by eight, and never exceeded in any second by more than a burst,
+// also while workers come, leave and are killed.
+func TestRateIsSharedByWorkers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures for half a minute")
+	}
+	const rate, burst = 500, 50
+	r := newRig(t, "")
+	r.configure("demo-apns", "rate: {devices_per_second: 500}")
+	r.registerAll(100, "apns")
+	// The backend sends faster than the vendor may be asked, so that there is always something to send.
+	var users []string
+	for u := range 100 {
+		users = append(users, fmt.Sprintf("u%d", u))
+	}
+	for i := range 200 { // 20,000 devices, in jobs of fifty
+		r.send(chat(fmt.Sprintf("m-%d", i), users...))
+	}
+
+	var workers []*process
+	start := func(n int) {
+		for len(workers) < n {
+			workers = append(workers, r.start())
+		}
+	}
+	speed := func(what string, measure time.Duration) {
+		t.Helper()
+		from := time.Now()
+		time.Sleep(measure) // what is measured is a speed
+		n := between(r.arrivals("apns"), from, from.Add(measure))
+		got := float64(n) / measure.Seconds()
+		t.Logf("%s: %.0f devices/s", what, got)
+		if got < rate*0.95 || got > rate*1.05 {
+			t.Errorf("%s: %.0f devices/s, want %d within 5 %%", what, got, rate)
+		}
+	}
+	// A worker that comes waits until the others have given way; one that was killed is gone after five seconds.
+	const settle, measure = 4 * time.Second, 3 * time.Second
+	stop := lag()
+	start(1)
+	time.Sleep(settle)
+	speed("one worker", measure)
+	start(4)
+	time.Sleep(settle)
+	speed("four workers", measure)
+	start(8)
+	time.Sleep(settle)
+	speed("eight workers", measure)
+	workers[0].kill()
+	if err := workers[1].stop(sigterm); err != nil {
+		t.Errorf("a worker did not stop cleanly: %v", err)
+	}
+	workers = workers[2:]
+	start(7)
+	time.Sleep(settle + 4*time.Second)
+	speed("one killed, one stopped, one started", measure)
+	late := stop()
+	most := busiest(r.arrivals("apns"))
+	t.Logf("the busiest second saw %d; this machine was late by %v at most", most, late)
+	if allowed := rate + burst + int(rate*late.Seconds()); most > allowed {
+		t.Errorf("%d devices in one second, want %d at most", most, allowed)
+	}
+	r.noViolations()
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"runtime/pprof"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan/internal/config"
+	"github.com/hongyan-im/hongyan/internal/telemetry"
+)
+
+func runCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "run --config FILE",
+		Short: "Run the service",
+		Long: `run is the service. It makes the streams that are missing, consumes until SIGTERM or SIGINT, then stops pulling,
+finishes what is under way (at most the configuration's "shutdown", 20s), gives the rest back and exits with 0.
+A second signal exits at once; what was under way then comes again, on this worker or another.
+
+GET /healthz, /readyz and /metrics (Prometheus) are served at http.listen, by default 127.0.0.1:8230.`,
+		Example: `  worker check --config hongyan.yaml && worker run --config hongyan.yaml
+
+  # ten workers on one cluster: the same file on each
+  worker run --config /etc/hongyan/hongyan.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			conf, err := load(cmd, file)
+			if err != nil {
+				return err
+			}
+			log, err := telemetry.Logger(cmd.ErrOrStderr(), conf.Log.Level, conf.Log.Format)
+			if err != nil {
+				return err
+			}
+			stop, err := profile(os.Getenv("HONGYAN_CPUPROFILE"))
+			if err != nil {
+				return err
+			}
+			calmGC()
+			return errors.Join(serve(cmd.Context(), conf, log, nil), stop())
+		},
+	}
+	configFlag(c, &file)
+	return c
+}
+
+// calmGC lets the heap grow to two and a half times what lives in it before it is collected: little lives in a worker, and collecting that over
+// and over costs more than the memory. GOGC and GOMEMLIMIT still rule where they are set.
+func calmGC() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(150)
+	}
+}
+
+// profile writes a CPU profile until stop is called; an empty file name writes none. It is for `publisher bench --cpuprofile`.
+func profile(file string) (stop func() error, err error) {
+	if file == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, fmt.Errorf("write the CPU profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("write the CPU profile: %w", err), f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
+}
+
+func configFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVarP(file, "config", "c", "", "the configuration, a YAML `file`")
+	if err := c.MarkFlagRequired("config"); err != nil {
+		panic(err) // the flag stands a line above
+	}
+	if err := c.MarkFlagFilename("config", "yaml", "yml"); err != nil {
+		panic(err)
+	}
+}
+
+// load reads the configuration and prints all that is wrong with it.
+func load(cmd *cobra.Command, file string) (*config.Config, error) {
+	conf, err := config.Load(file, kinds)
+	if err == nil {
+		return conf, nil
+	}
+	if errs, ok := err.(config.Errors); ok { //nolint:errorlint // Load returns it unwrapped
+		for _, p := range errs {
+			fmt.Fprintln(cmd.ErrOrStderr(), p)
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "worker: %s has %d problem(s), nothing was started\n", file, len(errs))
+		return nil, errSaid
+	}
+	return nil, err
+}
