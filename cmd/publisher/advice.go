@@ -1,0 +1,88 @@
+package main
+
+import (
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// suppressionAdvice says, for each suppression, why it happened and what to do if it should not have.
+func suppressionAdvice(s string) string {
+	switch dispatch.Suppression(s) {
+	case dispatch.Disabled:
+		return "The message asked for no push (offline_push.disable), or its group is larger than the app's max_push_group. Change the message, or the policy."
+	case dispatch.TooLate:
+		return "The message was older than its ttl_seconds when a worker read it. Were the workers down or behind, or is sent_at wrong? Compare the clocks, or give a longer ttl_seconds."
+	case dispatch.Recalled:
+		return "The message was recalled before it was pushed. Nothing to do."
+	case dispatch.Read:
+		return "The user had read the conversation already, on another device. Nothing to do."
+	case dispatch.OwnMessage:
+		return "The user wrote the message. Nothing to do."
+	case dispatch.NoContent:
+		return "A custom message without offline_push.desc, or a call step that notifies nobody. Give a desc if it shall be pushed."
+	case dispatch.NoDevice:
+		return "The user had no registered device with a token. The app must register after it got its token from the vendor's SDK: see \"publisher device set --help\". A registration also goes when a vendor calls its token dead."
+	case dispatch.LoggedOut:
+		return "The device's last presence is logged_out. When the user logs in again, publish another presence (background, foreground)."
+	case dispatch.Kicked:
+		return "The device's last presence is kicked: another login pushed it out. When the user logs in on it again, publish another presence."
+	case dispatch.Stale:
+		return "Nothing was heard of the device for longer than the app's stale_after (7 days unless set). Publish its presence or register it again when the app starts, or raise stale_after."
+	case dispatch.InFront:
+		return "The device was in the foreground, so the app itself shows the message. If the app was closed by then, its presence is wrong: publish background or disconnected when the connection goes, or let a gateway lease vouch for the foreground."
+	case dispatch.Elsewhere:
+		return "Another device of the user was in the foreground, and the app's policy is quiet_when_active_elsewhere."
+	case dispatch.Muted:
+		return "The user muted the conversation and was not mentioned. offline_push.ignore_mute passes it; \"publisher settings\" shows and changes it."
+	case dispatch.Quiet:
+		return "It was inside the user's quiet hours; only calls pass. \"publisher settings\" shows and changes them; mind their time zone."
+	case dispatch.NoAccount:
+		return "The registration names a certificate that the workers' configuration does not have for this app. Add it there and restart the workers, or correct what the app registers."
+	}
+	return "This version of publisher does not know why; a newer one may."
+}
+
+// reasonAdvice says, for each reason, what the vendor's word means and what to do.
+func reasonAdvice(s string) string {
+	var r vendors.Reason
+	if err := r.UnmarshalText([]byte(s)); err != nil {
+		return "This version of publisher does not know the reason; a newer one may."
+	}
+	switch r {
+	case vendors.Accepted:
+		return "The vendor took it. If the phone showed nothing: are notifications allowed for the app and its channel, is battery saving on, and is the vendor's channel or category set up? The vendor's console follows the push by its id."
+	case vendors.BadToken:
+		return "The vendor calls the token dead: the app was removed, its data cleared, or the token belongs to another app or environment (APNs sandbox and production are two). The registration was removed; the app registers again when it starts."
+	case vendors.NotDisplayed:
+		return "The phone refuses: notifications are off, the device is no test device, or was inactive for long. Only the user can change that; the registration stays."
+	case vendors.BadPayload:
+		return "The vendor calls the request wrong. The error says what; mostly a channel, category or template that the vendor's console does not have. Correct the message or the certificate's defaults, then replay."
+	case vendors.Refused:
+		return "The vendor's policy refused it: sensitive words, a message class that was not granted to the app, or the app is blocked. Look into the vendor's console, or apply for the class; then replay."
+	case vendors.BadCredentials:
+		return "Key, secret, certificate or permission is wrong: nothing of this certificate goes out until it is put right. The jobs wait, and go by themselves after the workers got the right ones."
+	case vendors.AuthExpired:
+		return "The access token or JWT was too old. It is refreshed by itself; if it comes again and again, compare the worker's clock with the vendor's."
+	case vendors.RateLimited:
+		return "The vendor calls it too fast. Jobs wait and go later by themselves; set the certificate's rate to what the vendor grants, or ask it for more."
+	case vendors.QuotaSpent:
+		return "The day's quota is used up, and the message would not have lived until the vendor's midnight. Ask the vendor for more, move chat into its private or system class, then replay with --include-expired if it still matters."
+	case vendors.DeviceCapped:
+		return "The device had its share of the day in this message class. Chat belongs into the vendor's private or communication class, where the share is larger or none."
+	case vendors.Unavailable:
+		return "The vendor answered with a server error or not at all. It is tried again by itself until the message is worthless; look at the vendor's status page and at the way there (proxy, DNS, firewall)."
+	case vendors.Timeout:
+		return "No answer in time; the phone may have got it all the same. It is tried again under the same key. If it comes often, look at the way to the vendor, or raise the certificate's timeout."
+	case vendors.Interrupted:
+		return "A worker stopped in the middle of it. It goes again at once by itself."
+	case vendors.Unknown:
+		return "The vendor answered with a code that nobody here knows; the code and the error say more. Look it up in the vendor's documentation, and please report it."
+	case vendors.Expired:
+		return "It waited until it was worthless: the vendor, its limits or the workers were in the way for that long. See what the certificate suffers from; replay with --include-expired if it still matters."
+	case vendors.AttemptsExhausted:
+		return "It was tried as often as allowed. The error begins with the last reason; when its cause is gone, replay."
+	case vendors.Malformed:
+		return "The message could not be read; the error says what is wrong. Correct the publisher. Replay helps only where the workers' configuration was at fault, such as an app that was missing."
+	}
+	return "This version of publisher does not know the reason; a newer one may."
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/jedib0t/go-pretty/v6/progress"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hongyan-im/hongyan"
+)
+
+// sendCounts is the answer of send --file.
+type sendCounts struct {
+	App string `json:"app"`
+	// Sent are stored, Duplicates of them were before; Bad lines were left out.
+	Sent       int `json:"sent"`
+	Duplicates int `json:"duplicates"`
+	Bad        int `json:"bad"`
+}
+
+// maxLine is the longest line: twice the longest message that a worker takes.
+const maxLine = 8 << 20
+
+// sendLines sends the message on each line. A bad line is reported and left out; an error that the next line would meet as well ends it.
+func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name string, in io.Reader, size int64) (counts sendCounts, err error) {
+	counts.App = d.app
+	units := progress.UnitsBytes
+	if size == 0 {
+		units = progress.UnitsDefault
+	}
+	bar := t.bar("sending", size, units)
+	defer func() { bar.stop(err != nil) }()
+	var mu sync.Mutex // guards counts and standard error
+	bad := func(line int, format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		counts.Bad++
+		t.warn("%s:%d: %s", name, line, fmt.Sprintf(format, args...))
+	}
+	group, running := errgroup.WithContext(ctx)
+	group.SetLimit(max(d.parallel, 1))
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	line, read := 0, int64(0)
+	for running.Err() == nil && lines.Scan() {
+		line++
+		read += int64(len(lines.Bytes())) + 1
+		data := bytes.TrimSpace(lines.Bytes())
+		if len(data) == 0 {
+			continue
+		}
+		m, unnamed, err := readMessage(data)
+		if err == nil {
+			err = m.Validate()
+		}
+		if err != nil {
+			bad(line, "%v", err)
+			continue
+		}
+		if unnamed != "" {
+			mu.Lock()
+			t.warn("%s:%d: %s is no field that Hongyan knows, it is ignored", name, line, unnamed)
+			mu.Unlock()
+		}
+		at := line
+		group.Go(func() error {
+			r, err := t.sendPatiently(running, c, d.app, m)
+			if errors.Is(err, hongyan.ErrInvalid) {
+				bad(at, "%v", err)
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("%s:%d: %w", name, at, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			counts.Sent++
+			if r.Duplicate {
+				counts.Duplicates++
+			}
+			if size == 0 {
+				bar.set(int64(counts.Sent))
+			}
+			return nil
+		})
+		if size > 0 {
+			bar.set(read)
+		}
+	}
+	err = group.Wait()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if scan := lines.Err(); err == nil && scan != nil {
+		err = fmt.Errorf("%s:%d: %w", name, line+1, scan)
+	}
+	return counts, err
+}
+
+// readMessage reads one line. unnamed is a field that the contract does not name.
+func readMessage(data []byte) (m *hongyan.Message, unnamed string, err error) {
+	m = new(hongyan.Message)
+	err = json.Unmarshal(data, m, json.RejectUnknownMembers(true))
+	var where *json.SemanticError
+	if errors.Is(err, json.ErrUnknownName) {
+		if errors.As(err, &where) {
+			unnamed = fieldName(where.JSONPointer)
+		}
+		unnamed = or(unnamed, "something")
+		m = new(hongyan.Message)
+		err = json.Unmarshal(data, m)
+	}
+	var syntax *jsontext.SyntacticError
+	switch {
+	case err == nil:
+		return m, unnamed, nil
+	case errors.As(err, &syntax):
+		return nil, "", fmt.Errorf("not valid JSON, at byte %d: %w", syntax.ByteOffset+1, syntax.Err)
+	case errors.As(err, &where):
+		if field := fieldName(where.JSONPointer); field != "" {
+			return nil, "", fmt.Errorf("%s has the wrong type or value (a JSON %s)", field, kindName(where.JSONKind))
+		}
+		return nil, "", fmt.Errorf("it is a JSON %s, not an object", kindName(where.JSONKind))
+	}
+	return nil, "", err
+}
+
+// kindName is what people call a kind of JSON value.
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case '[':
+		return "array"
+	case '{':
+		return "object"
+	}
+	return k.String()
+}
+
+// fieldName writes a JSON pointer as people write fields.
+func fieldName(p jsontext.Pointer) string {
+	name := ""
+	for token := range p.Tokens() {
+		if name != "" {
+			name += "."
+		}
+		name += token
+	}
+	return name
+}
+
+// sendPatiently waits, up to the timeout, while the stream is full: the workers are behind, and that passes.
+func (t *tool) sendPatiently(ctx context.Context, c *hongyan.Client, app string, m *hongyan.Message) (hongyan.Receipt, error) {
+	ctx, cancel := t.step(ctx)
+	defer cancel()
+	for {
+		r, err := c.Send(ctx, app, m)
+		if !errors.Is(err, hongyan.ErrFull) {
+			return r, err
+		}
+		timer := time.NewTimer(time.Second)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return r, err
+		}
+	}
+}

@@ -1,0 +1,210 @@
+// Command publisher is the tool of those who build an IM backend on Hongyan and of those who run it: it publishes messages, devices and
+// presence, looks into dead letters and brings them back, and explains why a user got a push or did not. See `publisher --help`.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/bus"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the next one ends the process as usual.
+	context.AfterFunc(ctx, stop)
+	t := &tool{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, now: time.Now}
+	os.Exit(t.run(ctx, os.Args[1:]))
+}
+
+// tool is the program with its surroundings, so that tests can be them.
+type tool struct {
+	in       io.Reader
+	out, err io.Writer
+	getenv   func(string) string
+	now      func() time.Time
+
+	// The global flags.
+	nats, subjectPrefix, streamPrefix string
+	output                            string
+	timeout                           time.Duration
+}
+
+// errSaid is a failure whose explanation was printed already.
+var errSaid = errors.New("said")
+
+// run is main without the exit; it returns the exit code.
+func (t *tool) run(ctx context.Context, args []string) int {
+	root := t.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case !errors.Is(err, errSaid):
+		_, _ = fmt.Fprintln(t.err, "publisher:", t.plain(err))
+	}
+	return 1
+}
+
+func (t *tool) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "publisher",
+		Short: "Publish to Hongyan, and look into what became of it",
+		Long: `publisher talks to the NATS server that Hongyan's workers use. It does what an IM backend does, by hand: it
+announces messages, registers devices, and says who is in the foreground. And it answers the operator's questions: why did
+Bob not get it, what died, and bring it back.
+
+Everything it publishes is plain JSON on NATS subjects, which any NATS client can publish too.
+
+Answers are tables for people; "--output json" prints JSON for programs: one object for a single answer, one object a line for
+lists. Progress and errors go to standard error. The exit code is 0 only when all went well.`,
+		Example: `  # a phone registers, then somebody writes to its user
+  publisher device set --app demo --user bob --device phone --certificate 35001 --token 8f2c…
+  publisher send --app demo --from alice --to bob --text "See you at eight"
+
+  # why did Bob not get it?
+  publisher explain --app demo --user bob
+
+  # what died since this morning, and bring back what Huawei refused while its key was wrong
+  publisher dead list --since 8h --summary
+  publisher replay --vendor huawei --since 8h --dry-run`,
+		SilenceUsage: true, SilenceErrors: true,
+		Version: version(),
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if t.output != "table" && t.output != "json" {
+				return fmt.Errorf("--output is %q, neither table nor json", t.output)
+			}
+			if t.timeout <= 0 {
+				return errors.New("--timeout must be more than 0")
+			}
+			return nil
+		},
+	}
+	root.SetIn(t.in)
+	root.SetOut(t.out)
+	root.SetErr(t.err)
+	f := root.PersistentFlags()
+	f.StringVar(&t.nats, "nats", or(t.getenv("NATS_URL"), "nats://127.0.0.1:4222"), "NATS `address`, or several, comma-separated ($NATS_URL)")
+	f.StringVar(&t.subjectPrefix, "subject-prefix", or(t.getenv("HONGYAN_SUBJECT_PREFIX"), "push"),
+		"the installation's subject `prefix`, the worker's nats.subject_prefix ($HONGYAN_SUBJECT_PREFIX)")
+	f.StringVar(&t.streamPrefix, "stream-prefix", or(t.getenv("HONGYAN_STREAM_PREFIX"), "PUSH"),
+		"the installation's stream `prefix`, the worker's nats.stream_prefix ($HONGYAN_STREAM_PREFIX)")
+	f.StringVarP(&t.output, "output", "o", "table", "`format` of answers: table, or json for programs")
+	f.DurationVar(&t.timeout, "timeout", 30*time.Second, "how long one step may take, a server's election included")
+	complete(root, "output", "table", "json")
+	root.AddCommand(t.sendCommand(), t.deviceCommand(), t.presenceCommand(), t.settingsCommand(), t.recallCommand(), t.readCommand(),
+		t.deadCommand(), t.replayCommand(), t.explainCommand(), t.limitsCommand(), t.benchCommand(), benchBareCommand())
+	return root
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// complete offers the words for a flag in shells.
+func complete(c *cobra.Command, flag string, words ...string) {
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was defined before
+	}
+}
+
+// require makes flags required.
+func require(c *cobra.Command, flags ...string) {
+	for _, f := range flags {
+		if err := c.MarkFlagRequired(f); err != nil {
+			panic(err) // the flag was defined before
+		}
+	}
+}
+
+// owner defines the flags that name an app, a user and, where it is not nil, a device.
+func owner(c *cobra.Command, app, user, device *string) {
+	c.Flags().StringVar(app, "app", "", "the `app`")
+	c.Flags().StringVar(user, "user", "", "the `user`")
+	require(c, "app", "user")
+	if device != nil {
+		c.Flags().StringVar(device, "device", "", "the `device`")
+		require(c, "device")
+	}
+}
+
+func (t *tool) topology() bus.Topology {
+	return bus.Topology{Subjects: hongyan.Subjects{Prefix: t.subjectPrefix}, StreamPrefix: t.streamPrefix}
+}
+
+// connect opens the streams and checks that those needed are there.
+func (t *tool) connect(ctx context.Context, streams ...string) (*bus.Bus, error) {
+	b, err := bus.Connect(ctx, bus.Options{URL: t.nats, Name: "hongyan publisher", Topology: t.topology(), Once: true})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := t.step(ctx)
+	defer cancel()
+	if err := b.Require(ctx, streams...); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (t *tool) client() (*hongyan.Client, error) {
+	return hongyan.Connect(t.nats, hongyan.Options{Prefix: t.subjectPrefix})
+}
+
+// step bounds one step.
+func (t *tool) step(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, t.timeout)
+}
+
+// publish makes a client, does one step with it, and says done.
+func (t *tool) publish(ctx context.Context, do func(context.Context, *hongyan.Client) error, done any, text string, args ...any) error {
+	c, err := t.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := t.step(ctx)
+	defer cancel()
+	if err := do(ctx, c); err != nil {
+		return err
+	}
+	return t.say(done, text, args...)
+}
+
+// plain adds to an error what a person can do about it.
+func (t *tool) plain(err error) string {
+	switch {
+	case errors.Is(err, hongyan.ErrNoStream), errors.Is(err, bus.ErrNoStream):
+		return fmt.Sprintf("%v\nNo worker has run yet on %s with subject prefix %q and stream prefix %q: a worker makes the streams when it starts.\n"+
+			"Start one (worker run), or give the prefixes of its configuration with --subject-prefix and --stream-prefix.",
+			err, redact(t.nats), t.subjectPrefix, t.streamPrefix)
+	case errors.Is(err, hongyan.ErrFull):
+		return fmt.Sprintf("%v\nThe workers are behind, or the disk is full. Nothing old was dropped; try again later.", err)
+	case errors.Is(err, context.Canceled):
+		return "interrupted: " + err.Error()
+	case isConnect(err):
+		return fmt.Sprintf("%v\nIs a worker with an embedded server, or a NATS server, running there? Give its address with --nats or $NATS_URL.", err)
+	}
+	return err.Error()
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "devel"
+}

@@ -1,0 +1,318 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	r := &rig{t: t}
+	for _, command := range []string{"", "send", "replay", "explain", "dead list", "limits"} {
+		got := r.ok(append(strings.Fields(command), "--help")...)
+		golden(t, strings.TrimSuffix("help-"+strings.ReplaceAll(command, " ", "-"), "-")+".txt", got)
+	}
+}
+
+// Every command teaches: a long text, an example, and a meaning for each flag.
+func TestEveryCommandTeaches(t *testing.T) {
+	t.Parallel()
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if !c.Hidden && (c.Long == "" || c.Example == "") {
+			t.Errorf("%s has no long text or no example", c.CommandPath())
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk((&tool{getenv: func(string) string { return "" }}).root())
+}
+
+func TestWithoutNATS(t *testing.T) {
+	t.Parallel()
+	r := &rig{t: t, url: "nats://user:hunter2@127.0.0.1:1"}
+	for _, args := range [][]string{
+		{"send", "--app", "demo", "--from", "a", "--to", "b", "--text", "x"},
+		{"dead", "list"},
+	} {
+		got := r.fails(args, "127.0.0.1:1", "--nats")
+		if strings.Contains(got.err, "hunter2") {
+			t.Errorf("the password is told: %s", got.err)
+		}
+	}
+}
+
+func TestWithoutAWorker(t *testing.T) {
+	t.Parallel()
+	r := bare(t)
+	for _, args := range [][]string{
+		{"send", "--app", "demo", "--from", "a", "--to", "b", "--text", "x"},
+		{"device", "list", "--app", "demo", "--user", "bob"},
+		{"dead", "list"},
+		{"replay", "--yes"},
+		{"explain", "--app", "demo", "--user", "bob"},
+	} {
+		r.fails(args, "No worker has run yet", "--stream-prefix")
+	}
+}
+
+func TestBadFlags(t *testing.T) {
+	t.Parallel()
+	r := &rig{t: t, url: "nats://127.0.0.1:1"}
+	r.fails([]string{"dead", "list", "-o", "xml"}, `--output is "xml"`)
+	r.fails([]string{"dead", "list", "--since", "yesterday"}, `--since is "yesterday"`, "8h")
+	r.fails([]string{"dead", "list", "--vendor", "samsung"}, `--vendor is "samsung"`, "huawei")
+	r.fails([]string{"dead", "list", "--reason", "tired"}, `--reason is "tired"`, "bad_token")
+	r.fails([]string{"dead", "show", "x"}, `"x" is no letter's number`)
+	r.fails([]string{"send", "--app", "demo"}, "at least one of the flags")
+	r.fails([]string{"device", "set", "--app", "demo"}, "required flag")
+	r.fails([]string{"publish"}, "unknown command")
+}
+
+func TestSendFromFlags(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	got := r.ok("send", "--app", "demo", "--from", "alice", "--nickname", "Alice", "--to", "bob", "--to", "carol", "--text", "Hi", "--id", "m-1",
+		"--group", "g-7", "--group-name", "Book club", "--mention", "bob", "--ttl", "1h", "-o", "json")
+	if want := `{"app":"demo","id":"m-1","sequence":1,"duplicate":false}` + "\n"; got != want {
+		t.Errorf("answer %s, want %s", got, want)
+	}
+	stored := r.waiting("push.message.demo")
+	if len(stored) != 1 {
+		t.Fatalf("%d messages", len(stored))
+	}
+	says(t, stored[0], `"id":"m-1"`, `"ttl_seconds":3600`, `"conversation":{"type":"group","id":"g-7","name":"Book club"}`, `"recipients":["bob","carol"]`,
+		`"mentions":["bob"]`, `"sent_at":"`)
+	says(t, r.ok("send", "--app", "demo", "--from", "alice", "--to", "bob", "--text", "Hi", "--id", "m-1"), "was sent before")
+
+	says(t, r.ok("send", "--app", "demo", "--from", "alice", "--to", "bob", "--call", "video"), "explain --app demo --message cli-")
+	says(t, r.waiting("push.message.demo")[1], `"call":{"media":"video","action":"invite","call_id":"cli-`)
+
+	r.fails([]string{"send", "--app", "demo", "--from", "alice", "--text", "x"}, "recipients is missing")
+	r.fails([]string{"send", "--app", "de mo", "--from", "alice", "--to", "b", "--text", "x"}, `app is "de mo"`)
+	r.fails([]string{"send", "--app", "demo", "--from", "alice", "--to", "b"}, "--text")
+}
+
+const lines = `{"id":"m-1","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"1"}}
+
+{"id":"m-2",
+{"id":"m-3","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":[],"content":{"type":"text","text":"3"}}
+{"id":"m-4","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"4"},"recipiants":["x"]}
+{"id":5}
+[1]
+{"id":"m-6","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"6"}}`
+
+func TestSendFileWithBadLines(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	file := filepath.Join(t.TempDir(), "m.jsonl")
+	if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := r.fails([]string{"send", "--app", "demo", "--file", file, "-o", "json"},
+		file+":3: not valid JSON", file+":4: invalid message: recipients is missing", file+":5: recipiants is no field", file+":6: id has the wrong type",
+		file+":7: it is a JSON array")
+	if want := `{"app":"demo","sent":3,"duplicates":0,"bad":4}` + "\n"; got.out != want {
+		t.Errorf("answer %s, want %s", got.out, want)
+	}
+	if n := len(r.waiting("push.message.demo")); n != 3 {
+		t.Errorf("%d messages are stored, want 3", n)
+	}
+	// Again, from standard input: nothing is stored twice.
+	again := r.feed(lines, "send", "--app", "demo", "--file", "-")
+	says(t, again.out, "3 message(s) stored, 3 of them were there already, 4 bad line(s)")
+	says(t, again.err, "standard input:3: ")
+	if n := len(r.waiting("push.message.demo")); n != 3 {
+		t.Errorf("%d messages are stored, want 3", n)
+	}
+	r.fails([]string{"send", "--app", "demo", "--file", "/does/not/exist"}, "no such file")
+}
+
+func TestSendManyLines(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var in strings.Builder
+	const n = 2000
+	for i := range n {
+		m := strings.Split(lines, "\n")[0]
+		in.WriteString(strings.Replace(m, "m-1", "m-"+strings.Repeat("x", i%50)+string(rune('a'+i%26))+strings.Repeat("y", i/50), 1) + "\n")
+	}
+	got := r.feed(in.String(), "send", "--app", "demo", "--file", "-", "-o", "json")
+	if got.code != 0 || got.err != "" {
+		t.Fatalf("exit code %d: %s", got.code, got.err)
+	}
+	var counts sendCounts
+	if err := json.Unmarshal([]byte(got.out), &counts); err != nil || counts.Sent != n || counts.Bad != 0 {
+		t.Errorf("%+v, %v; want %d", counts, err, n)
+	}
+}
+
+func TestDevices(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	says(t, r.ok("device", "list", "--app", "demo", "--user", "bob"), "bob has no registered device")
+	r.ok("device", "set", "--app", "demo", "--user", "bob", "--device", "phone", "--certificate", "35001", "--token", "CN_0123456789abcdef", "--platform", "android")
+	r.ok("device", "set", "--app", "demo", "--user", "bob", "--device", "iphone", "--certificate", "35002", "--token", "ios-token-0123456789",
+		"--voip-certificate", "35009", "--voip-token", "voip-token-0123456789")
+	r.ok("presence", "--app", "demo", "--user", "bob", "--device", "phone", "--state", "background", "--unread", "3")
+	got := r.ok("device", "list", "--app", "demo", "--user", "bob")
+	says(t, got, "phone", "35001", "CN_012…cdef", "background", "iphone", "35009")
+	if strings.Contains(got, "0123456789") {
+		t.Errorf("a token is told whole:\n%s", got)
+	}
+	says(t, r.ok("device", "list", "--app", "demo", "--user", "bob", "--show-tokens", "-o", "json"), `"token":"CN_0123456789abcdef"`, `"state":"background"`,
+		`"voip_token":"voip-token-0123456789"`)
+	r.ok("device", "remove", "--app", "demo", "--user", "bob", "--device", "phone")
+	if got := r.ok("device", "list", "--app", "demo", "--user", "bob"); strings.Contains(got, "35001") {
+		t.Errorf("the device is still there:\n%s", got)
+	}
+	r.fails([]string{"presence", "--app", "demo", "--user", "bob", "--device", "phone", "--state", "asleep"}, `state is "asleep"`)
+	r.fails([]string{"device", "set", "--app", "demo", "--user", "bob", "--device", "d", "--certificate", "1"}, "token is missing")
+}
+
+func TestSettingsChangeOnlyWhatIsNamed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	base := []string{"settings", "--app", "demo", "--user", "bob"}
+	says(t, r.ok(base...), "bob has no quiet hours")
+	r.ok(append(base, "--quiet", "22:00-08:00", "--mute", "g-7")...)
+	says(t, r.ok(append(base, "--mentions-only", "g-9", "--timezone", "Europe/Berlin")...), "22:00 to 08:00, Europe/Berlin", "g-7: muted", "g-9: mentions_only")
+	if got, want := r.ok(append(base, "--unmute", "g-7", "--no-quiet", "-o", "json")...), `{"conversations":{"g-9":"mentions_only"}}`+"\n"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	r.fails(append(base, "--quiet", "10pm"), "FROM-TO")
+	r.fails(append(base, "--timezone", "Asia/Tokyo"), "there are none")
+	if err := r.bus.Put(t.Context(), "push.user.demo.bob.settings", []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	r.fails(append(base, "--mute", "g-1"), "--replace")
+	says(t, r.ok(append(base, "--mute", "g-1", "--replace")...), "g-1: muted")
+}
+
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.ok("recall", "--app", "demo", "--message", "m-1")
+	r.ok("read", "--app", "demo", "--user", "bob", "--conversation", "g-7", "--at", "2026-11-23T08:00:00Z")
+	want := []string{`{"type":"recall","message_id":"m-1"}`, `{"type":"read","user":"bob","conversation_id":"g-7","at":"2026-11-23T08:00:00Z"}`}
+	if diff := cmp.Diff(want, r.waiting("push.signal.demo")); diff != "" {
+		t.Errorf("signals (-want +got):\n%s", diff)
+	}
+}
+
+func TestDeadLetters(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	says(t, r.ok("dead", "list"), "no dead letters fit")
+	r.die("m-1", "bob", "bad_token", "8002", "invalid token")
+	r.die("m-2", "carol", "bad_payload", "13", "channel does not exist")
+	r.die("m-3", "bob", "bad_payload", "13", "channel does not exist")
+	r.publish(dispatch.Outgoing{Subject: "push.dead.none.none.malformed", Data: []byte(`{"id":`), Header: map[string]string{
+		dispatch.HeaderReason: "malformed", dispatch.HeaderError: "not valid JSON, at byte 6", dispatch.HeaderSubject: "push.message.demo", dispatch.HeaderApp: "demo"}})
+
+	got := r.ok("dead", "list")
+	says(t, got, "bad_token", "8002", "m-1", "channel does not exist", "malformed", "SEQ")
+	if strings.Contains(got, "CN_") || strings.Contains(got, "eight") {
+		t.Errorf("the list tells tokens or texts:\n%s", got)
+	}
+	says(t, r.ok("dead", "list", "--limit", "1"), "the newest 1 of 4")
+	var rows []letterView
+	for line := range strings.Lines(r.ok("dead", "list", "--user", "bob", "--since", "1h", "-o", "json")) {
+		var v letterView
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, v)
+	}
+	if len(rows) != 2 || rows[0].Message != "m-1" || rows[1].Code != "13" || rows[0].Devices != 1 {
+		t.Errorf("bob's letters: %+v", rows)
+	}
+	says(t, r.ok("dead", "list", "--summary"), "bad_payload", "13", "what to do about the most frequent one, bad_payload")
+	says(t, r.ok("dead", "list", "--summary", "--reason", "bad_payload", "-o", "json"), `"vendor":"oppo"`, `"letters":2`, `"devices":2`)
+
+	says(t, r.ok("dead", "show", "1", "4"), "invalid token", `"token": "CN_012…cdef"`, "See you at eight", "The registration was removed", `{"id":`, "push.message.demo")
+	says(t, r.ok("dead", "show", "1", "--show-tokens", "-o", "json"), `"token":"CN_0123456789abcdef"`)
+	r.fails([]string{"dead", "show", "99"}, "there is no dead letter 99")
+
+	file := filepath.Join(t.TempDir(), "letters.jsonl")
+	if got := r.run("dead", "export", "--reason", "bad_payload", "--file", file); got.code != 0 {
+		t.Fatal(got.err)
+	}
+	exported, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(exported), "\n"); n != 2 || strings.Contains(string(exported), "CN_0123456789") {
+		t.Errorf("%d exported lines:\n%s", n, exported)
+	}
+	r.fails([]string{"dead", "export", "--file", file}, "exists")
+
+	r.fails([]string{"dead", "purge", "--reason", "bad_payload"}, "removes 2 dead letter(s)", "--yes")
+	r.fails([]string{"dead", "purge"}, "ALL there are")
+	r.fails([]string{"dead", "purge", "1", "--reason", "bad_payload"}, "not both")
+	says(t, r.ok("dead", "purge", "--reason", "bad_payload", "--yes"), "purged 2")
+	says(t, r.ok("dead", "purge", "1", "--yes", "-o", "json"), `{"purged":1}`)
+	r.fails([]string{"dead", "purge", "1", "--yes"}, "there is no dead letter 1")
+	says(t, r.ok("dead", "purge", "--yes"), "purged 1")
+	says(t, r.ok("dead", "list"), "no dead letters fit")
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.die("m-1", "bob", "attempts_exhausted", "", "unavailable")
+	r.die("m-2", "carol", "bad_token", "8002", "gone")
+	r.die("m-3", "dave", "attempts_exhausted", "", "unavailable")
+	r.fails([]string{"replay"}, "ALL 3 dead letter(s)", "--yes")
+	says(t, r.ok("replay", "--dry-run"), "2", "would come back, for 2 device(s)", "not registered any more")
+	if n := len(r.waiting("push.job.oppo.*.*")); n != 0 {
+		t.Fatalf("a dry run published %d jobs", n)
+	}
+	says(t, r.ok("replay", "--user", "bob", "--rate", "100"), "1", "came back, for 1 device(s)")
+	want := `{"dry_run":false,"matched":2,"replayed":1,"already_back":0,"expired":0,"no_registration":1,"unreadable":0,"failed":0,"split":0,"devices":1,"interrupted":false}` + "\n"
+	if diff := cmp.Diff(want, r.ok("replay", "--yes", "-o", "json")); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+	if n := len(r.waiting("push.job.oppo.*.*")); n != 2 {
+		t.Errorf("%d jobs, want 2", n)
+	}
+	r.publish(dispatch.Outgoing{Subject: "push.dead.oppo.35001.bad_payload", Data: []byte("?")})
+	got := r.run("replay", "--reason", "bad_payload")
+	if got.code != 1 {
+		t.Errorf("a letter that cannot be read gave exit code %d", got.code)
+	}
+	says(t, got.out, "cannot be read")
+}
+
+func TestAdviceIsTotal(t *testing.T) {
+	t.Parallel()
+	unknown := suppressionAdvice("no such suppression")
+	var seen []string
+	check := func(what, advice string) {
+		if advice == unknown || len(advice) < 20 || !strings.HasSuffix(advice, ".") && !strings.HasSuffix(advice, "?") {
+			t.Errorf("%s: %q is no advice", what, advice)
+		}
+		if slices.Contains(seen, advice) {
+			t.Errorf("%s: the advice is another's", what)
+		}
+		seen = append(seen, advice)
+	}
+	for _, s := range dispatch.Suppressions {
+		check(string(s), suppressionAdvice(string(s)))
+	}
+	for _, reason := range vendors.Reasons() {
+		check(reason.String(), reasonAdvice(reason.String()))
+	}
+	says(t, reasonAdvice("no such reason"), "does not know")
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jedib0t/go-pretty/v6/progress"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+)
+
+func (t *tool) replayCommand() *cobra.Command {
+	var opts dispatch.ReplayOptions
+	var yes bool
+	c := &cobra.Command{
+		Use:   "replay [flags]",
+		Short: "Bring dead letters back",
+		Long: `replay sends the dead letters that fit the flags on their way again, with their attempts forgotten, and removes each from the
+dead letters once its job is stored. A malformed message goes back to the subject that it came on.
+
+Devices that registered anew are reached under their new token. What died of a dead token and has no registration any more
+stays, and so does what is past its deadline; --include-expired gives that a fresh one.
+
+Interrupt it whenever you like and run the same command again: it goes on where it was, and each letter comes back once. Letters
+that die again meanwhile are left for the next run. With --user, a letter for several users is split.
+
+Look first with --dry-run, and put the cause right before: a wrong key or a wrong category fails again. Without any flag that
+says which letters it asks first; where nobody can be asked it needs --yes.
+
+JSON: {"dry_run","matched","replayed","already_back","expired","no_registration","unreadable","failed","split","devices",
+"interrupted"}; all but devices count letters. The exit code is 1 when a letter failed or could not be read, or it was interrupted.`,
+		Example: `  # what would come back of what Huawei refused in the last eight hours?
+  publisher replay --vendor huawei --reason attempts_exhausted --since 8h --dry-run
+
+  # bring it back, gently
+  publisher replay --vendor huawei --reason attempts_exhausted --since 8h --rate 500
+
+  # one user's messages of yesterday, although it is late
+  publisher replay --app demo --user bob --since 1d --include-expired`,
+		Args: cobra.NoArgs,
+	}
+	read := t.filterFlags(c)
+	f := c.Flags()
+	f.BoolVarP(&opts.DryRun, "dry-run", "n", false, "change nothing, count what would happen")
+	f.Float64Var(&opts.Rate, "rate", 0, "at most so many `letters` per second (default as fast as the streams take them)")
+	f.IntVar(&opts.Limit, "limit", 0, "bring back at most so many, the oldest (default all)")
+	f.BoolVar(&opts.IncludeExpired, "include-expired", false, "bring back what is past its deadline too, with a fresh one of the same length")
+	f.BoolVarP(&yes, "yes", "y", false, "do not ask")
+	c.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if opts.Filter, err = read(); err != nil {
+			return err
+		}
+		if opts.Rate < 0 || opts.Limit < 0 {
+			return errors.New("--rate and --limit must not be negative")
+		}
+		return t.replay(cmd.Context(), opts, yes)
+	}
+	return c
+}
+
+// replayAnswer is the answer of replay.
+type replayAnswer struct {
+	DryRun                bool `json:"dry_run"`
+	dispatch.ReplayCounts `json:",inline"`
+	Interrupted           bool `json:"interrupted"`
+}
+
+func (t *tool) replay(ctx context.Context, opts dispatch.ReplayOptions, yes bool) error {
+	b, box, err := t.letters(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	step, cancel := t.step(ctx)
+	total, err := box.Count(step, opts.Filter.Subject(t.topology().Subjects))
+	cancel()
+	if err != nil {
+		return err
+	}
+	if opts.Filter.Empty() && !opts.DryRun && total > 0 {
+		if err := t.confirm(yes, "This brings back ALL %d dead letter(s); each is pushed to phones again.", total); err != nil {
+			return err
+		}
+	}
+	if opts.Limit > 0 {
+		total = min(total, uint64(opts.Limit))
+	}
+	bar := t.bar("replaying", int64(total), progress.UnitsDefault)
+	counts, err := t.replayer(b, box, func(n dispatch.ReplayCounts) { bar.set(int64(n.Matched)) }).Run(ctx, opts)
+	bar.stop(err != nil)
+	interrupted := errors.Is(err, context.Canceled)
+	if sayErr := t.sayReplay(replayAnswer{opts.DryRun, counts, interrupted}); sayErr != nil {
+		return errors.Join(err, sayErr)
+	}
+	switch {
+	case interrupted:
+		return errors.New("interrupted; run the same command again to go on")
+	case err != nil:
+		return fmt.Errorf("%w\nWhat is not replayed is still there; run the same command again when the cause is gone", err)
+	case counts.Failed+counts.Unreadable > 0:
+		return errSaid
+	}
+	return nil
+}
+
+func (t *tool) replayer(b *bus.Bus, box *bus.LetterBox, progress func(dispatch.ReplayCounts)) *dispatch.Replay {
+	return &dispatch.Replay{
+		Letters: box, Journal: box, Trail: b, Queue: b, Subjects: t.topology().Subjects, Now: t.now, Patience: t.timeout, Progress: progress,
+		Devices: directory.New(b, t.topology().Subjects, directory.Options{Now: t.now}),
+	}
+}
+
+func (t *tool) sayReplay(a replayAnswer) error {
+	if t.json() {
+		return t.emit(a)
+	}
+	back := "came back"
+	if a.DryRun {
+		back = "would come back"
+	}
+	w := t.table("letters", "what became of them")
+	row := func(n int, what string) {
+		if n > 0 {
+			w.AppendRow(table.Row{n, what})
+		}
+	}
+	w.AppendRow(table.Row{a.Replayed, fmt.Sprintf("%s, for %d device(s)", back, a.Devices)})
+	row(a.Split, "of these for some of their devices only; a new letter keeps the others")
+	row(a.AlreadyBack, "had come back in a run that was interrupted; removed")
+	row(a.Expired, "are past their deadline and stay (--include-expired brings them back)")
+	row(a.NoRegistration, "died of a dead token whose device is not registered any more, and stay")
+	row(a.Unreadable, "cannot be read and stay (publisher dead show)")
+	row(a.Failed, "failed and stay")
+	w.Render()
+	return nil
+}
