@@ -1,0 +1,48 @@
+#!/bin/sh
+# The demo conversation, as an IM backend would tell it, by the publisher. It runs as the service "demo" of docker-compose.yml, and on
+# any machine with a publisher and a worker that knows the demo certificates.
+set -eu
+
+# phone USER DEVICE VENDOR LOCALE TOKEN: a phone registers, and its app goes to the background with two unread messages.
+phone() {
+  platform=android voip=
+  case $3 in
+    # Calls to iPhones go through PushKit, which has a certificate and a token of its own.
+    apns) platform=ios voip="--voip-certificate demo-apns-voip --voip-token dd3e0e875b206583cfd0dce9d1d29f93d067430a76dfe1df28d1cb9367d4db70" ;;
+    harmony) platform=harmony ;;
+  esac
+  # shellcheck disable=SC2086  # $voip is several words or none
+  publisher device set --app demo --user "$1" --device "$2" --certificate "demo-$3" --platform "$platform" --locale "$4" --token "$5" $voip
+  publisher presence --app demo --user "$1" --device "$2" --state background --unread 2
+}
+
+# group FROM NICKNAME FLAGS...: a message in the hiking group, to everybody else in it.
+group() {
+  from=$1 nickname=$2
+  shift 2
+  for user in bob carol dan erin frank grace heidi ivan judy; do
+    set -- "$@" --to "$user"
+  done
+  publisher send --app demo --from "$from" --nickname "$nickname" --group g-hiking --group-name '周末爬山 Hiking' \
+    --ext '{"conversationID":"g-hiking"}' "$@"
+}
+
+# A phone of each vendor. The tokens are made up, in the shapes of real ones.
+phone bob   iphone   apns    en-US f592525b2e514094ace3c634e3d9165a7f69b123417d37014c7b419d434affa2
+phone carol pixel    fcm     en-GB 9a1a03867ace8270cd41e2:APA91bOWExYTAzODY3YWNlODI3MGNkNDFlMjBhMWRmYmQwZmRiY2ZiOGQzODRiOGRlNzA0OTYyMDVlNzZhODJlNTdmZTlhMWEwMzg2N2FjZTgyNzBjZDQxZTIwYTFkZmJkMGZkYmNmYj
+phone dan   mate60   huawei  zh-CN NzBlOGNkNTQ5NzczNGU2OGMwNjhkYzVkNDY2NGI1MzNjOWJmZDQ1YzRmMTJhYTM4ZGIzNzFjODk1ZjFjNTZhNTcwZThjZDU0OTc3MzRlNjhjMDY4ZGM1ZDQ2NjRiNTMz
+phone erin  matepad  harmony zh-CN ZTc1Mjk3ODI0MTg0MjVlNzE2NWNkYmQ2MTMzMmMwYWIyOWNmNjM1ZWM2NThlYmFkNTcwYzA5Y2M5MWRhOGNhY2U3NTI5NzgyNDE4NDI1ZTcxNjVjZGJkNjEzMzJjMGFi
+phone frank magic6   honor   zh-CN BAEAAAAAB.ZTI5MWY0MjdkNGM3NzczOWQyOGU3ZjkzNjRmMmZmM2QzNzg5NTE1NzhkZTFkZGU2ODQzMTZiMDgyZGM2M2E4NA
+phone grace xiaomi15 xiaomi  zh-CN m3GivacXq/F7TDx7oy0EXFFY6dX7JC7LdGrwZMUKnfI=
+phone heidi findx7   oppo    zh-CN OPPO_CN_826dc648b14fb0b9c474504cb80661aa
+phone ivan  x100     vivo    zh-CN 81799702034766486688113
+phone judy  meizu21  meizu   zh-CN 32126ac044638fd3e0644c0e143a40c9_meizu
+
+group alice Alice --text '周六八点山门口见？ Saturday at eight? 🏔️'
+group alice Alice --type image
+group bob   Bob   --text 'I bring the tea 🍵'
+group alice Alice --call video
+
+echo
+echo "Four messages went to nine phones. See them: ${PAGE:-http://127.0.0.1:8240/sandbox/}"
+echo "Why somebody was notified: docker compose run --rm demo publisher explain --app demo --user bob"

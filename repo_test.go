@@ -1,0 +1,559 @@
+package hongyan_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hongyan-im/hongyan/internal/registry"
+)
+
+// This file holds the habits of the repository that a test can hold. It reads the files itself: the test cache does not see what a
+// subprocess read, and would answer "ok (cached)" over a broken tree.
+
+const module = "github.com/hongyan-im/hongyan"
+
+type arrow struct {
+	from string // a folder; "*" stands for one that no other line names
+	to   []string
+	why  string
+}
+
+// arrows says which of our packages each package may import, and why no more. Tests and the *test packages may import anything, save
+// where never says otherwise. A package that is in no line is a question of design: add a line, with its why.
+var arrows = []arrow{
+	{".", nil, "an IM backend imports this package, and shall get nothing else with it"},
+	{"cmd/*", []string{"*"}, "a program wires everything together"},
+	{"internal/dispatch", []string{".", "internal/directory", "internal/ratelimit", "internal/vendors"}, "the pipeline knows neither NATS nor any one vendor: it calls small interfaces that it declares"},
+	{"internal/directory", []string{"."}, "what is known of users is read through an interface of two methods"},
+	{"internal/ratelimit", []string{"internal/vendors"}, "limits count classes of vendors, and know nothing of jobs"},
+	{"internal/bus", []string{".", "internal/directory", "internal/dispatch", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
+	{"internal/vendors", []string{"."}, "the frame of all drivers knows the wire types and no driver"},
+	{"internal/vendors/accesstoken", []string{"internal/vendors"}, "one token source serves all vendors"},
+	{"internal/vendors/*", []string{".", "internal/vendors"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
+	{"internal/sandbox", nil, "a fake that shared code with the drivers would share their mistakes"},
+	{"internal/config", []string{"internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
+	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
+	{"internal/bench", []string{".", "internal/bus", "internal/dispatch", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
+	{"internal/reference", []string{"internal/registry", "internal/vendors"}, "the documentation is made from sheets and from sources"},
+	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
+}
+
+// never are imports that not even tests have.
+var never = []struct{ from, to, why string }{
+	{"internal/sandbox", "internal/vendors", "a fake that shared code with the drivers would share their mistakes"},
+	{"internal/vendors", "internal/dispatch", "a driver's tests need no pipeline"},
+	{"internal/vendors", "internal/bus", "a driver's tests need no NATS"},
+}
+
+// natsUsers may import NATS libraries outside tests; with one place that knows NATS, another transport is one package.
+var natsUsers = []string{".", "internal/bus"}
+
+// pureFiles of the pipeline decide, with the time passed in.
+var pureFiles = []string{"plan.go", "compose.go", "verdict.go", "message.go", "breaker.go"}
+
+// longFiles may be longer than a file should be, each for a reason.
+var longFiles = map[string]string{}
+
+const (
+	maxLines     = 500
+	maxTestLines = 700
+)
+
+// source is one Go file.
+type source struct {
+	path, dir string
+	test      bool // a _test.go file, or one of a *test package
+	text      []byte
+	file      *ast.File
+	fset      *token.FileSet
+}
+
+func (s source) line(n ast.Node) string {
+	return s.path + ":" + strconv.Itoa(s.fset.Position(n.Pos()).Line)
+}
+
+// ours are the folders of our packages that a file imports.
+func (s source) ours() []string {
+	var dirs []string
+	for _, i := range s.file.Imports {
+		if p := importPath(i); p == module {
+			dirs = append(dirs, ".")
+		} else if rest, ok := strings.CutPrefix(p, module+"/"); ok {
+			dirs = append(dirs, rest)
+		}
+	}
+	return dirs
+}
+
+func importPath(i *ast.ImportSpec) string {
+	p, _ := strconv.Unquote(i.Path.Value) // the parser took it
+	return p
+}
+
+// calls lists the uses of functions of a package of the standard library.
+func (s source) calls(pkg string, names ...string) []ast.Node {
+	var found []ast.Node
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok && slices.Contains(names, sel.Sel.Name) {
+			if x, ok := sel.X.(*ast.Ident); ok && x.Name == pkg {
+				found = append(found, n)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+func isTestPackage(dir string) bool { return strings.HasSuffix(dir, "test") }
+
+// files lists the repository's files, with slashes.
+var files = sync.OnceValues(func() ([]string, error) {
+	var all []string
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains([]string{".git", "bin", "data", "sandbox-data"}, d.Name()):
+			return filepath.SkipDir
+		case d.Type().IsRegular():
+			all = append(all, filepath.ToSlash(p))
+		}
+		return nil
+	})
+	return all, err
+})
+
+var parsed = sync.OnceValues(func() ([]source, error) {
+	names, err := files()
+	if err != nil {
+		return nil, err
+	}
+	var all []source
+	for _, p := range names {
+		if path.Ext(p) != ".go" || strings.Contains(p, "testdata/") {
+			continue
+		}
+		text, err := os.ReadFile(p)
+		if err != nil {
+			return nil, err
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, p, text, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		dir := path.Dir(p)
+		all = append(all, source{path: p, dir: dir, test: strings.HasSuffix(p, "_test.go") || isTestPackage(dir), text: text, file: file, fset: fset})
+	}
+	return all, nil
+})
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	all, err := parsed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func listed(t *testing.T) []string {
+	t.Helper()
+	all, err := files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// vendorFolders are the folders of the vendors in the registry.
+func vendorFolders() []string {
+	var dirs []string
+	for _, v := range registry.Vendors() {
+		dirs = append(dirs, "internal/vendors/"+v.Sheet().Vendor)
+	}
+	return dirs
+}
+
+// covers says whether a line of the arrows is about a folder.
+func covers(pattern, dir string) bool {
+	if base, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(dir, base)
+	}
+	return pattern == dir
+}
+
+func TestArrows(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		for _, to := range s.ours() {
+			for _, n := range never {
+				if strings.HasPrefix(s.dir, n.from) && strings.HasPrefix(to, n.to) {
+					t.Errorf("%s imports %s: %s", s.path, to, n.why)
+				}
+			}
+			if !s.test && isTestPackage(to) {
+				t.Errorf("%s imports %s, which is for tests", s.path, to)
+			}
+		}
+		if s.test {
+			continue
+		}
+		// An exact line wins over one with a star.
+		i := slices.IndexFunc(arrows, func(a arrow) bool { return a.from == s.dir })
+		if i < 0 {
+			for j, a := range arrows {
+				if covers(a.from, s.dir) {
+					i = j
+				}
+			}
+		}
+		if i < 0 {
+			t.Errorf("%s: package %s stands in no line of the arrows", s.path, s.dir)
+			continue
+		}
+		for _, to := range s.ours() {
+			if !slices.ContainsFunc(arrows[i].to, func(p string) bool { return covers(p, to) }) {
+				t.Errorf("%s must not import %s: %s", s.path, to, arrows[i].why)
+			}
+		}
+	}
+}
+
+func TestNATSStaysInBus(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		for _, i := range s.file.Imports {
+			p := importPath(i)
+			if (strings.HasPrefix(p, "github.com/nats-io/") || strings.HasPrefix(p, "github.com/synadia-io/")) && !s.test && !slices.Contains(natsUsers, s.dir) {
+				t.Errorf("%s imports %s: only %v know NATS", s.path, p, natsUsers)
+			}
+		}
+	}
+}
+
+func TestPackageComments(t *testing.T) {
+	t.Parallel()
+	told := map[string]bool{}
+	for _, s := range sources(t) {
+		if strings.HasSuffix(s.path, "_test.go") {
+			continue
+		}
+		want := "Package " + s.file.Name.Name + " "
+		if s.file.Name.Name == "main" {
+			want = "Command " + path.Base(s.dir) + " "
+		}
+		told[s.dir] = told[s.dir] || strings.HasPrefix(s.file.Doc.Text(), want)
+	}
+	for dir, ok := range told {
+		if !ok {
+			t.Errorf("the package in %s has no comment that begins with its name", dir)
+		}
+	}
+}
+
+// TestExportedComments: what others may use says what it is.
+func TestExportedComments(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if strings.HasSuffix(s.path, "_test.go") || s.file.Name.Name == "main" {
+			continue
+		}
+		above := 0 // the line where a commented function ended; short ones that follow it share its comment
+		for _, d := range s.file.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				shares := above > 0 && s.fset.Position(d.Pos()).Line == above+1
+				if d.Name.IsExported() && d.Doc.Text() == "" && !shares && (d.Recv == nil || receiverExported(d)) && d.Name.Name != "Unwrap" && d.Name.Name != "Error" {
+					t.Errorf("%s: %s has no comment", s.line(d), d.Name.Name)
+				}
+				if above = 0; shares || d.Doc.Text() != "" {
+					above = s.fset.Position(d.End()).Line
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					if ts, ok := spec.(*ast.TypeSpec); ok && ts.Name.IsExported() && ts.Doc.Text() == "" && d.Doc.Text() == "" {
+						t.Errorf("%s: %s has no comment", s.line(ts), ts.Name.Name)
+					}
+				}
+			}
+		}
+	}
+}
+
+func receiverExported(d *ast.FuncDecl) bool {
+	typ := d.Recv.List[0].Type
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
+	}
+	id, ok := typ.(*ast.Ident)
+	return ok && id.IsExported()
+}
+
+func TestPackageNames(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		name := strings.TrimSuffix(s.file.Name.Name, "_test")
+		if regexp.MustCompile(`^(utils?|common|helpers?|base|managers?|misc|shared|types)$`).MatchString(name) || !regexp.MustCompile(`^[a-z][a-z0-9]*$`).MatchString(name) {
+			t.Errorf("%s: package %s is named for nothing that it does", s.path, name)
+		}
+	}
+}
+
+// TestNoHiddenWiring: whatever a program does begins in its main.
+func TestNoHiddenWiring(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
+				t.Errorf("%s: func init; make a constructor and call it", s.line(f))
+			}
+		}
+		for _, i := range s.file.Imports {
+			if i.Name != nil && i.Name.Name == "_" && !s.test && !(importPath(i) == "time/tzdata" && strings.HasPrefix(s.dir, "cmd/")) {
+				t.Errorf("%s: blank import of %s", s.line(i), importPath(i))
+			}
+			if i.Name != nil && i.Name.Name == "." {
+				t.Errorf("%s: import of %s without a name", s.line(i), importPath(i))
+			}
+		}
+	}
+}
+
+// TestNoStateInDrivers: a package-level variable of a driver is a constant that Go has no word for: never assigned, and made of a literal,
+// an error or a regular expression.
+func TestNoStateInDrivers(t *testing.T) {
+	t.Parallel()
+	constant := regexp.MustCompile(`^(regexp\.MustCompile|errors\.New|strings\.NewReplacer|time\.Date)$`)
+	for _, dir := range vendorFolders() {
+		vars := map[string]bool{}
+		for _, s := range sources(t) {
+			if s.dir != dir || s.test {
+				continue
+			}
+			for _, d := range s.file.Decls {
+				gen, ok := d.(*ast.GenDecl)
+				if !ok || gen.Tok != token.VAR {
+					continue
+				}
+				for _, spec := range gen.Specs {
+					v := spec.(*ast.ValueSpec)
+					for i, name := range v.Names {
+						vars[name.Name] = true
+						if len(v.Values) <= i {
+							t.Errorf("%s: variable %s of a driver has no value, so something sets it", s.line(name), name.Name)
+							continue
+						}
+						if call, ok := v.Values[i].(*ast.CallExpr); ok && name.Name != "_" {
+							if fun, ok := call.Fun.(*ast.SelectorExpr); !ok || !constant.MatchString(selector(fun)) {
+								t.Errorf("%s: variable %s of a driver is made by a call; keep it in the driver", s.line(name), name.Name)
+							}
+						}
+					}
+				}
+			}
+		}
+		for _, s := range sources(t) {
+			if s.dir != dir || s.test {
+				continue
+			}
+			ast.Inspect(s.file, func(n ast.Node) bool {
+				var changed []ast.Expr
+				switch n := n.(type) {
+				case *ast.AssignStmt:
+					if n.Tok != token.DEFINE {
+						changed = n.Lhs
+					}
+				case *ast.IncDecStmt:
+					changed = []ast.Expr{n.X}
+				}
+				for _, e := range changed {
+					id := root(e)
+					if id != nil && vars[id.Name] {
+						t.Errorf("%s: %s, a variable of a driver's package, is changed (or a local variable hides it)", s.line(n), id.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+func selector(s *ast.SelectorExpr) string {
+	if x, ok := s.X.(*ast.Ident); ok {
+		return x.Name + "." + s.Sel.Name
+	}
+	return s.Sel.Name
+}
+
+// root is the variable that an expression such as a.b[c] changes.
+func root(e ast.Expr) *ast.Ident {
+	for {
+		switch x := e.(type) {
+		case *ast.Ident:
+			return x
+		case *ast.SelectorExpr:
+			e = x.X
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.StarExpr:
+			e = x.X
+		case *ast.ParenExpr:
+			e = x.X
+		default:
+			return nil
+		}
+	}
+}
+
+// TestTime: what waits, waits in the queue; what decides is told the time.
+func TestTime(t *testing.T) {
+	t.Parallel()
+	drivers := vendorFolders()
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		for _, n := range s.calls("time", "Sleep") {
+			t.Errorf("%s: time.Sleep; wait for a timer and the context", s.line(n))
+		}
+		pure := s.dir == "internal/dispatch" && slices.Contains(pureFiles, path.Base(s.path))
+		if pure || slices.Contains(drivers, s.dir) {
+			for _, n := range s.calls("time", "Now", "Since", "Until") {
+				t.Errorf("%s reads the clock; the time is passed in", s.line(n))
+			}
+		}
+	}
+	for _, name := range pureFiles {
+		if _, err := os.Stat("internal/dispatch/" + name); err != nil {
+			t.Errorf("a file that must be pure is gone, correct the list: %v", err)
+		}
+	}
+}
+
+// TestDriversAreSilent: only the pipeline logs attempts, one line each.
+func TestDriversAreSilent(t *testing.T) {
+	t.Parallel()
+	drivers := vendorFolders()
+	for _, s := range sources(t) {
+		if s.test || !slices.Contains(drivers, s.dir) {
+			continue
+		}
+		for _, i := range s.file.Imports {
+			if p := importPath(i); p == "log" || p == "log/slog" {
+				t.Errorf("%s: a driver imports %s", s.path, p)
+			}
+		}
+		for _, n := range s.calls("fmt", "Print", "Printf", "Println") {
+			t.Errorf("%s: a driver prints", s.line(n))
+		}
+	}
+}
+
+// TestVendorLists: a list of vendors that cannot be the registry's, because its program must not link every driver, is complete.
+func TestVendorLists(t *testing.T) {
+	t.Parallel()
+	var all []string
+	for _, v := range registry.Vendors() {
+		all = append(all, strconv.Quote(v.Sheet().Vendor))
+	}
+	for _, s := range sources(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			list, ok := n.(*ast.CompositeLit)
+			if !ok {
+				return true
+			}
+			var named []string
+			for _, e := range list.Elts {
+				if pair, ok := e.(*ast.KeyValueExpr); ok {
+					e = pair.Key
+				}
+				if lit, ok := e.(*ast.BasicLit); ok && slices.Contains(all, lit.Value) {
+					named = append(named, lit.Value)
+				}
+			}
+			// A list of a few is meant to be one of a few.
+			if len(named) >= len(all)-2 && len(named) < len(all) {
+				for _, v := range all {
+					if !slices.Contains(named, v) {
+						t.Errorf("%s: vendor %s is missing in this list", s.line(n), v)
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+// TestVendorsAreComplete: each vendor has a folder with a sheet, a strict fake, golden requests, and runs the conformance suite; and
+// nothing else names the vendors.
+func TestVendorsAreComplete(t *testing.T) {
+	t.Parallel()
+	folders := vendorFolders()
+	for _, dir := range folders {
+		vendor := path.Base(dir)
+		runs, fake := false, false
+		for _, s := range sources(t) {
+			switch {
+			case s.dir == dir && s.test:
+				runs = runs || len(s.calls("vendortest", "Run")) > 0 && strings.Contains(string(s.text), "func TestConformance(")
+			case s.path == "internal/sandbox/server.go":
+				fake = strings.Contains(string(s.text), strconv.Quote(vendor))
+			}
+		}
+		if !runs {
+			t.Errorf("no TestConformance in %s calls vendortest.Run; make golden wants that name", dir)
+		}
+		if !fake {
+			t.Errorf("the sandbox has no fake of %s", vendor)
+		}
+		if golden, err := filepath.Glob(filepath.Join(filepath.FromSlash(dir), "testdata", "*.http")); err != nil || len(golden) < 5 {
+			t.Errorf("%s has %d golden requests", dir, len(golden))
+		}
+	}
+	for _, s := range sources(t) {
+		if s.test || path.Dir(s.dir) != "internal/vendors" {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "Sheet" && !slices.Contains(folders, s.dir) {
+				t.Errorf("%s has a sheet and is not in the registry", s.dir)
+			}
+		}
+	}
+	for _, s := range sources(t) {
+		if s.test || s.dir == "internal/registry" {
+			continue
+		}
+		for _, to := range s.ours() {
+			if slices.Contains(folders, to) {
+				t.Errorf("%s imports %s: the registry is the one list of vendors, use it", s.path, to)
+			}
+		}
+	}
+}
+
+func TestFileSizes(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		limit := maxLines
+		if strings.HasSuffix(s.path, "_test.go") {
+			limit = maxTestLines
+		}
+		if n := strings.Count(string(s.text), "\n"); n > limit && longFiles[s.path] == "" {
+			t.Errorf("%s has %d lines, more than %d: it holds more than one idea", s.path, n, limit)
+		}
+	}
+}
