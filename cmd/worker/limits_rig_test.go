@@ -88,9 +88,8 @@ func (r *rig) until(limit time.Duration, what string, holds func() bool) {
 	}
 }
 
-// flood sends messages to users u0 to u<users-1>, one each, with the lifetime that ttl gives; they are called m-0 to m-<n-1>. It calls
-// each of between after every 500.
-func (r *rig) flood(n, users int, ttl func(i int) int, between ...func()) {
+// flood sends messages to users u0 to u<users-1>, one each, with the lifetime that ttl gives; they are called m-0 to m-<n-1>.
+func (r *rig) flood(n, users int, ttl func(i int) int) {
 	r.t.Helper()
 	for first := 0; first < n; first += 500 {
 		var some []hongyan.Message
@@ -100,9 +99,6 @@ func (r *rig) flood(n, users int, ttl func(i int) int, between ...func()) {
 			some = append(some, m)
 		}
 		r.send(some...)
-		for _, f := range between {
-			f()
-		}
 	}
 }
 
