@@ -90,12 +90,19 @@ func (b *Bus) LimitStore() *LimitStore { return &LimitStore{Notes: b.Notes("limi
 func (s *LimitStore) counter(key string) string { return s.bus.topology.prefix() + ".count." + key }
 
 // Add adds delta to a counter and returns its value right after. It is sent once: an answer that is lost leaves the outcome unknown.
-func (s *LimitStore) Add(ctx context.Context, key string, delta int64) (int64, error) {
+// The stream knows an id for its deduplication window, and answers a repeated one without a value.
+func (s *LimitStore) Add(ctx context.Context, key string, delta int64, id string) (int64, error) {
 	m := &nats.Msg{Subject: s.counter(key), Header: nats.Header{"Nats-Incr": []string{fmt.Sprintf("%+d", delta)}}}
+	if id != "" {
+		m.Header.Set(jetstream.MsgIDHeader, id)
+	}
 	// Only "no responders" is tried again by the library, and then nothing was done.
 	ack, err := s.bus.js.PublishMsg(ctx, m)
 	if err != nil {
 		return 0, storeError("count", err)
+	}
+	if ack.Duplicate {
+		return 0, fmt.Errorf("count: %w", ratelimit.ErrRepeated)
 	}
 	value, ok := new(big.Int).SetString(ack.Value, 10)
 	if !ok || !value.IsInt64() {

@@ -139,7 +139,7 @@ func TestTooFast(t *testing.T) {
 	if got := p.speed(p.a, 3*time.Second); !near(got, 500) {
 		t.Fatalf("one of two workers sends %v a second, want 500", got)
 	}
-	g1, g2 := take(t, p.a, request(10, p.now.Add(time.Second))), take(t, p.a, request(10, p.now.Add(time.Second)))
+	g1, g2 := take(t, p.a, request(40, p.now.Add(time.Second))), take(t, p.a, request(10, p.now.Add(time.Second)))
 	p.now = p.now.Add(time.Second)
 	p.a.Settle(g1, ratelimit.Outcome{RateLimited: g1.Devices, Now: p.now})
 	p.a.Settle(g2, ratelimit.Outcome{RateLimited: g2.Devices, Now: p.now}) // of before the cut: no news

@@ -57,7 +57,7 @@ func (l *Limiter) TakeDevices(ctx context.Context, r DeviceRequest) ([]bool, err
 	for i, device := range r.Devices {
 		group.Go(func() error {
 			for _, d := range days {
-				value, err := l.store.Add(ctx, c.deviceKey(device, d), 1)
+				value, err := l.store.Add(ctx, c.deviceKey(device, d), 1, "")
 				if err != nil {
 					return err
 				}
@@ -108,7 +108,7 @@ func (l *Limiter) ReturnDevices(ctx context.Context, r DeviceRequest) error {
 func (l *Limiter) returnDevice(ctx context.Context, c *class, device string, days []string) error {
 	var failed []error
 	for _, d := range days {
-		if _, err := l.store.Add(ctx, c.deviceKey(device, d), -1); err != nil {
+		if _, err := l.store.Add(ctx, c.deviceKey(device, d), -1, ""); err != nil {
 			failed = append(failed, err)
 		}
 	}

@@ -14,13 +14,15 @@
 //
 // A quota is a counter per certificate, class and vendor's day. A worker adds a block to it and may then send that many; where the
 // answer is above the limit, the part above is given back. The sum of all that is granted can therefore never exceed the limit,
-// whatever the interleaving: the counter is only ever too high, never too low. An addition whose outcome is unknown counts as taken
-// and is not spent; a subtraction whose outcome is unknown is never repeated. A crash loses what the worker held, no more.
+// whatever the interleaving: the counter is only ever too high, never too low. A change of the counter whose outcome is unknown counts as
+// taken and is not spent; the worker asks again with the same id, which the store carries out once, until it knows, for a minute at
+// most. So a crash loses what the worker held, and a store that is away costs something only when it stays away for longer than that.
 //
 // Blocks follow a worker's own pace (about a second of it), are at most 1/128 of the limit, and shrink as the limit comes near, down to
-// single units. What a worker does not use within two seconds goes back to the counter. A worker that finds nothing left
-// does not call the quota spent at once: it looks again for a while ([Options.Drain]) so that what idle workers return is used. Only
-// then [vendors.QuotaSpent] is said. So with no crash, and as long as somebody wants to send, exactly the limit is used.
+// single units. The next one is asked for when half of the last is spent, so that nobody waits for it. What a worker does not use within
+// two seconds goes back to the counter. A worker that finds nothing left does not call the quota spent at once: it looks again for a
+// while ([Options.Drain]) so that what idle workers return is used. Only then [vendors.QuotaSpent] is said. So with no crash, and as
+// long as somebody wants to send, exactly the limit is used.
 //
 // # The day, and clocks that differ
 //
@@ -35,10 +37,10 @@
 // The rate of a certificate is divided among the live workers. Each worker keeps a lease with its claim, a fraction of every rate, on
 // the [Board]. A claim is lowered at once when a worker is seen to have joined. It is raised in two steps: published first, used
 // only when a look at the board one beat later shows that all claims together are at most one. So the shares in use never add up to
-// more than the whole, also while workers join, leave and die, as long as a worker that cannot see the board is not outlived by
-// its lease while the others can; a worker without the board keeps its share and does not raise it. The local bucket (golang.org/x/time/rate) starts
-// empty and holds [Options.Burst] of the worker's share, so in any second all workers together send at most the rate and one
-// burst: 110 % of a second's worth, or one call per worker where that is more.
+// more than the whole, also while workers join, leave, die, are late or lose the store: who could not renew the lease before it may
+// have ended does not use the share any more, and begins anew. The local bucket (golang.org/x/time/rate) starts empty and holds
+// [Options.Burst] of the worker's share, so in any second all workers together send at most the rate and one burst: 110 % of a second's
+// worth, or one call per worker where that is more.
 //
 // A share that lies idle is lost, so nobody should take on more work than its share can do: [Limiter.Pace] says how much that is.
 //

@@ -8,5 +8,5 @@ import (
 // Beat does at once what Run does each beat.
 func (l *Limiter) Beat(ctx context.Context, now time.Time) {
 	l.beat(ctx, now)
-	l.tidy(ctx)
+	l.tidy(ctx, now)
 }

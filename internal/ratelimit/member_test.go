@@ -6,108 +6,144 @@ import (
 	"time"
 )
 
-// TestSharesNeverAddUpToMoreThanOne: workers that look, use and publish in any interleaving, join, leave and die, with looks and
-// publications that fail.
+// TestSharesNeverAddUpToMoreThanOne: workers that look, publish, hear of it and use in any interleaving, join, leave and die, are late by
+// more than their lease, with looks and publications that fail in every way.
 func TestSharesNeverAddUpToMoreThanOne(t *testing.T) {
 	t.Parallel()
-	const beat = time.Second
+	const beat, ttl = time.Second, 5 * time.Second
+	type note struct {
+		claim float64
+		ends  time.Time
+	}
 	type worker struct {
 		claim   claim
 		publish float64
-		stage   int // 0: look next, 1: publish next
-		hold    int // beats without growth
+		began   time.Time // of the publication under way
+		stage   int       // what comes next: look, publish, hear of it
+		asleep  time.Time // does nothing before
 	}
-	grown := 0
+	full, overslept := 0, 0
 	for seed := range uint64(500) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
-		board := map[*worker]float64{}
+		board := map[*worker]note{}
 		var live []*worker
 		now := time.Unix(0, 0)
-		check := func() {
-			sum := 0.0
-			for _, w := range live {
-				sum += w.claim.share
-			}
-			if sum > 1+10*epsilon {
-				t.Fatalf("seed %d: the shares in use add up to %v", seed, sum)
-			}
-			if len(live) > 0 && sum > 1-10*epsilon {
-				grown++
-			}
-		}
-		for range 400 {
+		for range 600 {
 			switch p := rnd.IntN(100); {
 			case p < 4 && len(live) < 8:
 				live = append(live, &worker{})
-			case p < 6 && len(live) > 0: // a crash, or a leave: it sends no more, and its note goes later
+			case p < 6 && len(live) > 0: // a crash, or a leave
 				i := rnd.IntN(len(live))
 				w := live[i]
 				live = append(live[:i:i], live[i+1:]...)
 				if rnd.IntN(2) == 0 {
 					delete(board, w)
 				}
-			case p < 8: // the notes of the dead end
-				for w := range board {
-					alive := false
-					for _, l := range live {
-						alive = alive || l == w
-					}
-					if !alive {
-						delete(board, w)
-					}
-				}
 			case len(live) > 0:
 				w := live[rnd.IntN(len(live))]
+				if now.Before(w.asleep) {
+					break
+				}
+				if rnd.IntN(50) == 0 {
+					w.asleep = now.Add(time.Duration(rnd.Int64N(int64(2 * ttl))))
+				}
 				switch w.stage {
 				case 0:
 					if rnd.IntN(10) == 0 { // the look failed
-						w.hold = 3
-						continue
+						break
 					}
 					var others []float64
-					for o, c := range board {
-						if o != w {
-							others = append(others, c)
+					for o, n := range board {
+						if o != w && now.Before(n.ends) {
+							others = append(others, n.claim)
 						}
 					}
-					w.hold--
-					w.publish = w.claim.step(others, now, beat/2, w.hold > 0)
+					if w.claim.lapsed(now) {
+						overslept++
+					}
+					w.publish, w.began = w.claim.step(others, now, beat/2), now
 					w.stage = 1
 				case 1:
-					w.stage = 0
-					if rnd.IntN(10) > 0 { // else it failed, one way or the other
-						w.claim.published(now)
-						board[w] = w.publish
-					} else if rnd.IntN(2) == 0 {
-						board[w] = w.publish
+					w.stage = 2
+					if rnd.IntN(20) == 0 { // it is lost on the way
+						w.stage = 0
+						break
 					}
+					board[w] = note{w.publish, now.Add(ttl)}
+					if rnd.IntN(20) == 0 { // its answer is
+						w.stage = 0
+					}
+				case 2:
+					w.claim.renewed(w.began, now, ttl)
+					w.stage = 0
 				}
-				now = now.Add(time.Duration(rnd.Int64N(int64(beat))))
 			}
-			check()
+			now = now.Add(time.Duration(rnd.Int64N(int64(beat / 4))))
+			sum := 0.0
+			for _, w := range live {
+				if !w.claim.lapsed(now) {
+					sum += w.claim.share
+				}
+			}
+			if sum > 1+10*epsilon {
+				t.Fatalf("seed %d: the shares in use add up to %v", seed, sum)
+			}
+			if len(live) > 0 && sum > 1-10*epsilon {
+				full++
+			}
 		}
 	}
-	if grown < 1000 {
-		t.Errorf("the whole rate was in use %d times only: the test does not test enough", grown)
+	if full < 10_000 || overslept < 1000 {
+		t.Errorf("the whole rate was in use %d times, and a lease lapsed %d times: the test does not test enough", full, overslept)
 	}
 }
 
 func TestClaimAlone(t *testing.T) {
 	t.Parallel()
+	const lag, ttl = time.Second / 2, 5 * time.Second
 	var c claim
 	now := time.Unix(0, 0)
-	if got := c.step(nil, now, time.Second/2, false); got != 1 || c.share != 0 {
+	at := func(beats float64) time.Time { return now.Add(time.Duration(beats * float64(time.Second))) }
+	if got := c.step(nil, now, lag); got != 1 || c.share != 0 {
 		t.Fatalf("first beat: publishes %v, uses %v; want 1, 0", got, c.share)
 	}
-	c.published(now)
+	c.renewed(now, now, ttl)
 	// A look too soon after the publication may miss what others published meanwhile.
-	if c.step(nil, now.Add(time.Second/4), time.Second/2, false); c.share != 0 {
+	if c.step(nil, at(0.25), lag); c.share != 0 {
 		t.Errorf("a look after a quarter of a beat: uses %v, want 0", c.share)
 	}
-	if c.step(nil, now.Add(time.Second), time.Second/2, false); c.share != 1 {
+	if c.step(nil, at(1), lag); c.share != 1 {
 		t.Errorf("second beat: uses %v, want 1", c.share)
 	}
-	if got := c.step([]float64{0}, now.Add(2*time.Second), time.Second/2, true); got != 0.5 || c.share != 0.5 {
-		t.Errorf("another joined: publishes %v, uses %v; want a half at once, even while nothing may grow", got, c.share)
+	c.renewed(at(1), at(1), ttl)
+	if got := c.step([]float64{0}, at(2), lag); got != 0.5 || c.share != 0.5 {
+		t.Errorf("another joined: publishes %v, uses %v; want a half at once", got, c.share)
+	}
+}
+
+// A worker that comes back after its lease begins anew, whether it finds out before it looks or only when it is on the board again.
+func TestClaimLapses(t *testing.T) {
+	t.Parallel()
+	const lag, ttl = time.Second / 2, 5 * time.Second
+	now := time.Unix(0, 0)
+	whole := func() claim { return claim{share: 1, until: now.Add(ttl)} }
+	if c := whole(); c.lapsed(now.Add(ttl-1)) || !c.lapsed(now.Add(ttl)) {
+		t.Error("a lease must be used until its end, and no longer")
+	}
+	c := whole()
+	if got := c.step(nil, now.Add(ttl), lag); got != 1 || c.share != 0 {
+		t.Errorf("a look after the lease: publishes %v, uses %v; want 1, 0", got, c.share)
+	}
+	c = whole()
+	c.step(nil, now.Add(ttl-1), lag)
+	c.renewed(now.Add(ttl-1), now.Add(ttl), ttl)
+	if c.share != 0 || c.lapsed(now.Add(ttl+1)) {
+		t.Errorf("a renewal that is heard of after the lease: uses %v of a new lease, want 0", c.share)
+	}
+	c = whole()
+	c.step(nil, now.Add(ttl-2), lag)
+	c.renewed(now.Add(ttl-2), now.Add(ttl-1), ttl)
+	if c.share != 1 || c.lapsed(now.Add(2*ttl-3)) || !c.lapsed(now.Add(2*ttl-2)) {
+		t.Errorf("a renewal in time: uses %v, want 1 for as long as the lease from when it was asked for", c.share)
 	}
 }

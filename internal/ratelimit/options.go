@@ -52,7 +52,8 @@ type Options struct {
 	Guard time.Duration
 	// Beat is how often the worker renews its lease and looks at the board. Default 1s. At least twice a board's lag.
 	Beat time.Duration
-	// MemberTTL is how long a worker's lease outlives its last renewal. Default 5 beats, at least 2s.
+	// MemberTTL is how long a worker's lease outlives its last renewal. The worker itself takes its share of the rates for over half a
+	// beat earlier. Default 5 beats, at least 2s.
 	MemberTTL time.Duration
 	// Burst is how much of its rate a worker may save up. Default 100ms.
 	Burst time.Duration
@@ -105,7 +106,7 @@ func newCertificate(c Certificate, opts Options) (*certificate, error) {
 	}
 	cert := &certificate{config: c, zone: zone, band: band{guard: opts.Guard, call: c.Timeout}, throttle: newThrottle(c.Rate, opts.Burst)}
 	if opts.Alone {
-		cert.throttle.setShare(1, opts.Now())
+		cert.throttle.setShare(1, time.Time{}, opts.Now())
 	}
 	classes := map[string]*class{}
 	for _, vc := range c.Classes {

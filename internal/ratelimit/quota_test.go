@@ -139,7 +139,7 @@ func TestUrgentReserve(t *testing.T) {
 	}
 }
 
-// TestQuotaWithoutStore: what is leased goes on, no more is taken, and a lost answer costs a block, not the limit.
+// TestQuotaWithoutStore: what is leased goes on, no more is taken, and a lost answer costs nothing once the store can say what became of it.
 func TestQuotaWithoutStore(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []ratelimittest.Fault{ratelimittest.NotDone, ratelimittest.LostRequest, ratelimittest.LostAnswer} {
@@ -164,12 +164,16 @@ func TestQuotaWithoutStore(t *testing.T) {
 				l.Settle(g, counted(g.Devices, at))
 				sent += g.Devices
 			}
-			want := 100
+			known := 100
 			if fault == ratelimittest.LostAnswer {
-				want -= 10 // the block that nobody knows of: what the second 10 of the 20 asked for
+				known -= 10 // the block that nobody knows of: what the second 10 of the 20 asked for
 			}
-			if sent != want {
-				t.Errorf("after the store came back %d were granted in all, want %d", sent, want)
+			if sent != known {
+				t.Errorf("after the store came back %d were granted in all, want %d", sent, known)
+			}
+			l.Beat(t.Context(), noon.Add(20*time.Second))
+			if sent += take(t, l, request(20, noon.Add(20*time.Second))).Devices; sent != 100 {
+				t.Errorf("after it was asked again %d were granted in all, want 100", sent)
 			}
 		})
 	}
@@ -323,7 +327,8 @@ func TestIdleLeaseComesBack(t *testing.T) {
 	}
 }
 
-// TestIdleReturnLost: units whose return got no answer may be with somebody else already; this worker must not spend them.
+// TestIdleReturnLost: units whose return got no answer may be with somebody else already; this worker must not spend them. Once the store
+// can say what became of it, everybody can.
 func TestIdleReturnLost(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []ratelimittest.Fault{ratelimittest.NotDone, ratelimittest.LostRequest, ratelimittest.LostAnswer} {
@@ -355,6 +360,42 @@ func TestIdleReturnLost(t *testing.T) {
 		if sent != want {
 			t.Errorf("fault %d: %d were granted, want %d of 100", fault, sent, want)
 		}
+		a.Beat(t.Context(), now)
+		if sent += take(t, b, request(100, now.Add(time.Second))).Devices; sent != 100 {
+			t.Errorf("fault %d: after it was asked again %d were granted, want 100", fault, sent)
+		}
+	}
+}
+
+// TestAskedAgainInVain: what had no answer for a minute is lost for the day, since the store may have forgotten whether it did it; a
+// note says so. It is not asked for again.
+func TestAskedAgainInVain(t *testing.T) {
+	t.Parallel()
+	fault := ratelimittest.None
+	store := &ratelimittest.Store{Fault: func(c ratelimittest.Call) ratelimittest.Fault {
+		if c.Op == "add" {
+			return fault
+		}
+		return ratelimittest.None
+	}}
+	l := limiter(t, store, certificates(quota(100)))
+	fault = ratelimittest.LostAnswer
+	take(t, l, request(30, noon))
+	for i := range 13 { // more than a minute
+		l.Beat(t.Context(), noon.Add(time.Duration(i)*5*time.Second))
+	}
+	fault = ratelimittest.None
+	now := noon.Add(2 * time.Minute)
+	l.Beat(t.Context(), now)
+	if g := take(t, l, request(100, now)); g.Devices != 70 {
+		t.Errorf("%d were granted, want the 70 that are sure", g.Devices)
+	}
+	snapshot, err := l.Snapshot(t.Context(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := snapshot.Certificates[0].Classes[0].Normal; p.Lost != 30 {
+		t.Errorf("the operator's view shows %+v, want 30 lost", p)
 	}
 }
 
@@ -363,7 +404,7 @@ func TestMidnightReturnsWhatOneDayLacks(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 23, 23, 59, 55, 0, shanghai)
 	store := &ratelimittest.Store{}
-	if _, err := store.Add(t.Context(), "quota.c.private.normal.20261124", 95); err != nil {
+	if _, err := store.Add(t.Context(), "quota.c.private.normal.20261124", 95, ""); err != nil {
 		t.Fatal(err)
 	}
 	l := limiter(t, store, certificates(quota(100)))

@@ -171,8 +171,8 @@ func TestRateAmongWorkers(t *testing.T) {
 	}
 }
 
-// TestRateWithoutStore: workers that lose the store keep their shares; when it comes back with every lease forgotten, and some find it
-// later than others, nobody takes the whole.
+// TestRateWithoutStore: workers that lose the store use their shares until their leases end, and no longer; when it comes back, some
+// find it later than others, nobody takes more than is free, and soon the whole rate is used again.
 func TestRateWithoutStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -191,14 +191,32 @@ func TestRateWithoutStore(t *testing.T) {
 		}
 		from := time.Now()
 		time.Sleep(30 * time.Second)
-		if got := v.between(from, time.Now()); got < 30*475 {
-			t.Errorf("without the store %d in 30 s, want about 15000", got)
+		if got := v.between(from, from.Add(3*time.Second)); got < 3*475 {
+			t.Errorf("without the store %d in the first 3 s, want about 1500", got)
+		}
+		if got := v.between(from.Add(5*time.Second), time.Now()); got > 0 {
+			t.Errorf("%d after the leases' end", got)
 		}
 		for i := range cut {
 			cut[i].Store(false)
 			time.Sleep(1100 * time.Millisecond)
 		}
-		time.Sleep(20 * time.Second)
+		time.Sleep(5 * time.Second)
+		from = time.Now()
+		time.Sleep(10 * time.Second)
+		if got := v.between(from, time.Now()); got < 10*475 {
+			t.Errorf("5 s after the store came back %d in 10 s, want about 5000", got)
+		}
+		// One is away while the others go on: they take its share when it does not use it any more.
+		cut[0].Store(true)
+		time.Sleep(15 * time.Second)
+		from = time.Now()
+		time.Sleep(10 * time.Second)
+		if got := v.between(from, time.Now()); got < 10*475 {
+			t.Errorf("without one worker %d in 10 s, want about 5000", got)
+		}
+		cut[0].Store(false)
+		time.Sleep(10 * time.Second)
 		for _, s := range live {
 			s.leave(t)
 		}

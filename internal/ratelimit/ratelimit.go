@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -103,12 +104,14 @@ type Limiter struct {
 	done    chan struct{} // closed by Close
 	runs    sync.WaitGroup
 	wake    chan struct{}
+	refills chan refill
+	ids     string // begins the ids of this limiter's additions
+	serial  atomic.Uint64
 
 	mu     sync.Mutex
 	outbox map[string]post   // notes to publish
 	board  map[string]string // the board as last seen
 	claim  claim
-	hold   time.Time // no share grows before
 	since  time.Time // when Run began
 }
 
@@ -117,6 +120,7 @@ func New(store Store, opts Options) (*Limiter, error) {
 	defaults(&opts)
 	l := &Limiter{
 		store: store, opts: opts, log: opts.Logger, certs: map[string]*certificate{}, done: make(chan struct{}), wake: make(chan struct{}, 1),
+		refills: make(chan refill, 64), ids: rand.Text() + "-",
 		outbox: map[string]post{}, board: map[string]string{},
 	}
 	l.members.Store(1)
@@ -251,8 +255,8 @@ func (l *Limiter) Settle(g Grant, o Outcome) {
 		return
 	}
 	c, t := g.class, g.class.cert.throttle
-	if o.RateLimited > 0 || !t.open.Load() {
-		note, ttl := t.learn(g.at, o.Now, max(1, g.Devices), o.RateLimited, o.RetryAfter, l.opts.Member)
+	if o.RateLimited > 0 {
+		note, ttl := t.learn(g.at, o.Now, o.RateLimited, o.RetryAfter, l.opts.Member)
 		if note != nil {
 			l.post(key(slowNote, c.cert.config.ID), note, ttl)
 			l.log.Warn("vendor says too fast", "certificate", c.cert.config.ID, "retry_after", o.RetryAfter)

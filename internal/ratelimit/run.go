@@ -35,7 +35,19 @@ func (l *Limiter) Run(ctx context.Context) error {
 	defer cancel()
 	var loops sync.WaitGroup
 	loops.Go(func() { // apart from the beat, which must not be late
-		l.every(ctx, nil, func() { l.tidy(ctx) })
+		l.every(ctx, nil, func() { l.tidy(ctx, l.opts.Now()) })
+	})
+	loops.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-l.done:
+				return
+			case r := <-l.refills:
+				l.refill(ctx, r)
+			}
+		}
 	})
 	l.beat(ctx, l.opts.Now())
 	l.every(ctx, l.wake, func() { l.beat(ctx, l.opts.Now()) })
@@ -75,8 +87,9 @@ func (l *Limiter) Close(ctx context.Context) error {
 	l.runs.Wait()
 	var failed []error
 	failed = append(failed, l.flush(ctx))
+	now := l.opts.Now()
 	for c := range l.allClasses() {
-		failed = append(failed, l.returnIdle(ctx, c, true))
+		failed = append(failed, l.resolve(ctx, c, now), l.returnIdle(ctx, c, true, now))
 	}
 	if !l.opts.Alone {
 		failed = append(failed, l.store.Remove(ctx, key(memberNote, l.opts.Member)))
@@ -97,11 +110,14 @@ func (l *Limiter) allClasses() func(yield func(*class) bool) {
 	}
 }
 
-// tidy returns what is leased without need. A failure is tried again at the next beat where that is safe.
-func (l *Limiter) tidy(ctx context.Context) {
+// tidy asks again about what had no answer, and returns what is leased without need. A failure is tried again at the next beat.
+func (l *Limiter) tidy(ctx context.Context, now time.Time) {
 	for c := range l.allClasses() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.opts.StoreTimeout)
-		err := l.returnIdle(ctx, c, false)
+		err := l.resolve(ctx, c, now)
+		if err == nil {
+			err = l.returnIdle(ctx, c, false, now)
+		}
 		cancel()
 		if err != nil {
 			l.storeFailed(err)
@@ -119,7 +135,7 @@ func (l *Limiter) beat(ctx context.Context, now time.Time) {
 		notes, err = l.store.List(ctx)
 	}
 	if err != nil {
-		l.missed(err, now)
+		l.storeFailed(err)
 		l.share(now)
 		return
 	}
@@ -131,13 +147,16 @@ func (l *Limiter) beat(ctx context.Context, now time.Time) {
 	}
 	publish := l.step(notes, now)
 	l.share(now) // first: a claim that is lowered on the board must not be in use any more
+	began := l.opts.Now()
 	if err := l.renew(ctx, publish); err != nil {
-		l.missed(err, now)
+		l.storeFailed(err)
 		return
 	}
+	now = l.opts.Now()
 	l.mu.Lock()
-	l.claim.published(l.opts.Now())
+	l.claim.renewed(began, now, l.opts.MemberTTL-l.lag())
 	l.mu.Unlock()
+	l.share(now)
 	l.storeWell()
 }
 
@@ -158,19 +177,22 @@ func (l *Limiter) step(notes []Note, now time.Time) (publish float64) {
 	l.members.Store(int64(len(others) + 1))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.claim.step(others, now, l.opts.Beat/2, now.Before(l.hold))
+	return l.claim.step(others, now, l.lag())
 }
+
+// lag is how old a look at the board may be.
+func (l *Limiter) lag() time.Duration { return l.opts.Beat / 2 }
 
 // share hands the share to every certificate's bucket.
 func (l *Limiter) share(now time.Time) {
 	l.mu.Lock()
-	share := l.claim.share
+	share, until := l.claim.share, l.claim.until
 	l.mu.Unlock()
 	if l.opts.Alone {
 		share = 1
 	}
 	for _, cert := range l.certs {
-		cert.throttle.setShare(share, now)
+		cert.throttle.setShare(share, until, now)
 	}
 }
 
@@ -186,8 +208,8 @@ func (l *Limiter) renew(ctx context.Context, claim float64) error {
 				if p.held > 0 && len(m.Held) < maxHeld {
 					m.Held[p.key] = p.held
 				}
-				if p.lost > 0 && len(m.Lost) < maxHeld {
-					m.Lost[p.key] = p.lost
+				if n := p.missing(); n > 0 && len(m.Lost) < maxHeld {
+					m.Lost[p.key] = n
 				}
 			}
 		}
@@ -198,14 +220,6 @@ func (l *Limiter) renew(ctx context.Context, claim float64) error {
 		return err
 	}
 	return l.store.Put(ctx, key(memberNote, l.opts.Member), value, l.opts.MemberTTL)
-}
-
-// missed is a beat without the board: the share stays, and does not grow before every other worker's lease was renewed or is over.
-func (l *Limiter) missed(err error, now time.Time) {
-	l.mu.Lock()
-	l.hold = now.Add(l.opts.MemberTTL)
-	l.mu.Unlock()
-	l.storeFailed(err)
 }
 
 func (l *Limiter) storeFailed(err error) {

@@ -11,12 +11,17 @@ import (
 // error leaves the outcome unknown.
 var ErrNotDone = errors.New("the store did not do it")
 
+// ErrRepeated is wrapped by the error of an addition whose id was carried out before; it is not carried out again.
+var ErrRepeated = errors.New("the store did it before")
+
 // Counters are numbers that all workers share. A key is one or more tokens of [A-Za-z0-9_-], joined by dots, 250 bytes at most; it
 // ends with a day, yyyymmdd, and a counter must be kept for at least 72 hours after its last change.
 type Counters interface {
-	// Add adds delta, which may be negative, to the counter, and returns its value right after that. A counter that was never
-	// added to is 0. It must apply delta at most once, and must return an error when it cannot tell the value right after.
-	Add(ctx context.Context, key string, delta int64) (int64, error)
+	// Add adds delta, which may be negative or 0, to the counter, and returns its value right after that. A counter that was never
+	// added to is 0. It must apply delta at most once, and must return an error when it cannot tell the value right after. An id, where
+	// it is not empty, lets the caller ask again after an answer that was lost: an id that was carried out in the last two minutes,
+	// on any counter, gives ErrRepeated.
+	Add(ctx context.Context, key string, delta int64, id string) (int64, error)
 	// Load returns the counters' values, in order. They may lag behind; they are only ever a hint.
 	Load(ctx context.Context, keys ...string) ([]int64, error)
 }

@@ -35,6 +35,7 @@ type throttle struct {
 	mu     sync.Mutex
 	bucket *rate.Limiter
 	share  float64
+	until  time.Time // when the share ends, if it is not renewed before; zero for never
 	now    time.Time // the latest time seen: the bucket must not be shown time twice
 	slow   slowdown
 
@@ -42,8 +43,8 @@ type throttle struct {
 	mark     time.Time
 	observed float64 // devices a second of this worker, between the last two marks
 
-	second       time.Time // of the counts below
-	answers, hot [2]int    // results, and those that say "too fast", in this second and the one before
+	second time.Time // of the counts below
+	hot    [2]int    // results that say "too fast", in this second and the one before
 }
 
 // slowdown is a vendor's "too fast".
@@ -116,11 +117,11 @@ func (t *throttle) adjust(now time.Time) {
 
 func (t *throttle) paused(now time.Time) bool { return now.Before(t.slow.pause) }
 
-// setShare sets the worker's share of the rate.
-func (t *throttle) setShare(share float64, now time.Time) {
+// setShare sets the worker's share of the rate, and how long it may be used; zero for ever.
+func (t *throttle) setShare(share float64, until, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.share = share
+	t.share, t.until = share, until
 	t.adjust(now)
 	if elapsed := t.now.Sub(t.mark); elapsed >= 500*time.Millisecond {
 		granted := t.granted.Load()
@@ -189,7 +190,7 @@ func (t *throttle) look(now time.Time, n, requests int, chunk bool) (k int, wait
 		return n, 0
 	}
 	limit, burst := float64(t.bucket.Limit()), t.bucket.Burst()
-	if limit <= 0 { // not yet a share
+	if limit <= 0 || !t.until.IsZero() && !now.Before(t.until) { // not yet, or no longer, a share
 		return 0, lookSoon
 	}
 	need := min(requests, burst)
@@ -209,24 +210,14 @@ func (t *throttle) look(now time.Time, n, requests int, chunk bool) (k int, wait
 	return min(n, int(there)), 0
 }
 
-// learn takes the vendor's answers to a call made at at: refused of them said "too fast". It returns the note that tells the other
-// workers and how long it is of use, nil when there is no news.
-func (t *throttle) learn(at, now time.Time, answers, refused int, retryAfter time.Duration, by string) (note []byte, ttl time.Duration) {
-	if refused == 0 && t.open.Load() {
-		return nil, 0 // what went well is in granted already
-	}
+// learn takes the vendor's answers to a call made at at: refused of them, at least one, said "too fast". It returns the note that tells
+// the other workers and how long it is of use, nil when there is no news. What went well is in granted.
+func (t *throttle) learn(at, now time.Time, refused int, retryAfter time.Duration, by string) (note []byte, ttl time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now = t.clock(now)
-	t.count(now, answers, refused)
-	if refused == 0 {
-		return nil, 0
-	}
-	total := t.answers[0] + t.answers[1]
-	if t.base <= 0 { // successes were not counted one by one
-		total = max(total, int(t.observed))
-	}
-	if (t.hot[0]+t.hot[1])*sparse < total {
+	t.count(now, refused)
+	if float64((t.hot[0]+t.hot[1])*sparse) < t.speed(now) {
 		return nil, 0
 	}
 	news := t.slow.cutAt.IsZero() || at.After(t.slow.cutAt)
@@ -263,17 +254,15 @@ func (t *throttle) learn(at, now time.Time, answers, refused int, retryAfter tim
 	return note, s.lasts()
 }
 
-// count adds to this second's results.
-func (t *throttle) count(now time.Time, answers, refused int) {
+// count adds to this second's refusals.
+func (t *throttle) count(now time.Time, refused int) {
 	switch since := now.Sub(t.second); {
 	case since >= 2*time.Second:
-		t.second, t.answers, t.hot = now, [2]int{}, [2]int{}
+		t.second, t.hot = now, [2]int{}
 	case since >= time.Second:
 		t.second = now
-		t.answers[1], t.hot[1] = t.answers[0], t.hot[0]
-		t.answers[0], t.hot[0] = 0, 0
+		t.hot = [2]int{0, t.hot[0]}
 	}
-	t.answers[0] += answers
 	t.hot[0] += refused
 }
 

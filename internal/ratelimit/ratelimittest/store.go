@@ -46,6 +46,7 @@ type Store struct {
 
 	mu       sync.Mutex
 	counters map[string]int64
+	added    map[string]time.Time // ids, and when they were carried out
 	notes    map[string]note
 }
 
@@ -79,19 +80,33 @@ func (s *Store) do(ctx context.Context, call Call, f func()) error {
 }
 
 // Add is as in [ratelimit.Counters].
-func (s *Store) Add(ctx context.Context, key string, delta int64) (value int64, err error) {
+func (s *Store) Add(ctx context.Context, key string, delta int64, id string) (value int64, err error) {
+	repeated := false
 	err = s.do(ctx, Call{"add", key, delta}, func() {
 		if s.counters == nil {
-			s.counters = map[string]int64{}
+			s.counters, s.added = map[string]int64{}, map[string]time.Time{}
+		}
+		if at, ok := s.added[id]; ok && s.now().Sub(at) < remembered {
+			repeated = true
+			return
+		}
+		if id != "" {
+			s.added[id] = s.now()
 		}
 		s.counters[key] += delta
 		value = s.counters[key]
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, err
+	case repeated:
+		return 0, ratelimit.ErrRepeated
 	}
 	return value, nil
 }
+
+// remembered is how long an id is known: no longer than a store must.
+const remembered = 2 * time.Minute
 
 // Load is as in [ratelimit.Counters].
 func (s *Store) Load(ctx context.Context, keys ...string) (values []int64, err error) {

@@ -31,13 +31,13 @@ func TestStoreFaults(t *testing.T) {
 		}
 		for _, step := range steps {
 			fault = step.fault
-			_, err := s.Add(t.Context(), "k", 1)
+			_, err := s.Add(t.Context(), "k", 1, "")
 			if errors.Is(err, ratelimit.ErrNotDone) != step.notDone || errors.Is(err, ratelimittest.ErrLost) != step.lost {
 				t.Errorf("fault %d: Add's error is %v", step.fault, err)
 			}
 		}
 		fault = ratelimittest.None
-		if got, err := s.Add(t.Context(), "k", 1); got != 2 || err != nil {
+		if got, err := s.Add(t.Context(), "k", 1, ""); got != 2 || err != nil {
 			t.Errorf("Add = %d, %v; only the lost answer's addition must count beside this one, want 2", got, err)
 		}
 	})

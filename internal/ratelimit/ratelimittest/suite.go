@@ -3,6 +3,7 @@ package ratelimittest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ func RunStore(t *testing.T, open func(t *testing.T) (a, b ratelimit.Store)) {
 		{"AddReturnsTheValueAfter", addReturnsTheValueAfter},
 		{"AddIsExactAmongMany", addIsExactAmongMany},
 		{"AddAfterCancel", addAfterCancel},
+		{"AddIsDoneOnce", addIsDoneOnce},
 		{"LoadFollows", loadFollows},
 		{"PutReplaces", putReplaces},
 		{"PutKeepsBytes", putKeepsBytes},
@@ -75,7 +77,7 @@ func addIsExactAmongMany(t *testing.T, a, b ratelimit.Store) {
 		}
 		wg.Go(func() {
 			for range adds {
-				value, err := store.Add(t.Context(), key, 3)
+				value, err := store.Add(t.Context(), key, 3, "")
 				if err != nil {
 					t.Errorf("Add: %v", err)
 					return
@@ -100,11 +102,38 @@ func addAfterCancel(t *testing.T, a, b ratelimit.Store) {
 	const key = "quota.c1.all.normal.20261123"
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := a.Add(ctx, key, 10); err == nil {
+	if _, err := a.Add(ctx, key, 10, ""); err == nil {
 		t.Fatal("Add with a cancelled context succeeded")
 	}
 	if got := add(t, b, key, 1); got != 1 && got != 11 {
 		t.Errorf("the counter is %d after one addition of unknown outcome, want 1 or 11", got)
+	}
+}
+
+// An id is carried out once, by whoever asks; adding nothing tells the value.
+func addIsDoneOnce(t *testing.T, a, b ratelimit.Store) {
+	const key, other = "quota.c1.all.normal.20261123", "quota.c2.all.normal.20261123"
+	if got, err := a.Add(t.Context(), key, 5, "one"); got != 5 || err != nil {
+		t.Fatalf("Add = %d, %v, want 5", got, err)
+	}
+	for _, again := range []struct {
+		store ratelimit.Store
+		key   string
+	}{{a, key}, {b, key}, {b, other}} {
+		if _, err := again.store.Add(t.Context(), again.key, 5, "one"); !errors.Is(err, ratelimit.ErrRepeated) || errors.Is(err, ratelimit.ErrNotDone) {
+			t.Errorf("the same id again, on %s: error %v, want ErrRepeated", again.key, err)
+		}
+	}
+	if got, err := b.Add(t.Context(), key, -2, "two"); got != 3 || err != nil {
+		t.Errorf("another id: %d, %v, want 3", got, err)
+	}
+	for _, s := range []ratelimit.Store{a, b} {
+		if got := add(t, s, key, 0); got != 3 {
+			t.Errorf("nothing added: %d, want 3", got)
+		}
+		if got := add(t, s, other, 0); got != 0 {
+			t.Errorf("nothing added to a counter that nobody added to: %d, want 0", got)
+		}
 	}
 }
 
@@ -177,7 +206,7 @@ func notesAndCountersAreApart(t *testing.T, a, b ratelimit.Store) {
 
 func add(t *testing.T, s ratelimit.Store, key string, delta int64) int64 {
 	t.Helper()
-	value, err := s.Add(t.Context(), key, delta)
+	value, err := s.Add(t.Context(), key, delta, "")
 	if err != nil {
 		t.Fatalf("Add(%s, %d): %v", key, delta, err)
 	}
