@@ -43,14 +43,14 @@ func TestBatchesOnEveryVendor(t *testing.T) {
 		r.box.Arm(sandbox.Fault{Vendor: v, Kind: sandbox.FaultThrottle, Times: 1, RetryAfter: 1})
 		r.send(chat("m-1-"+v, recipients[v]...))
 	}
-	r.settled(time.Minute, batch...)
+	r.settled(2*time.Minute, batch...)
 	if left := r.box.Faults(); len(left) > 0 {
 		t.Errorf("some faults did not strike: %+v", left)
 	}
 	for _, v := range batch {
 		r.send(chat("m-2-"+v, recipients[v]...))
 	}
-	r.settled(time.Minute, batch...)
+	r.settled(2*time.Minute, batch...)
 
 	times := map[string]int{}
 	for _, p := range r.box.Pushes() {

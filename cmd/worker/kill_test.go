@@ -64,7 +64,7 @@ func TestNothingIsLostUnderKills(t *testing.T) {
 			workers[w] = r.start()
 		}
 	}
-	r.settled(2*time.Minute, vendors...)
+	r.settled(5*time.Minute, vendors...)
 
 	accepted := map[[3]string]map[string]int{} // message, user, device: keys and how often
 	repeats := 0
@@ -115,7 +115,7 @@ func TestNothingIsLostUnderKills(t *testing.T) {
 // accepted waits until the vendors took n pushes in all.
 func (r *rig) accepted(vendors []string, n int) {
 	r.t.Helper()
-	limit := time.After(time.Minute)
+	limit := time.After(2 * time.Minute)
 	for {
 		total := 0
 		for v, c := range r.box.Counts() {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/url"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -31,11 +30,8 @@ func TestQuotaHoldsWithoutNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The same streams on an address that no worker knows, to read how much was leased.
-	aside, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: filepath.Join(r.dir, "nats"), Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	leased := counter(t, aside.URL(), "quota.demo-apns.all.normal."+zone.Add(-12*time.Hour).In(vendorZone(zone)).Format("20060102"))
+	aside := startNATS(t, r.natsDir(), "127.0.0.1:0")
+	leased := counter(t, aside.URL, "quota.demo-apns.all.normal."+zone.Add(-12*time.Hour).In(vendorZone(zone)).Format("20060102"))
 	time.Sleep(4 * time.Second) // the outage
 	during := r.count("apns")
 	t.Logf("%d were leased, %d were accepted during the outage", leased, during)
@@ -49,11 +45,9 @@ func TestQuotaHoldsWithoutNATS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.nats, err = bus.StartEmbedded(bus.EmbeddedOptions{Dir: filepath.Join(r.dir, "nats"), Listen: at.Host}); err != nil {
-		t.Fatal(err)
-	}
-	r.until(20*time.Second, "connected again", r.bus.Connected)
-	r.settled(90*time.Second, "apns")
+	r.nats = startNATS(t, r.natsDir(), at.Host)
+	r.until(time.Minute, "connected again", r.bus.Connected)
+	r.settled(3*time.Minute, "apns")
 	p := r.quota("demo-apns")
 	accepted, different := r.count("apns"), unique(r.box.Pushes())
 	t.Logf("%d accepted, %d different ones; %+v; ends %v, %d wait", accepted, different, p, r.ends(), r.waiting("apns"))

@@ -34,13 +34,13 @@ func TestWrongSecretParksTheCertificate(t *testing.T) {
 	const found, heard = "certificate is parked: ", "certificate is parked by another worker"
 	began := time.Now()
 	for i, w := range workers {
-		r.until(20*time.Second, "parked on worker "+itoa(i), func() bool {
+		r.until(time.Minute, "parked on worker "+itoa(i), func() bool {
 			log := w.log.String()
 			return strings.Contains(log, found) || strings.Contains(log, heard)
 		})
 	}
 	t.Logf("parked on all workers after %v", time.Since(began).Round(100*time.Millisecond))
-	r.until(30*time.Second, "pushed through Meizu", func() bool { return r.count("meizu") == messages })
+	r.until(time.Minute, "pushed through Meizu", func() bool { return r.count("meizu") == messages })
 	time.Sleep(3 * time.Second) // some probes
 	detected := 0
 	for i, w := range workers {
@@ -83,7 +83,7 @@ func TestWrongSecretParksTheCertificate(t *testing.T) {
 	}
 	r.start()
 	r.start()
-	r.settled(time.Minute, "oppo", "meizu")
+	r.settled(2*time.Minute, "oppo", "meizu")
 	for _, o := range r.outcomes() {
 		if o.Status != "accepted" || o.Attempt != 1 {
 			t.Errorf("%s by %s ended as %s %s with attempt %d", o.MessageID, o.Vendor, o.Status, o.Reason, o.Attempt)
@@ -92,5 +92,5 @@ func TestWrongSecretParksTheCertificate(t *testing.T) {
 	if got := r.count("oppo"); got != messages {
 		t.Errorf("%d of %d were delivered after the secret was put right", got, messages)
 	}
-	r.until(10*time.Second, "said to be well", func() bool { return !strings.Contains(r.publisher("limits", "--certificate", "demo-oppo"), "parked") })
+	r.until(time.Minute, "said to be well", func() bool { return !strings.Contains(r.publisher("limits", "--certificate", "demo-oppo"), "parked") })
 }

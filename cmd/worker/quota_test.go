@@ -45,7 +45,7 @@ func TestQuotaIsSharedByWorkers(t *testing.T) {
 	}
 	began := time.Now()
 	r.flood(3*quota, 100, someDieSoon)
-	r.settled(2*time.Minute, "apns")
+	r.settled(5*time.Minute, "apns")
 	ends, waiting := r.ends(), r.waiting("apns")
 	t.Logf("%d accepted of %d after %v; ends %v, %d wait", r.count("apns"), 3*quota, time.Since(began).Round(time.Second), ends, waiting)
 	if got := r.count("apns"); got != quota || ends["accepted accepted"] != quota {
@@ -94,7 +94,7 @@ func TestQuotaHoldsUnderKills(t *testing.T) {
 		at = append(at, n)
 	}
 	r.box.Clear("apns", 0)
-	r.settled(2*time.Minute, "apns")
+	r.settled(5*time.Minute, "apns")
 	ends, waiting := r.ends(), r.waiting("apns")
 	accepted := r.count("apns")
 	t.Logf("%d accepted; kills at %v; %d different ones; ends %v, %d wait; %+v", accepted, at, unique(r.box.Pushes()), ends, waiting, r.quota("demo-apns"))
@@ -118,10 +118,10 @@ func TestQuotaIsThereAgainAfterMidnight(t *testing.T) {
 	t.Parallel()
 	const quota = 300
 	r := newRig(t, "")
-	midnight := time.Now().Add(25 * time.Second).Truncate(time.Second)
+	midnight := time.Now().Add(30 * time.Second).Truncate(time.Second)
 	r.env = []string{zoned(t, midnight)}
-	// With a time-out of a second only the last six before midnight count for both days.
-	r.configure("demo-apns", "daily_quota: {all: "+itoa(quota)+"}", "timezone: Test/Vendor", "timeout: 1s")
+	// With a time-out of three seconds only the last eight before midnight count for both days.
+	r.configure("demo-apns", "daily_quota: {all: "+itoa(quota)+"}", "timezone: Test/Vendor", "timeout: 3s")
 	r.registerAll(20, "apns")
 	for range 4 {
 		r.start()

@@ -23,14 +23,14 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
-// rig is an installation: a NATS server and a sandbox in the test, workers as real processes.
+// rig is an installation: a NATS server and workers as real processes, a sandbox in the test.
 type rig struct {
 	t      *testing.T
 	dir    string
 	binary string
 	url    string
 	env    []string // for the processes, beside the test's own
-	nats   *bus.Embedded
+	nats   *natsd
 	bus    *bus.Bus
 	box    *sandbox.Server
 }
@@ -42,7 +42,7 @@ type build struct {
 	err  error
 }
 
-var worker, publisher build
+var worker, publisher, natsServer build
 
 func (b *build) binary(t *testing.T, folder string) string {
 	t.Helper()
@@ -66,7 +66,7 @@ func (b *build) binary(t *testing.T, folder string) string {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, b := range []*build{&worker, &publisher} {
+	for _, b := range []*build{&worker, &publisher, &natsServer} {
 		if b.path != "" {
 			if err := os.RemoveAll(filepath.Dir(b.path)); err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -80,12 +80,8 @@ func TestMain(m *testing.M) {
 func newRig(t *testing.T, extra string) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), binary: worker.binary(t, "../worker")}
-	srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: filepath.Join(r.dir, "nats"), Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.nats, r.url = srv, srv.URL()
-	t.Cleanup(func() { _ = r.nats.Close() })
+	r.nats = startNATS(t, r.natsDir(), "127.0.0.1:0")
+	r.url = r.nats.URL
 	demo, err := sandbox.NewDemo(time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +120,8 @@ func newRig(t *testing.T, extra string) *rig {
 }
 
 func (r *rig) config() string { return filepath.Join(r.dir, "hongyan.yaml") }
+
+func (r *rig) natsDir() string { return filepath.Join(r.dir, "nats") }
 
 // process is a running worker.
 type process struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,31 +50,37 @@ type Figure struct {
 
 // Run measures.
 func Run(ctx context.Context, opts Options) (figures []Figure, err error) {
-	r, err := newRig(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.close()) }()
-	opts.Say("registering " + strconv.Itoa(opts.Users) + " users")
-	if err := r.register(ctx, "u", opts.Users, "demo-apns"); err != nil {
-		return nil, err
-	}
 	for _, part := range []struct {
 		name string
-		run  func(context.Context) ([]Figure, error)
+		run  func(*rig, context.Context) ([]Figure, error)
 	}{
-		{"cpu", r.cpu}, {"limits", r.limits}, {"latency50", r.latency50}, {"half", r.half}, {"group", r.group}, {"mixed", r.mixed}, {"backlog", r.backlog},
+		{"cpu", (*rig).cpu}, {"limits", (*rig).limits}, {"latency50", (*rig).latency50}, {"half", (*rig).half}, {"group", (*rig).group},
+		{"mixed", (*rig).mixed}, {"backlog", (*rig).backlog},
 	} {
 		if len(opts.Only) > 0 && !slices.Contains(opts.Only, part.name) {
 			continue
 		}
-		more, err := part.run(ctx)
+		more, err := alone(ctx, opts, part.run)
 		if err != nil {
 			return figures, fmt.Errorf("%s: %w", part.name, err)
 		}
 		figures = append(figures, more...)
 	}
 	return figures, nil
+}
+
+// alone runs a part with a server, a sandbox and users of its own, so that it does not carry what the parts before have left.
+func alone(ctx context.Context, opts Options, run func(*rig, context.Context) ([]Figure, error)) (figures []Figure, err error) {
+	runtime.GC()
+	r, err := newRig(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.register(ctx, "u", opts.Users, "demo-apns"); err != nil {
+		return nil, err
+	}
+	return run(r, ctx)
 }
 
 func target(f Figure, text string, met bool) Figure {
@@ -87,8 +94,8 @@ type drained struct {
 	rate    float64       // pushes a second
 }
 
-func (r *rig) drain(ctx context.Context, run string, n int, limits bool) (d drained, err error) {
-	w, err := r.start(ctx, limits)
+func (r *rig) drain(ctx context.Context, run string, n int) (d drained, err error) {
+	w, err := r.start(ctx, r.apps())
 	if err != nil {
 		return d, err
 	}
@@ -159,7 +166,7 @@ func (r *rig) cpu(ctx context.Context) ([]Figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		d, err := r.drain(ctx, fmt.Sprintf("cpu%d", i), n, false)
+		d, err := r.drain(ctx, fmt.Sprintf("cpu%d", i), n)
 		if err != nil {
 			return nil, err
 		}
@@ -175,34 +182,11 @@ func (r *rig) cpu(ctx context.Context) ([]Figure, error) {
 	}, nil
 }
 
-func (r *rig) limits(ctx context.Context) ([]Figure, error) {
-	const pairs = 3 // the difference is small, and a shared machine's noise is not
-	var ratios, cpus []float64
-	for i := range pairs {
-		r.opts.Say(fmt.Sprintf("limits off and on, %d of %d", i+1, pairs))
-		off, err := r.drain(ctx, fmt.Sprintf("off%d", i), r.opts.Pushes, false)
-		if err != nil {
-			return nil, err
-		}
-		on, err := r.drain(ctx, fmt.Sprintf("on%d", i), r.opts.Pushes, true)
-		if err != nil {
-			return nil, err
-		}
-		ratios = append(ratios, (off.rate/on.rate-1)*100)
-		cpus = append(cpus, (float64(on.perPush)/float64(off.perPush)-1)*100)
-	}
-	cost := median(ratios)
-	return []Figure{
-		target(Figure{Name: "rate and quota on: throughput lost", Value: cost, Unit: "%"}, "less than 2", cost < 2),
-		{Name: "rate and quota on: more CPU per push", Value: median(cpus), Unit: "%"},
-	}, nil
-}
-
 func (r *rig) latency50(ctx context.Context) ([]Figure, error) {
 	r.opts.Say("vendor latency 50 ms")
 	id := r.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultSlow, Delay: 0.05})
 	defer r.box.Clear("apns", id)
-	d, err := r.drain(ctx, "l50", r.opts.Pushes, false)
+	d, err := r.drain(ctx, "l50", r.opts.Pushes)
 	if err != nil {
 		return nil, err
 	}
@@ -212,11 +196,11 @@ func (r *rig) latency50(ctx context.Context) ([]Figure, error) {
 // half publishes at half the full rate and measures from publish to the vendor's request.
 func (r *rig) half(ctx context.Context) ([]Figure, error) {
 	r.opts.Say("half load")
-	full, err := r.drain(ctx, "full", r.opts.Pushes, false)
+	full, err := r.drain(ctx, "full", r.opts.Pushes)
 	if err != nil {
 		return nil, err
 	}
-	w, err := r.start(ctx, false)
+	w, err := r.start(ctx, r.apps())
 	if err != nil {
 		return nil, err
 	}
@@ -343,7 +327,7 @@ func (r *rig) batches(ctx context.Context, run, name string, certificates []stri
 	for i := range members {
 		members[i] = run + "-" + strconv.Itoa(i)
 	}
-	w, err := r.start(ctx, false)
+	w, err := r.start(ctx, r.apps())
 	if err != nil {
 		return nil, err
 	}
@@ -397,7 +381,7 @@ func (r *rig) backlog(ctx context.Context) (figures []Figure, err error) {
 	r.opts.Say(fmt.Sprintf("%d jobs waiting for a vendor that hangs", n))
 	id := r.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultHang})
 	defer r.box.Clear("apns", id)
-	w, err := r.start(ctx, false)
+	w, err := r.start(ctx, r.apps())
 	if err != nil {
 		return nil, err
 	}

@@ -88,12 +88,11 @@ type worker struct {
 	stderr bytes.Buffer
 }
 
-// start starts a worker and waits until it consumes. limits adds a rate and a quota, too high to matter, to the APNs certificate.
-func (r *rig) start(ctx context.Context, limits bool) (*worker, error) {
-	apps := string(r.demo.Apps(r.place))
-	if limits {
-		apps = strings.Replace(apps, "- id: demo-apns\n", "- id: demo-apns\n        rate: {devices_per_second: 10000000}\n        daily_quota: {all: 1000000000}\n", 1)
-	}
+// apps is the demo's part of the configuration.
+func (r *rig) apps() string { return string(r.demo.Apps(r.place)) }
+
+// start starts a worker with these apps and waits until it consumes.
+func (r *rig) start(ctx context.Context, apps string) (*worker, error) {
 	r.serial++
 	listen := fmt.Sprintf("127.0.0.1:%d", 20000+os.Getpid()%20000+r.serial)
 	file := filepath.Join(r.dir, "worker.yaml")
@@ -115,12 +114,6 @@ func (r *rig) start(ctx context.Context, limits bool) (*worker, error) {
 			return nil, errors.Join(errors.New("the worker did not become ready: "+w.stderr.String()), w.stop())
 		}
 		if !sleep(ctx, 20*time.Millisecond) {
-			return nil, errors.Join(ctx.Err(), w.stop())
-		}
-	}
-	if limits {
-		// A worker takes its share of a rate only after the others had time to see it.
-		if !sleep(ctx, 3*time.Second) {
 			return nil, errors.Join(ctx.Err(), w.stop())
 		}
 	}
@@ -185,7 +178,8 @@ func (r *rig) register(ctx context.Context, prefix string, n int, certificates .
 	for i := range n {
 		user := prefix + strconv.Itoa(i)
 		certificate := certificates[i%len(certificates)]
-		device, err := json.Marshal(hongyan.Device{Certificate: certificate, Token: sandbox.DemoToken(strings.TrimPrefix(certificate, "demo-"), user), Locale: "zh-CN", RegisteredAt: time.Now().UTC()})
+		vendor, _, _ := strings.Cut(strings.TrimPrefix(certificate, "demo-"), "-")
+		device, err := json.Marshal(hongyan.Device{Certificate: certificate, Token: sandbox.DemoToken(vendor, user), Locale: "zh-CN", RegisteredAt: time.Now().UTC()})
 		if err != nil {
 			return err
 		}

@@ -441,3 +441,40 @@ func TestDryCostsLittle(t *testing.T) {
 		t.Errorf("in a minute of 60000 requests the store was asked by %d additions and %d looks, want none and about 20", adds, loads)
 	}
 }
+
+// TestNobodyWaitsForTheNextBlock: once a worker has found its pace, blocks come before they are needed, however slow the store is.
+func TestNobodyWaitsForTheNextBlock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &ratelimittest.Store{Fault: func(ratelimittest.Call) ratelimittest.Fault {
+			time.Sleep(50 * time.Millisecond)
+			return ratelimittest.None
+		}}
+		l := limiter(t, store, certificates(quota(1<<40)))
+		run := make(chan error)
+		go func() { run <- l.Run(t.Context()) }()
+		var waited [10]time.Duration // in each second
+		began := time.Now()
+		for second := range waited {
+			for range 5000 {
+				before := time.Now()
+				l.Settle(take(t, l, request(1, before)), counted(1, before))
+				waited[second] += time.Since(before)
+				time.Sleep(200 * time.Microsecond)
+			}
+		}
+		var late time.Duration
+		for _, d := range waited[2:] {
+			late += d
+		}
+		if late > 0 {
+			t.Errorf("in %v the waits of each second were %v, want none after the first two", time.Since(began), waited)
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-run; err != nil {
+			t.Error(err)
+		}
+	})
+}

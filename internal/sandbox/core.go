@@ -258,7 +258,7 @@ func (c *Core) lastSeq() int64 {
 func (c *Core) Violations() []Violation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.violations)
+	return append([]Violation{}, c.violations...) // never nil: JSON has a list
 }
 
 // Counts returns the counts by vendor.
