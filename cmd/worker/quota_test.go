@@ -24,11 +24,12 @@ func someDieSoon(i int) int {
 	return day
 }
 
-// quotaRig is an installation whose APNs certificate has a daily quota. APNs takes one device a call, so every unit is asked for.
-func quotaRig(t *testing.T, quota string, keys ...string) *rig {
+// quotaRig is an installation whose APNs certificate has a daily quota. APNs takes one device a call, so every unit is asked for. A worker
+// makes no more than so many calls at once: the sandbox, with the race detector, must answer all of them in time.
+func quotaRig(t *testing.T, quota string, concurrency int) *rig {
 	r := newRig(t, "")
 	r.env = []string{zoned(t, noon())}
-	r.configure("demo-apns", append(keys, "daily_quota: {all: "+quota+"}", "timezone: Test/Vendor")...)
+	r.configure("demo-apns", "daily_quota: {all: "+quota+"}", "timezone: Test/Vendor", "concurrency: "+itoa(concurrency))
 	r.registerAll(100, "apns")
 	return r
 }
@@ -39,7 +40,7 @@ func TestQuotaIsSharedByWorkers(t *testing.T) {
 		t.Skip("eight real processes")
 	}
 	quota := *quotaSize
-	r := quotaRig(t, itoa(quota))
+	r := quotaRig(t, itoa(quota), 50)
 	for range 8 {
 		r.start()
 	}
@@ -68,7 +69,7 @@ func TestQuotaHoldsUnderKills(t *testing.T) {
 	t.Parallel()
 	quota := *killQuota
 	// Four calls of 50 ms at once make 640 a second of eight workers: the quota lasts for many of the looks below.
-	r := quotaRig(t, itoa(quota), "concurrency: 4")
+	r := quotaRig(t, itoa(quota), 4)
 	r.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultSlow, Delay: 0.05})
 	r.flood(3*quota, 100, someDieSoon)
 	workers := make([]*process, 8)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -59,18 +60,25 @@ func between(arrivals []time.Time, from, to time.Time) int {
 // shared says whether there are n workers that claim as much of the rates each.
 func (r *rig) shared(n int) bool {
 	r.t.Helper()
-	var v struct {
-		Workers []struct{ Share float64 }
-	}
-	if err := json.Unmarshal([]byte(r.publisher("limits", "-o", "json")), &v); err != nil {
+	notes, err := r.bus.LimitStore().List(r.t.Context())
+	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, w := range v.Workers {
-		if math.Abs(w.Share*float64(n)-1) > 0.01 {
+	members := 0
+	for _, note := range notes {
+		if !strings.HasPrefix(note.Key, "member.") {
+			continue
+		}
+		var m struct{ Claim float64 }
+		if err := json.Unmarshal(note.Value, &m); err != nil {
+			r.t.Fatal(err)
+		}
+		if math.Abs(m.Claim*float64(n)-1) > 0.01 {
 			return false
 		}
+		members++
 	}
-	return len(v.Workers) == n
+	return members == n
 }
 
 // A rate of 500 devices a second is met by one worker, by four and by eight, and never exceeded in any second by more than a burst,
