@@ -71,6 +71,7 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 	if err := w.cmd.Process.Signal(sigterm); err != nil {
 		t.Fatal(err)
 	}
+	until(t, "the worker says that it stops", func() bool { return strings.Contains(w.log.String(), "stopping") })
 	time.Sleep(300 * time.Millisecond) // a person's second thought
 	err := w.stop(sigterm)
 	var exit *exec.ExitError
