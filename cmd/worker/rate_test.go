@@ -82,11 +82,28 @@ func (r *rig) shared(n int) bool {
 }
 
 // A rate of 500 devices a second is met by one worker, by four and by eight, and never exceeded in any second by more than a burst,
-// also while workers come, leave and are killed.
+// also while workers come, leave and are killed. A machine that stops some of the processes for a while looks like a limiter that
+// fails, so there are three tries; a limiter that fails does so in each.
 func TestRateIsSharedByWorkers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures for half a minute")
 	}
+	const tries = 3
+	for try := 1; ; try++ {
+		problems := rateProblems(t)
+		if len(problems) == 0 {
+			return
+		}
+		if try == tries {
+			t.Fatalf("in each of %d tries; in the last: %v", tries, problems)
+		}
+		t.Logf("try %d: %v", try, problems)
+	}
+}
+
+// rateProblems runs workers of a certificate with a rate, and says where it was not kept.
+func rateProblems(t *testing.T) (problems []string) {
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	const rate, burst = 500, 50
 	r := newRig(t, "")
 	r.configure("demo-apns", "rate: {devices_per_second: 500}")
@@ -96,7 +113,7 @@ func TestRateIsSharedByWorkers(t *testing.T) {
 	for u := range 100 {
 		users = append(users, fmt.Sprintf("u%d", u))
 	}
-	for i := range 500 { // 50,000 devices, in jobs of fifty, last for all windows
+	for i := range 400 { // 40,000 devices, in jobs of fifty, last for all windows
 		r.send(chat(fmt.Sprintf("m-%d", i), users...))
 	}
 
@@ -108,7 +125,7 @@ func TestRateIsSharedByWorkers(t *testing.T) {
 	}
 	// A worker that comes waits until the others have given way; one that was killed is gone after five seconds. How long that takes on
 	// a busy machine is not the question here, so some windows may come too early.
-	const measure, windows = 3 * time.Second, 8
+	const measure, windows = 3 * time.Second, 4
 	speed := func(what string) {
 		t.Helper()
 		r.until(time.Minute, what+" with equal shares", func() bool { return r.shared(len(workers)) })
@@ -124,7 +141,7 @@ func TestRateIsSharedByWorkers(t *testing.T) {
 				return
 			}
 		}
-		t.Errorf("%s: %v devices/s, want %d within 5 %%", what, seen, rate)
+		problem("%s: %v devices/s, want %d within 5 %%", what, seen, rate)
 	}
 	stop := lag()
 	start(1)
@@ -141,11 +158,15 @@ func TestRateIsSharedByWorkers(t *testing.T) {
 	start(7)
 	speed("one killed, one stopped, one started")
 	late := stop()
+	for _, w := range workers {
+		w.kill()
+	}
 	most := busiest(r.arrivals("apns"))
 	t.Logf("the busiest second saw %d; this machine was late by %v at most", most, late)
 	// A push may be late twice: when it leaves the worker, and when it comes here.
 	if allowed := rate + burst + int(2*rate*late.Seconds()); most > allowed {
-		t.Errorf("%d devices in one second, want %d at most", most, allowed)
+		problem("%d devices in one second, want %d at most", most, allowed)
 	}
 	r.noViolations()
+	return problems
 }

@@ -187,7 +187,7 @@ func (l *lane) call(c *call) {
 	}
 	s.flying--
 	s.mu.Unlock()
-	<-l.calls
+	l.calls.leave(answered(results))
 	switch {
 	case changed:
 		s.announce(state, why, results)

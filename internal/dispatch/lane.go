@@ -17,9 +17,9 @@ type lane struct {
 	limits vendors.Limits
 	hard   context.Context
 
-	// calls holds a token for each call under way; landing waits for the calls and for what follows from them. flights hands calls
+	// calls bounds the calls under way; landing waits for them and for what follows from them. flights hands calls
 	// to goroutines that have made one before: their stacks have grown already, which a new one's has not.
-	calls   chan struct{}
+	calls   *places
 	landing sync.WaitGroup
 	flights chan *call
 
@@ -61,7 +61,7 @@ func (l *lane) run(ctx context.Context) {
 	for l.wait(ctx) {
 		c := l.assemble(ctx)
 		if c == nil {
-			<-l.calls
+			l.calls.leave(false)
 			continue
 		}
 		l.hand.less(len(c.works))
@@ -88,7 +88,7 @@ func (l *lane) fly(c *call) {
 	}
 }
 
-// wait waits until something is at hand and a call may begin; it holds a token of calls then. False means the end.
+// wait waits until something is at hand and a call may begin; it has a place then. False means the end.
 func (l *lane) wait(ctx context.Context) bool {
 	for len(l.queue) == 0 {
 		select {
@@ -102,7 +102,7 @@ func (l *lane) wait(ctx context.Context) bool {
 		}
 	}
 	select {
-	case l.calls <- struct{}{}:
+	case l.calls.taken <- struct{}{}:
 		return true
 	case <-ctx.Done():
 		return false

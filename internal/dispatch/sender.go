@@ -86,7 +86,7 @@ func (s *Sender) Run(ctx, hard context.Context, lanes map[string]Source) {
 	var wg sync.WaitGroup
 	for name, source := range lanes {
 		wg.Go(func() {
-			l := &lane{s: s, name: name, source: source, calls: make(chan struct{}, s.Certificate.concurrency()), limits: s.Certificate.Driver.Limits(), hard: hard}
+			l := &lane{s: s, name: name, source: source, calls: newPlaces(s.Certificate.concurrency()), limits: s.Certificate.Driver.Limits(), hard: hard}
 			l.run(ctx)
 		})
 	}
