@@ -33,6 +33,8 @@ type rig struct {
 	nats   *natsd
 	bus    *bus.Bus
 	box    *sandbox.Server
+
+	workers []*process // all that were started
 }
 
 // build is a program that is built once for all tests.
@@ -157,6 +159,7 @@ func (r *rig) start() *process {
 	if err := p.cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
+	r.workers = append(r.workers, p)
 	go func() { p.done <- p.cmd.Wait() }()
 	r.t.Cleanup(func() {
 		p.kill()

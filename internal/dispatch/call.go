@@ -195,7 +195,7 @@ func (l *lane) call(c *call) {
 		s.Parked(true, speaker(results, why))
 	}
 	s.Metrics.called(cert.Vendor, cert.ID, l.name, now.Sub(began))
-	l.report(c, results, now.Sub(began))
+	l.report(c, results, began, now.Sub(began))
 	for k, w := range c.works {
 		w.results[c.index[k]], w.sick[c.index[k]] = results[k], sick
 		if w.left.Add(-1) == 0 {

@@ -196,7 +196,7 @@ func (l *lane) bury(d Delivery, cause error) {
 }
 
 // report logs a call's results: one wide line for each device at debug level, and a warning for codes that nobody knows.
-func (l *lane) report(c *call, results []vendors.Result, took time.Duration) {
+func (l *lane) report(c *call, results []vendors.Result, began time.Time, took time.Duration) {
 	s := l.s
 	cert := &s.Certificate
 	counts := map[vendors.Reason]int{}
@@ -212,7 +212,7 @@ func (l *lane) report(c *call, results []vendors.Result, took time.Duration) {
 		t := &c.works[k].job.Targets[c.index[k]]
 		s.Log.Log(context.Background(), level, "push attempt", "vendor", cert.Vendor, "certificate", cert.ID, "lane", l.name, "reason", r.Reason.String(),
 			"code", r.Code, "message_id", c.works[k].job.Notification.MessageID, "user", t.User, "device", t.Device, "token", tokenHash(t.Token),
-			"attempt", c.works[k].job.Attempts+1, "batch", len(results), "probe", c.probe, "took", took, "retry_after", r.RetryAfter, "error", r.Err)
+			"attempt", c.works[k].job.Attempts+1, "batch", len(results), "probe", c.probe, "began", began, "took", took, "retry_after", r.RetryAfter, "error", r.Err)
 	}
 	for reason, n := range counts {
 		s.Metrics.attempt(c.works[0].job, reason, n)
