@@ -131,11 +131,13 @@ func (t *tool) showFigures(figures []bench.Figure) error {
 	w := t.table("figure", "value", "unit", "target", "")
 	for _, f := range figures {
 		met := ""
-		if f.Met != nil {
+		switch {
+		case f.Met == nil && f.Target != "":
+			met = "too noisy to tell, try more --pushes"
+		case f.Met != nil && *f.Met:
+			met = "met"
+		case f.Met != nil:
 			met = "missed"
-			if *f.Met {
-				met = "met"
-			}
 		}
 		digits := 1
 		if f.Value >= 1000 {

@@ -43,7 +43,7 @@ type Figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
-	// Target is design's, empty where there is none; Met says whether it was met.
+	// Target is design's, empty where there is none; Met says whether it was met, and is nil where the run could not tell.
 	Target string `json:"target,omitempty"`
 	Met    *bool  `json:"met,omitempty"`
 }

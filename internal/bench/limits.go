@@ -36,8 +36,12 @@ func (r *rig) limits(ctx context.Context) (figures []Figure, err error) {
 	}
 	cost, reach := mean(lost)
 	low, high := cost-reach, cost+reach
+	f := Figure{Name: "rate and quota on: throughput lost", Value: cost, Unit: "%", Target: "less than 2"}
+	if high < 2 || low >= 2 {
+		f = target(f, f.Target, high < 2)
+	}
 	return []Figure{
-		target(Figure{Name: "rate and quota on: throughput lost", Value: cost, Unit: "%"}, "less than 2", high < 2),
+		f,
 		{Name: "… 95 % sure to be at least", Value: low, Unit: "%"},
 		{Name: "… and at most", Value: high, Unit: "%"},
 	}, nil

@@ -171,6 +171,14 @@ func (c *Common) CallTimeout() time.Duration {
 	return 10 * time.Second
 }
 
+// TTLAdvice is the advice about a ttl above the vendor's most, which the driver shortens; limit names that, such as "Huawei's 15 days".
+func (c *Common) TTLAdvice(most time.Duration, limit string) []string {
+	if c.TTL <= most {
+		return nil
+	}
+	return []string{"ttl is longer than " + limit + ", which is what it gets"}
+}
+
 // EndpointOr is Endpoint, or the vendor's own address.
 func (c *Common) EndpointOr(vendor string) string {
 	if c.Endpoint != "" {

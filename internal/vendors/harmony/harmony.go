@@ -166,9 +166,7 @@ func (c *Config) Advice() []string {
 		advice = append(advice, fmt.Sprintf("test_mode allows %d devices a call and %d calls a day for the whole project; turn it off in production",
 			maxTestTokens, testCallsDay))
 	}
-	if c.TTL > maxTTL {
-		advice = append(advice, "ttl is longer than Huawei's 15 days, which is what it gets")
-	}
+	advice = append(advice, c.TTLAdvice(maxTTL, "Huawei's 15 days")...)
 	return advice
 }
 

@@ -176,9 +176,7 @@ func (c *Config) Advice() []string {
 	if c.TestMode {
 		advice = append(advice, fmt.Sprintf("test_mode is on: Honor allows %d test pushes a day for the whole app; turn it off in production", testPushesDay))
 	}
-	if c.TTL > maxTTL {
-		advice = append(advice, "ttl is longer than Honor's 15 days, which is what it gets")
-	}
+	advice = append(advice, c.TTLAdvice(maxTTL, "Honor's 15 days")...)
 	if (c.Endpoint == "") != (c.TokenEndpoint == "") {
 		advice = append(advice, "only one of endpoint and token_endpoint is replaced: the other is Honor's own")
 	}

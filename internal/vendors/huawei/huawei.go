@@ -186,9 +186,7 @@ func (c *Config) Advice() []string {
 	if c.TestMode {
 		advice = append(advice, fmt.Sprintf("test_mode allows %d pushes a day for the whole app; turn it off in production", testPushesDay))
 	}
-	if c.TTL > maxTTL {
-		advice = append(advice, "ttl is longer than Huawei's 15 days, which is what it gets")
-	}
+	advice = append(advice, c.TTLAdvice(maxTTL, "Huawei's 15 days")...)
 	if (c.Endpoint == "") != (c.TokenEndpoint == "") {
 		advice = append(advice, "only one of endpoint and token_endpoint is replaced: the other is Huawei's own")
 	}

@@ -107,9 +107,7 @@ func (c *Config) Advice() []string {
 	if c.TestMode {
 		advice = append(advice, "test_mode means nothing to Meizu, which has no test pushes: everything goes to the users")
 	}
-	if c.TTL > maxHours*time.Hour {
-		advice = append(advice, "ttl is longer than Meizu's 72 hours, which is what it gets")
-	}
+	advice = append(advice, c.TTLAdvice(maxHours*time.Hour, "Meizu's 72 hours")...)
 	return advice
 }
 

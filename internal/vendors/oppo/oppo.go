@@ -181,9 +181,7 @@ func (c *Config) Advice() []string {
 	if c.NotifyLevel == 16 {
 		advice = append(advice, "notify_level 16 needs a right that OPPO grants to IM and call apps; without it OPPO answers 67")
 	}
-	if c.TTL > maxTTL {
-		advice = append(advice, "ttl is longer than OPPO's 10 days, which is what it gets")
-	}
+	advice = append(advice, c.TTLAdvice(maxTTL, "OPPO's 10 days")...)
 	if c.TestMode {
 		advice = append(advice, "test_mode changes nothing: OPPO has no sandbox; apps outside the store have a test right of 1,000 public messages a day")
 	}

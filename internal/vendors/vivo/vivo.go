@@ -157,9 +157,7 @@ func (c *Config) Advice() []string {
 		advice = append(advice, fmt.Sprintf("test_mode is on: NOTHING reaches a user, vivo pushes only to the app's test devices (at most %d); "+
 			"turn it off as soon as the app is in vivo's store", testDevices))
 	}
-	if c.TTL > maxTTL {
-		advice = append(advice, "ttl is longer than vivo's day, which is what it gets")
-	}
+	advice = append(advice, c.TTLAdvice(maxTTL, "vivo's day")...)
 	return advice
 }
 

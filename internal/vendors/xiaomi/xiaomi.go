@@ -171,9 +171,8 @@ func (c *Config) Advice() []string {
 	if _, own := c.DailyQuota[public]; !own && (c.ChannelID == "" || slices.Contains(c.PublicChannels, c.ChannelID)) {
 		advice = append(advice, "daily_quota.public is not set: the smallest that Xiaomi gives any app is assumed; set it to the number in the console")
 	}
-	if longest := c.longestTTL(c.ChannelID); c.TTL > longest {
-		advice = append(advice, fmt.Sprintf("ttl is longer than Xiaomi's %d hours for this class, which is what it gets", longest/time.Hour))
-	}
+	longest := c.longestTTL(c.ChannelID)
+	advice = append(advice, c.TTLAdvice(longest, fmt.Sprintf("Xiaomi's %d hours for this class", longest/time.Hour))...)
 	if c.TestMode {
 		advice = append(advice, "test_mode changes nothing: Xiaomi has no sandbox for Android; use a device of your own")
 	}
