@@ -34,9 +34,10 @@ type arrow struct {
 var arrows = []arrow{
 	{".", nil, "an IM backend imports this package, and shall get nothing else with it"},
 	{"cmd/*", []string{"*"}, "a program wires everything together"},
-	{"internal/dispatch", []string{".", "internal/directory", "internal/ratelimit", "internal/vendors"}, "the pipeline knows neither NATS nor any one vendor: it calls small interfaces that it declares"},
+	{"internal/dispatch", []string{".", "internal/directory", "internal/jsonerror", "internal/ratelimit", "internal/vendors"}, "the pipeline knows neither NATS nor any one vendor: it calls small interfaces that it declares"},
 	{"internal/bus/bustest/natsd", []string{"internal/bus"}, "the embedded server as a process, for tests"},
-	{"internal/directory", []string{"."}, "what is known of users is read through an interface of two methods"},
+	{"internal/jsonerror", nil, "how an error of JSON is said"},
+	{"internal/directory", []string{".", "internal/jsonerror"}, "what is known of users is read through an interface of two methods"},
 	{"internal/ratelimit", []string{"internal/vendors"}, "limits count classes of vendors, and know nothing of jobs"},
 	{"internal/bus", []string{".", "internal/directory", "internal/dispatch", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
 	{"internal/vendors", []string{"."}, "the frame of all drivers knows the wire types and no driver"},

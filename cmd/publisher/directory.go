@@ -115,7 +115,7 @@ type deviceView struct {
 
 // lookup reads all that is known of a user; notes say which records cannot be read.
 func (t *tool) lookup(ctx context.Context, b *bus.Bus, app, user string) (u *directory.User, notes []string, err error) {
-	dir := directory.New(b, t.topology().Subjects, directory.Options{Now: t.now, Unreadable: func(kind string, err error) {
+	dir := directory.New(b, t.topology().Subjects, directory.Options{Now: t.now, Unreadable: func(_, kind string, err error) {
 		notes = append(notes, fmt.Sprintf("a %s record cannot be read, so it counts as absent: %v", kind, err))
 	}})
 	ctx, cancel := t.step(ctx)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/jsonerror"
 )
 
 // sendCounts is the answer of send --file.
@@ -113,7 +114,7 @@ func readMessage(data []byte) (m *hongyan.Message, unnamed string, err error) {
 	var where *json.SemanticError
 	if errors.Is(err, json.ErrUnknownName) {
 		if errors.As(err, &where) {
-			unnamed = fieldName(where.JSONPointer)
+			unnamed = jsonerror.Field(where.JSONPointer)
 		}
 		unnamed = or(unnamed, "something")
 		m = new(hongyan.Message)
@@ -125,36 +126,8 @@ func readMessage(data []byte) (m *hongyan.Message, unnamed string, err error) {
 		return m, unnamed, nil
 	case errors.As(err, &syntax):
 		return nil, "", fmt.Errorf("not valid JSON, at byte %d: %w", syntax.ByteOffset+1, syntax.Err)
-	case errors.As(err, &where):
-		if field := fieldName(where.JSONPointer); field != "" {
-			return nil, "", fmt.Errorf("%s has the wrong type or value (a JSON %s)", field, kindName(where.JSONKind))
-		}
-		return nil, "", fmt.Errorf("it is a JSON %s, not an object", kindName(where.JSONKind))
 	}
-	return nil, "", err
-}
-
-// kindName is what people call a kind of JSON value.
-func kindName(k jsontext.Kind) string {
-	switch k {
-	case '[':
-		return "array"
-	case '{':
-		return "object"
-	}
-	return k.String()
-}
-
-// fieldName writes a JSON pointer as people write fields.
-func fieldName(p jsontext.Pointer) string {
-	name := ""
-	for token := range p.Tokens() {
-		if name != "" {
-			name += "."
-		}
-		name += token
-	}
-	return name
+	return nil, "", jsonerror.Plain(err, "it")
 }
 
 // sendPatiently waits, up to the timeout, while the stream is full: the workers are behind, and that passes.

@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/jsonerror"
 )
 
 // Value is the last value of a subject.
@@ -73,8 +74,8 @@ type gateway struct {
 
 // Options of a Directory. The zero value is useful.
 type Options struct {
-	// Unreadable is told of every record that cannot be read: its kind and why. It must be quick.
-	Unreadable func(kind string, err error)
+	// Unreadable is told of every record that cannot be read: its subject, its kind and why. It must be quick.
+	Unreadable func(subject, kind string, err error)
 	// Now is nil for time.Now.
 	Now func() time.Time
 }
@@ -82,7 +83,7 @@ type Options struct {
 // New returns a directory over a store.
 func New(store Store, subjects hongyan.Subjects, opts Options) *Directory {
 	if opts.Unreadable == nil {
-		opts.Unreadable = func(string, error) {}
+		opts.Unreadable = func(string, string, error) {}
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -163,19 +164,19 @@ func (d *Directory) read(found map[Ref]*builder, v Value, skip int) {
 	t := strings.Split(v.Subject, ".")
 	t = t[min(skip, len(t)):]
 	if len(t) < 5 {
-		d.opts.Unreadable("subject", fmt.Errorf("%d tokens", len(t)))
+		d.opts.Unreadable(v.Subject, "subject", fmt.Errorf("%d tokens", len(t)))
 		return
 	}
 	kind := t[4]
 	user, err := hongyan.DecodeToken(t[3])
 	if err != nil {
-		d.opts.Unreadable(kind, err)
+		d.opts.Unreadable(v.Subject, kind, err)
 		return
 	}
 	var device string
 	if len(t) > 5 {
 		if device, err = hongyan.DecodeToken(t[5]); err != nil {
-			d.opts.Unreadable(kind, err)
+			d.opts.Unreadable(v.Subject, kind, err)
 			return
 		}
 	}
@@ -189,7 +190,7 @@ func (d *Directory) read(found map[Ref]*builder, v Value, skip int) {
 	case "device":
 		reg, err := ParseDevice(v.Data)
 		if err != nil {
-			d.opts.Unreadable(kind, err)
+			d.opts.Unreadable(v.Subject, kind, err)
 			return
 		}
 		heard := reg.RegisteredAt
@@ -201,7 +202,7 @@ func (d *Directory) read(found map[Ref]*builder, v Value, skip int) {
 	case "presence":
 		p, err := ParsePresence(v.Data)
 		if err != nil {
-			d.opts.Unreadable(kind, err)
+			d.opts.Unreadable(v.Subject, kind, err)
 			return
 		}
 		heard := p.At
@@ -212,12 +213,12 @@ func (d *Directory) read(found map[Ref]*builder, v Value, skip int) {
 	case "settings":
 		s, quiet, err := ParseSettings(v.Data, d.zone)
 		if err != nil {
-			d.opts.Unreadable(kind, err)
+			d.opts.Unreadable(v.Subject, kind, err)
 			return
 		}
 		b.settings, b.quiet = s, quiet
 	default:
-		d.opts.Unreadable(kind, fmt.Errorf("no such kind of record"))
+		d.opts.Unreadable(v.Subject, kind, fmt.Errorf("no such kind of record"))
 	}
 }
 
@@ -369,5 +370,8 @@ func decode(data []byte, into any) error {
 	if !utf8.Valid(data) {
 		return fmt.Errorf("record is not valid UTF-8")
 	}
-	return json.Unmarshal(data, into)
+	if err := json.Unmarshal(data, into); err != nil {
+		return jsonerror.Plain(err, "the record", "conversations") // below conversations stand ids
+	}
+	return nil
 }

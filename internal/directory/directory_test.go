@@ -31,7 +31,7 @@ func put(t *testing.T, b *bus.Bus, subject, data string) {
 func TestLookup(t *testing.T) {
 	b := bustest.Start(t)
 	var unreadable []string
-	d := directory.New(b, subjects, directory.Options{Unreadable: func(kind string, err error) { unreadable = append(unreadable, kind) }})
+	d := directory.New(b, subjects, directory.Options{Unreadable: func(_, kind string, err error) { unreadable = append(unreadable, kind) }})
 	users := []string{"bob", "alice@example.com", "a b.*>%", "😀", strings.Repeat("x", 256)}
 	for _, u := range users {
 		put(t, b, subjects.Device("demo", u, "phone 1"), `{"certificate":"c","token":"old"}`)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/hongyan-im/hongyan/internal/jsonerror"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -57,7 +58,7 @@ func (j *Job) Encode() ([]byte, error) { return json.Marshal(j) }
 func DecodeJob(data []byte) (*Job, error) {
 	j := new(Job)
 	if err := json.Unmarshal(data, j); err != nil {
-		return nil, fmt.Errorf("read job: %w", plainJSONError(err))
+		return nil, fmt.Errorf("read job: %w", jsonerror.Plain(err, "the job"))
 	}
 	switch {
 	case j.Notification == nil, len(j.Targets) == 0, j.App == "", j.Vendor == "", j.Certificate == "":

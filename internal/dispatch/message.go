@@ -3,13 +3,12 @@ package dispatch
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/jsonerror"
 )
 
 // Default lifetimes of messages that name none.
@@ -35,7 +34,7 @@ func ParseMessage(data []byte, arrived time.Time) (m *hongyan.Message, unnamed b
 		err = json.Unmarshal(data, m)
 	}
 	if err != nil {
-		return nil, unnamed, plainJSONError(err)
+		return nil, unnamed, jsonerror.Plain(err, "the message", "unread") // below unread stand users
 	}
 	if m.SentAt.IsZero() {
 		m.SentAt = arrived
@@ -61,34 +60,6 @@ func unique(names []string) []string {
 		}
 	}
 	return kept
-}
-
-// jsonKinds are words for JSON's kinds.
-var jsonKinds = map[jsontext.Kind]string{'n': "null", 't': "boolean", 'f': "boolean", '"': "string", '0': "number", '{': "object", '[': "array"}
-
-// plainJSONError says where a JSON text is wrong without quoting it.
-func plainJSONError(err error) error {
-	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) {
-		what := "not valid JSON"
-		if errors.Is(err, jsontext.ErrDuplicateName) {
-			what = "a field stands twice"
-		}
-		return fmt.Errorf("%s, at byte %d", what, syntax.ByteOffset)
-	}
-	var semantic *json.SemanticError
-	if errors.As(err, &semantic) {
-		kind := jsonKinds[semantic.JSONKind]
-		field := string(semantic.JSONPointer)
-		if i := strings.Index(field[min(1, len(field)):], "/"); strings.HasPrefix(field, "/unread") && i >= 0 {
-			field = "/unread" // what follows is a user
-		}
-		if field == "" {
-			return fmt.Errorf("the message is a JSON %s, not an object", kind)
-		}
-		return fmt.Errorf("%s has the wrong type or value (%s)", strings.ReplaceAll(field[1:], "/", "."), kind)
-	}
-	return errors.New("not valid JSON")
 }
 
 func checkMessage(m *hongyan.Message) error {
