@@ -17,13 +17,16 @@ import (
 
 // Errors of a [Client], for errors.Is, beside [ErrInvalid] and those of nats.go.
 var (
-	// ErrNoStream means that nothing stores the subject: no worker has run yet, or it runs with other prefixes.
+	// ErrNoStream means that nothing stores the subject: no worker has run yet, or it runs with
+	// other prefixes.
 	ErrNoStream = errors.New("no stream takes the subject: has a worker run, with the same prefixes?")
-	// ErrFull means that the stream is at its limits and took nothing. The workers are behind; publish it again later.
+	// ErrFull means that the stream is at its limits and took nothing. The workers are behind;
+	// publish it again later.
 	ErrFull = errors.New("the stream is full")
 )
 
-// patience is how long a call whose context has no deadline goes on trying. An election in a cluster takes up to ten seconds.
+// patience is how long a call whose context has no deadline goes on trying. An election in a
+// cluster takes up to ten seconds.
 const patience = 30 * time.Second
 
 // tryTimeout bounds one try, so that one that a dying server swallowed is made again.
@@ -31,16 +34,19 @@ const tryTimeout = 4 * time.Second
 
 // Options of a Client. The zero value fits a default installation.
 type Options struct {
-	// Prefix of the installation's subjects; default "push". It is the worker's nats.subject_prefix.
+	// Prefix of the installation's subjects; default "push". It is the worker's
+	// nats.subject_prefix.
 	Prefix string
 }
 
-// Client publishes what an IM backend has to say. It may be used by many goroutines at once, and should be: a call waits for the
-// server's word, so throughput comes from calls side by side.
+// Client publishes what an IM backend has to say. It may be used by many goroutines at once, and
+// should be: a call waits for the server's word, so throughput comes from calls side by side.
 //
-// Every method returns nil only when the server has stored what was said. Until then it tries again, for as long as its context lives
-// and for half a minute where that has no deadline; so it outlasts a lost connection and the election of a new leader. A method that
-// fails leaves it open whether the last try was stored, unless the error is [ErrInvalid], [ErrNoStream] or [ErrFull]: then it was not.
+// Every method returns nil only when the server has stored what was said. Until then it tries
+// again, for as long as its context lives and for half a minute where that has no deadline; so it
+// outlasts a lost connection and the election of a new leader. A method that fails leaves it open
+// whether the last try was stored, unless the error is [ErrInvalid], [ErrNoStream] or [ErrFull]:
+// then it was not.
 type Client struct {
 	js       jetstream.JetStream
 	subjects Subjects
@@ -56,13 +62,15 @@ func New(nc *nats.Conn, opts Options) (*Client, error) {
 	return &Client{js: js, subjects: Subjects(opts)}, nil
 }
 
-// Connect connects to one or several comma-separated addresses and returns a client that Close disconnects. A connection that is lost
-// later is regained for ever. More options, such as credentials or TLS, are nats.go's.
+// Connect connects to one or several comma-separated addresses and returns a client that Close
+// disconnects. A connection that is lost later is regained for ever. More options, such as
+// credentials or TLS, are nats.go's.
 func Connect(addresses string, opts Options, more ...nats.Option) (*Client, error) {
 	options := append([]nats.Option{
 		nats.Name("hongyan client"), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(250*time.Millisecond, time.Second), nats.PingInterval(10 * time.Second),
-		// What is published while the connection is gone fails at once, and publish tries again: nothing is sent twice from a buffer.
+		// What is published while the connection is gone fails at once, and publish tries again:
+		// nothing is sent twice from a buffer.
 		nats.ReconnectBufSize(-1),
 	}, more...)
 	nc, err := nats.Connect(addresses, options...)
@@ -102,13 +110,15 @@ func redact(addresses string) string {
 type Receipt struct {
 	// Sequence is the message's place in its stream.
 	Sequence uint64
-	// Duplicate says that a message with this id was there before this call, within the last two minutes; it was not stored again.
+	// Duplicate says that a message with this id was there before this call, within the last two
+	// minutes; it was not stored again.
 	Duplicate bool
 }
 
-// Send announces a message. Its id is also the Nats-Msg-Id: within two minutes a second Send with the same id stores nothing, so a
-// backend that does not know whether a Send came through repeats it. Mind that apps which share an installation share these ids too.
-// The span in ctx, if there is one, becomes the parent of the pushes, by the W3C traceparent header.
+// Send announces a message. Its id is also the Nats-Msg-Id: within two minutes a second Send with
+// the same id stores nothing, so a backend that does not know whether a Send came through repeats
+// it. Mind that apps which share an installation share these ids too. The span in ctx, if there is
+// one, becomes the parent of the pushes, by the W3C traceparent header.
 func (c *Client) Send(ctx context.Context, app string, m *Message) (Receipt, error) {
 	var p problems
 	p.word("app", app)
@@ -135,8 +145,8 @@ func (c *Client) Recall(ctx context.Context, app, messageID string) error {
 	return err
 }
 
-// ReadMark says that a user has read a conversation up to a time, now when at is zero: pushes of older messages that were not sent yet
-// are suppressed.
+// ReadMark says that a user has read a conversation up to a time, now when at is zero: pushes of
+// older messages that were not sent yet are suppressed.
 func (c *Client) ReadMark(ctx context.Context, app, user, conversationID string, at time.Time) error {
 	var p problems
 	p.word("app", app)
@@ -181,7 +191,8 @@ func (c *Client) SetPresence(ctx context.Context, app, user, device string, s Pr
 	if err := errors.Join(owner(app, user, device), s.Validate()); err != nil {
 		return err
 	}
-	// No id: presences are many, and remembering each for two minutes would cost the server more than a repeat.
+	// No id: presences are many, and remembering each for two minutes would cost the server more
+	// than a repeat.
 	_, err := c.publishJSON(ctx, c.subjects.Presence(app, user, device), "", s, 0)
 	return err
 }
@@ -204,8 +215,8 @@ func owner(app, user, device string) error {
 	return p.err("name")
 }
 
-// RenewGateway says once that an IM gateway lives, for a time of at least a second. The foreground presences that name the gateway hold
-// as long. Zero ends the lease at once: the gateway is gone.
+// RenewGateway says once that an IM gateway lives, for a time of at least a second. The foreground
+// presences that name the gateway hold as long. Zero ends the lease at once: the gateway is gone.
 func (c *Client) RenewGateway(ctx context.Context, app, gateway string, lease time.Duration) error {
 	var p problems
 	p.word("app", app)
@@ -227,8 +238,8 @@ func (c *Client) RenewGateway(ctx context.Context, app, gateway string, lease ti
 	return err
 }
 
-// KeepGateway renews a gateway's lease, three times in its length, until ctx ends; then it ends the lease and returns nil. It returns
-// early only for an error that would not pass by itself.
+// KeepGateway renews a gateway's lease, three times in its length, until ctx ends; then it ends the
+// lease and returns nil. It returns early only for an error that would not pass by itself.
 func (c *Client) KeepGateway(ctx context.Context, app, gateway string, lease time.Duration) error {
 	tick := time.NewTicker(max(lease/3, time.Second/3))
 	defer tick.Stop()
@@ -259,7 +270,8 @@ func (c *Client) publishJSON(ctx context.Context, subject, id string, v any, ttl
 	return c.publish(ctx, subject, id, data, ttl)
 }
 
-// publish stores data under an id, trying again with the same id until it is stored, ctx ends, or trying has no point.
+// publish stores data under an id, trying again with the same id until it is stored, ctx ends, or
+// trying has no point.
 func (c *Client) publish(ctx context.Context, subject, id string, data []byte, ttl time.Duration) (Receipt, error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc

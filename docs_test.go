@@ -16,7 +16,8 @@ import (
 // englishOnly are pages for those who work on the code; pages for users are in Chinese too.
 var englishOnly = []string{"docs/decisions.md", "docs/performance.md"}
 
-// bannedWords are words for things that have another name here. A line that matches allow, or a path under except, may use them.
+// bannedWords are words for things that have another name here. A line that matches allow, or a
+// path under except, may use them.
 var bannedWords = []struct {
 	word, allow *regexp.Regexp
 	except      []string
@@ -169,7 +170,8 @@ func slug(heading string) string {
 	}, heading)
 }
 
-// TestCodeOfPages: Go code in a page stands, up to its indent, in a Go file of the tree too, so that it compiles.
+// TestCodeOfPages: Go code in a page stands, up to its indent, in a Go file of the tree too, so
+// that it compiles.
 func TestCodeOfPages(t *testing.T) {
 	t.Parallel()
 	squeeze := func(text string) string {

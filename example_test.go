@@ -11,7 +11,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 )
 
-// Example shows the life of an IM backend: a user's phone registers, goes to the background, and somebody writes.
+// Example shows the life of an IM backend: a user's phone registers, goes to the background, and
+// somebody writes.
 func Example() {
 	address, stop := demo()
 	defer stop()
@@ -23,7 +24,8 @@ func Example() {
 	defer client.Close()
 	ctx := context.Background()
 
-	// The app got this token from OPPO's SDK; 35001 is the certificate of that name in the worker's configuration.
+	// The app got this token from OPPO's SDK; 35001 is the certificate of that name in the worker's
+	// configuration.
 	err = client.SetDevice(ctx, "demo", "bob", "phone", hongyan.Device{Certificate: "35001", Token: "CN_8f2c", Platform: "android", Locale: "zh-CN"})
 	if err != nil {
 		log.Fatal(err)
@@ -46,7 +48,8 @@ func Example() {
 	// Output: stored: true
 }
 
-// A backend that does not know whether a message was stored sends it again: the id keeps it from being stored twice.
+// A backend that does not know whether a message was stored sends it again: the id keeps it from
+// being stored twice.
 func ExampleClient_Send_again() {
 	address, stop := demo()
 	defer stop()
@@ -79,10 +82,12 @@ func ExampleClient_Send_again() {
 func ExampleMessage_Validate() {
 	m := hongyan.Message{ID: "m-1", Sender: hongyan.Sender{ID: "alice"}, Conversation: hongyan.Conversation{Type: "channel"}}
 	fmt.Println(m.Validate())
-	// Output: invalid message: conversation.type is "channel", neither c2c nor group; recipients is missing or empty; content.type is missing
+	// Output: invalid message: conversation.type is "channel", neither c2c nor group; recipients is
+	// missing or empty; content.type is missing
 }
 
-// An IM gateway keeps one lease for all its users instead of a presence that each of them has to renew.
+// An IM gateway keeps one lease for all its users instead of a presence that each of them has to
+// renew.
 func ExampleClient_KeepGateway() {
 	address, stop := demo()
 	defer stop()
@@ -92,7 +97,8 @@ func ExampleClient_KeepGateway() {
 	}
 	defer client.Close()
 
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond) // the gateway's life
+	// the gateway's life
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	if err := client.SetPresence(ctx, "demo", "bob", "phone", hongyan.Presence{State: hongyan.Foreground, Gateway: "gw-7"}); err != nil {
 		log.Fatal(err)

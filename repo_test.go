@@ -18,8 +18,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/registry"
 )
 
-// This file holds the habits of the repository that a test can hold. It reads the files itself: the test cache does not see what a
-// subprocess read, and would answer "ok (cached)" over a broken tree.
+// This file holds the habits of the repository that a test can hold. It reads the files itself: the
+// test cache does not see what a subprocess read, and would answer "ok (cached)" over a broken
+// tree.
 
 const module = "github.com/hongyan-im/hongyan"
 
@@ -29,8 +30,9 @@ type arrow struct {
 	why  string
 }
 
-// arrows says which of our packages each package may import, and why no more. Tests and the *test packages may import anything, save
-// where never says otherwise. A package that is in no line is a question of design: add a line, with its why.
+// arrows says which of our packages each package may import, and why no more. Tests and the *test
+// packages may import anything, save where never says otherwise. A package that is in no line is a
+// question of design: add a line, with its why.
 var arrows = []arrow{
 	{".", nil, "an IM backend imports this package, and shall get nothing else with it"},
 	{"cmd/*", []string{"*"}, "a program wires everything together"},
@@ -59,7 +61,8 @@ var never = []struct{ from, to, why string }{
 	{"internal/vendors", "internal/bus", "a driver's tests need no NATS"},
 }
 
-// natsUsers may import NATS libraries outside tests; with one place that knows NATS, another transport is one package.
+// natsUsers may import NATS libraries outside tests; with one place that knows NATS, another
+// transport is one package.
 var natsUsers = []string{".", "internal/bus"}
 
 // pureFiles of the pipeline decide, with the time passed in.
@@ -273,7 +276,8 @@ func TestExportedComments(t *testing.T) {
 		if strings.HasSuffix(s.path, "_test.go") || s.file.Name.Name == "main" {
 			continue
 		}
-		above := 0 // the line where a commented function ended; short ones that follow it share its comment
+		// the line where a commented function ended; short ones that follow it share its comment
+		above := 0
 		for _, d := range s.file.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
@@ -334,8 +338,8 @@ func TestNoHiddenWiring(t *testing.T) {
 	}
 }
 
-// TestNoStateInDrivers: a package-level variable of a driver is a constant that Go has no word for: never assigned, and made of a literal,
-// an error or a regular expression.
+// TestNoStateInDrivers: a package-level variable of a driver is a constant that Go has no word for:
+// never assigned, and made of a literal, an error or a regular expression.
 func TestNoStateInDrivers(t *testing.T) {
 	t.Parallel()
 	constant := regexp.MustCompile(`^(regexp\.MustCompile|errors\.New|strings\.NewReplacer|time\.Date)$`)
@@ -464,7 +468,8 @@ func TestDriversAreSilent(t *testing.T) {
 	}
 }
 
-// TestVendorLists: a list of vendors that cannot be the registry's, because its program must not link every driver, is complete.
+// TestVendorLists: a list of vendors that cannot be the registry's, because its program must not
+// link every driver, is complete.
 func TestVendorLists(t *testing.T) {
 	t.Parallel()
 	var all []string
@@ -499,8 +504,8 @@ func TestVendorLists(t *testing.T) {
 	}
 }
 
-// TestVendorsAreComplete: each vendor has a folder with a sheet, a strict fake, golden requests, and runs the conformance suite; and
-// nothing else names the vendors.
+// TestVendorsAreComplete: each vendor has a folder with a sheet, a strict fake, golden requests,
+// and runs the conformance suite; and nothing else names the vendors.
 func TestVendorsAreComplete(t *testing.T) {
 	t.Parallel()
 	folders := vendorFolders()

@@ -8,8 +8,9 @@ const (
 	ReadSignal   = "read"
 )
 
-// Signal is what an IM backend says on push.signal.<app> about messages that it announced before: that one was recalled, or that a user
-// has read a conversation. Both suppress pushes that were not sent yet.
+// Signal is what an IM backend says on push.signal.<app> about messages that it announced before:
+// that one was recalled, or that a user has read a conversation. Both suppress pushes that were not
+// sent yet.
 //
 //	{"type": "recall", "message_id": "m-1001"}
 //	{"type": "read", "user": "bob", "conversation_id": "c2c_alice", "at": "2026-11-23T08:00:00Z"}

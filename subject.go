@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Subjects builds the subjects of one installation. The zero value uses the prefix "push". It may be copied and used by many goroutines.
+// Subjects builds the subjects of one installation. The zero value uses the prefix "push". It may
+// be copied and used by many goroutines.
 type Subjects struct {
 	// Prefix replaces "push" where several installations share a NATS account.
 	Prefix string
@@ -84,7 +85,8 @@ func plain(c byte) bool {
 	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// EncodeToken writes any string as one subject token: every byte outside A-Z a-z 0-9 _ - becomes %XX in upper-case hex.
+// EncodeToken writes any string as one subject token: every byte outside A-Z a-z 0-9 _ - becomes
+// %XX in upper-case hex.
 func EncodeToken(s string) string {
 	escapes := 0
 	for i := 0; i < len(s); i++ {
@@ -109,7 +111,8 @@ func EncodeToken(s string) string {
 	return b.String()
 }
 
-// DecodeToken is the inverse of [EncodeToken]. It refuses a token that EncodeToken would not have written.
+// DecodeToken is the inverse of [EncodeToken]. It refuses a token that EncodeToken would not have
+// written.
 func DecodeToken(token string) (string, error) {
 	if !strings.Contains(token, "%") {
 		if EncodeToken(token) != token {

@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// ErrInvalid is what every complaint about a value of the caller's wraps: publishing it again would fail again.
+// ErrInvalid is what every complaint about a value of the caller's wraps: publishing it again would
+// fail again.
 var ErrInvalid = errors.New("invalid")
 
 // Limits of directory records. A record that exceeds them counts as absent.
@@ -29,7 +30,8 @@ func (p problems) err(what string) error {
 	return fmt.Errorf("%w %s: %s", ErrInvalid, what, strings.Join(p, "; "))
 }
 
-// Validate says everything that a worker would refuse the message for, at once; nil when it would take it. The error is [ErrInvalid].
+// Validate says everything that a worker would refuse the message for, at once; nil when it would
+// take it. The error is [ErrInvalid].
 func (m *Message) Validate() error {
 	var p problems
 	switch {
@@ -131,7 +133,8 @@ func (p *problems) word(what, s string) {
 	}
 }
 
-// Validate says everything that makes the registration useless; nil when it is good. The error is [ErrInvalid].
+// Validate says everything that makes the registration useless; nil when it is good. The error is
+// [ErrInvalid].
 func (d *Device) Validate() error {
 	var p problems
 	p.word("certificate", d.Certificate)
@@ -169,7 +172,8 @@ func (s *Presence) Validate() error {
 	return p.err("presence")
 }
 
-// Validate says everything that is wrong with the settings; nil when they are good. The error is [ErrInvalid].
+// Validate says everything that is wrong with the settings; nil when they are good. The error is
+// [ErrInvalid].
 func (s *Settings) Validate() error {
 	var p problems
 	if q := s.QuietHours; q != nil {

@@ -2,16 +2,19 @@ package hongyan
 
 import "time"
 
-// Message is a message event: what an IM backend announces so that the recipients who are away get a push.
+// Message is a message event: what an IM backend announces so that the recipients who are away get
+// a push.
 //
-// ID, Conversation, Sender.ID, Recipients and Content.Type are required. A field set in OfflinePush wins over the default of the
-// certificate through which a device is reached.
+// ID, Conversation, Sender.ID, Recipients and Content.Type are required. A field set in OfflinePush
+// wins over the default of the certificate through which a device is reached.
 type Message struct {
-	// ID is unique in the app and at most [MaxMessageID] bytes long. It is also the default Nats-Msg-Id.
+	// ID is unique in the app and at most [MaxMessageID] bytes long. It is also the default
+	// Nats-Msg-Id.
 	ID string `json:"id"`
 	// SentAt is when the user sent the message; the zero value means "when it arrived".
 	SentAt time.Time `json:"sent_at,omitzero"`
-	// TTLSeconds counts from SentAt. 0 means the default of the kind: 60 for a call invite, 86,400 for the rest.
+	// TTLSeconds counts from SentAt. 0 means the default of the kind: 60 for a call invite, 86,400
+	// for the rest.
 	TTLSeconds   int64        `json:"ttl_seconds,omitzero"`
 	Conversation Conversation `json:"conversation"`
 	Sender       Sender       `json:"sender"`
@@ -77,7 +80,8 @@ const (
 	Hangup = "hangup"
 )
 
-// Call is a step of a voice or video call. An invite notifies, a cancelled one only with OfflinePush.Desc, the other steps nobody.
+// Call is a step of a voice or video call. An invite notifies, a cancelled one only with
+// OfflinePush.Desc, the other steps nobody.
 type Call struct {
 	Media  string `json:"media"`  // "audio" or "video"
 	Action string `json:"action"` // Invite, Cancel, Answer, Reject or Hangup
@@ -112,7 +116,8 @@ type IOS struct {
 	InterruptionLevel string `json:"interruption_level,omitempty"`
 }
 
-// Android holds what the Android vendors know; a field that begins with a vendor's name is that vendor's alone.
+// Android holds what the Android vendors know; a field that begins with a vendor's name is that
+// vendor's alone.
 type Android struct {
 	Sound string `json:"sound,omitempty"` // a file without its suffix
 	Style string `json:"style,omitempty"` // "" or "big_text"
@@ -140,7 +145,8 @@ type Android struct {
 
 	VivoClassification *int   `json:"vivo_classification,omitempty"` // 0 operational, 1 system
 	VivoCategory       string `json:"vivo_category,omitempty"`
-	VivoNotifyType     int    `json:"vivo_notify_type,omitzero"` // 1 none, 2 ring, 3 vibrate, 4 both
+	// 1 none, 2 ring, 3 vibrate, 4 both
+	VivoNotifyType int `json:"vivo_notify_type,omitzero"`
 
 	MeizuNoticeType *int `json:"meizu_notice_type,omitempty"` // 0 public, 1 private
 }
@@ -166,7 +172,8 @@ type Device struct {
 	Token       string `json:"token"`
 	Platform    string `json:"platform,omitempty"` // "ios", "android", "harmony"
 	Locale      string `json:"locale,omitempty"`   // BCP 47, such as "zh-CN"
-	// Region is the vendor's region of the token where the vendor has several hosts (Xiaomi: cn, ru, in, eu, global).
+	// Region is the vendor's region of the token where the vendor has several hosts (Xiaomi: cn,
+	// ru, in, eu, global).
 	Region string `json:"region,omitempty"`
 	// VoIP is the device's PushKit registration, a certificate and token of its own.
 	VoIP         *VoIP     `json:"voip,omitempty"`

@@ -5,7 +5,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// suppressionAdvice says, for each suppression, why it happened and what to do if it should not have.
+// suppressionAdvice says, for each suppression, why it happened and what to do if it should not
+// have.
 func suppressionAdvice(s string) string {
 	switch dispatch.Suppression(s) {
 	case dispatch.Disabled:

@@ -106,7 +106,8 @@ type deviceView struct {
 	VoIPCertificate string    `json:"voip_certificate,omitempty"`
 	VoIPToken       string    `json:"voip_token,omitempty"`
 	RegisteredAt    time.Time `json:"registered_at,omitzero"`
-	// State and StateAt are the presence, "" without one; InFront says that a living gateway vouches for the foreground.
+	// State and StateAt are the presence, "" without one; InFront says that a living gateway
+	// vouches for the foreground.
 	State   string    `json:"state,omitempty"`
 	StateAt time.Time `json:"state_at,omitzero"`
 	InFront bool      `json:"in_front,omitzero"`

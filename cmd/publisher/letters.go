@@ -74,7 +74,8 @@ func (t *tool) letters(ctx context.Context) (*bus.Bus, *bus.LetterBox, error) {
 	return b, box, nil
 }
 
-// eachLetter calls each with the letters that exist now and are meant, oldest first, until it returns an error.
+// eachLetter calls each with the letters that exist now and are meant, oldest first, until it
+// returns an error.
 func (t *tool) eachLetter(ctx context.Context, box *bus.LetterBox, filter *dispatch.LetterFilter, each func(*dispatch.Letter) error) error {
 	step, cancel := t.step(ctx)
 	last, _, err := box.Bounds(step)

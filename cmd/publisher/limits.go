@@ -118,8 +118,9 @@ type limitsParked struct {
 
 // roster is what the live workers say of themselves.
 type roster struct {
-	workers      map[string]dispatch.WorkerNote
-	certificates []dispatch.CertificateNote // of the newest worker that serves each, in the workers' order
+	workers map[string]dispatch.WorkerNote
+	// of the newest worker that serves each, in the workers' order
+	certificates []dispatch.CertificateNote
 	warnings     []string
 }
 

@@ -39,7 +39,8 @@ func limited(public vendors.Quota) dispatch.CertificateNote {
 
 var huaweiLimits = dispatch.CertificateNote{App: "other", Vendor: "huawei", Limits: ratelimit.Certificate{ID: "h-1", Classes: []vendors.Class{{Name: "communication"}}}}
 
-// spend lets a worker take n of the public quota of 35001, and leave without giving back what it was counted.
+// spend lets a worker take n of the public quota of 35001, and leave without giving back what it
+// was counted.
 func (r *rig) spend(n int, cert dispatch.CertificateNote) {
 	r.t.Helper()
 	l, err := ratelimit.New(r.bus.LimitStore(), ratelimit.Options{Alone: true, Certificates: []ratelimit.Certificate{cert.Limits}})

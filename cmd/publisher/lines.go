@@ -31,7 +31,8 @@ type sendCounts struct {
 // maxLine is the longest line: twice the longest message that a worker takes.
 const maxLine = 8 << 20
 
-// sendLines sends the message on each line. A bad line is reported and left out; an error that the next line would meet as well ends it.
+// sendLines sends the message on each line. A bad line is reported and left out; an error that the
+// next line would meet as well ends it.
 func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name string, in io.Reader, size int64) (counts sendCounts, err error) {
 	counts.App = d.app
 	units := progress.UnitsBytes
@@ -130,7 +131,8 @@ func readMessage(data []byte) (m *hongyan.Message, unnamed string, err error) {
 	return nil, "", jsonerror.Plain(err, "it")
 }
 
-// sendPatiently waits, up to the timeout, while the stream is full: the workers are behind, and that passes.
+// sendPatiently waits, up to the timeout, while the stream is full: the workers are behind, and
+// that passes.
 func (t *tool) sendPatiently(ctx context.Context, c *hongyan.Client, app string, m *hongyan.Message) (hongyan.Receipt, error) {
 	ctx, cancel := t.step(ctx)
 	defer cancel()

@@ -1,5 +1,6 @@
-// Command publisher is the tool of those who build an IM backend on Hongyan and of those who run it: it publishes messages, devices and
-// presence, looks into dead letters and brings them back, and explains why a user got a push or did not. See `publisher --help`.
+// Command publisher is the tool of those who build an IM backend on Hongyan and of those who run
+// it: it publishes messages, devices and presence, looks into dead letters and brings them back,
+// and explains why a user got a push or did not. See `publisher --help`.
 package main
 
 import (

@@ -125,7 +125,8 @@ func terminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// bar is a progress bar on standard error, or nothing where that is no terminal. A nil bar shows nothing.
+// bar is a progress bar on standard error, or nothing where that is no terminal. A nil bar shows
+// nothing.
 type bar struct {
 	writer  progress.Writer
 	tracker *progress.Tracker
@@ -172,7 +173,8 @@ func (b *bar) stop(failed bool) {
 	<-b.done
 }
 
-// confirm asks before something that cannot be undone. Where nobody can be asked, --yes must have been given.
+// confirm asks before something that cannot be undone. Where nobody can be asked, --yes must have
+// been given.
 func (t *tool) confirm(yes bool, question string, args ...any) error {
 	if yes {
 		return nil

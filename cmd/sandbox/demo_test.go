@@ -17,7 +17,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors/accesstoken"
 )
 
-// The promise of the demo: what it writes is all that the real drivers need to reach the sandbox, over TLS, with no rule broken.
+// The promise of the demo: what it writes is all that the real drivers need to reach the sandbox,
+// over TLS, with no rule broken.
 func TestDemoReachesSandbox(t *testing.T) {
 	t.Parallel()
 	demo, err := sandbox.NewDemo(time.Now())
@@ -30,7 +31,8 @@ func TestDemoReachesSandbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // the test's own context has ended by now
+		// the test's own context has ended by now
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if err := listener.Stop(ctx); err != nil {
 			t.Error(err)
@@ -101,7 +103,8 @@ func TestDemoReachesSandbox(t *testing.T) {
 	}
 }
 
-// load reads a certificate as a worker's configuration does: strictly, and the file of x_file into the secret x.
+// load reads a certificate as a worker's configuration does: strictly, and the file of x_file into
+// the secret x.
 func load(t *testing.T, certificate map[string]any) vendors.Settings {
 	t.Helper()
 	for k, v := range certificate {

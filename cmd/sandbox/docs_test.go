@@ -12,7 +12,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
-// Each fault in the manual, in either language, must be one that the sandbox arms, and each kind must have its example.
+// Each fault in the manual, in either language, must be one that the sandbox arms, and each kind
+// must have its example.
 func TestManualFaults(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"sandbox.md", "sandbox.zh-CN.md"} {

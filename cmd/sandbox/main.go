@@ -1,5 +1,5 @@
-// Command sandbox plays the nine push vendors on this machine: strict fakes of their server APIs, faults to order, and a page that
-// shows each notification as its phone would. It reaches no phone.
+// Command sandbox plays the nine push vendors on this machine: strict fakes of their server APIs,
+// faults to order, and a page that shows each notification as its phone would. It reaches no phone.
 package main
 
 import (
@@ -12,7 +12,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // from the first signal on nobody listens, so that the second ends the process at once
+	// from the first signal on nobody listens, so that the second ends the process at once
+	context.AfterFunc(ctx, stop)
 	if err := command().ExecuteContext(ctx); err != nil {
 		os.Exit(1) // cobra has printed it
 	}

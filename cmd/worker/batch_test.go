@@ -8,8 +8,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
-// On each batch vendor, a message to devices of which some are dead and others meet a throttled call: the dead registrations are removed,
-// the throttled devices are tried again, and what was accepted is never sent twice.
+// On each batch vendor, a message to devices of which some are dead and others meet a throttled
+// call: the dead registrations are removed, the throttled devices are tried again, and what was
+// accepted is never sent twice.
 func TestBatchesOnEveryVendor(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real processes")
@@ -38,7 +39,8 @@ func TestBatchesOnEveryVendor(t *testing.T) {
 		}
 	}
 	r.start()
-	// First the calls of all vendors are throttled once as a whole, then they meet the dead among the living.
+	// First the calls of all vendors are throttled once as a whole, then they meet the dead among
+	// the living.
 	for _, v := range batch {
 		r.box.Arm(sandbox.Fault{Vendor: v, Kind: sandbox.FaultThrottle, Times: 1, RetryAfter: 1})
 		r.send(chat("m-1-"+v, recipients[v]...))

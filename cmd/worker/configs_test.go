@@ -22,7 +22,8 @@ import (
 // repo is the repository's root, as the tests of this package see it.
 const repo = "../.."
 
-// demoFiles writes a sandbox's credentials into a new folder, which stands in for the folders that the configurations name.
+// demoFiles writes a sandbox's credentials into a new folder, which stands in for the folders that
+// the configurations name.
 func demoFiles(t *testing.T) (dir string, demo *sandbox.Demo, place sandbox.Place) {
 	t.Helper()
 	demo, err := sandbox.NewDemo(time.Now())

@@ -13,7 +13,8 @@ import (
 
 var hangFor = flag.Duration("hang", 15*time.Second, "how long Huawei hangs in TestSickVendorHurtsOnlyItself")
 
-// Huawei hangs: the APNs pushes of the same time go as before, no Huawei job loses an attempt, and all arrive after it wakes.
+// Huawei hangs: the APNs pushes of the same time go as before, no Huawei job loses an attempt, and
+// all arrive after it wakes.
 func TestSickVendorHurtsOnlyItself(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a vendor hangs for a while")

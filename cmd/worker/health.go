@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// health answers /healthz, /readyz and /metrics truthfully: healthy while the process works, ready only while it consumes.
+// health answers /healthz, /readyz and /metrics truthfully: healthy while the process works, ready
+// only while it consumes.
 type health struct {
 	mu        sync.Mutex
 	why       string // why it is not ready, empty when it is
@@ -40,7 +41,8 @@ func (h *health) notReady() string {
 	return h.why
 }
 
-// serve listens on the address and serves until the returned function is called; "off" serves nothing.
+// serve listens on the address and serves until the returned function is called; "off" serves
+// nothing.
 func (h *health) serve(listen string, metrics http.Handler, log *slog.Logger) (stop func(context.Context) error, err error) {
 	if listen == "off" {
 		return func(context.Context) error { return nil }, nil

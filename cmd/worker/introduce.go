@@ -19,8 +19,9 @@ const (
 	introducedRenew = 20 * time.Second
 )
 
-// introduce keeps a note of this worker among the live ones until ctx ends: who it is, and how its certificates are limited. The
-// operators' tool knows the certificates from it and needs neither the configuration nor a secret.
+// introduce keeps a note of this worker among the live ones until ctx ends: who it is, and how its
+// certificates are limited. The operators' tool knows the certificates from it and needs neither
+// the configuration nor a secret.
 func (s *service) introduce(ctx context.Context, worker string, limiter *ratelimit.Limiter) {
 	room := s.bus.Notes(dispatch.WorkerRoom)
 	host, _ := os.Hostname() // only a name for operators

@@ -12,8 +12,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
-// 2,000 messages to three vendors while two workers are killed and restarted ten times: nothing is missing, and what is repeated carries
-// the same key.
+// 2,000 messages to three vendors while two workers are killed and restarted ten times: nothing is
+// missing, and what is repeated carries the same key.
 func TestNothingIsLostUnderKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts and kills real processes for half a minute")
@@ -56,7 +56,8 @@ func TestNothingIsLostUnderKills(t *testing.T) {
 		sent[id] = to
 		r.send(chat(id, to...))
 		if i%(messages/kills) == messages/kills-1 && killed < kills {
-			// Strike while both work: when more was accepted since the last kill than one of them holds.
+			// Strike while both work: when more was accepted since the last kill than one of them
+			// holds.
 			r.accepted(vendors, killed*800+400)
 			w := rng.IntN(len(workers))
 			workers[w].kill()
@@ -96,7 +97,8 @@ func TestNothingIsLostUnderKills(t *testing.T) {
 				case o.Status == hongyan.Dead && o.Reason == "bad_token":
 					ends["dead"]++
 				case o.Status == "":
-					ends["removed before"]++ // the registration of the dead device was gone when the message came
+					// the registration of the dead device was gone when the message came
+					ends["removed before"]++
 				default:
 					t.Errorf("%v of a dead device ended as %s %s", at, o.Status, o.Reason)
 				}

@@ -19,8 +19,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
-// zoned is an environment in which the time zone Test/Vendor has its next midnight at midnight: the vendor's clock is the test's. Go's
-// programs look into $ZONEINFO before the system's own zones.
+// zoned is an environment in which the time zone Test/Vendor has its next midnight at midnight: the
+// vendor's clock is the test's. Go's programs look into $ZONEINFO before the system's own zones.
 func zoned(t *testing.T, midnight time.Time) (env string) {
 	t.Helper()
 	_, offset := midnight.In(vendorZone(midnight)).Zone()
@@ -81,14 +81,16 @@ func (r *rig) count(vendor string) int { return int(r.box.Counts()[vendor].Accep
 // until waits until the condition holds.
 func (r *rig) until(limit time.Duration, what string, holds func() bool) {
 	r.t.Helper()
-	for end := time.Now().Add(limit); !holds(); time.Sleep(20 * time.Millisecond) { // polling other processes
+	// polling other processes
+	for end := time.Now().Add(limit); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			r.t.Fatalf("after %v: not %s", limit, what)
 		}
 	}
 }
 
-// flood sends messages to users u0 to u<users-1>, one each, with the lifetime that ttl gives; they are called m-0 to m-<n-1>.
+// flood sends messages to users u0 to u<users-1>, one each, with the lifetime that ttl gives; they
+// are called m-0 to m-<n-1>.
 func (r *rig) flood(n, users int, ttl func(i int) int) {
 	r.t.Helper()
 	for first := 0; first < n; first += 500 {

@@ -1,5 +1,5 @@
-// Command worker is Hongyan's service: it reads message events from NATS, decides who must be notified, and delivers through the phone
-// vendors. See `worker --help`.
+// Command worker is Hongyan's service: it reads message events from NATS, decides who must be
+// notified, and delivers through the phone vendors. See `worker --help`.
 package main
 
 import (

@@ -16,7 +16,8 @@ type natsd struct {
 	stdin io.Closer
 }
 
-// startNATS starts a server on a folder of streams. It ends with the test, if it was not closed before.
+// startNATS starts a server on a folder of streams. It ends with the test, if it was not closed
+// before.
 func startNATS(t *testing.T, dir, listen string) *natsd {
 	t.Helper()
 	n := &natsd{cmd: exec.Command(natsServer.binary(t, "../../internal/bus/bustest/natsd"), dir, listen)}

@@ -9,7 +9,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 )
 
-// NATS goes away in the middle: nothing is sent beyond what was leased, and everything goes on when it is back.
+// NATS goes away in the middle: nothing is sent beyond what was leased, and everything goes on when
+// it is back.
 func TestQuotaHoldsWithoutNATS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("stops NATS for a while")

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A certificate with a wrong secret is parked on all workers within seconds, says what is wrong, uses no attempts, and everything that
-// waited arrives once the secret is right.
+// A certificate with a wrong secret is parked on all workers within seconds, says what is wrong,
+// uses no attempts, and everything that waited arrives once the secret is right.
 func TestWrongSecretParksTheCertificate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real processes")

@@ -16,7 +16,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
-// play is what `worker dev` shows: sample users, and three acts of messages through the real pipeline.
+// play is what `worker dev` shows: sample users, and three acts of messages through the real
+// pipeline.
 type play struct {
 	s       *service
 	box     *sandbox.Server

@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// healthCommand asks a running worker, for a container's health check: an image of only this program has no curl.
+// healthCommand asks a running worker, for a container's health check: an image of only this
+// program has no curl.
 func healthCommand() *cobra.Command {
 	var url string
 	c := &cobra.Command{

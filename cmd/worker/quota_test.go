@@ -16,7 +16,8 @@ var (
 
 const day = 24 * 60 * 60
 
-// someDieSoon: every third message does not live until the vendor's midnight, twelve hours from now.
+// someDieSoon: every third message does not live until the vendor's midnight, twelve hours from
+// now.
 func someDieSoon(i int) int {
 	if i%3 == 0 {
 		return 60 * 60
@@ -24,8 +25,9 @@ func someDieSoon(i int) int {
 	return day
 }
 
-// quotaRig is an installation whose APNs certificate has a daily quota. APNs takes one device a call, so every unit is asked for. A worker
-// makes no more than so many calls at once: the sandbox, with the race detector, must answer all of them in time.
+// quotaRig is an installation whose APNs certificate has a daily quota. APNs takes one device a
+// call, so every unit is asked for. A worker makes no more than so many calls at once: the sandbox,
+// with the race detector, must answer all of them in time.
 func quotaRig(t *testing.T, quota string, concurrency int) *rig {
 	r := newRig(t, "")
 	r.env = []string{zoned(t, noon())}
@@ -34,7 +36,8 @@ func quotaRig(t *testing.T, quota string, concurrency int) *rig {
 	return r
 }
 
-// Eight workers, three times as many messages as the quota: exactly the quota is used, the rest waits for midnight or dies at once.
+// Eight workers, three times as many messages as the quota: exactly the quota is used, the rest
+// waits for midnight or dies at once.
 func TestQuotaIsSharedByWorkers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("eight real processes")
@@ -61,14 +64,16 @@ func TestQuotaIsSharedByWorkers(t *testing.T) {
 	r.noViolations()
 }
 
-// The same while workers are killed and replaced: never more than the quota, and every message has an end or waits.
+// The same while workers are killed and replaced: never more than the quota, and every message has
+// an end or waits.
 func TestQuotaHoldsUnderKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills real processes")
 	}
 	t.Parallel()
 	quota := *killQuota
-	// Four calls of 50 ms at once make 640 a second of eight workers: the quota lasts for many of the looks below.
+	// Four calls of 50 ms at once make 640 a second of eight workers: the quota lasts for many of
+	// the looks below.
 	r := quotaRig(t, itoa(quota), 4)
 	r.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultSlow, Delay: 0.05})
 	r.flood(3*quota, 100, someDieSoon)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// lag measures how late this machine wakes a sleeper, until stop: calls that are late by as much come closer together than they were
-// granted, which says nothing of the limiter.
+// lag measures how late this machine wakes a sleeper, until stop: calls that are late by as much
+// come closer together than they were granted, which says nothing of the limiter.
 func lag() (stop func() time.Duration) {
 	var worst time.Duration
 	var measuring sync.WaitGroup
@@ -81,9 +81,10 @@ func (r *rig) shared(n int) bool {
 	return members == n
 }
 
-// A rate of 500 devices a second is met by one worker, by four and by eight, and never exceeded in any second by more than a burst,
-// also while workers come, leave and are killed. A machine that stops some of the processes for a while looks like a limiter that
-// fails, so there are three tries; a limiter that fails does so in each.
+// A rate of 500 devices a second is met by one worker, by four and by eight, and never exceeded in
+// any second by more than a burst, also while workers come, leave and are killed. A machine that
+// stops some of the processes for a while looks like a limiter that fails, so there are three
+// tries; a limiter that fails does so in each.
 func TestRateIsSharedByWorkers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures for half a minute")
@@ -108,7 +109,8 @@ func rateProblems(t *testing.T) (problems []string) {
 	r := newRig(t, "log: {level: debug}")
 	r.configure("demo-apns", "rate: {devices_per_second: 500}")
 	r.registerAll(100, "apns")
-	// The backend sends faster than the vendor may be asked, so that there is always something to send.
+	// The backend sends faster than the vendor may be asked, so that there is always something to
+	// send.
 	var users []string
 	for u := range 100 {
 		users = append(users, fmt.Sprintf("u%d", u))
@@ -123,7 +125,8 @@ func rateProblems(t *testing.T) (problems []string) {
 			workers = append(workers, r.start())
 		}
 	}
-	// What counts is when calls were begun, as the workers' logs have it: a sandbox that is held up counts what waited all at once.
+	// What counts is when calls were begun, as the workers' logs have it: a sandbox that is held up
+	// counts what waited all at once.
 	const window, windows = 3 * time.Second, 2
 	type phase struct {
 		what string

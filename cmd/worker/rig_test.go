@@ -78,7 +78,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newRig starts NATS and the sandbox, and writes the workers' configuration; extra is YAML for its top level.
+// newRig starts NATS and the sandbox, and writes the workers' configuration; extra is YAML for its
+// top level.
 func newRig(t *testing.T, extra string) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), binary: worker.binary(t, "../worker")}

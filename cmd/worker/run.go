@@ -49,15 +49,17 @@ GET /healthz, /readyz and /metrics (Prometheus) are served at http.listen, by de
 	return c
 }
 
-// calmGC lets the heap grow to two and a half times what lives in it before it is collected: little lives in a worker, and collecting that over
-// and over costs more than the memory. GOGC and GOMEMLIMIT still rule where they are set.
+// calmGC lets the heap grow to two and a half times what lives in it before it is collected: little
+// lives in a worker, and collecting that over and over costs more than the memory. GOGC and
+// GOMEMLIMIT still rule where they are set.
 func calmGC() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(150)
 	}
 }
 
-// profile writes a CPU profile until stop is called; an empty file name writes none. It is for `publisher bench --cpuprofile`.
+// profile writes a CPU profile until stop is called; an empty file name writes none. It is for
+// `publisher bench --cpuprofile`.
 func profile(file string) (stop func() error, err error) {
 	if file == "" {
 		return func() error { return nil }, nil

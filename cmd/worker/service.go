@@ -34,7 +34,8 @@ type service struct {
 	ready func(s *service)
 }
 
-// serve runs a worker until ctx ends, then lets it finish what is under way. It returns nil after a clean stop.
+// serve runs a worker until ctx ends, then lets it finish what is under way. It returns nil after a
+// clean stop.
 func serve(ctx context.Context, conf *config.Config, log *slog.Logger, ready func(*service)) (err error) {
 	tel, err := telemetry.Start(ctx, "hongyan-worker", version())
 	if err != nil {
@@ -108,7 +109,8 @@ func (s *service) connect(ctx context.Context) error {
 	return nil
 }
 
-// ensure makes the streams, waiting for a cluster that is not ready; a stream that does not fit needs a person.
+// ensure makes the streams, waiting for a cluster that is not ready; a stream that does not fit
+// needs a person.
 func (s *service) ensure(ctx context.Context) error {
 	for said := false; ; {
 		attempt, cancel := context.WithTimeout(ctx, 3*time.Second)
@@ -265,7 +267,8 @@ func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limi
 			l := driver.Limits()
 			chunk := max(l.Batch, 1)
 			if chunk == 1 {
-				// A job for several devices saves storing one for each; it is small, so that a lost answer repeats little.
+				// A job for several devices saves storing one for each; it is small, so that a lost
+				// answer repeats little.
 				chunk = 50
 			}
 			app.Accounts[base.ID] = dispatch.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Chunk: chunk}

@@ -18,7 +18,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
-// A worker that is told to stop finishes what is under way and gives the rest back; another takes over, and nothing counted as an attempt.
+// A worker that is told to stop finishes what is under way and gives the rest back; another takes
+// over, and nothing counted as an attempt.
 func TestStopFinishesAndGivesBack(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real processes")
@@ -80,7 +81,8 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 	}
 }
 
-// NATS that is not there yet is waited for, and said; NATS that goes away later is regained without a restart, and nothing is lost.
+// NATS that is not there yet is waited for, and said; NATS that goes away later is regained without
+// a restart, and nothing is lost.
 func TestNATSComesLateAndGoesAway(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real processes")
@@ -153,7 +155,8 @@ func TestNATSComesLateAndGoesAway(t *testing.T) {
 
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) { // polling another process
+	// polling another process
+	for limit := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("not within two minutes: %s", what)
 		}
@@ -235,7 +238,8 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-// worker dev shows the conversation, the call and the large group on all nine vendors, and breaks no vendor's rule.
+// worker dev shows the conversation, the call and the large group on all nine vendors, and breaks
+// no vendor's rule.
 func TestDevShowsAllNine(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts everything")
@@ -248,7 +252,8 @@ func TestDevShowsAllNine(t *testing.T) {
 	go func() {
 		done <- dev(ctx, devOptions{nats: "127.0.0.1:0", page: page, tls: "127.0.0.1:0", http: freePort(t), level: "warn", members: 1000}, &out, &errs)
 	}()
-	for limit := time.Now().Add(3 * time.Minute); !strings.Contains(out.String(), "Everything keeps running"); time.Sleep(50 * time.Millisecond) { // it shows its acts
+	// it shows its acts
+	for limit := time.Now().Add(3 * time.Minute); !strings.Contains(out.String(), "Everything keeps running"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("it did not come to its end:\n%s\n%s", out.String(), errs.String())
 		}

@@ -49,8 +49,8 @@ func secretsOf(settings vendors.Settings) []byte {
 	return all
 }
 
-// parking shares the senders' breakers: what one worker found out parks the certificate on all, and the first whose probe gets
-// through wakes the others.
+// parking shares the senders' breakers: what one worker found out parks the certificate on all, and
+// the first whose probe gets through wakes the others.
 type parking struct {
 	room    *bus.Notes
 	worker  string
@@ -63,7 +63,8 @@ type parking struct {
 	over map[string]bool            // to be removed
 }
 
-// A note outlives its last renewal by a minute, so that a worker that dies leaves its word to the others' probes.
+// A note outlives its last renewal by a minute, so that a worker that dies leaves its word to the
+// others' probes.
 const (
 	parkedTTL   = time.Minute
 	parkedRenew = 15 * time.Second
@@ -125,8 +126,8 @@ func (p *parking) run(ctx context.Context) {
 	}
 }
 
-// leave takes our words back: those who followed them find out for themselves, and a worker that starts with better credentials in our
-// place is not held up.
+// leave takes our words back: those who followed them find out for themselves, and a worker that
+// starts with better credentials in our place is not held up.
 func (p *parking) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
@@ -138,7 +139,8 @@ func (p *parking) leave(ctx context.Context) {
 	}
 }
 
-// round writes our words and reads the others'. seen are the certificates that had a note last time, written when ours were renewed.
+// round writes our words and reads the others'. seen are the certificates that had a note last
+// time, written when ours were renewed.
 func (p *parking) round(ctx context.Context, seen map[string]bool, written map[string]time.Time) error {
 	p.mu.Lock()
 	mine, over := make(map[string]dispatch.Parked, len(p.mine)), p.over

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Many workers of one certificate log in once, and a worker that was killed while it had the lock holds up the others for a while only.
+// Many workers of one certificate log in once, and a worker that was killed while it had the lock
+// holds up the others for a while only.
 func TestAccessTokenIsFetchedOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real processes")

@@ -45,7 +45,8 @@ func (s *service) watch(ctx context.Context) {
 	for {
 		read, cancel := context.WithTimeout(ctx, 4*time.Second)
 		for _, vendor := range s.conf.Vendors() {
-			if b, err := s.bus.Backlog(read, vendor); err == nil { // a gap in a gauge while NATS is away
+			// a gap in a gauge while NATS is away
+			if b, err := s.bus.Backlog(read, vendor); err == nil {
 				mu.Lock()
 				backlogs[vendor] = b
 				mu.Unlock()

@@ -18,14 +18,16 @@ import (
 
 // Options of a run.
 type Options struct {
-	// Worker is the worker's program; Bare is a command line that runs [Bare] in a process of its own.
+	// Worker is the worker's program; Bare is a command line that runs [Bare] in a process of its
+	// own.
 	Worker string
 	Bare   []string
 	// Pushes of the runs without latency; those with 50 ms take as many.
 	Pushes int
 	// Users that the pushes go to.
 	Users int
-	// Backlog is how many jobs wait in the memory run; Members the size of the large group, Groups how many messages go to it.
+	// Backlog is how many jobs wait in the memory run; Members the size of the large group, Groups
+	// how many messages go to it.
 	Backlog, Members, Groups int
 	// Only names the runs to do; empty for all. See [Runs].
 	Only []string
@@ -43,7 +45,8 @@ type Figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
-	// Target is design's, empty where there is none; Met says whether it was met, and is nil where the run could not tell.
+	// Target is design's, empty where there is none; Met says whether it was met, and is nil where
+	// the run could not tell.
 	Target string `json:"target,omitempty"`
 	Met    *bool  `json:"met,omitempty"`
 }
@@ -69,7 +72,8 @@ func Run(ctx context.Context, opts Options) (figures []Figure, err error) {
 	return figures, nil
 }
 
-// alone runs a part with a server, a sandbox and users of its own, so that it does not carry what the parts before have left.
+// alone runs a part with a server, a sandbox and users of its own, so that it does not carry what
+// the parts before have left.
 func alone(ctx context.Context, opts Options, run func(*rig, context.Context) ([]Figure, error)) (figures []Figure, err error) {
 	runtime.GC()
 	r, err := newRig(ctx, opts)
@@ -301,7 +305,8 @@ func (r *rig) group(ctx context.Context) ([]Figure, error) {
 		}, "at least 100,000", 100_000)
 }
 
-// mixed sends a message of its own to each of many people on the vendors that take different ones in one call.
+// mixed sends a message of its own to each of many people on the vendors that take different ones
+// in one call.
 func (r *rig) mixed(ctx context.Context) ([]Figure, error) {
 	r.opts.Say("different messages on OPPO and Xiaomi")
 	return r.batches(ctx, "mixed", "different messages on OPPO and Xiaomi", []string{"demo-oppo", "demo-xiaomi"}, 1,

@@ -13,12 +13,15 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
-// limitRounds is how often the two sides race each way; the difference is small, and a shared machine's noise is not.
+// limitRounds is how often the two sides race each way; the difference is small, and a shared
+// machine's noise is not.
 const limitRounds = 12
 
-// limits measures what a rate and a quota cost. One worker serves two certificates that are alike but for limits too high to matter on
-// one of them, and works off as many waiting jobs of each at the same time: whatever slows the machine down slows both, and a side that
-// waits or computes more falls behind. The certificates then change sides, so that what else may be different between them cancels out.
+// limits measures what a rate and a quota cost. One worker serves two certificates that are alike
+// but for limits too high to matter on one of them, and works off as many waiting jobs of each at
+// the same time: whatever slows the machine down slows both, and a side that waits or computes more
+// falls behind. The certificates then change sides, so that what else may be different between them
+// cancels out.
 func (r *rig) limits(ctx context.Context) (figures []Figure, err error) {
 	if err := r.register(ctx, "twin-", r.opts.Users, twin); err != nil {
 		return nil, err
@@ -47,7 +50,8 @@ func (r *rig) limits(ctx context.Context) (figures []Figure, err error) {
 	}, nil
 }
 
-// race runs the rounds with the limits on one certificate, and returns how fast it was beside the other in each.
+// race runs the rounds with the limits on one certificate, and returns how fast it was beside the
+// other in each.
 func (r *rig) race(ctx context.Context, limited string) (ratios []float64, err error) {
 	apps, err := withTwin(r.apps(), limited)
 	if err != nil {
@@ -78,8 +82,9 @@ func (r *rig) race(ctx context.Context, limited string) (ratios []float64, err e
 	return ratios, nil
 }
 
-// round has n jobs wait for each of the two certificates, lets both go at once, and returns how many pushes of each arrive between the
-// time when each has come to a quarter and the time when the first has all.
+// round has n jobs wait for each of the two certificates, lets both go at once, and returns how
+// many pushes of each arrive between the time when each has come to a quarter and the time when the
+// first has all.
 func (r *rig) round(ctx context.Context, run string, n int) (counts [2]int, err error) {
 	pushes := make(chan sandbox.Push, 2*n)
 	stop := r.box.Watch(pushes)
@@ -133,8 +138,8 @@ func (r *rig) round(ctx context.Context, run string, n int) (counts [2]int, err 
 // twin is a second APNs certificate.
 const twin = "demo-apns-twin"
 
-// withTwin adds a copy of the APNs certificate, and a rate and a quota to one of the two. Their calls may hang for as long as a round is
-// prepared.
+// withTwin adds a copy of the APNs certificate, and a rate and a quota to one of the two. Their
+// calls may hang for as long as a round is prepared.
 func withTwin(apps, limited string) (string, error) {
 	const item = "      - id: "
 	before, rest, ok := strings.Cut(apps, item+"demo-apns\n")
@@ -152,8 +157,8 @@ func withTwin(apps, limited string) (string, error) {
 	return before + certificate("demo-apns") + certificate(twin) + item + after, nil
 }
 
-// mean is the mean of independent values and how far from it the true one may be, with 95 % certainty: 2.2 standard errors, which is
-// Student's t for the dozen of rounds.
+// mean is the mean of independent values and how far from it the true one may be, with 95 %
+// certainty: 2.2 standard errors, which is Student's t for the dozen of rounds.
 func mean(values []float64) (mean, reach float64) {
 	n := float64(len(values))
 	for _, v := range values {

@@ -167,7 +167,8 @@ func (w *worker) memory() (now, peak int64, err error) {
 	return now, peak, nil
 }
 
-// register stores n users with one device each and a presence; user i's certificate is certificates[i mod len].
+// register stores n users with one device each and a presence; user i's certificate is
+// certificates[i mod len].
 func (r *rig) register(ctx context.Context, prefix string, n int, certificates ...string) error {
 	var msgs []dispatch.Outgoing
 	flush := func() error {
@@ -215,7 +216,8 @@ func (r *rig) message(id string, recipients ...string) (dispatch.Outgoing, error
 	return dispatch.Outgoing{Subject: hongyan.Subjects{}.Message(sandbox.DemoApp), ID: id, Data: data}, err
 }
 
-// load publishes n messages, each to one of users users, and calls progress with how many are stored.
+// load publishes n messages, each to one of users users, and calls progress with how many are
+// stored.
 func (r *rig) load(ctx context.Context, run string, n int, prefix string, users int) error {
 	for from := 0; from < n; from += 2000 {
 		var msgs []dispatch.Outgoing

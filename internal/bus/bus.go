@@ -28,7 +28,8 @@ type Options struct {
 	Topology Topology
 	// Log is nil for no log.
 	Log *slog.Logger
-	// Once gives up after the first failure instead of trying for ever; for tools that a person waits for.
+	// Once gives up after the first failure instead of trying for ever; for tools that a person
+	// waits for.
 	Once bool
 }
 
@@ -41,7 +42,8 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 	options := []nats.Option{
 		nats.Name(opts.Name),
 		nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(250*time.Millisecond, time.Second),
-		// What is published while the connection is gone fails at once and is tried again by those who own it.
+		// What is published while the connection is gone fails at once and is tried again by those
+		// who own it.
 		nats.ReconnectBufSize(-1),
 		nats.Timeout(5 * time.Second), nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {

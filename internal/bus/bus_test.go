@@ -53,7 +53,8 @@ func TestEmbeddedSaysThatItsPortIsTaken(t *testing.T) {
 	}
 }
 
-// A stream that does not fit is refused with every difference named; sizes and ages are the operator's.
+// A stream that does not fit is refused with every difference named; sizes and ages are the
+// operator's.
 func TestEnsureNamesDifferences(t *testing.T) {
 	b := bustest.Start(t)
 	nc, err := nats.Connect(b.URL())

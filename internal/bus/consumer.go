@@ -13,7 +13,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
-// Consumer hands out the messages of one durable consumer. It holds back nothing: a message is delivered as soon as it is there.
+// Consumer hands out the messages of one durable consumer. It holds back nothing: a message is
+// delivered as soon as it is there.
 type Consumer struct {
 	bus   *Bus
 	con   jetstream.Consumer
@@ -45,8 +46,9 @@ func (b *Bus) newConsumer(ctx context.Context, stream, name string, hold int, fi
 	return &Consumer{bus: b, con: con, name: name, hold: hold, slots: make(chan struct{}, hold), held: map[*Delivery]struct{}{}}, nil
 }
 
-// Run pulls until ctx ends, sends each delivery to out, which should have room for Hold of them, and returns when nothing more will come.
-// The receiver must settle every delivery, those that it finds in out after Run returned included. It implements dispatch.Source.
+// Run pulls until ctx ends, sends each delivery to out, which should have room for Hold of them,
+// and returns when nothing more will come. The receiver must settle every delivery, those that it
+// finds in out after Run returned included. It implements dispatch.Source.
 func (c *Consumer) Run(ctx context.Context, out chan<- dispatch.Delivery) {
 	said := false
 	for {
@@ -54,7 +56,8 @@ func (c *Consumer) Run(ctx context.Context, out chan<- dispatch.Delivery) {
 		if !ok {
 			return
 		}
-		for n < c.hold/2 { // what else is free, but leave room for the pull that overlaps the settling of this one
+		// what else is free, but leave room for the pull that overlaps the settling of this one
+		for n < c.hold/2 {
 			select {
 			case c.slots <- struct{}{}:
 				n++
@@ -99,8 +102,8 @@ func (c *Consumer) Run(ctx context.Context, out chan<- dispatch.Delivery) {
 	}
 }
 
-// reserve waits until an eighth of the slots is free and takes them: pulling one by one as they become free would cost a round trip each.
-// On false it took none.
+// reserve waits until an eighth of the slots is free and takes them: pulling one by one as they
+// become free would cost a round trip each. On false it took none.
 func (c *Consumer) reserve(ctx context.Context) (n int, ok bool) {
 	for n < max(c.hold/8, 1) {
 		select {
@@ -116,8 +119,9 @@ func (c *Consumer) reserve(ctx context.Context) (n int, ok bool) {
 	return n, true
 }
 
-// pull asks for n messages and hands on those that come within pullExpiry. When ctx ends, what the server sent already still comes
-// through, to be given back at once: dropped here, it would come back only after the ack wait.
+// pull asks for n messages and hands on those that come within pullExpiry. When ctx ends, what the
+// server sent already still comes through, to be given back at once: dropped here, it would come
+// back only after the ack wait.
 func (c *Consumer) pull(ctx context.Context, n int, out chan<- dispatch.Delivery) (got int, err error) {
 	pullCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullExpiry)
 	defer cancel()
@@ -164,14 +168,16 @@ const (
 	notNow = 20 * time.Millisecond
 )
 
-// Want makes Run ask more how many further deliveries are of use, before each pull. It implements dispatch.Source.
+// Want makes Run ask more how many further deliveries are of use, before each pull. It implements
+// dispatch.Source.
 func (c *Consumer) Want(more func() int) { c.more = more }
 
 // Hold is the most deliveries that are not settled.
 func (c *Consumer) Hold() int { return c.hold }
 
-// Renew tells the server, every few seconds until ctx ends, that the deliveries held are still worked on. It belongs to whoever runs
-// Run and must outlive it by as long as deliveries are being settled.
+// Renew tells the server, every few seconds until ctx ends, that the deliveries held are still
+// worked on. It belongs to whoever runs Run and must outlive it by as long as deliveries are being
+// settled.
 func (c *Consumer) Renew(ctx context.Context) {
 	for pause(ctx, ackWait/3) {
 		limit := time.Now().Add(-ackWait / 4)
@@ -184,7 +190,8 @@ func (c *Consumer) Renew(ctx context.Context) {
 		}
 		c.mu.Unlock()
 		for _, d := range old {
-			_ = d.msg.InProgress() // a claim that is lost brings the message again, to us or another
+			// a claim that is lost brings the message again, to us or another
+			_ = d.msg.InProgress()
 		}
 	}
 }
@@ -235,7 +242,8 @@ func (d *Delivery) Meta() (sequence uint64, stored time.Time, deliveries int) {
 	return m.Sequence.Stream, m.Timestamp, int(m.NumDelivered)
 }
 
-// Ack ends the loan: the message is done. It does not wait for the server; a lost ack brings a repeat.
+// Ack ends the loan: the message is done. It does not wait for the server; a lost ack brings a
+// repeat.
 func (d *Delivery) Ack() error { return d.settle(d.msg.Ack()) }
 
 // Nak gives the message back, to come again after the delay.

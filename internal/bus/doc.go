@@ -1,5 +1,5 @@
-// Package bus is everything that knows NATS: the streams and consumers of an installation, the server inside the worker, pulling,
-// publishing, last-value reads and scheduled messages.
+// Package bus is everything that knows NATS: the streams and consumers of an installation, the
+// server inside the worker, pulling, publishing, last-value reads and scheduled messages.
 //
 //	PUSH_MESSAGES   work queue    push.message.<app>, push.signal.<app>
 //	PUSH_DIRECTORY  last value    push.user.<app>.<user>.…, push.gateway.<app>.<gateway>
@@ -10,7 +10,8 @@
 //	PUSH_COUNTERS   counters      push.count.…, the quotas of the day
 //	PUSH_NOTES      last value    push.note.<room>.…, with a lifetime: the workers' leases, vendors' words, operators' orders
 //
-// It promises at-least-once: what [Bus.Publish] returned nil for is stored, and a delivery that was not settled comes again. A full
-// stream refuses new messages rather than dropping old ones, except where the table says "kept". It fails by saying so: every error
-// of the server comes back to the caller, and a lost connection is regained for ever.
+// It promises at-least-once: what [Bus.Publish] returned nil for is stored, and a delivery that was
+// not settled comes again. A full stream refuses new messages rather than dropping old ones, except
+// where the table says "kept". It fails by saying so: every error of the server comes back to the
+// caller, and a lost connection is regained for ever.
 package bus

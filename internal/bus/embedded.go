@@ -28,7 +28,8 @@ type Embedded struct {
 type EmbeddedOptions struct {
 	// Dir holds the streams; it is made if it is missing.
 	Dir string
-	// Listen is where publishers and tools reach the server; default 127.0.0.1:4222. Port 0 takes any free one.
+	// Listen is where publishers and tools reach the server; default 127.0.0.1:4222. Port 0 takes
+	// any free one.
 	Listen string
 	// MaxStore bounds the disk, in bytes; 0 is three quarters of what is free.
 	MaxStore int64
@@ -36,11 +37,12 @@ type EmbeddedOptions struct {
 	Log *slog.Logger
 }
 
-// maxPayload lets a message event with its megabyte of recipients through, with room for the rest of it.
+// maxPayload lets a message event with its megabyte of recipients through, with room for the rest
+// of it.
 const maxPayload = 8 << 20
 
-// StartEmbedded starts a server with file storage, synced every second. Two servers on one directory would destroy it, so the
-// directory is locked; the error says who is there.
+// StartEmbedded starts a server with file storage, synced every second. Two servers on one
+// directory would destroy it, so the directory is locked; the error says who is there.
 func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 	if opts.Listen == "" {
 		opts.Listen = "127.0.0.1:4222"
@@ -110,7 +112,8 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// serverLog passes the server's warnings on and keeps its last word, the only statement of why a start failed.
+// serverLog passes the server's warnings on and keeps its last word, the only statement of why a
+// start failed.
 type serverLog struct {
 	log   *slog.Logger
 	mu    sync.Mutex

@@ -13,12 +13,12 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 )
 
-// filtersPerRead keeps a read under the server's limit of 1,024 subjects for usual users, who have a few each; a read that is over is
-// split.
+// filtersPerRead keeps a read under the server's limit of 1,024 subjects for usual users, who have
+// a few each; a read that is over is split.
 const filtersPerRead = 200
 
-// LastValues reads the last value of every subject that one of the filters covers, in any order, with one request for many
-// filters. It implements directory.Store.
+// LastValues reads the last value of every subject that one of the filters covers, in any order,
+// with one request for many filters. It implements directory.Store.
 func (b *Bus) LastValues(ctx context.Context, filters []string) ([]directory.Value, error) {
 	values := make([]directory.Value, 0, 3*len(filters))
 	for len(filters) > 0 {
@@ -52,21 +52,24 @@ func (b *Bus) lastValues(ctx context.Context, filters []string, values []directo
 			}
 			return b.lastValues(ctx, filters[half:], values)
 		case errors.Is(err, jetstreamext.ErrBatchUnsupported):
-			// A single user with more subjects than one answer holds must not hold up everybody else.
+			// A single user with more subjects than one answer holds must not hold up everybody
+			// else.
 			return b.pagedValues(ctx, filters[0], values[:before])
 		case err != nil:
 			return nil, fmt.Errorf("read directory: %w", err)
 		}
 		values = append(values, directory.Value{Subject: msg.Subject, Data: msg.Data, Revision: msg.Sequence, Time: msg.Time})
 	}
-	// The library ends without a word when the time is over; what it got until then is not all there is.
+	// The library ends without a word when the time is over; what it got until then is not all
+	// there is.
 	if err := ctx2.Err(); err != nil {
 		return nil, fmt.Errorf("read directory: %w", err)
 	}
 	return values, nil
 }
 
-// pagedValues reads what one filter covers page by page: in a last-value stream every stored message is a last value.
+// pagedValues reads what one filter covers page by page: in a last-value stream every stored
+// message is a last value.
 func (b *Bus) pagedValues(ctx context.Context, filter string, values []directory.Value) ([]directory.Value, error) {
 	const page = 1000
 	for from := uint64(1); ; {
@@ -84,8 +87,9 @@ func (b *Bus) pagedValues(ctx context.Context, filter string, values []directory
 	}
 }
 
-// PutIf writes a last-value subject, unless it changed since revision was read. Empty data removes the value and leaves a marker that
-// goes away by itself after an hour. It implements directory.Store.
+// PutIf writes a last-value subject, unless it changed since revision was read. Empty data removes
+// the value and leaves a marker that goes away by itself after an hour. It implements
+// directory.Store.
 func (b *Bus) PutIf(ctx context.Context, subject string, data []byte, revision uint64) (changed bool, err error) {
 	opts := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(revision)}
 	if len(data) == 0 {

@@ -11,8 +11,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
-// Later turns a job into one that is stored now and appears among the jobs at due, for waits too long for a delayed redelivery. The id
-// must be unique to the job and attempt. It implements dispatch.Queue.
+// Later turns a job into one that is stored now and appears among the jobs at due, for waits too
+// long for a delayed redelivery. The id must be unique to the job and attempt. It implements
+// dispatch.Queue.
 func (b *Bus) Later(o dispatch.Outgoing, due time.Time) dispatch.Outgoing {
 	p := b.topology.prefix()
 	place := strings.TrimPrefix(o.Subject, p+".job.")
@@ -36,8 +37,8 @@ func token(id string) string {
 	return fmt.Sprintf("%016x", h)
 }
 
-// Waker moves one vendor's jobs whose time has come from PUSH_LATER to its job stream, until ctx ends. One for each vendor keeps a full
-// job stream from holding up the others.
+// Waker moves one vendor's jobs whose time has come from PUSH_LATER to its job stream, until ctx
+// ends. One for each vendor keeps a full job stream from holding up the others.
 func (b *Bus) Waker(ctx context.Context, vendor string) error {
 	p := b.topology.prefix()
 	c, err := b.newConsumer(ctx, b.topology.Later(), vendor, 256, p+".later.due."+vendor+".>")

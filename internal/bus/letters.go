@@ -35,8 +35,9 @@ func (b *Bus) LetterBox(ctx context.Context) (*LetterBox, error) {
 	return &LetterBox{bus: b, dead: s}, nil
 }
 
-// Letters reads up to n dead letters that a subject filter covers, oldest first, from a sequence on, or where that is 0 from a time on.
-// It may return fewer; none is the end. It implements dispatch.LetterBox.
+// Letters reads up to n dead letters that a subject filter covers, oldest first, from a sequence
+// on, or where that is 0 from a time on. It may return fewer; none is the end. It implements
+// dispatch.LetterBox.
 func (l *LetterBox) Letters(ctx context.Context, subject string, from uint64, since time.Time, n int) ([]dispatch.Letter, error) {
 	msgs, err := l.bus.page(ctx, l.bus.topology.Dead(), subject, place{from, since}, min(n, pageMessages))
 	if err != nil {
@@ -60,8 +61,9 @@ func ownHeaders(m *jetstream.RawStreamMsg) map[string]string {
 	return h
 }
 
-// Bounds returns the sequence of the newest dead letter and when the stream was created, which tells its sequences from those of an
-// earlier stream of the same name. It implements dispatch.LetterBox.
+// Bounds returns the sequence of the newest dead letter and when the stream was created, which
+// tells its sequences from those of an earlier stream of the same name. It implements
+// dispatch.LetterBox.
 func (l *LetterBox) Bounds(ctx context.Context) (last uint64, created time.Time, err error) {
 	info, err := l.dead.Info(ctx)
 	if err != nil {
@@ -83,7 +85,8 @@ func (l *LetterBox) Count(ctx context.Context, subject string) (uint64, error) {
 	return n, nil
 }
 
-// Delete removes a dead letter; it is no error when it is gone already. It implements dispatch.LetterBox.
+// Delete removes a dead letter; it is no error when it is gone already. It implements
+// dispatch.LetterBox.
 func (l *LetterBox) Delete(ctx context.Context, sequence uint64) error {
 	err := l.dead.DeleteMsg(ctx, sequence)
 	if err == nil {
@@ -97,7 +100,8 @@ func (l *LetterBox) Delete(ctx context.Context, sequence uint64) error {
 	return fmt.Errorf("delete dead letter %d: %w", sequence, err)
 }
 
-// Purge removes all dead letters that a subject filter covers, up to and including a sequence, and returns about how many.
+// Purge removes all dead letters that a subject filter covers, up to and including a sequence, and
+// returns about how many.
 func (l *LetterBox) Purge(ctx context.Context, subject string, upTo uint64) (uint64, error) {
 	before, err := l.Count(ctx, subject)
 	if err != nil {
@@ -110,13 +114,15 @@ func (l *LetterBox) Purge(ctx context.Context, subject string, upTo uint64) (uin
 	return before - min(after, before), err
 }
 
-// markMemory is how long the marks of replays that were interrupted are kept: as long as the outcomes that tell what became of them.
+// markMemory is how long the marks of replays that were interrupted are kept: as long as the
+// outcomes that tell what became of them.
 const markMemory = 72 * time.Hour
 
 // markStream names the stream that holds the marks of replays under way: PUSH_REPLAYS.
 func (l *LetterBox) markStream() string { return l.bus.topology.stream("REPLAYS") }
 
-// journal opens the marks' stream, which it makes when it is missing, replicated like the dead letters.
+// journal opens the marks' stream, which it makes when it is missing, replicated like the dead
+// letters.
 func (l *LetterBox) journal(ctx context.Context) (jetstream.Stream, string, error) {
 	subject := l.bus.topology.prefix() + ".replay.mark"
 	l.mu.Lock()

@@ -27,8 +27,9 @@ func msg(o dispatch.Outgoing) *nats.Msg {
 	return m
 }
 
-// Publish stores all messages and waits until each is. errs is nil when all are, else it holds each message's error or nil; what failed
-// may be stored all the same. Publishing it again is harmless within the dedup window where it has an ID. It implements dispatch.Queue.
+// Publish stores all messages and waits until each is. errs is nil when all are, else it holds each
+// message's error or nil; what failed may be stored all the same. Publishing it again is harmless
+// within the dedup window where it has an ID. It implements dispatch.Queue.
 func (b *Bus) Publish(ctx context.Context, msgs []dispatch.Outgoing) (errs []error) {
 	fail := func(i int, err error) {
 		if errs == nil {
@@ -60,7 +61,8 @@ func (b *Bus) Publish(ctx context.Context, msgs []dispatch.Outgoing) (errs []err
 	return errs
 }
 
-// fullness marks the errors that mean a full stream or disk, in which nothing was stored and nothing old was dropped.
+// fullness marks the errors that mean a full stream or disk, in which nothing was stored and
+// nothing old was dropped.
 func fullness(err error) error {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
@@ -74,7 +76,8 @@ func fullness(err error) error {
 	return err
 }
 
-// PublishSync stores one message and returns its sequence; duplicate says that one with its ID was there already.
+// PublishSync stores one message and returns its sequence; duplicate says that one with its ID was
+// there already.
 func (b *Bus) PublishSync(ctx context.Context, o dispatch.Outgoing, opts ...jetstream.PublishOpt) (sequence uint64, duplicate bool, err error) {
 	ack, err := b.js.PublishMsg(ctx, msg(o), opts...)
 	if err != nil {

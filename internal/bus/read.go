@@ -18,8 +18,8 @@ type Entry struct {
 	Header   map[string][]string
 }
 
-// Read returns up to n messages of a stream that match a subject filter, from a sequence on. It consumes nothing; no entries means that
-// there are none yet.
+// Read returns up to n messages of a stream that match a subject filter, from a sequence on. It
+// consumes nothing; no entries means that there are none yet.
 func (b *Bus) Read(ctx context.Context, stream, filter string, from uint64, n int) ([]Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

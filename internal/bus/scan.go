@@ -11,7 +11,8 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// ErrNoStream is a stream that does not exist: no worker has run yet, or it runs with other prefixes.
+// ErrNoStream is a stream that does not exist: no worker has run yet, or it runs with other
+// prefixes.
 var ErrNoStream = errors.New("does not exist")
 
 // Require says which of the streams are missing, with ErrNoStream; nil when all are there.
@@ -28,20 +29,22 @@ func (b *Bus) Require(ctx context.Context, streams ...string) error {
 	return nil
 }
 
-// place is where a scan begins: at a sequence, or at a time where the sequence is 0, or at the beginning where both are zero.
+// place is where a scan begins: at a sequence, or at a time where the sequence is 0, or at the
+// beginning where both are zero.
 type place struct {
 	sequence uint64
 	since    time.Time
 }
 
-// Pages of a scan. A page ends at whichever comes first; a stream's reader keeps no more than one in memory.
+// Pages of a scan. A page ends at whichever comes first; a stream's reader keeps no more than one
+// in memory.
 const (
 	pageMessages = 1000
 	pageBytes    = 8 << 20
 )
 
-// page reads up to n messages of a stream that a subject filter covers, oldest first, without consuming them. An empty page is the
-// stream's end.
+// page reads up to n messages of a stream that a subject filter covers, oldest first, without
+// consuming them. An empty page is the stream's end.
 func (b *Bus) page(ctx context.Context, stream, subject string, from place, n int) ([]*jetstream.RawStreamMsg, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
@@ -62,7 +65,8 @@ func (b *Bus) page(ctx context.Context, stream, subject string, from place, n in
 		case errors.Is(err, jetstreamext.ErrNoMessages):
 			return msgs, nil
 		case errors.Is(err, jetstreamext.ErrBatchUnsupported), errors.Is(err, nats.ErrNoResponders):
-			// Nobody answers for the stream: it is missing, or its replicas are between two leaders.
+			// Nobody answers for the stream: it is missing, or its replicas are between two
+			// leaders.
 			if missing := b.Require(ctx, stream); missing != nil {
 				return nil, missing
 			}
@@ -79,8 +83,8 @@ func (b *Bus) page(ctx context.Context, stream, subject string, from place, n in
 	return msgs, nil
 }
 
-// scan calls each with the messages of a stream that a subject filter covers, oldest first, until it returns false, the end, or the last
-// message that was there when it began.
+// scan calls each with the messages of a stream that a subject filter covers, oldest first, until
+// it returns false, the end, or the last message that was there when it began.
 func (b *Bus) scan(ctx context.Context, stream, subject string, from place, each func(*jetstream.RawStreamMsg) (more bool)) error {
 	s, err := b.js.Stream(ctx, stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

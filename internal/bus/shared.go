@@ -17,7 +17,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 )
 
-// Notes is a room of PUSH_NOTES: small last values with a lifetime, which all workers read. It implements ratelimit.Board.
+// Notes is a room of PUSH_NOTES: small last values with a lifetime, which all workers read. It
+// implements ratelimit.Board.
 type Notes struct {
 	bus  *Bus
 	room string
@@ -89,8 +90,9 @@ func (b *Bus) LimitStore() *LimitStore { return &LimitStore{Notes: b.Notes("limi
 
 func (s *LimitStore) counter(key string) string { return s.bus.topology.prefix() + ".count." + key }
 
-// Add adds delta to a counter and returns its value right after. It is sent once: an answer that is lost leaves the outcome unknown.
-// The stream knows an id for its deduplication window, and answers a repeated one without a value.
+// Add adds delta to a counter and returns its value right after. It is sent once: an answer that is
+// lost leaves the outcome unknown. The stream knows an id for its deduplication window, and answers
+// a repeated one without a value.
 func (s *LimitStore) Add(ctx context.Context, key string, delta int64, id string) (int64, error) {
 	m := &nats.Msg{Subject: s.counter(key), Header: nats.Header{"Nats-Incr": []string{fmt.Sprintf("%+d", delta)}}}
 	if id != "" {
@@ -189,7 +191,8 @@ func storeError(what string, err error) error {
 
 func isConflict(err error) bool {
 	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.ErrorCode == 10071 || api.ErrorCode == 10164) // 10164: two writers at once, on a cluster
+	// 10164: two writers at once, on a cluster
+	return errors.As(err, &api) && (api.ErrorCode == 10071 || api.ErrorCode == 10164)
 }
 
 func wholeSeconds(d time.Duration) time.Duration {

@@ -14,17 +14,20 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// TokenShare is where the workers of a certificate find the access token that one of them fetched. It implements accesstoken.Share.
+// TokenShare is where the workers of a certificate find the access token that one of them fetched.
+// It implements accesstoken.Share.
 //
-// The token is encrypted (AES-256-GCM) with a key derived from the certificate's own secret: who reads the streams without the
-// configuration learns nothing, who has the configuration could fetch a token anyway, and a changed secret starts anew by itself.
+// The token is encrypted (AES-256-GCM) with a key derived from the certificate's own secret: who
+// reads the streams without the configuration learns nothing, who has the configuration could fetch
+// a token anyway, and a changed secret starts anew by itself.
 type TokenShare struct {
 	tokens, locks *Notes
 	certificate   string
 	seal          cipher.AEAD
 }
 
-// TokenShare opens a certificate's share. secret is everything secret in the certificate's configuration.
+// TokenShare opens a certificate's share. secret is everything secret in the certificate's
+// configuration.
 func (b *Bus) TokenShare(certificate string, secret []byte) (*TokenShare, error) {
 	key, err := hkdf.Key(sha256.New, secret, nil, "hongyan access token of "+certificate, 32)
 	if err != nil {
@@ -41,7 +44,8 @@ func (b *Bus) TokenShare(certificate string, secret []byte) (*TokenShare, error)
 	return &TokenShare{tokens: b.Notes("token"), locks: b.Notes("tokenlock"), certificate: certificate, seal: seal}, nil
 }
 
-// Load returns the token that some worker stored, or a zero token. One that another secret sealed counts as none.
+// Load returns the token that some worker stored, or a zero token. One that another secret sealed
+// counts as none.
 func (s *TokenShare) Load(ctx context.Context) (vendors.AccessToken, error) {
 	var t vendors.AccessToken
 	sealed, err := s.tokens.Get(ctx, s.certificate)

@@ -26,12 +26,13 @@ type Topology struct {
 	StreamPrefix string
 	// Replicas of every stream; default 1.
 	Replicas int
-	// MaxBytes bounds PUSH_MESSAGES and each PUSH_JOBS stream; 0 leaves it to the server's limits. A full stream refuses new messages.
+	// MaxBytes bounds PUSH_MESSAGES and each PUSH_JOBS stream; 0 leaves it to the server's limits.
+	// A full stream refuses new messages.
 	MaxBytes int64
 }
 
-// dedupWindow is how long a Nats-Msg-Id is remembered. It covers several redeliveries of a message that is being fanned out, at about
-// 150 bytes of the server's memory for each id.
+// dedupWindow is how long a Nats-Msg-Id is remembered. It covers several redeliveries of a message
+// that is being fanned out, at about 150 bytes of the server's memory for each id.
 const dedupWindow = 2 * time.Minute
 
 func (t Topology) stream(name string) string {
@@ -97,16 +98,19 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	return all
 }
 
-// ErrMisfit is a stream or consumer that exists in a shape the worker cannot work with. The text names each difference.
+// ErrMisfit is a stream or consumer that exists in a shape the worker cannot work with. The text
+// names each difference.
 var ErrMisfit = errors.New("exists in another shape")
 
-// Ensure creates the streams that are missing and checks those that exist, for these vendors. Errors that are ErrMisfit need a person.
+// Ensure creates the streams that are missing and checks those that exist, for these vendors.
+// Errors that are ErrMisfit need a person.
 func (b *Bus) Ensure(ctx context.Context, vendors []string) error {
 	var errs []error
 	for _, want := range b.topology.configs(vendors) {
 		stream, err := b.js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			// Another worker may create it at the same moment, in the same shape: then this call finds it.
+			// Another worker may create it at the same moment, in the same shape: then this call
+			// finds it.
 			if stream, err = b.js.CreateStream(ctx, want); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 				stream, err = b.js.Stream(ctx, want.Name)
 			}
@@ -123,7 +127,8 @@ func (b *Bus) Ensure(ctx context.Context, vendors []string) error {
 	return errors.Join(errs...)
 }
 
-// streamDiff names what in an existing stream would break a promise. Sizes, ages and descriptions are the operator's.
+// streamDiff names what in an existing stream would break a promise. Sizes, ages and descriptions
+// are the operator's.
 func streamDiff(want, got jetstream.StreamConfig) []string {
 	var diffs []string
 	check := func(what string, want, got any) {
@@ -156,8 +161,9 @@ func streamDiff(want, got jetstream.StreamConfig) []string {
 	return diffs
 }
 
-// ackWait is how long the server waits for a delivery to be settled before it gives it to another worker: what a killed worker held
-// comes back after this. A live worker renews its claim (see Delivery) as long as it needs.
+// ackWait is how long the server waits for a delivery to be settled before it gives it to another
+// worker: what a killed worker held comes back after this. A live worker renews its claim (see
+// Delivery) as long as it needs.
 const ackWait = 15 * time.Second
 
 func (b *Bus) consumer(ctx context.Context, stream, name string, filters ...string) (jetstream.Consumer, error) {

@@ -19,7 +19,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// binder fills structs from a YAML tree. The YAML library decodes too, but stops at the first mistake; an operator wants them all.
+// binder fills structs from a YAML tree. The YAML library decodes too, but stops at the first
+// mistake; an operator wants them all.
 type binder struct {
 	path, dir string
 	env       func(string) (string, bool)

@@ -12,7 +12,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// find is the node of a key below a mapping, such as "apps" or "nats", "url"; the mapping itself where the key is absent.
+// find is the node of a key below a mapping, such as "apps" or "nats", "url"; the mapping itself
+// where the key is absent.
 func (b *binder) find(node ast.Node, keys ...string) ast.Node {
 	for _, k := range keys {
 		entries, _ := b.entries(node)

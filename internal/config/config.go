@@ -1,8 +1,10 @@
-// Package config reads the worker's configuration: one YAML file, strictly. Every problem is found in one pass and names line, column,
-// key and remedy; nothing is connected to before the file is right.
+// Package config reads the worker's configuration: one YAML file, strictly. Every problem is found
+// in one pass and names line, column, key and remedy; nothing is connected to before the file is
+// right.
 //
-// "${NAME}" in any value is the environment variable NAME ("$${" stands for "${"). A key "x_file" in the place of a secret "x" names a
-// file that holds it, relative to the configuration's folder; one line break at its end is dropped.
+// "${NAME}" in any value is the environment variable NAME ("$${" stands for "${"). A key "x_file"
+// in the place of a secret "x" names a file that holds it, relative to the configuration's folder;
+// one line break at its end is dropped.
 package config
 
 import (
@@ -44,11 +46,12 @@ type NATS struct {
 	Embedded Embedded `yaml:"embedded"`
 	// Replicas of every stream: 1 (default), or 3 or 5 on a cluster.
 	Replicas int `yaml:"replicas"`
-	// SubjectPrefix and StreamPrefix let several installations share a NATS account. Defaults "push" and "PUSH".
+	// SubjectPrefix and StreamPrefix let several installations share a NATS account. Defaults
+	// "push" and "PUSH".
 	SubjectPrefix string `yaml:"subject_prefix"`
 	StreamPrefix  string `yaml:"stream_prefix"`
-	// MaxBytes bounds PUSH_MESSAGES and each PUSH_JOBS stream, in bytes; a full stream refuses new messages. 0 (default): the
-	// server's own limits.
+	// MaxBytes bounds PUSH_MESSAGES and each PUSH_JOBS stream, in bytes; a full stream refuses new
+	// messages. 0 (default): the server's own limits.
 	MaxBytes int64 `yaml:"max_bytes"`
 }
 
@@ -97,11 +100,14 @@ type App struct {
 type Policy struct {
 	// ForegroundLease is how long a reported foreground holds. Default 400s.
 	ForegroundLease time.Duration `yaml:"foreground_lease"`
-	// StaleAfter is how long a device may be silent before it is left alone. Default 168h; 0 turns the rule off.
+	// StaleAfter is how long a device may be silent before it is left alone. Default 168h; 0 turns
+	// the rule off.
 	StaleAfter *time.Duration `yaml:"stale_after"`
-	// MaxPushGroup is the most recipients of a group message that is still pushed. Default 0: any number.
+	// MaxPushGroup is the most recipients of a group message that is still pushed. Default 0: any
+	// number.
 	MaxPushGroup int `yaml:"max_push_group"`
-	// QuietWhenActiveElsewhere leaves a user's devices alone while another one is in the foreground. Default false.
+	// QuietWhenActiveElsewhere leaves a user's devices alone while another one is in the
+	// foreground. Default false.
 	QuietWhenActiveElsewhere bool `yaml:"quiet_when_active_elsewhere"`
 }
 

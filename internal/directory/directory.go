@@ -1,7 +1,9 @@
-// Package directory is what is known of users: their devices, the devices' presence, and their wishes.
+// Package directory is what is known of users: their devices, the devices' presence, and their
+// wishes.
 //
-// The records are last-value subjects; one read brings all that is known of many users. A record that cannot be read counts as absent
-// and is reported to [Options.Unreadable]; nothing here fails because of one bad record.
+// The records are last-value subjects; one read brings all that is known of many users. A record
+// that cannot be read counts as absent and is reported to [Options.Unreadable]; nothing here fails
+// because of one bad record.
 package directory
 
 import (
@@ -30,7 +32,8 @@ type Value struct {
 type Store interface {
 	// LastValues reads the last value of every subject that one of the filters covers.
 	LastValues(ctx context.Context, filters []string) ([]Value, error)
-	// PutIf writes a subject unless it changed since revision; then it returns changed. Empty data removes the value.
+	// PutIf writes a subject unless it changed since revision; then it returns changed. Empty data
+	// removes the value.
 	PutIf(ctx context.Context, subject string, data []byte, revision uint64) (changed bool, err error)
 }
 
@@ -50,7 +53,8 @@ type Device struct {
 	Revision uint64
 	// Presence is nil when the device never said anything.
 	Presence *hongyan.Presence
-	// Heard is when the device was last heard of, by registration or presence, in its own words where it gave a time.
+	// Heard is when the device was last heard of, by registration or presence, in its own words
+	// where it gave a time.
 	Heard time.Time
 	// InFront says that the device reported the foreground through a gateway whose lease lives.
 	InFront bool
@@ -74,7 +78,8 @@ type gateway struct {
 
 // Options of a Directory. The zero value is useful.
 type Options struct {
-	// Unreadable is told of every record that cannot be read: its subject, its kind and why. It must be quick.
+	// Unreadable is told of every record that cannot be read: its subject, its kind and why. It
+	// must be quick.
 	Unreadable func(subject, kind string, err error)
 	// Now is nil for time.Now.
 	Now func() time.Time
@@ -222,7 +227,8 @@ func (d *Directory) read(found map[Ref]*builder, v Value, skip int) {
 	}
 }
 
-// gatewayMemory is how long a gateway's lease is believed without asking again; leases are renewed every few seconds.
+// gatewayMemory is how long a gateway's lease is believed without asking again; leases are renewed
+// every few seconds.
 const gatewayMemory = time.Second
 
 // leases finds out which of the devices' gateways live. Presence.Gateway holds the lease's subject.
@@ -268,8 +274,9 @@ func (d *Directory) leases(ctx context.Context, devices []*Device) error {
 	return nil
 }
 
-// Drop removes what a vendor called dead: the registration with this token, or only its VoIP half. It does nothing when the
-// registration changed since revision was read, and says whether it removed something.
+// Drop removes what a vendor called dead: the registration with this token, or only its VoIP half.
+// It does nothing when the registration changed since revision was read, and says whether it
+// removed something.
 func (d *Directory) Drop(ctx context.Context, ref Ref, device, token string, revision uint64) (dropped bool, err error) {
 	subject := d.subjects.Device(ref.App, ref.User, device)
 	values, err := d.store.LastValues(ctx, []string{subject})
@@ -328,7 +335,8 @@ func ParsePresence(data []byte) (hongyan.Presence, error) {
 	return p, fmt.Errorf("state is none of foreground, background, disconnected, logged_out, kicked")
 }
 
-// ParseSettings reads and checks a user's settings. quiet is the window of the quiet hours, nil without any; load is as for [NewWindow].
+// ParseSettings reads and checks a user's settings. quiet is the window of the quiet hours, nil
+// without any; load is as for [NewWindow].
 func ParseSettings(data []byte, load func(string) (*time.Location, error)) (s hongyan.Settings, quiet *Window, err error) {
 	if err := decode(data, &s); err != nil {
 		return s, nil, err
@@ -343,7 +351,8 @@ func ParseSettings(data []byte, load func(string) (*time.Location, error)) (s ho
 	return s, quiet, nil
 }
 
-// zone loads a time zone once: reading it from disk for every message would cost more than all the rest.
+// zone loads a time zone once: reading it from disk for every message would cost more than all the
+// rest.
 func (d *Directory) zone(name string) (*time.Location, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

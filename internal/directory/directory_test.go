@@ -27,7 +27,8 @@ func put(t *testing.T, b *bus.Bus, subject, data string) {
 	}
 }
 
-// Hostile names, records that cannot be read, removed ones and last values: what is readable comes, the rest is reported.
+// Hostile names, records that cannot be read, removed ones and last values: what is readable comes,
+// the rest is reported.
 func TestLookup(t *testing.T) {
 	b := bustest.Start(t)
 	var unreadable []string

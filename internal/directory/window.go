@@ -37,7 +37,8 @@ func NewWindow(q hongyan.QuietHours, load func(string) (*time.Location, error)) 
 	return Window{from.Hour()*60 + from.Minute(), to.Hour()*60 + to.Minute(), zone}, nil
 }
 
-// Contains says whether t is inside, the first minute included and the last not. A window from a time to the same time is empty.
+// Contains says whether t is inside, the first minute included and the last not. A window from a
+// time to the same time is empty.
 func (w Window) Contains(t time.Time) bool {
 	t = t.In(w.zone)
 	minute := t.Hour()*60 + t.Minute()

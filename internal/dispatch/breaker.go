@@ -6,8 +6,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Breaker parks a certificate whose vendor is in trouble or whose credentials are wrong, and lets one push through from time to time to
-// see whether it is over. It is a plain state machine: the caller locks and passes the time.
+// Breaker parks a certificate whose vendor is in trouble or whose credentials are wrong, and lets
+// one push through from time to time to see whether it is over. It is a plain state machine: the
+// caller locks and passes the time.
 type Breaker struct {
 	opts  BreakerOptions
 	state BreakerState
@@ -44,7 +45,8 @@ func (s BreakerState) String() string {
 type BreakerOptions struct {
 	// Failures in a row that open it; default 10. Wrong credentials open it at once.
 	Failures int
-	// FirstProbe and LastProbe bound the time between probes, doubled after each; defaults 1s and 30s.
+	// FirstProbe and LastProbe bound the time between probes, doubled after each; defaults 1s and
+	// 30s.
 	FirstProbe, LastProbe time.Duration
 }
 
@@ -62,8 +64,9 @@ func NewBreaker(opts BreakerOptions) *Breaker {
 	return &Breaker{opts: opts}
 }
 
-// Allow says whether a call may be made now, whether it is a probe (then it must carry a single device), and otherwise how long to wait.
-// A call that was allowed must be reported to Record, or to Forget when it was not made after all.
+// Allow says whether a call may be made now, whether it is a probe (then it must carry a single
+// device), and otherwise how long to wait. A call that was allowed must be reported to Record, or
+// to Forget when it was not made after all.
 func (b *Breaker) Allow(now time.Time) (ok, probe bool, wait time.Duration) {
 	switch {
 	case b.state == Closed:
@@ -127,8 +130,8 @@ func (b *Breaker) Record(results []vendors.Result, probe bool, began, now time.T
 	return false
 }
 
-// Follow learns from another worker. An open breaker elsewhere opens this one; when it closed there, the next push here is a probe at
-// once. It says whether the state changed.
+// Follow learns from another worker. An open breaker elsewhere opens this one; when it closed
+// there, the next push here is a probe at once. It says whether the state changed.
 func (b *Breaker) Follow(open bool, why vendors.Reason, now time.Time) (changed bool) {
 	switch {
 	case open && b.state == Closed:
@@ -142,11 +145,13 @@ func (b *Breaker) Follow(open bool, why vendors.Reason, now time.Time) (changed 
 	return false
 }
 
-// WellSince says whether it is closed and the vendor answered a call as healthy vendors do after a time.
+// WellSince says whether it is closed and the vendor answered a call as healthy vendors do after a
+// time.
 func (b *Breaker) WellSince(t time.Time) bool { return b.state == Closed && b.success.After(t) }
 
-// Sick says whether the failure of a call that began at began is the vendor's as a whole: the breaker is open, or others that ran beside
-// it failed too and none succeeded since. inFlight is how many calls ran at the time, this one included.
+// Sick says whether the failure of a call that began at began is the vendor's as a whole: the
+// breaker is open, or others that ran beside it failed too and none succeeded since. inFlight is
+// how many calls ran at the time, this one included.
 func (b *Breaker) Sick(began time.Time, inFlight int) bool {
 	if b.state == Open {
 		return true

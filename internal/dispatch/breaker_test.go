@@ -71,7 +71,8 @@ func TestBreakerIgnoresOurOwnShutdown(t *testing.T) {
 	}
 }
 
-// A failure is the vendor's when others beside it failed too and none succeeded since; a lone one is the push's own.
+// A failure is the vendor's when others beside it failed too and none succeeded since; a lone one
+// is the push's own.
 func TestBreakerSick(t *testing.T) {
 	t.Parallel()
 	b := NewBreaker(BreakerOptions{})

@@ -15,14 +15,15 @@ type call struct {
 	index []int   // and its place there
 	probe bool
 	class vendors.Class
-	// tokens are those of the batch, where none may stand in it twice: in a call for different notifications, and under a cap.
+	// tokens are those of the batch, where none may stand in it twice: in a call for different
+	// notifications, and under a cap.
 	tokens map[string]bool
 	capped bool // the devices were counted under a cap
 	grant  ratelimit.Grant
 }
 
-// assemble builds the next call from what is at hand, waiting while the certificate is parked or over its rate. It returns nil when
-// there is no call to make now.
+// assemble builds the next call from what is at hand, waiting while the certificate is parked or
+// over its rate. It returns nil when there is no call to make now.
 func (l *lane) assemble(ctx context.Context) *call {
 	probe, ok := l.gate(ctx)
 	if !ok {
@@ -44,8 +45,8 @@ func (l *lane) assemble(ctx context.Context) *call {
 	return c
 }
 
-// gather takes as many devices from what is at hand as one call carries: of one host and class, and with one notification unless the
-// vendor takes different ones at once. It never waits for more.
+// gather takes as many devices from what is at hand as one call carries: of one host and class, and
+// with one notification unless the vendor takes different ones at once. It never waits for more.
 func (l *lane) gather(probe bool) *call {
 	now := l.s.Now()
 	c := &call{batch: vendors.Batch{Now: now}, probe: probe}
@@ -96,7 +97,8 @@ func (l *lane) gather(probe bool) *call {
 	return c
 }
 
-// take moves n targets of a piece into the call, but no token a second time where that matters: it waits for the next call.
+// take moves n targets of a piece into the call, but no token a second time where that matters: it
+// waits for the next call.
 func (l *lane) take(c *call, p *piece, n int) {
 	if p.w.began.IsZero() {
 		p.w.began = c.batch.Now
@@ -165,7 +167,8 @@ func (l *lane) putBack(c *call, n int) {
 	c.batch.Devices, c.works, c.index = c.batch.Devices[:n], c.works[:n], c.index[:n]
 }
 
-// call makes the vendor call and ends the jobs that it completes. It frees its place before it waits for their verdicts to be stored.
+// call makes the vendor call and ends the jobs that it completes. It frees its place before it
+// waits for their verdicts to be stored.
 func (l *lane) call(c *call) {
 	s := l.s
 	cert := &s.Certificate

@@ -24,7 +24,8 @@ const (
 type comeback struct {
 	letter *Letter
 	kind   comebackKind
-	// rest is a letter for the targets that stay dead, stored before the rest goes back; nil when there are none.
+	// rest is a letter for the targets that stay dead, stored before the rest goes back; nil when
+	// there are none.
 	rest *Outgoing
 	// out is what goes back, and devices how many it is for; 0 for a message.
 	out     Outgoing
@@ -49,7 +50,8 @@ func replayID(created time.Time, sequence uint64) string {
 	return fmt.Sprintf("replay/%d/%d", created.UnixNano(), sequence)
 }
 
-// comeBack prepares a letter's way back. job is the letter's, nil for one that is malformed or cannot be read. It is pure.
+// comeBack prepares a letter's way back. job is the letter's, nil for one that is malformed or
+// cannot be read. It is pure.
 func comeBack(l *Letter, job *Job, users func(directory.Ref) *directory.User, opts comebackOptions, now time.Time) (comeback, error) {
 	c := comeback{letter: l}
 	id := replayID(opts.created, l.Sequence)
@@ -147,8 +149,9 @@ func lifetime(job *Job) time.Duration {
 	return defaultTTL
 }
 
-// refresh brings a target up to date with the directory: the device may have a new token by now. registered says whether the device is
-// still registered with the job's certificate; where it is not, the target stays as it was.
+// refresh brings a target up to date with the directory: the device may have a new token by now.
+// registered says whether the device is still registered with the job's certificate; where it is
+// not, the target stays as it was.
 func refresh(t Target, job *Job, u *directory.User) (_ Target, registered bool) {
 	if u == nil {
 		return t, false

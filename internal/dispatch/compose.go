@@ -28,10 +28,12 @@ var placeholders = map[string][2]string{
 	"audio call": {"邀请你语音通话", "Incoming voice call"}, "video call": {"邀请你视频通话", "Incoming video call"},
 }
 
-// languages that placeholders exist in, in the order of their columns; Chinese is what a device without a locale reads.
+// languages that placeholders exist in, in the order of their columns; Chinese is what a device
+// without a locale reads.
 var languages = language.NewMatcher([]language.Tag{language.Chinese, language.English})
 
-// column finds the placeholder's language for a device's locale. This is the place of localised previews.
+// column finds the placeholder's language for a device's locale. This is the place of localised
+// previews.
 func column(locale string) int {
 	switch {
 	case locale == "", strings.HasPrefix(locale, "zh"):
@@ -84,11 +86,13 @@ func text(m *hongyan.Message, column int) (title, body string) {
 
 func senderName(m *hongyan.Message) string { return vendors.First(m.Sender.Nickname, m.Sender.ID) }
 
-// maxText bounds what a job carries of a title or body; no vendor shows or takes more. Drivers shorten to the vendor's own limit.
+// maxText bounds what a job carries of a title or body; no vendor shows or takes more. Drivers
+// shorten to the vendor's own limit.
 var maxText = vendors.TextLimit{Max: 8 << 10, Measure: vendors.Bytes}
 
-// Compose makes the jobs of a message for the devices that the plan pushes to: one for the devices of a certificate that get the same
-// content, in chunks of Account.Chunk. A job's ID comes from what is in it, so that a message that is planned twice makes the same jobs.
+// Compose makes the jobs of a message for the devices that the plan pushes to: one for the devices
+// of a certificate that get the same content, in chunks of Account.Chunk. A job's ID comes from
+// what is in it, so that a message that is planned twice makes the same jobs.
 func Compose(m *hongyan.Message, app string, decisions []Decision, account func(certificate string) Account, published time.Time) []*Job {
 	type variant struct {
 		certificate string

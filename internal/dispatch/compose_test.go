@@ -96,7 +96,8 @@ func TestComposeChunksAndSeparates(t *testing.T) {
 	}
 }
 
-// A job's ID comes from its content: any order of the directory's answers gives the same, other devices another.
+// A job's ID comes from its content: any order of the directory's answers gives the same, other
+// devices another.
 func TestJobIDIsItsContent(t *testing.T) {
 	t.Parallel()
 	list := decisions(3, nil)

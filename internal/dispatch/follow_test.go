@@ -8,7 +8,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// A sender follows another worker's word about its certificate, unless its own pushes got through after it.
+// A sender follows another worker's word about its certificate, unless its own pushes got through
+// after it.
 func TestSenderFollows(t *testing.T) {
 	t.Parallel()
 	now := noon

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// ahead is for how long a lane keeps devices at hand where the certificate has a rate. What it holds no other worker can send: one that
-// took all there is would send it with its own share of the rate, while the shares of the others go to waste.
+// ahead is for how long a lane keeps devices at hand where the certificate has a rate. What it
+// holds no other worker can send: one that took all there is would send it with its own share of
+// the rate, while the shares of the others go to waste.
 const ahead = time.Second
 
 // hand counts the devices that a lane has at hand: delivered, and on no call yet.
@@ -30,8 +31,9 @@ func (h *hand) took(devices int) {
 // less takes away devices that are on their way, or came to an end without a call.
 func (h *hand) less(devices int) { h.devices.Add(-int64(devices)) }
 
-// room is how many jobs more are of use at a pace in devices a second, when jobs are on their way to the hand already. It is 0 until an
-// eighth of what may be at hand is used up, so that jobs are not pulled one by one.
+// room is how many jobs more are of use at a pace in devices a second, when jobs are on their way
+// to the hand already. It is 0 until an eighth of what may be at hand is used up, so that jobs are
+// not pulled one by one.
 func (h *hand) room(pace float64, jobs int) int {
 	perJob := math.Float64frombits(h.perJob.Load())
 	capacity := pace * ahead.Seconds()

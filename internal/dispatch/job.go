@@ -17,8 +17,8 @@ const (
 	Normal = "normal"
 )
 
-// Job is one notification for the devices of one certificate that get the same content. It is what waits in PUSH_JOBS and what a dead
-// letter holds.
+// Job is one notification for the devices of one certificate that get the same content. It is what
+// waits in PUSH_JOBS and what a dead letter holds.
 type Job struct {
 	// ID names the job after its message, certificate and devices.
 	ID          string `json:"id"`
@@ -45,7 +45,8 @@ type Target struct {
 	Device string `json:"device"`
 	Token  string `json:"token"`
 	Region string `json:"region,omitempty"`
-	// Revision is the registration's, as it was read; a dead token is removed only if it is still that.
+	// Revision is the registration's, as it was read; a dead token is removed only if it is still
+	// that.
 	Revision     uint64    `json:"revision,omitzero"`
 	RegisteredAt time.Time `json:"registered_at,omitzero"`
 	Badge        *int      `json:"badge,omitempty"`

@@ -9,7 +9,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// lane is one of a sender's queues. Its fields belong to the goroutine of run, except calls and landing.
+// lane is one of a sender's queues. Its fields belong to the goroutine of run, except calls and
+// landing.
 type lane struct {
 	s      *Sender
 	name   string
@@ -17,8 +18,9 @@ type lane struct {
 	limits vendors.Limits
 	hard   context.Context
 
-	// calls bounds the calls under way; landing waits for them and for what follows from them. flights hands calls
-	// to goroutines that have made one before: their stacks have grown already, which a new one's has not.
+	// calls bounds the calls under way; landing waits for them and for what follows from them.
+	// flights hands calls to goroutines that have made one before: their stacks have grown already,
+	// which a new one's has not.
 	calls   *places
 	landing sync.WaitGroup
 	flights chan *call
@@ -88,7 +90,8 @@ func (l *lane) fly(c *call) {
 	}
 }
 
-// wait waits until something is at hand and a call may begin; it has a place then. False means the end.
+// wait waits until something is at hand and a call may begin; it has a place then. False means the
+// end.
 func (l *lane) wait(ctx context.Context) bool {
 	for len(l.queue) == 0 {
 		select {
@@ -220,8 +223,8 @@ func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
 	}
 }
 
-// giveBack ends the lane's turn: what no call was made for goes back at once, the rest of a job that is partly on its way is called
-// interrupted and goes back with it.
+// giveBack ends the lane's turn: what no call was made for goes back at once, the rest of a job
+// that is partly on its way is called interrupted and goes back with it.
 func (l *lane) giveBack() {
 	whole := map[*work]int{}
 	for _, p := range l.queue {

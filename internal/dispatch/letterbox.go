@@ -8,7 +8,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Letter is a dead letter as it is stored: a job's targets that share a fate, or a malformed message's own bytes.
+// Letter is a dead letter as it is stored: a job's targets that share a fate, or a malformed
+// message's own bytes.
 type Letter struct {
 	Sequence uint64
 	Stored   time.Time
@@ -35,7 +36,8 @@ func (l *Letter) Malformed() bool {
 // Job reads the job that the letter holds.
 func (l *Letter) Job() (*Job, error) { return DecodeJob(l.Data) }
 
-// LetterFilter says which dead letters are meant. An empty field leaves them all in; the others must all fit.
+// LetterFilter says which dead letters are meant. An empty field leaves them all in; the others
+// must all fit.
 type LetterFilter struct {
 	Vendor, Certificate, Reason string
 	App, User, Message          string
@@ -56,7 +58,8 @@ func (f *LetterFilter) Subject(s hongyan.Subjects) string {
 	return s.Dead(vendors.First(f.Vendor, "*"), vendors.First(f.Certificate, "*"), vendors.First(f.Reason, "*"))
 }
 
-// Match says whether a letter is meant. A user is looked for among the job's targets, so a malformed message fits no user.
+// Match says whether a letter is meant. A user is looked for among the job's targets, so a
+// malformed message fits no user.
 func (f *LetterFilter) Match(l *Letter) bool {
 	vendor, certificate, reason := l.Place()
 	switch {

@@ -10,11 +10,12 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// longWait divides waits for the rate: shorter ones are waited out in the lane, where they hold up nobody else, since the rate is the
-// certificate's; longer ones belong to JetStream.
+// longWait divides waits for the rate: shorter ones are waited out in the lane, where they hold up
+// nobody else, since the rate is the certificate's; longer ones belong to JetStream.
 const longWait = 2 * time.Second
 
-// limit asks the limiter for the call's devices. What may not go now returns to the queue; a long wait ends those jobs' turn.
+// limit asks the limiter for the call's devices. What may not go now returns to the queue; a long
+// wait ends those jobs' turn.
 func (l *lane) limit(ctx context.Context, c *call) bool {
 	lim := l.s.Limiter
 	if lim == nil {
@@ -58,8 +59,8 @@ func (l *lane) caps(class vendors.Class) bool {
 	return l.s.Limiter != nil && l.s.Limiter.Caps(l.s.Certificate.ID, class)
 }
 
-// capDevices counts the call's devices under the class's cap and ends the turn of those that had their share of the day. False means
-// that nobody is left.
+// capDevices counts the call's devices under the class's cap and ends the turn of those that had
+// their share of the day. False means that nobody is left.
 func (l *lane) capDevices(ctx context.Context, c *call) bool {
 	if !l.caps(c.class) {
 		return true
@@ -85,7 +86,8 @@ func (l *lane) capDevices(ctx context.Context, c *call) bool {
 	return kept > 0
 }
 
-// deviceRequest names the devices from the first-th on that are chosen, by a hash: keys of the store must hold no token.
+// deviceRequest names the devices from the first-th on that are chosen, by a hash: keys of the
+// store must hold no token.
 func (l *lane) deviceRequest(c *call, first int, chosen func(k int) bool) ratelimit.DeviceRequest {
 	r := ratelimit.DeviceRequest{Certificate: l.s.Certificate.ID, Class: c.class, Now: c.batch.Now}
 	for k := first; k < len(c.works); k++ {

@@ -21,8 +21,10 @@ const (
 // maxMessage is the longest message event: a megabyte of recipients and as much again for the rest.
 const maxMessage = 4 << 20
 
-// ParseMessage reads and checks a message event. arrived stands in for a sent_at that is absent. The error says what is wrong in words
-// that hold nothing of the message's text; the message comes with it as far as it was read. A recipient named twice is kept once. unnamed says that the message has fields that the contract does not name; they are ignored.
+// ParseMessage reads and checks a message event. arrived stands in for a sent_at that is absent.
+// The error says what is wrong in words that hold nothing of the message's text; the message comes
+// with it as far as it was read. A recipient named twice is kept once. unnamed says that the
+// message has fields that the contract does not name; they are ignored.
 func ParseMessage(data []byte, arrived time.Time) (m *hongyan.Message, unnamed bool, err error) {
 	if len(data) > maxMessage {
 		return nil, false, fmt.Errorf("the message is %d bytes long, the most is %d", len(data), maxMessage)
@@ -34,7 +36,8 @@ func ParseMessage(data []byte, arrived time.Time) (m *hongyan.Message, unnamed b
 		err = json.Unmarshal(data, m)
 	}
 	if err != nil {
-		return nil, unnamed, jsonerror.Plain(err, "the message", "unread") // below unread stand users
+		// below unread stand users
+		return nil, unnamed, jsonerror.Plain(err, "the message", "unread")
 	}
 	if m.SentAt.IsZero() {
 		m.SentAt = arrived

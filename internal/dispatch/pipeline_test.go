@@ -43,7 +43,8 @@ func TestMessageReachesEveryDevice(t *testing.T) {
 	r.empty()
 }
 
-// A batch answer is taken apart: the dead one is removed, the throttled one tried again alone, the accepted one never again.
+// A batch answer is taken apart: the dead one is removed, the throttled one tried again alone, the
+// accepted one never again.
 func TestBatchIsTakenApart(t *testing.T) {
 	r := newRig(t)
 	for _, u := range []string{"a", "b", "c"} {
@@ -196,7 +197,8 @@ func (r *rig) calls(d *scripted) int {
 	return len(d.calls)
 }
 
-// A worker that stops in the middle of a call gives the job back, not as an attempt; the next worker finishes it.
+// A worker that stops in the middle of a call gives the job back, not as an attempt; the next
+// worker finishes it.
 func TestStopInTheMiddleOfACall(t *testing.T) {
 	r := newRig(t)
 	r.register("bob", "d", "c-apns")
@@ -326,8 +328,8 @@ func TestTraceReachesTheVendorCall(t *testing.T) {
 	}
 }
 
-// The lost answer, on both sides: the vendor accepted or did not, and we heard nothing. Either way the device gets the push, and the
-// repeat carries the same key.
+// The lost answer, on both sides: the vendor accepted or did not, and we heard nothing. Either way
+// the device gets the push, and the repeat carries the same key.
 func TestLostAnswerIsRepeatedWithTheSameKey(t *testing.T) {
 	r := newRig(t)
 	r.register("bob", "d", "c-apns")

@@ -9,9 +9,10 @@ import (
 // firstPlaces is how many calls a lane makes at once before the vendor has answered any.
 const firstPlaces = 4
 
-// places bounds the calls that a lane has under way. It opens slowly: a few places at first, one more with each call that the vendor
-// answers. A worker that comes would otherwise fill all of them at its rate while the first connections are being made, and all
-// those pushes would reach the vendor in one moment, far above the rate.
+// places bounds the calls that a lane has under way. It opens slowly: a few places at first, one
+// more with each call that the vendor answers. A worker that comes would otherwise fill all of them
+// at its rate while the first connections are being made, and all those pushes would reach the
+// vendor in one moment, far above the rate.
 type places struct {
 	taken chan struct{} // holds a token for each place that is taken, or still closed
 	shut  atomic.Int64  // how many are still closed

@@ -8,7 +8,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 )
 
-// Suppression says why a device is not pushed to. The names are stable: outcomes and metrics store them.
+// Suppression says why a device is not pushed to. The names are stable: outcomes and metrics store
+// them.
 type Suppression string
 
 // The suppressions, in the order in which they apply.
@@ -43,7 +44,8 @@ type Policy struct {
 	StaleAfter time.Duration
 	// MaxPushGroup is the most recipients of a group message that is pushed; 0 for any number.
 	MaxPushGroup int
-	// QuietWhenActiveElsewhere suppresses a push when another device of the user is in the foreground.
+	// QuietWhenActiveElsewhere suppresses a push when another device of the user is in the
+	// foreground.
 	QuietWhenActiveElsewhere bool
 }
 
@@ -58,8 +60,9 @@ type Decision struct {
 	VoIP               bool
 }
 
-// Plan decides for each device of the recipients, who are some or all of the message's. known says whether the app has a certificate;
-// users is what the directory knows, nil for nothing. It reads no clock and changes nothing.
+// Plan decides for each device of the recipients, who are some or all of the message's. known says
+// whether the app has a certificate; users is what the directory knows, nil for nothing. It reads
+// no clock and changes nothing.
 func Plan(m *hongyan.Message, recipients []string, policy Policy, users func(user string) *directory.User, known func(certificate string) bool, now time.Time) []Decision {
 	whole := wholeMessage(m, policy, now)
 	decisions := make([]Decision, 0, len(recipients)+len(recipients)/2)
@@ -88,8 +91,8 @@ func hasContent(m *hongyan.Message) bool {
 	case hongyan.Custom:
 		return m.OfflinePush.Desc != ""
 	case hongyan.CallType:
-		// An invite rings. A cancelled one replaces the ringing notification when the backend says with what; the other steps
-		// concern only those who already talk.
+		// An invite rings. A cancelled one replaces the ringing notification when the backend says
+		// with what; the other steps concern only those who already talk.
 		return isInvite(m) || m.Content.Call.Action == hongyan.Cancel && m.OfflinePush.Desc != ""
 	}
 	return true
@@ -168,7 +171,8 @@ func planDevice(m *hongyan.Message, policy Policy, user string, u *directory.Use
 	return ""
 }
 
-// inFront says whether the device is in the foreground: by the lease of its gateway, or by a report that is young enough.
+// inFront says whether the device is in the foreground: by the lease of its gateway, or by a report
+// that is young enough.
 func inFront(d *directory.Device, policy Policy, now time.Time) bool {
 	p := d.Presence
 	if p == nil || p.State != hongyan.Foreground {
@@ -187,8 +191,8 @@ func inFront(d *directory.Device, policy Policy, now time.Time) bool {
 // defaultForegroundLease is Tencent IM's limit after which a silent client counts as gone.
 const defaultForegroundLease = 400 * time.Second
 
-// reach finds the certificate and token: the PushKit ones for an incoming call on a device that has them, unless the message asks for an
-// alert.
+// reach finds the certificate and token: the PushKit ones for an incoming call on a device that has
+// them, unless the message asks for an alert.
 func reach(d *Decision, m *hongyan.Message, known func(string) bool) {
 	r := &d.Device.Registration
 	voip := m.OfflinePush.IOS.PushType == "voip" || m.OfflinePush.IOS.PushType == ""

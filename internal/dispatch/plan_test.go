@@ -44,7 +44,8 @@ func window(t *testing.T, from, to, zone string) *directory.Window {
 	return &w
 }
 
-// Every row of the decision table, and the order of the rows: each case below the first of its pair also meets a later rule.
+// Every row of the decision table, and the order of the rows: each case below the first of its pair
+// also meets a later rule.
 func TestPlanFollowsTheTable(t *testing.T) {
 	t.Parallel()
 	week := Policy{StaleAfter: 7 * 24 * time.Hour}

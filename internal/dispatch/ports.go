@@ -8,14 +8,16 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 )
 
-// Delivery is a message on loan from a queue. It must be settled exactly once, by Ack or Nak; a delivery that is not settled comes again.
+// Delivery is a message on loan from a queue. It must be settled exactly once, by Ack or Nak; a
+// delivery that is not settled comes again.
 type Delivery interface {
 	// Data must not be changed.
 	Data() []byte
 	Subject() string
 	// Header returns a header's value, empty if it is absent.
 	Header(key string) string
-	// Meta is the message's place in its stream, when it was stored there, and how often it was delivered.
+	// Meta is the message's place in its stream, when it was stored there, and how often it was
+	// delivered.
 	Meta() (sequence uint64, stored time.Time, deliveries int)
 	// Ack ends the loan: the message is done.
 	Ack() error
@@ -25,7 +27,8 @@ type Delivery interface {
 
 // Source hands out deliveries.
 type Source interface {
-	// Want must be called before Run, or not at all: more says how many further deliveries are of use now, and is asked before each pull.
+	// Want must be called before Run, or not at all: more says how many further deliveries are of
+	// use now, and is asked before each pull.
 	Want(more func() int)
 	// Run sends deliveries to out until ctx ends. It never has more than Hold unsettled.
 	Run(ctx context.Context, out chan<- Delivery)
@@ -38,7 +41,8 @@ type Source interface {
 // Outgoing is a message to publish.
 type Outgoing struct {
 	Subject string
-	// ID makes a second message with it within two minutes a repeat that is not stored. Empty for none.
+	// ID makes a second message with it within two minutes a repeat that is not stored. Empty for
+	// none.
 	ID     string
 	Data   []byte
 	Header map[string]string
@@ -46,16 +50,19 @@ type Outgoing struct {
 
 // Queue stores messages.
 type Queue interface {
-	// Publish stores all messages and waits until each is. errs is nil when all are, else it holds each message's error or nil.
+	// Publish stores all messages and waits until each is. errs is nil when all are, else it holds
+	// each message's error or nil.
 	Publish(ctx context.Context, msgs []Outgoing) (errs []error)
 	// Later turns a job into one that is stored now and appears among the jobs at due.
 	Later(job Outgoing, due time.Time) Outgoing
 }
 
-// ErrFull is what Publish answers, wrapped, for a stream at its limits: nothing was stored, nothing old was dropped.
+// ErrFull is what Publish answers, wrapped, for a stream at its limits: nothing was stored, nothing
+// old was dropped.
 var ErrFull = errors.New("the stream is full")
 
-// Devices is what the router and the sender need of the directory; *directory.Directory implements it.
+// Devices is what the router and the sender need of the directory; *directory.Directory implements
+// it.
 type Devices interface {
 	Lookup(ctx context.Context, refs []directory.Ref) (map[directory.Ref]*directory.User, error)
 	Drop(ctx context.Context, ref directory.Ref, device, token string, revision uint64) (dropped bool, err error)

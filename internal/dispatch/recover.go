@@ -17,7 +17,8 @@ type suspect struct {
 	back   bool
 }
 
-// recover finds the letters, among those that the filter means, that an interrupted run brought back without deleting them.
+// recover finds the letters, among those that the filter means, that an interrupted run brought
+// back without deleting them.
 func (r *replayRun) recover(ctx context.Context) (map[uint64]bool, error) {
 	marks, err := r.Journal.Marks(ctx)
 	if err != nil || len(marks) == 0 {
@@ -71,7 +72,8 @@ func (r *replayRun) suspects(ctx context.Context, marks []Mark) ([]*suspect, err
 			if err != nil {
 				return nil, err
 			}
-			if c.kind == noRegistration { // judged without a directory: every device may have been pushed to
+			// judged without a directory: every device may have been pushed to
+			if c.kind == noRegistration {
 				c.kind, c.out = bringBack, Outgoing{Subject: r.Subjects.Job(job.Vendor, job.Certificate, job.Lane), ID: replayID(r.created, seq)}
 				for _, t := range job.Targets {
 					c.addresses = append(c.addresses, address{job.App, job.Notification.MessageID, t.User, t.Device})
@@ -85,8 +87,8 @@ func (r *replayRun) suspects(ctx context.Context, marks []Mark) ([]*suspect, err
 	return suspects, nil
 }
 
-// clear looks for what each suspect would have led to: the message that it was published as, or for one of its devices another try or
-// an outcome.
+// clear looks for what each suspect would have led to: the message that it was published as, or for
+// one of its devices another try or an outcome.
 func (r *replayRun) clear(ctx context.Context, suspects []*suspect) error {
 	byID := map[string]*suspect{}
 	byAddress := map[address][]*suspect{}
@@ -110,7 +112,8 @@ func (r *replayRun) clear(ctx context.Context, suspects []*suspect) error {
 			s.back = s.back || stored.After(s.marked)
 		}
 	}
-	// A letter's own outcome is stored beside it, perhaps a moment later: it must not pass for that of its replay.
+	// A letter's own outcome is stored beside it, perhaps a moment later: it must not pass for that
+	// of its replay.
 	const moment = 2 * time.Second
 	for subject, since := range subjects {
 		err := r.Trail.Waiting(ctx, subject, since, func(w Waiting) bool {

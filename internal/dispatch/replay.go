@@ -17,8 +17,8 @@ import (
 
 // LetterBox is where the dead letters are.
 type LetterBox interface {
-	// Letters reads up to n letters that a subject filter covers, oldest first, from a sequence on, or where that is 0 from a time
-	// on. It may return fewer; none is the end.
+	// Letters reads up to n letters that a subject filter covers, oldest first, from a sequence on,
+	// or where that is 0 from a time on. It may return fewer; none is the end.
 	Letters(ctx context.Context, subject string, from uint64, since time.Time, n int) ([]Letter, error)
 	// Bounds returns the newest letter's sequence and when the stream was created.
 	Bounds(ctx context.Context) (last uint64, created time.Time, err error)
@@ -42,9 +42,11 @@ type Mark struct {
 
 // Trail tells what became of what was published.
 type Trail interface {
-	// Waiting calls each with what is stored on a subject since a time and not consumed yet, until it returns false.
+	// Waiting calls each with what is stored on a subject since a time and not consumed yet, until
+	// it returns false.
 	Waiting(ctx context.Context, subject string, since time.Time, each func(Waiting) (more bool)) error
-	// Outcomes does the same with the outcomes of an app, of one user or of all where user is empty.
+	// Outcomes does the same with the outcomes of an app, of one user or of all where user is
+	// empty.
 	Outcomes(ctx context.Context, app, user string, since time.Time, each func(o hongyan.Outcome, stored time.Time) (more bool)) error
 }
 
@@ -55,12 +57,15 @@ type Waiting struct {
 	Stored time.Time
 }
 
-// Replay brings dead letters back: a job to its job subject with its attempts forgotten, a malformed message to where it was published.
+// Replay brings dead letters back: a job to its job subject with its attempts forgotten, a
+// malformed message to where it was published.
 //
-// For each letter it publishes and waits until that is stored, then deletes the letter. So the deletion is the progress: a replay that
-// was interrupted anywhere is run again and goes on where it was. Nothing is lost: a letter is gone only after its job was stored.
+// For each letter it publishes and waits until that is stored, then deletes the letter. So the
+// deletion is the progress: a replay that was interrupted anywhere is run again and goes on where
+// it was. Nothing is lost: a letter is gone only after its job was stored.
 //
-// Each letter comes back once, also when the replay was killed between a publication and its deletion:
+// Each letter comes back once, also when the replay was killed between a publication and its
+// deletion:
 //
 //   - The job's Nats-Msg-Id is made of the letter's place, so within the stream's two minutes the server drops the second one. That also
 //     holds for two replays that run side by side.
@@ -68,11 +73,13 @@ type Waiting struct {
 //     done. A later run looks for the marked letters that still exist: a letter with a job that waits, or an outcome, for its message and
 //     one of its devices, stored after the mark, did come back, and is only deleted.
 //
-// What remains open: a mark is kept three days, as long as the outcomes that answer it, so that a replay that is run again later than
-// that may repeat the few hundred letters that were in hand. A job that moves between the streams at the moment of looking may be
-// overlooked. Of a malformed message only its waiting in the stream is seen, not that it was taken from there. And where a letter is
-// split, because only some of its devices are meant or still registered, a kill may leave a second letter for those that stay. A push
-// that is repeated all the same carries the key of its (message, device) and replaces itself on the screen.
+// What remains open: a mark is kept three days, as long as the outcomes that answer it, so that a
+// replay that is run again later than that may repeat the few hundred letters that were in hand. A
+// job that moves between the streams at the moment of looking may be overlooked. Of a malformed
+// message only its waiting in the stream is seen, not that it was taken from there. And where a
+// letter is split, because only some of its devices are meant or still registered, a kill may leave
+// a second letter for those that stay. A push that is repeated all the same carries the key of its
+// (message, device) and replaces itself on the screen.
 type Replay struct {
 	Letters  LetterBox
 	Journal  Journal
@@ -84,7 +91,8 @@ type Replay struct {
 	Now func() time.Time
 	// Patience is how long one letter is tried; default 30s, three times what an election takes.
 	Patience time.Duration
-	// Progress, when it is set, is told of the counts from time to time, from several goroutines but never at once.
+	// Progress, when it is set, is told of the counts from time to time, from several goroutines
+	// but never at once.
 	Progress func(ReplayCounts)
 }
 
@@ -97,8 +105,8 @@ type ReplayOptions struct {
 	Rate float64
 	// Limit is the most letters to bring back; 0 for all.
 	Limit int
-	// IncludeExpired brings back letters that are past their deadline too, with a fresh deadline: as long from now as the first one
-	// was from the message's publication. Without it they stay.
+	// IncludeExpired brings back letters that are past their deadline too, with a fresh deadline:
+	// as long from now as the first one was from the message's publication. Without it they stay.
 	IncludeExpired bool
 }
 
@@ -108,23 +116,27 @@ type ReplayCounts struct {
 	Matched int `json:"matched"`
 	// Replayed came back, or would in a dry run; Devices is how many devices they are for.
 	Replayed int `json:"replayed"`
-	// AlreadyBack had been brought back by a run that was interrupted before it could delete them; they are deleted now.
+	// AlreadyBack had been brought back by a run that was interrupted before it could delete them;
+	// they are deleted now.
 	AlreadyBack int `json:"already_back"`
 	// Expired are past their deadline and stay.
 	Expired int `json:"expired"`
-	// NoRegistration died of a dead token, and the device has no registration with their certificate any more; they stay.
+	// NoRegistration died of a dead token, and the device has no registration with their
+	// certificate any more; they stay.
 	NoRegistration int `json:"no_registration"`
 	// Unreadable hold no job that can be read, or no subject to go back to; they stay.
 	Unreadable int `json:"unreadable"`
 	// Failed could not be brought back; they stay, or the next run finds out that they came back.
 	Failed int `json:"failed"`
-	// Split of the replayed ones went back for some of their devices only; a new letter holds the others.
+	// Split of the replayed ones went back for some of their devices only; a new letter holds the
+	// others.
 	Split   int `json:"split"`
 	Devices int `json:"devices"`
 }
 
 const (
-	// replayPage is how many letters are in hand at once, and replayFlight how many of them are being published.
+	// replayPage is how many letters are in hand at once, and replayFlight how many of them are
+	// being published.
 	replayPage   = 512
 	replayFlight = 256
 )
@@ -135,8 +147,9 @@ type markBody struct {
 	Sequences []uint64 `json:"sequences"`
 }
 
-// Run brings back the letters that exist when it begins; those that die again meanwhile are for another run. When ctx ends, it finishes
-// what is in hand and returns the counts with ctx's error. At the first letter that cannot be stored it stops in the same way.
+// Run brings back the letters that exist when it begins; those that die again meanwhile are for
+// another run. When ctx ends, it finishes what is in hand and returns the counts with ctx's error.
+// At the first letter that cannot be stored it stops in the same way.
 func (r *Replay) Run(ctx context.Context, opts ReplayOptions) (ReplayCounts, error) {
 	set := *r
 	if set.Now == nil {
@@ -342,7 +355,8 @@ func (r *replayRun) lookup(ctx context.Context, refs []directory.Ref) (map[direc
 	return users, flush()
 }
 
-// bring marks letters, publishes them side by side, deletes each that is stored, and removes the mark when all are.
+// bring marks letters, publishes them side by side, deletes each that is stored, and removes the
+// mark when all are.
 func (r *replayRun) bring(ctx context.Context, ready []comeback) error {
 	if len(ready) == 0 {
 		return nil

@@ -287,8 +287,8 @@ func TestReplayUsesTheNewTokenAndSplits(t *testing.T) {
 
 var errKilled = errors.New("killed")
 
-// killer lets a number of letters be published and then lets nothing through any more, as when the process dies: what was published is
-// stored, but no letter is deleted and no mark removed.
+// killer lets a number of letters be published and then lets nothing through any more, as when the
+// process dies: what was published is stored, but no letter is deleted and no mark removed.
 type killer struct {
 	*bus.LetterBox
 	*bus.Bus
@@ -347,7 +347,8 @@ func TestReplayKilledHalfwayIsRunAgain(t *testing.T) {
 		{name: "later", old: true, back: published},
 		// The ids are forgotten, and the jobs were done: half accepted, half dead again.
 		{name: "later-and-done", old: true, back: published, meanwhile: func(y *yard) { y.work() }},
-		// The ids are forgotten, and the jobs were tried in vain: they wait for another try, under another id.
+		// The ids are forgotten, and the jobs were tried in vain: they wait for another try, under
+		// another id.
 		{name: "later-and-tried", old: true, back: published, meanwhile: func(y *yard) { y.postpone() }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -426,7 +427,8 @@ func (y *yard) take(do func(*dispatch.Job)) {
 // work does all jobs; every second one is accepted.
 func (y *yard) work() {
 	y.t.Helper()
-	time.Sleep(2100 * time.Millisecond) // nearer than that, a dead outcome might be the letter's own
+	// nearer than that, a dead outcome might be the letter's own
+	time.Sleep(2100 * time.Millisecond)
 	accepted := false
 	y.take(func(j *dispatch.Job) {
 		status := hongyan.Dead

@@ -22,7 +22,8 @@ import (
 // scripted is a driver whose answers the test writes.
 type scripted struct {
 	limits vendors.Limits
-	answer func(ctx context.Context, d vendors.Device, n int) vendors.Result // n counts the device's calls from 1
+	// n counts the device's calls from 1
+	answer func(ctx context.Context, d vendors.Device, n int) vendors.Result
 
 	mu    sync.Mutex
 	calls []vendors.Batch
@@ -61,7 +62,8 @@ func accept(context.Context, vendors.Device, int) vendors.Result {
 	return vendors.Result{Reason: vendors.Accepted, VendorID: "v-1"}
 }
 
-// rig is a pipeline over a real NATS server, with a scripted driver for the certificates c-apns (one device a call) and c-huawei (three).
+// rig is a pipeline over a real NATS server, with a scripted driver for the certificates c-apns
+// (one device a call) and c-huawei (three).
 type rig struct {
 	t       *testing.T
 	bus     *bus.Bus
@@ -225,7 +227,8 @@ func want(t *testing.T, got hongyan.Outcome, status, reason string) {
 	}
 }
 
-// empty waits until nothing is left in the messages and the job streams: every message and job is settled.
+// empty waits until nothing is left in the messages and the job streams: every message and job is
+// settled.
 func (r *rig) empty() {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

@@ -37,7 +37,8 @@ const (
 	routeBatch = 256
 	// routeUsers is how many users one round looks up; a larger group is planned in several.
 	routeUsers = 1000
-	// routeRounds is how many batches are under way at once, so that one waits for the server while another is planned.
+	// routeRounds is how many batches are under way at once, so that one waits for the server while
+	// another is planned.
 	routeRounds = 4
 )
 
@@ -98,7 +99,8 @@ type routed struct {
 	trace    string
 }
 
-// route plans a batch of deliveries. A delivery is acked only when everything that follows from it is stored.
+// route plans a batch of deliveries. A delivery is acked only when everything that follows from it
+// is stored.
 func (r *Router) route(ctx context.Context, batch []Delivery) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -128,7 +130,8 @@ func (r *Router) route(ctx context.Context, batch []Delivery) {
 	flush()
 }
 
-// read parses a delivery. What cannot be read becomes a dead letter at once, and the delivery is settled: then it returns nil.
+// read parses a delivery. What cannot be read becomes a dead letter at once, and the delivery is
+// settled: then it returns nil.
 func (r *Router) read(ctx context.Context, d Delivery) *routed {
 	kind, app, ok := r.place(d.Subject())
 	if ok && kind == "signal" {
@@ -307,8 +310,8 @@ func (r *Router) suppress(msgs []Outgoing, m *routed, d *Decision, now time.Time
 	return append(msgs, msg)
 }
 
-// publish stores jobs and outcomes. A job whose vendor's stream is full is stored among those that come later: a vendor that is sick
-// for long must not hold up the messages of the others.
+// publish stores jobs and outcomes. A job whose vendor's stream is full is stored among those that
+// come later: a vendor that is sick for long must not hold up the messages of the others.
 func (r *Router) publish(ctx context.Context, msgs []Outgoing) []error {
 	if len(msgs) == 0 {
 		return nil

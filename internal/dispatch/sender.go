@@ -20,8 +20,8 @@ type Certificate struct {
 	Driver          vendors.Driver
 	// Class is the vendor's class of a notification.
 	Class func(*vendors.Notification) vendors.Class
-	// Concurrency is how many calls may be under way at once in each lane; 0 is 1,000 for a vendor that takes one device a call and
-	// 64 for the others.
+	// Concurrency is how many calls may be under way at once in each lane; 0 is 1,000 for a vendor
+	// that takes one device a call and 64 for the others.
 	Concurrency int
 	// Zone is where the vendor's day ends; nil is UTC.
 	Zone *time.Location
@@ -37,10 +37,12 @@ func (c *Certificate) concurrency() int {
 	return 1000
 }
 
-// Hold is how many jobs a lane of the certificate keeps at hand: enough to fill the calls that come next.
+// Hold is how many jobs a lane of the certificate keeps at hand: enough to fill the calls that come
+// next.
 func (c *Certificate) Hold() int { return min(c.concurrency()+c.concurrency()/2, 4000) + 16 }
 
-// Sender sends the jobs of one certificate: each lane has its own source and in-flight cap, the breaker is common.
+// Sender sends the jobs of one certificate: each lane has its own source and in-flight cap, the
+// breaker is common.
 type Sender struct {
 	Certificate Certificate
 	Queue       Queue
@@ -54,8 +56,8 @@ type Sender struct {
 	Tracer  trace.Tracer
 	Log     *slog.Logger
 	Now     func() time.Time
-	// Parked, when it is set, is told of every change of the breaker that this sender saw itself, and of every probe that failed;
-	// Follow brings it the others' changes.
+	// Parked, when it is set, is told of every change of the breaker that this sender saw itself,
+	// and of every probe that failed; Follow brings it the others' changes.
 	Parked func(open bool, result vendors.Result)
 
 	mu      sync.Mutex
@@ -64,7 +66,8 @@ type Sender struct {
 	drops   dropGuard
 }
 
-// Limiter keeps to the vendor's rates, quotas and device caps, for all workers together; *ratelimit.Limiter implements it.
+// Limiter keeps to the vendor's rates, quotas and device caps, for all workers together;
+// *ratelimit.Limiter implements it.
 type Limiter interface {
 	Take(ctx context.Context, r ratelimit.Request) (ratelimit.Grant, error)
 	Settle(g ratelimit.Grant, o ratelimit.Outcome)
@@ -74,8 +77,8 @@ type Limiter interface {
 	ReturnDevices(ctx context.Context, r ratelimit.DeviceRequest) error
 }
 
-// Run sends until ctx ends; then it stops pulling, gives back at once what no call was made for, and finishes what is under way until
-// hard ends. It returns when every delivery is settled.
+// Run sends until ctx ends; then it stops pulling, gives back at once what no call was made for,
+// and finishes what is under way until hard ends. It returns when every delivery is settled.
 func (s *Sender) Run(ctx, hard context.Context, lanes map[string]Source) {
 	s.mu.Lock()
 	if s.breaker == nil {
@@ -124,8 +127,9 @@ func speaker(results []vendors.Result, why vendors.Reason) (r vendors.Result) {
 // followSkew is how far the workers' clocks may stand apart.
 const followSkew = 5 * time.Second
 
-// Follow learns that another worker parked the certificate since a time, or that its trouble is over. A sender whose own pushes got
-// through after that time is not parked: the trouble is over, or the other worker's alone.
+// Follow learns that another worker parked the certificate since a time, or that its trouble is
+// over. A sender whose own pushes got through after that time is not parked: the trouble is over,
+// or the other worker's alone.
 func (s *Sender) Follow(open bool, why vendors.Reason, since time.Time) {
 	now := s.Now()
 	s.mu.Lock()

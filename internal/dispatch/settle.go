@@ -19,7 +19,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Waits up to shortWait are delayed redeliveries; longer ones are scheduled messages, which take no place among the pending.
+// Waits up to shortWait are delayed redeliveries; longer ones are scheduled messages, which take no
+// place among the pending.
 const shortWait = 30 * time.Second
 
 // fate is what some targets of a job share.
@@ -29,7 +30,8 @@ type fate struct {
 	code string
 }
 
-// settle carries out the verdicts on a job and ends its delivery. Everything that follows is stored before the delivery is acked.
+// settle carries out the verdicts on a job and ends its delivery. Everything that follows is stored
+// before the delivery is acked.
 func (l *lane) settle(w *work) {
 	s := l.s
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.hard), 20*time.Second)
@@ -51,7 +53,8 @@ func (l *lane) settle(w *work) {
 	l.nak(w.delivery, backoffDelay())
 }
 
-// verdicts decides for each target and writes what follows. nak is not negative when the whole job just comes again after that delay.
+// verdicts decides for each target and writes what follows. nak is not negative when the whole job
+// just comes again after that delay.
 func (l *lane) verdicts(ctx context.Context, w *work, seq uint64, now time.Time) (msgs []Outgoing, nak time.Duration, err error) {
 	s, job := l.s, w.job
 	luck := random() // one draw for the job, so that devices with one fate stay together
@@ -156,7 +159,8 @@ func (l *lane) outcome(msgs []Outgoing, w *work, i int, v Verdict, now time.Time
 	return append(msgs, m), nil
 }
 
-// dropToken removes a registration that the vendor called dead, unless it changed or was made after the vendor's word.
+// dropToken removes a registration that the vendor called dead, unless it changed or was made after
+// the vendor's word.
 func (l *lane) dropToken(ctx context.Context, w *work, i int) {
 	job, t, r := w.job, &w.job.Targets[i], &w.results[i]
 	l.s.mu.Lock()
@@ -195,7 +199,8 @@ func (l *lane) bury(d Delivery, cause error) {
 	l.ack(d)
 }
 
-// report logs a call's results: one wide line for each device at debug level, and a warning for codes that nobody knows.
+// report logs a call's results: one wide line for each device at debug level, and a warning for
+// codes that nobody knows.
 func (l *lane) report(c *call, results []vendors.Result, began time.Time, took time.Duration) {
 	s := l.s
 	cert := &s.Certificate

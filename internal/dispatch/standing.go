@@ -6,7 +6,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 )
 
-// Rooms are the names of the rooms of notes in which workers say how they stand, to each other and to the operators' tools.
+// Rooms are the names of the rooms of notes in which workers say how they stand, to each other and
+// to the operators' tools.
 const (
 	// ParkedRoom holds a Parked for each parked certificate, by its id.
 	ParkedRoom = "park"
@@ -25,8 +26,8 @@ type Parked struct {
 	Worker string `json:"worker"`
 }
 
-// WorkerNote is what a worker says of itself. It holds what a tool must know to show the limits, so that no tool needs the
-// configuration, and nothing secret.
+// WorkerNote is what a worker says of itself. It holds what a tool must know to show the limits, so
+// that no tool needs the configuration, and nothing secret.
 type WorkerNote struct {
 	Host         string            `json:"host,omitempty"`
 	PID          int               `json:"pid,omitempty"`

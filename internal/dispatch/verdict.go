@@ -40,7 +40,8 @@ type rule struct {
 	drop   bool
 	// tries bounds the attempts, 0 leaves it to Retries.Attempts.
 	tries int
-	// sick reasons speak of the vendor or the certificate rather than of this push: they open the breaker.
+	// sick reasons speak of the vendor or the certificate rather than of this push: they open the
+	// breaker.
 	sick bool
 }
 
@@ -70,8 +71,8 @@ var rules = map[vendors.Reason]rule{
 type Retries struct {
 	// Attempts is the most attempts that count; default 8.
 	Attempts int
-	// Base is the first delay's mean, doubled with each attempt up to Max; defaults 1s and 5m. The delay is drawn between 0 and
-	// twice the mean ("full jitter").
+	// Base is the first delay's mean, doubled with each attempt up to Max; defaults 1s and 5m. The
+	// delay is drawn between 0 and twice the mean ("full jitter").
 	Base, Max time.Duration
 }
 

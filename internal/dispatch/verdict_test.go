@@ -97,7 +97,8 @@ func TestDecideSituations(t *testing.T) {
 	}
 }
 
-// The mean doubles with each attempt up to the maximum, and the draw is between 0 and twice the mean.
+// The mean doubles with each attempt up to the maximum, and the draw is between 0 and twice the
+// mean.
 func TestFullJitter(t *testing.T) {
 	t.Parallel()
 	r := Retries{}.withDefaults()

@@ -1,4 +1,5 @@
-// Package jsonerror says in a sentence where a JSON text is wrong. It never quotes the text: that may hold a token or what people write.
+// Package jsonerror says in a sentence where a JSON text is wrong. It never quotes the text: that
+// may hold a token or what people write.
 package jsonerror
 
 import (
@@ -13,8 +14,8 @@ import (
 // kinds are words for JSON's kinds.
 var kinds = map[jsontext.Kind]string{'n': "null", 't': "boolean", 'f': "boolean", '"': "string", '0': "number", '{': "object", '[': "array"}
 
-// Plain is the sentence for an error of reading what, such as "the message". Of a field that stands below one of masked, only that one is
-// named: its members have names that people chose.
+// Plain is the sentence for an error of reading what, such as "the message". Of a field that stands
+// below one of masked, only that one is named: its members have names that people chose.
 func Plain(err error, what string, masked ...string) error {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {

@@ -51,7 +51,8 @@ func (p *pair) speed(l *ratelimit.Limiter, d time.Duration) float64 {
 
 func near(got, want float64) bool { return got > want*0.9 && got < want*1.1 }
 
-// TestQuotaSpentLatches: the vendor's word holds for all workers, without another call, until its midnight; then one push finds out.
+// TestQuotaSpentLatches: the vendor's word holds for all workers, without another call, until its
+// midnight; then one push finds out.
 func TestQuotaSpentLatches(t *testing.T) {
 	t.Parallel()
 	for _, q := range []vendors.Quota{1000, vendors.Unlimited} {
@@ -91,7 +92,8 @@ func TestQuotaSpentLatches(t *testing.T) {
 			t.Errorf("quota %v: after a good probe %d, want 10", q, g.Devices)
 		}
 		p.pass(time.Second)
-		if g := take(t, p.a, request(10, p.now)); g.Devices != 10 { // the note outlives the latch a little
+		// the note outlives the latch a little
+		if g := take(t, p.a, request(10, p.now)); g.Devices != 10 {
 			t.Errorf("quota %v: a beat later %d, want 10", q, g.Devices)
 		}
 	}
@@ -109,7 +111,8 @@ func TestProbeRefused(t *testing.T) {
 	}
 }
 
-// TestQuotaSpentAroundMidnight: the word is about the day that ends, and holds for a minute at least.
+// TestQuotaSpentAroundMidnight: the word is about the day that ends, and holds for a minute at
+// least.
 func TestQuotaSpentAroundMidnight(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, quota(vendors.Unlimited))
@@ -120,7 +123,8 @@ func TestQuotaSpentAroundMidnight(t *testing.T) {
 	}
 }
 
-// TestProbeThatNeverComesBack: a worker's probe whose job was lost does not shut the class for ever.
+// TestProbeThatNeverComesBack: a worker's probe whose job was lost does not shut the class for
+// ever.
 func TestProbeThatNeverComesBack(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, quota(vendors.Unlimited))
@@ -142,7 +146,8 @@ func TestTooFast(t *testing.T) {
 	g1, g2 := take(t, p.a, request(40, p.now.Add(time.Second))), take(t, p.a, request(10, p.now.Add(time.Second)))
 	p.now = p.now.Add(time.Second)
 	p.a.Settle(g1, ratelimit.Outcome{RateLimited: g1.Devices, Now: p.now})
-	p.a.Settle(g2, ratelimit.Outcome{RateLimited: g2.Devices, Now: p.now}) // of before the cut: no news
+	// of before the cut: no news
+	p.a.Settle(g2, ratelimit.Outcome{RateLimited: g2.Devices, Now: p.now})
 	if got := p.speed(p.a, 2*time.Second); !near(got, 250) {
 		t.Errorf("the worker that heard it sends %v, want about 250", got)
 	}
@@ -177,7 +182,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestTooFastWithoutRate: a certificate without a rate is slowed from the speed it had, and is free again later.
+// TestTooFastWithoutRate: a certificate without a rate is slowed from the speed it had, and is free
+// again later.
 func TestTooFastWithoutRate(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, ratelimit.Certificate{ID: "c"})

@@ -12,7 +12,8 @@ import (
 // probeTime is how long a probe may stay unanswered before another one is allowed.
 const probeTime = 30 * time.Second
 
-// minLatch keeps a vendor whose day is not ours from being asked again and again: its word holds for a minute at least.
+// minLatch keeps a vendor whose day is not ours from being asked again and again: its word holds
+// for a minute at least.
 const minLatch = time.Minute
 
 // The pools of a day. Calls take from the reserve first; everything else never does.
@@ -64,7 +65,8 @@ type spent struct {
 type override struct {
 	// Quota replaces the configured one; nil leaves it, below 0 is unlimited.
 	Quota *int64 `json:"quota,omitempty"`
-	// Forgiven is what the pools had counted when an operator reset them, added to their limits on Day.
+	// Forgiven is what the pools had counted when an operator reset them, added to their limits on
+	// Day.
 	Forgiven [2]int64  `json:"forgiven,omitzero"`
 	Day      string    `json:"day,omitempty"`
 	Until    time.Time `json:"until"`
@@ -116,7 +118,8 @@ func (c *class) limit(d *day, pool int) int64 {
 	return limit
 }
 
-// touching gives the first and the last day that a call made at now can arrive in; mostly they are the same. Called with mu held.
+// touching gives the first and the last day that a call made at now can arrive in; mostly they are
+// the same. Called with mu held.
 func (c *class) touching(now time.Time) (first, last *day) {
 	for _, d := range c.days {
 		if c.cert.band.within(d.span, now) {
@@ -175,8 +178,9 @@ func (c *class) gate(now time.Time) (probe bool, no refusal) {
 	}
 }
 
-// shut latches the class after the vendor's word about a call made at at. Where the call may have arrived on either side of midnight
-// the earlier day is meant: the vendor's new day can hardly be spent yet. Called with mu held.
+// shut latches the class after the vendor's word about a call made at at. Where the call may have
+// arrived on either side of midnight the earlier day is meant: the vendor's new day can hardly be
+// spent yet. Called with mu held.
 func (c *class) shut(at, now time.Time) (until time.Time, news bool) {
 	from, _ := c.cert.band.window(at)
 	until = c.cert.band.over(spanOf(from, c.cert.zone))
@@ -197,8 +201,8 @@ func (c *class) unlatch() {
 	c.settle()
 }
 
-// apply takes what the board says of the class: the latch's and the override's notes, "" where there is none. It reports what
-// changed. Notes that cannot be read count as absent.
+// apply takes what the board says of the class: the latch's and the override's notes, "" where
+// there is none. It reports what changed. Notes that cannot be read count as absent.
 func (c *class) apply(spentValue, overrideValue string, now time.Time) (changes []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

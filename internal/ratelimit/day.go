@@ -8,7 +8,8 @@ type span struct {
 	start, end time.Time
 }
 
-// spanOf is the day that t lies in. Where a time zone skips midnight itself, the day begins within the hour next to it.
+// spanOf is the day that t lies in. Where a time zone skips midnight itself, the day begins within
+// the hour next to it.
 func spanOf(t time.Time, zone *time.Location) span {
 	t = t.In(zone)
 	y, m, d := t.Date()
@@ -22,8 +23,8 @@ func spanOf(t time.Time, zone *time.Location) span {
 	return s
 }
 
-// band says how far from a worker's clock the vendor's may stand when a call arrives: from guard before until guard and the call's own
-// time after.
+// band says how far from a worker's clock the vendor's may stand when a call arrives: from guard
+// before until guard and the call's own time after.
 type band struct{ guard, call time.Duration }
 
 // window is the time in which a call made at t can arrive.

@@ -34,7 +34,8 @@ func TestSpanOf(t *testing.T) {
 	}
 }
 
-// TestSpanWithoutMidnight: Cairo's summer time begins at midnight, so that one day has none. Every moment must still lie in its day.
+// TestSpanWithoutMidnight: Cairo's summer time begins at midnight, so that one day has none. Every
+// moment must still lie in its day.
 func TestSpanWithoutMidnight(t *testing.T) {
 	t.Parallel()
 	zone, err := time.LoadLocation("Africa/Cairo")

@@ -18,13 +18,14 @@ const capCalls = 32
 type DeviceRequest struct {
 	Certificate string
 	Class       vendors.Class
-	// Devices are hashes of tokens, 1 to 64 of [A-Za-z0-9_-]: keys must hold no token. No device twice.
+	// Devices are hashes of tokens, 1 to 64 of [A-Za-z0-9_-]: keys must hold no token. No device
+	// twice.
 	Devices []string
 	Now     time.Time
 }
 
-// Caps says whether devices have a cap in this class: only then is TakeDevices worth a hash and a call. A class that is right for chat
-// ([vendors.Class.Capped] is false) never has one.
+// Caps says whether devices have a cap in this class: only then is TakeDevices worth a hash and a
+// call. A class that is right for chat ([vendors.Class.Capped] is false) never has one.
 func (l *Limiter) Caps(certificate string, class vendors.Class) bool {
 	if !class.Capped {
 		return false
@@ -33,9 +34,10 @@ func (l *Limiter) Caps(certificate string, class vendors.Class) bool {
 	return err == nil && c.cap > 0
 }
 
-// TakeDevices counts a push for each device and says which may get it; false means [vendors.DeviceCapped]. It costs one round trip
-// for each device, 32 at a time; nothing where there is no cap. After an error nothing may be sent, and what was counted is
-// given back where that is certain.
+// TakeDevices counts a push for each device and says which may get it; false means
+// [vendors.DeviceCapped]. It costs one round trip for each device, 32 at a time; nothing where
+// there is no cap. After an error nothing may be sent, and what was counted is given back where
+// that is certain.
 func (l *Limiter) TakeDevices(ctx context.Context, r DeviceRequest) ([]bool, error) {
 	allowed := make([]bool, len(r.Devices))
 	c, days, err := l.capDays(r)
@@ -88,8 +90,9 @@ func (l *Limiter) TakeDevices(ctx context.Context, r DeviceRequest) ([]bool, err
 	return nil, fmt.Errorf("count devices: %w", errors.Join(err, again.Wait()))
 }
 
-// ReturnDevices takes back what TakeDevices counted for devices whose push the vendor did not count. Now must be TakeDevices' own. A
-// failure leaves the devices with less than their cap, never with more.
+// ReturnDevices takes back what TakeDevices counted for devices whose push the vendor did not
+// count. Now must be TakeDevices' own. A failure leaves the devices with less than their cap, never
+// with more.
 func (l *Limiter) ReturnDevices(ctx context.Context, r DeviceRequest) error {
 	c, days, err := l.capDays(r)
 	if err != nil || c == nil {

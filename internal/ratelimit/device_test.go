@@ -33,7 +33,8 @@ func TestCaps(t *testing.T) {
 	}{
 		{"published", nil, public, true},
 		{"configured", config, public, true},
-		{"configured-for-chat", config, private, false}, // a cap never applies to a class that is right for chat
+		// a cap never applies to a class that is right for chat
+		{"configured-for-chat", config, private, false},
 		{"published-for-chat", nil, vendors.Class{Name: "all", DeviceCap: 3000}, false},
 		{"unlimited", map[string]vendors.Quota{"public": vendors.Unlimited}, public, false},
 		{"none", nil, vendors.Class{Name: "public", Capped: true}, false},

@@ -14,14 +14,15 @@ const (
 	failMin  = 250 * time.Millisecond // pause after a store that failed, doubled each time
 	failMax  = 5 * time.Second
 
-	// askAgain is how long an addition without an answer is asked about. It leaves the other half of the time for which a store knows an
-	// id to a request that is late.
+	// askAgain is how long an addition without an answer is asked about. It leaves the other half
+	// of the time for which a store knows an id to a request that is late.
 	askAgain = time.Minute
 	// refillFrom is the smallest lease of which the next one is asked for in advance.
 	refillFrom = 32
 )
 
-// pool is the local side of one counter: what this worker leased and did not spend. Its class's mutex guards it.
+// pool is the local side of one counter: what this worker leased and did not spend. Its class's
+// mutex guards it.
 type pool struct {
 	key  string
 	held int64 // leased, not spent
@@ -43,7 +44,8 @@ type pool struct {
 	spent, before int64 // in this and the previous beat
 }
 
-// addition is a change of a counter that was asked for at a time, by an id with which it can be asked for again.
+// addition is a change of a counter that was asked for at a time, by an id with which it can be
+// asked for again.
 type addition struct {
 	id    string
 	delta int64
@@ -59,7 +61,8 @@ func (p *pool) missing() int64 {
 	return n
 }
 
-// split says what a lease of ask gives when the counter's value right after it is value: what may be spent and what must be given back.
+// split says what a lease of ask gives when the counter's value right after it is value: what may
+// be spent and what must be given back.
 func split(value, ask, limit int64) (got, back int64) {
 	switch over := value - limit; {
 	case over <= 0:
@@ -71,14 +74,16 @@ func split(value, ask, limit int64) (got, back int64) {
 	}
 }
 
-// ask is how much to lease when need are wanted and left are thought to be there: a block, smaller when little is left for all members.
+// ask is how much to lease when need are wanted and left are thought to be there: a block, smaller
+// when little is left for all members.
 func ask(need, block, left, limit int64, members int) int64 {
 	left = max(1, left)
 	return max(1, min(need, left), min(block, limit/128, left/int64(4*members)))
 }
 
-// pace makes the block follow the worker's speed: twice as large when the last one was used within a second, eight times when it was
-// used at once, since each round trip holds the lane up; half when it lasted long.
+// pace makes the block follow the worker's speed: twice as large when the last one was used within
+// a second, eight times when it was used at once, since each round trip holds the lane up; half
+// when it lasted long.
 func (p *pool) pace(now time.Time) {
 	switch since := now.Sub(p.leasedAt); {
 	case p.block == 0:
@@ -98,8 +103,8 @@ func (p *pool) mayLease(now time.Time) bool {
 	return !now.Before(p.failed) && (p.dryAt.IsZero() || !now.Before(p.lookAt))
 }
 
-// draw takes up to n units of the pool, leasing when it holds too few. Called with c.mu held, which it gives up while the store is
-// asked. It costs one round trip at most, two at the limit.
+// draw takes up to n units of the pool, leasing when it holds too few. Called with c.mu held, which
+// it gives up while the store is asked. It costs one round trip at most, two at the limit.
 func (l *Limiter) draw(ctx context.Context, c *class, p *pool, limit, n int64, now time.Time) int64 {
 	for range 3 {
 		if p.held >= n || limit <= 0 || !p.mayLease(now) {
@@ -149,8 +154,9 @@ func (l *Limiter) refill(ctx context.Context, r refill) {
 	}
 }
 
-// lease asks the store for need units or a block. Called with c.mu held, which it gives up meanwhile. A lease that was begun is
-// finished, whatever becomes of ctx: a shutdown must not lose it.
+// lease asks the store for need units or a block. Called with c.mu held, which it gives up
+// meanwhile. A lease that was begun is finished, whatever becomes of ctx: a shutdown must not lose
+// it.
 func (l *Limiter) lease(ctx context.Context, c *class, p *pool, limit, need int64, now time.Time) {
 	p.pace(now)
 	flight := make(chan struct{})
@@ -166,7 +172,8 @@ func (l *Limiter) lease(ctx context.Context, c *class, p *pool, limit, need int6
 		unsure []addition
 		err    error
 	)
-	if looks { // a look costs the others nothing, an addition might hide the last unit from them for a moment
+	// a look costs the others nothing, an addition might hide the last unit from them for a moment
+	if looks {
 		var values []int64
 		if values, err = l.store.Load(ctx, p.key); err == nil {
 			value = values[0]
@@ -205,7 +212,8 @@ func (l *Limiter) lease(ctx context.Context, c *class, p *pool, limit, need int6
 	}
 }
 
-// add leases ask from the counter and gives back what is above the limit. Unsure is what was asked for without an answer.
+// add leases ask from the counter and gives back what is above the limit. Unsure is what was asked
+// for without an answer.
 func (l *Limiter) add(ctx context.Context, key string, ask, limit int64, now time.Time) (value, got int64, unsure []addition, err error) {
 	a := addition{l.newID(), ask, now}
 	value, err = l.store.Add(ctx, key, a.delta, a.id)
@@ -231,8 +239,8 @@ func (l *Limiter) add(ctx context.Context, key string, ask, limit int64, now tim
 // newID is an id that nobody else uses.
 func (l *Limiter) newID() string { return l.ids + strconv.FormatUint(l.serial.Add(1), 36) }
 
-// resolve asks again about a class's additions without an answer. What was leased and is within the limit can be spent then. An error
-// means that the store is still away.
+// resolve asks again about a class's additions without an answer. What was leased and is within the
+// limit can be spent then. An error means that the store is still away.
 func (l *Limiter) resolve(ctx context.Context, c *class, now time.Time) error {
 	type doubt struct {
 		p     *pool
@@ -259,7 +267,8 @@ func (l *Limiter) resolve(ctx context.Context, c *class, now time.Time) error {
 			continue
 		}
 		value, err := l.store.Add(ctx, d.p.key, d.delta, d.id)
-		if errors.Is(err, ErrRepeated) { // it was done; how far the counter is now decides as well as how far it was then
+		// it was done; how far the counter is now decides as well as how far it was then
+		if errors.Is(err, ErrRepeated) {
 			value, err = l.store.Add(ctx, d.p.key, 0, "")
 		}
 		if err != nil {
@@ -287,7 +296,8 @@ func (p *pool) forget(id string) {
 	p.unsure = slices.DeleteFunc(p.unsure, func(a addition) bool { return a.id == id })
 }
 
-// idle is what the pool holds beyond two beats of its own pace, taken out of it. Called with the class's mutex held, once a beat.
+// idle is what the pool holds beyond two beats of its own pace, taken out of it. Called with the
+// class's mutex held, once a beat.
 func (p *pool) idle() int64 {
 	keep := 2 * max(p.spent, p.before)
 	p.before, p.spent = p.spent, 0

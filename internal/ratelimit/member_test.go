@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// TestSharesNeverAddUpToMoreThanOne: workers that look, publish, hear of it and use in any interleaving, join, leave and die, are late by
-// more than their lease, with looks and publications that fail in every way.
+// TestSharesNeverAddUpToMoreThanOne: workers that look, publish, hear of it and use in any
+// interleaving, join, leave and die, are late by more than their lease, with looks and publications
+// that fail in every way.
 func TestSharesNeverAddUpToMoreThanOne(t *testing.T) {
 	t.Parallel()
 	const beat, ttl = time.Second, 5 * time.Second
@@ -121,7 +122,8 @@ func TestClaimAlone(t *testing.T) {
 	}
 }
 
-// A worker that comes back after its lease begins anew, whether it finds out before it looks or only when it is on the board again.
+// A worker that comes back after its lease begins anew, whether it finds out before it looks or
+// only when it is on the board again.
 func TestClaimLapses(t *testing.T) {
 	t.Parallel()
 	const lag, ttl = time.Second / 2, 5 * time.Second

@@ -10,7 +10,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Certificate is what the limiter must know of a certificate. [CertificateOf] makes one from its configuration.
+// Certificate is what the limiter must know of a certificate. [CertificateOf] makes one from its
+// configuration.
 type Certificate struct {
 	ID string
 	// Rate, for all workers together; the zero value for none.
@@ -21,7 +22,8 @@ type Certificate struct {
 	UrgentReserve float64
 	// Timezone is the vendor's day. Default Asia/Shanghai.
 	Timezone string
-	// Timeout is the longest that a call takes; around midnight it decides which days a call counts in. Default 10s.
+	// Timeout is the longest that a call takes; around midnight it decides which days a call counts
+	// in. Default 10s.
 	Timeout time.Duration
 	// Classes that are known before the first request, for the operator's view.
 	Classes []vendors.Class
@@ -39,10 +41,11 @@ func CertificateOf(c *vendors.Common, classes ...vendors.Class) Certificate {
 type Options struct {
 	// Certificates are all that Take may name.
 	Certificates []Certificate
-	// Member is this worker's name among the workers, 1 to 64 of [A-Za-z0-9_-], different for every process and start. Required
-	// unless Alone.
+	// Member is this worker's name among the workers, 1 to 64 of [A-Za-z0-9_-], different for every
+	// process and start. Required unless Alone.
 	Member string
-	// Alone says that there is no other worker: the whole rate is used at once, and nobody is told of this one.
+	// Alone says that there is no other worker: the whole rate is used at once, and nobody is told
+	// of this one.
 	Alone bool
 	// Now is the clock of Run; it must be the one that fills Request.Now. Nil is time.Now.
 	Now func() time.Time
@@ -50,15 +53,16 @@ type Options struct {
 	Logger *slog.Logger
 	// Guard is how far the workers' clocks and the vendor's may stand apart. Default 5s.
 	Guard time.Duration
-	// Beat is how often the worker renews its lease and looks at the board. Default 1s. At least twice a board's lag.
+	// Beat is how often the worker renews its lease and looks at the board. Default 1s. At least
+	// twice a board's lag.
 	Beat time.Duration
-	// MemberTTL is how long a worker's lease outlives its last renewal. The worker itself takes its share of the rates for over half a
-	// beat earlier. Default 5 beats, at least 2s.
+	// MemberTTL is how long a worker's lease outlives its last renewal. The worker itself takes its
+	// share of the rates for over half a beat earlier. Default 5 beats, at least 2s.
 	MemberTTL time.Duration
 	// Burst is how much of its rate a worker may save up. Default 100ms.
 	Burst time.Duration
-	// Drain is how long a worker that finds the quota leased out waits for what others return, before it calls the quota spent.
-	// Default 4 beats, none when Alone.
+	// Drain is how long a worker that finds the quota leased out waits for what others return,
+	// before it calls the quota spent. Default 4 beats, none when Alone.
 	Drain time.Duration
 	// StoreTimeout bounds a call of the store. Default 2s.
 	StoreTimeout time.Duration

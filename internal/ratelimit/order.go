@@ -19,14 +19,15 @@ type Action string
 const (
 	// SetQuota puts Order.Quota in the place of the configured quota.
 	SetQuota Action = "set_quota"
-	// ResetQuota forgives what was counted today: the whole quota is there again. It is for a count that is wrong; the counter itself
-	// is not touched, so leases that are out stay right.
+	// ResetQuota forgives what was counted today: the whole quota is there again. It is for a count
+	// that is wrong; the counter itself is not touched, so leases that are out stay right.
 	ResetQuota Action = "reset_quota"
 	// DropOverride takes SetQuota and ResetQuota back.
 	DropOverride Action = "drop_override"
 	// Unlatch forgets that the vendor called the quota spent.
 	Unlatch Action = "unlatch"
-	// Unslow forgets that the vendor said "too fast", and its Retry-After. It is for the whole certificate.
+	// Unslow forgets that the vendor said "too fast", and its Retry-After. It is for the whole
+	// certificate.
 	Unslow Action = "unslow"
 )
 
@@ -38,15 +39,16 @@ type Order struct {
 	Class string
 	// Quota is SetQuota's.
 	Quota vendors.Quota
-	// Until is when an override ends. Default: the end of the vendor's day. A ResetQuota is for this day in any case.
+	// Until is when an override ends. Default: the end of the vendor's day. A ResetQuota is for
+	// this day in any case.
 	Until time.Time
 	// Reason is required, By is who gives it; both are kept and logged.
 	Reason, By string
 	Now        time.Time
 }
 
-// given is the value of an order's note: it tells the workers who wanted what and why, for their logs. What the order does stands in
-// other notes.
+// given is the value of an order's note: it tells the workers who wanted what and why, for their
+// logs. What the order does stands in other notes.
 type given struct {
 	Action Action        `json:"action"`
 	Quota  vendors.Quota `json:"quota,omitempty"`

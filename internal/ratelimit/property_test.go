@@ -11,8 +11,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// world runs workers against a vendor that counts by its own clock, in any order: whenever a worker calls the store, others may
-// act before the call is carried out.
+// world runs workers against a vendor that counts by its own clock, in any order: whenever a worker
+// calls the store, others may act before the call is carried out.
 type world struct {
 	t       *testing.T
 	rnd     *rand.Rand
@@ -101,7 +101,8 @@ func (w *world) step() {
 		r.Urgent = w.rnd.IntN(4) == 0
 		g := take(w.t, wk.l, r)
 		if g.Devices > 0 {
-			// Not before the clock of a nested step went on, not after the call's own time from when it was granted.
+			// Not before the clock of a nested step went on, not after the call's own time from
+			// when it was granted.
 			wk.flights++
 			w.flights = append(w.flights, &flight{wk, g, w.now.Add(time.Duration(w.rnd.Int64N(int64(callTime) / 2)))})
 		}
@@ -166,7 +167,8 @@ func (w *world) pass(d time.Duration) {
 	}
 }
 
-// TestQuotaNeverExceeded: lease, spend, return, crash, midnight, clocks that differ, a store that fails, in any order.
+// TestQuotaNeverExceeded: lease, spend, return, crash, midnight, clocks that differ, a store that
+// fails, in any order.
 func TestQuotaNeverExceeded(t *testing.T) {
 	t.Parallel()
 	seeds := uint64(300)
@@ -199,8 +201,9 @@ func TestQuotaNeverExceeded(t *testing.T) {
 	}
 }
 
-// TestQuotaIsUsedUpWithoutCrashes: the same without crashes, with a store that works and with one that loses every tenth request or
-// answer: what is asked for long enough is granted to the last unit, in any interleaving.
+// TestQuotaIsUsedUpWithoutCrashes: the same without crashes, with a store that works and with one
+// that loses every tenth request or answer: what is asked for long enough is granted to the last
+// unit, in any interleaving.
 func TestQuotaIsUsedUpWithoutCrashes(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(60) {

@@ -139,7 +139,8 @@ func TestUrgentReserve(t *testing.T) {
 	}
 }
 
-// TestQuotaWithoutStore: what is leased goes on, no more is taken, and a lost answer costs nothing once the store can say what became of it.
+// TestQuotaWithoutStore: what is leased goes on, no more is taken, and a lost answer costs nothing
+// once the store can say what became of it.
 func TestQuotaWithoutStore(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []ratelimittest.Fault{ratelimittest.NotDone, ratelimittest.LostRequest, ratelimittest.LostAnswer} {
@@ -166,7 +167,8 @@ func TestQuotaWithoutStore(t *testing.T) {
 			}
 			known := 100
 			if fault == ratelimittest.LostAnswer {
-				known -= 10 // the block that nobody knows of: what the second 10 of the 20 asked for
+				// the block that nobody knows of: what the second 10 of the 20 asked for
+				known -= 10
 			}
 			if sent != known {
 				t.Errorf("after the store came back %d were granted in all, want %d", sent, known)
@@ -210,7 +212,8 @@ func TestMidnight(t *testing.T) {
 	}
 }
 
-// TestMidnightNeedsRoomInBothDays: with the old day spent nothing goes until the guard is over, and both days' units come back unused.
+// TestMidnightNeedsRoomInBothDays: with the old day spent nothing goes until the guard is over, and
+// both days' units come back unused.
 func TestMidnightNeedsRoomInBothDays(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 23, 23, 59, 55, 0, shanghai)
@@ -232,7 +235,8 @@ func TestMidnightNeedsRoomInBothDays(t *testing.T) {
 	}
 }
 
-// TestQuotaIsUsedToTheLastUnit: workers with their loops, uneven demand, slow calls, no crash: exactly the limit is sent.
+// TestQuotaIsUsedToTheLastUnit: workers with their loops, uneven demand, slow calls, no crash:
+// exactly the limit is sent.
 func TestQuotaIsUsedToTheLastUnit(t *testing.T) {
 	t.Parallel()
 	const limit, workers = 10_000, 8
@@ -265,7 +269,8 @@ func TestQuotaIsUsedToTheLastUnit(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				pace := time.Duration(1+w*w) * 20 * time.Millisecond // some are much slower than others
+				// some are much slower than others
+				pace := time.Duration(1+w*w) * 20 * time.Millisecond
 				batch := 1 + int(seed)*w*5
 				wg.Go(func() {
 					for waiting.Load() > 0 {
@@ -327,8 +332,8 @@ func TestIdleLeaseComesBack(t *testing.T) {
 	}
 }
 
-// TestIdleReturnLost: units whose return got no answer may be with somebody else already; this worker must not spend them. Once the store
-// can say what became of it, everybody can.
+// TestIdleReturnLost: units whose return got no answer may be with somebody else already; this
+// worker must not spend them. Once the store can say what became of it, everybody can.
 func TestIdleReturnLost(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []ratelimittest.Fault{ratelimittest.NotDone, ratelimittest.LostRequest, ratelimittest.LostAnswer} {
@@ -367,8 +372,8 @@ func TestIdleReturnLost(t *testing.T) {
 	}
 }
 
-// TestAskedAgainInVain: what had no answer for a minute is lost for the day, since the store may have forgotten whether it did it; a
-// note says so. It is not asked for again.
+// TestAskedAgainInVain: what had no answer for a minute is lost for the day, since the store may
+// have forgotten whether it did it; a note says so. It is not asked for again.
 func TestAskedAgainInVain(t *testing.T) {
 	t.Parallel()
 	fault := ratelimittest.None
@@ -418,7 +423,8 @@ func TestMidnightReturnsWhatOneDayLacks(t *testing.T) {
 	}
 }
 
-// TestDryCostsLittle: with the quota used up, a worker asks now and then, and by a look that disturbs nobody.
+// TestDryCostsLittle: with the quota used up, a worker asks now and then, and by a look that
+// disturbs nobody.
 func TestDryCostsLittle(t *testing.T) {
 	t.Parallel()
 	var adds, loads int
@@ -442,7 +448,8 @@ func TestDryCostsLittle(t *testing.T) {
 	}
 }
 
-// TestNobodyWaitsForTheNextBlock: once a worker has found its pace, blocks come before they are needed, however slow the store is.
+// TestNobodyWaitsForTheNextBlock: once a worker has found its pace, blocks come before they are
+// needed, however slow the store is.
 func TestNobodyWaitsForTheNextBlock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -102,8 +102,9 @@ func (s *sender) die() {
 	s.sends.Wait()
 }
 
-// TestRateAmongWorkers: 1, 4 and 8 workers meet the rate within 5 %, and while they come, go and die no second has more than the
-// rate and one burst (100 ms of the rate, or one call of each worker).
+// TestRateAmongWorkers: 1, 4 and 8 workers meet the rate within 5 %, and while they come, go and
+// die no second has more than the rate and one burst (100 ms of the rate, or one call of each
+// worker).
 func TestRateAmongWorkers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -171,8 +172,9 @@ func TestRateAmongWorkers(t *testing.T) {
 	}
 }
 
-// TestRateWithoutStore: workers that lose the store use their shares until their leases end, and no longer; when it comes back, some
-// find it later than others, nobody takes more than is free, and soon the whole rate is used again.
+// TestRateWithoutStore: workers that lose the store use their shares until their leases end, and no
+// longer; when it comes back, some find it later than others, nobody takes more than is free, and
+// soon the whole rate is used again.
 func TestRateWithoutStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -262,7 +264,8 @@ func TestRequestsPerSecond(t *testing.T) {
 	}
 }
 
-// TestTimeGoesBack: goroutines pass times that are a little out of order; the bucket must not be filled twice for the same time.
+// TestTimeGoesBack: goroutines pass times that are a little out of order; the bucket must not be
+// filled twice for the same time.
 func TestTimeGoesBack(t *testing.T) {
 	t.Parallel()
 	l := limiter(t, &ratelimittest.Store{}, ratelimit.Options{Alone: true, Now: func() time.Time { return noon },

@@ -36,7 +36,8 @@ type Request struct {
 type Grant struct {
 	// Devices is how many may be sent now, at most what was asked for.
 	Devices int
-	// Reason says why Devices is 0: RateLimited (too fast, or the store cannot say yet) or QuotaSpent.
+	// Reason says why Devices is 0: RateLimited (too fast, or the store cannot say yet) or
+	// QuotaSpent.
 	Reason vendors.Reason
 	// Wait is when to come again, when Devices is 0.
 	Wait time.Duration
@@ -55,8 +56,8 @@ type charge struct {
 
 // Outcome is what became of a granted call.
 type Outcome struct {
-	// Counted is how many devices the vendor counted, or may have counted; see [Counts]. The others go back to the quota. Where
-	// nothing was sent it is 0.
+	// Counted is how many devices the vendor counted, or may have counted; see [Counts]. The others
+	// go back to the quota. Where nothing was sent it is 0.
 	Counted int
 	// RateLimited and QuotaSpent are how many devices got that answer.
 	RateLimited, QuotaSpent int
@@ -65,7 +66,8 @@ type Outcome struct {
 	Now        time.Time
 }
 
-// Counts says whether a push with this result must be taken for counted by the vendor. Without an answer, it may have been.
+// Counts says whether a push with this result must be taken for counted by the vendor. Without an
+// answer, it may have been.
 func Counts(r vendors.Reason) bool {
 	switch r {
 	case vendors.Accepted, vendors.Timeout, vendors.Unavailable, vendors.Interrupted, vendors.Unknown:
@@ -145,8 +147,8 @@ func New(store Store, opts Options) (*Limiter, error) {
 	return l, nil
 }
 
-// Certificates returns all certificates, with the classes that were asked for so far among their Classes: what another program must
-// know to have the same view.
+// Certificates returns all certificates, with the classes that were asked for so far among their
+// Classes: what another program must know to have the same view.
 func (l *Limiter) Certificates() []Certificate {
 	var all []Certificate
 	for _, id := range slices.Sorted(maps.Keys(l.certs)) {
@@ -189,9 +191,10 @@ func (l *Limiter) find(certificate string, vc vendors.Class) (*class, error) {
 	return c, nil
 }
 
-// Take asks for leave to make a call. It waits for the store at most: one round trip when the local lease is used up, two at the
-// limit, each no longer than Options.StoreTimeout. A store that fails is no error but a Grant of nothing; errors are an unknown
-// certificate, a class that cannot stand in a key, and ErrClosed.
+// Take asks for leave to make a call. It waits for the store at most: one round trip when the local
+// lease is used up, two at the limit, each no longer than Options.StoreTimeout. A store that fails
+// is no error but a Grant of nothing; errors are an unknown certificate, a class that cannot stand
+// in a key, and ErrClosed.
 func (l *Limiter) Take(ctx context.Context, r Request) (Grant, error) {
 	c, err := l.find(r.Certificate, r.Class)
 	if err != nil {
@@ -238,8 +241,9 @@ func (l *Limiter) take(ctx context.Context, t *throttle, c *class, r Request) Gr
 	return g
 }
 
-// Pace is how many devices a second this worker may send now, all classes together, when a request carries up to batch of them: its share
-// of the rate in force. It is infinite where there is no rate. Who takes on more than that keeps it from the other workers.
+// Pace is how many devices a second this worker may send now, all classes together, when a request
+// carries up to batch of them: its share of the rate in force. It is infinite where there is no
+// rate. Who takes on more than that keeps it from the other workers.
 func (l *Limiter) Pace(certificate string, batch int) float64 {
 	cert := l.certs[certificate]
 	if cert == nil {
@@ -248,8 +252,9 @@ func (l *Limiter) Pace(certificate string, batch int) float64 {
 	return cert.throttle.pace(batch)
 }
 
-// Settle takes the outcome of a granted call: what was not counted goes back to the quota, and the vendor's "too fast" and "quota
-// spent" are believed, here at once and by the other workers within a beat.
+// Settle takes the outcome of a granted call: what was not counted goes back to the quota, and the
+// vendor's "too fast" and "quota spent" are believed, here at once and by the other workers within
+// a beat.
 func (l *Limiter) Settle(g Grant, o Outcome) {
 	if g.class == nil || g.Devices <= 0 {
 		return
@@ -286,8 +291,8 @@ func (l *Limiter) Settle(g Grant, o Outcome) {
 	}
 }
 
-// refund puts n units back into the pools of each day that the grant was charged to, last drawn first. Called with the class's
-// mutex held.
+// refund puts n units back into the pools of each day that the grant was charged to, last drawn
+// first. Called with the class's mutex held.
 func (g *Grant) refund(n int64) {
 	for day := range 2 {
 		left := n
@@ -359,7 +364,8 @@ func (l *Limiter) drawDay(ctx context.Context, c *class, d *day, r Request, n in
 	return k
 }
 
-// refuse says why a day gave nothing. The quota is spent only when nothing came back for a while in every pool that the request may use.
+// refuse says why a day gave nothing. The quota is spent only when nothing came back for a while in
+// every pool that the request may use.
 func (l *Limiter) refuse(c *class, d *day, r Request) refusal {
 	wait := c.cert.band.over(d.span).Sub(r.Now)
 	for i := range d.pools {

@@ -18,9 +18,10 @@ type post struct {
 // maxHeld bounds how many counters a worker's note lists, so that it stays small.
 const maxHeld = 500
 
-// Run renews the worker's lease, follows the others' leases and the notes, and returns what is leased without need. It returns nil
-// after ctx or Close. It must go on for as long as calls are made: a worker that stops it first is taken for gone while it
-// still sends. So stop the calls, then Close.
+// Run renews the worker's lease, follows the others' leases and the notes, and returns what is
+// leased without need. It returns nil after ctx or Close. It must go on for as long as calls are
+// made: a worker that stops it first is taken for gone while it still sends. So stop the calls,
+// then Close.
 func (l *Limiter) Run(ctx context.Context) error {
 	l.mu.Lock()
 	if l.closed.Load() {
@@ -76,8 +77,9 @@ func (l *Limiter) every(ctx context.Context, wake <-chan struct{}, f func()) {
 	}
 }
 
-// Close gives back what is leased and the worker's place among the workers, and ends Run. Calls must have been settled before; what
-// a later Settle returns is lost for the day. Close may be called again.
+// Close gives back what is leased and the worker's place among the workers, and ends Run. Calls
+// must have been settled before; what a later Settle returns is lost for the day. Close may be
+// called again.
 func (l *Limiter) Close(ctx context.Context) error {
 	l.mu.Lock()
 	if !l.closed.Swap(true) {
@@ -110,7 +112,8 @@ func (l *Limiter) allClasses() func(yield func(*class) bool) {
 	}
 }
 
-// tidy asks again about what had no answer, and returns what is leased without need. A failure is tried again at the next beat.
+// tidy asks again about what had no answer, and returns what is leased without need. A failure is
+// tried again at the next beat.
 func (l *Limiter) tidy(ctx context.Context, now time.Time) {
 	for c := range l.allClasses() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.opts.StoreTimeout)
@@ -321,7 +324,8 @@ func (l *Limiter) put(ctx context.Context, k string, p post) error {
 	return l.store.Put(ctx, k, p.value, max(time.Second, p.ttl))
 }
 
-// warn says once that a pool has come to 80 or 95 percent. The worker whose lease crossed the mark says it, so one line is enough for all.
+// warn says once that a pool has come to 80 or 95 percent. The worker whose lease crossed the mark
+// says it, so one line is enough for all.
 func (l *Limiter) warn(c *class, p *pool, got, limit int64) {
 	for _, percent := range []int64{95, 80} {
 		mark := limit * percent / 100

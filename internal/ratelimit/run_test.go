@@ -81,7 +81,8 @@ func TestStartAndStop(t *testing.T) {
 	}
 }
 
-// TestWordSpreadsAtOnce: a latch is published without waiting for the beat, and published later when the store is away.
+// TestWordSpreadsAtOnce: a latch is published without waiting for the beat, and published later
+// when the store is away.
 func TestWordSpreadsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -158,7 +159,8 @@ func (w writer) Write(b []byte) (int, error) { return w(b) }
 
 var _ io.Writer = writer(nil)
 
-// FuzzNotes: whatever stands on the board, nothing panics, grants stay within what was asked, and the worker goes on.
+// FuzzNotes: whatever stands on the board, nothing panics, grants stay within what was asked, and
+// the worker goes on.
 func FuzzNotes(f *testing.F) {
 	f.Add("member.w2", `{"claim":0.5}`)
 	f.Add("member.w2", `{"claim":-1e308}`)

@@ -31,9 +31,11 @@ type Worker struct {
 // CertificateState is what holds for a certificate now.
 type CertificateState struct {
 	ID string `json:"id"`
-	// Unit is "devices" or "requests"; empty where neither a rate is configured nor the vendor said "too fast".
+	// Unit is "devices" or "requests"; empty where neither a rate is configured nor the vendor said
+	// "too fast".
 	Unit string `json:"unit,omitempty"`
-	// Rate is the configured one, Current the one in force, a second and for all workers; 0 for none.
+	// Rate is the configured one, Current the one in force, a second and for all workers; 0 for
+	// none.
 	Rate    float64 `json:"rate,omitempty"`
 	Current float64 `json:"current,omitempty"`
 	// PausedUntil is the end of a Retry-After.
@@ -47,7 +49,8 @@ type ClassState struct {
 	// Day is the vendor's, yyyymmdd; Ends is when its quota is there again.
 	Day  string    `json:"day"`
 	Ends time.Time `json:"ends"`
-	// Quota is the one in force, Configured what the configuration or the vendor's published number says; -1 is unlimited.
+	// Quota is the one in force, Configured what the configuration or the vendor's published number
+	// says; -1 is unlimited.
 	Quota      vendors.Quota `json:"quota"`
 	Configured vendors.Quota `json:"configured"`
 	// Normal is the part for everything, Urgent the reserve; nil where there is none.
@@ -61,7 +64,8 @@ type ClassState struct {
 	Override *OverrideState `json:"override,omitempty"`
 }
 
-// PoolState is a counter against its limit: Used + Leased + Lost + Left = Limit, as long as nothing was forgiven or lowered.
+// PoolState is a counter against its limit: Used + Leased + Lost + Left = Limit, as long as nothing
+// was forgiven or lowered.
 type PoolState struct {
 	Limit int64 `json:"limit"`
 	// Used was sent, or was held by a worker that died.
@@ -83,8 +87,9 @@ type OverrideState struct {
 	At     time.Time `json:"at"`
 }
 
-// Snapshot asks the store how everything stands. It needs no Run, so a program that is no worker can call it; such a program knows the
-// classes that are configured or given in Certificate.Classes, and those that the store has notes of.
+// Snapshot asks the store how everything stands. It needs no Run, so a program that is no worker
+// can call it; such a program knows the classes that are configured or given in
+// Certificate.Classes, and those that the store has notes of.
 func (l *Limiter) Snapshot(ctx context.Context, now time.Time) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*l.opts.StoreTimeout)
 	defer cancel()

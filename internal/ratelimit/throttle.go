@@ -15,9 +15,11 @@ import (
 const (
 	cut    = 0.5  // what is left of the rate after a vendor's "too fast"
 	growth = 0.02 // of the rate before the cut, regained each second
-	// leastOpen is the slowest that a certificate without a rate is made: devices a second, all workers together.
+	// leastOpen is the slowest that a certificate without a rate is made: devices a second, all
+	// workers together.
 	leastOpen = 20.0
-	// sparse is how many results there are to one refusal when it is taken for a device's limit and not for the certificate's.
+	// sparse is how many results there are to one refusal when it is taken for a device's limit and
+	// not for the certificate's.
 	sparse = 20
 	// maxPause bounds Retry-After for a whole certificate.
 	maxPause = time.Hour
@@ -49,15 +51,18 @@ type throttle struct {
 
 // slowdown is a vendor's "too fast".
 type slowdown struct {
-	from, rate float64   // a second, all workers together: before and after the cut; from is 0 when there is none
+	// a second, all workers together: before and after the cut; from is 0 when there is none
+	from, rate float64
 	since      time.Time // when the rate began to grow again
 	pause      time.Time // Retry-After's end
 	cutAt      time.Time // when the last news was taken
 	note       string    // its note on the board, as last seen
-	own        string    // the note that this worker made last; not yet on the board while it differs from note
+	// the note that this worker made last; not yet on the board while it differs from note
+	own string
 }
 
-// slowed is the value of a slowdown's note. It carries durations, not times, so that clocks need not agree.
+// slowed is the value of a slowdown's note. It carries durations, not times, so that clocks need
+// not agree.
 type slowed struct {
 	From    float64 `json:"from"`
 	Rate    float64 `json:"rate"`
@@ -85,7 +90,8 @@ func (t *throttle) clock(now time.Time) time.Time {
 	return t.now
 }
 
-// current is the rate in force for all workers together; 0 for none. It ends a slowdown that has healed. Called with mu held.
+// current is the rate in force for all workers together; 0 for none. It ends a slowdown that has
+// healed. Called with mu held.
 func (t *throttle) current(now time.Time) float64 {
 	s := &t.slow
 	if s.from <= 0 {
@@ -102,7 +108,8 @@ func (t *throttle) current(now time.Time) float64 {
 	return t.base
 }
 
-// adjust makes the bucket follow the rate in force and the share. Called with mu held, and at least once a beat.
+// adjust makes the bucket follow the rate in force and the share. Called with mu held, and at least
+// once a beat.
 func (t *throttle) adjust(now time.Time) {
 	now = t.clock(now)
 	r := t.current(now)
@@ -147,8 +154,9 @@ func (t *throttle) pace(batch int) float64 {
 	return pace
 }
 
-// offer says how many of n devices may be sent now, and when to come again if none. It takes nothing out of the bucket. Where fewer
-// than n are there it waits for half a burst, so that a slow rate does not make many small calls.
+// offer says how many of n devices may be sent now, and when to come again if none. It takes
+// nothing out of the bucket. Where fewer than n are there it waits for half a burst, so that a slow
+// rate does not make many small calls.
 func (t *throttle) offer(now time.Time, n, requests int) (k int, wait time.Duration) {
 	if t.open.Load() {
 		return n, 0
@@ -210,8 +218,9 @@ func (t *throttle) look(now time.Time, n, requests int, chunk bool) (k int, wait
 	return min(n, int(there)), 0
 }
 
-// learn takes the vendor's answers to a call made at at: refused of them, at least one, said "too fast". It returns the note that tells
-// the other workers and how long it is of use, nil when there is no news. What went well is in granted.
+// learn takes the vendor's answers to a call made at at: refused of them, at least one, said "too
+// fast". It returns the note that tells the other workers and how long it is of use, nil when there
+// is no news. What went well is in granted.
 func (t *throttle) learn(at, now time.Time, refused int, retryAfter time.Duration, by string) (note []byte, ttl time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -283,7 +292,8 @@ func (t *throttle) speed(now time.Time) float64 {
 	return speed
 }
 
-// apply takes the slowdown's note from the board, "" for none. A note that cannot be read is left alone.
+// apply takes the slowdown's note from the board, "" for none. A note that cannot be read is left
+// alone.
 func (t *throttle) apply(value string, now time.Time) (changed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -291,7 +301,8 @@ func (t *throttle) apply(value string, now time.Time) (changed bool) {
 		return false
 	}
 	now = t.clock(now)
-	underWay := t.slow.own != t.slow.note && t.slow.own != "" // our own word is still on its way to the board, and newer
+	// our own word is still on its way to the board, and newer
+	underWay := t.slow.own != t.slow.note && t.slow.own != ""
 	was := t.slow.from > 0
 	t.slow.note = value
 	if underWay {

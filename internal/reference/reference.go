@@ -1,11 +1,13 @@
-// Package reference writes the generated pages of the documentation: docs/vendors.md from the sheet of each vendor, and docs/config.md
-// from the comments of the structs that the configuration is read into, both in English and in Chinese.
+// Package reference writes the generated pages of the documentation: docs/vendors.md from the sheet
+// of each vendor, and docs/config.md from the comments of the structs that the configuration is
+// read into, both in English and in Chinese.
 //
 //	vendors' Sheet() ─────────────────────────┐
 //	                                          ├─▶ tables ─▶ text/*.md, a page with gaps ─▶ docs/*.md
 //	comments of Config structs, from source ──┘
 //
-// A key without a comment is an error: the comments are the manual. A test holds that the pages in docs are fresh.
+// A key without a comment is an error: the comments are the manual. A test holds that the pages in
+// docs are fresh.
 package reference
 
 import (
@@ -37,7 +39,8 @@ func languages() []language {
 	}
 }
 
-// Pages writes every page. root is the repository's folder, whose sources are read. The keys are paths below root.
+// Pages writes every page. root is the repository's folder, whose sources are read. The keys are
+// paths below root.
 func Pages(root string) (map[string][]byte, error) {
 	keys, err := readKeys(root)
 	if err != nil {

@@ -38,7 +38,8 @@ func TestFresh(t *testing.T) {
 	}
 }
 
-// TestExamples loads the example of each vendor as a worker would, with the secrets of the sandbox in the place of real ones.
+// TestExamples loads the example of each vendor as a worker would, with the secrets of the sandbox
+// in the place of real ones.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

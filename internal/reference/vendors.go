@@ -9,7 +9,8 @@ import (
 
 func text(en, zh string) vendors.Text { return vendors.Text{EN: en, ZH: zh} }
 
-// overview is a row for each vendor, with its first fact about batches and the class that chat belongs in.
+// overview is a row for each vendor, with its first fact about batches and the class that chat
+// belongs in.
 func overview(l language, sheets []vendors.Sheet) string {
 	var rows [][]string
 	for _, s := range sheets {

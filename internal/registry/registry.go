@@ -1,5 +1,5 @@
-// Package registry names every vendor that Hongyan speaks to. It is the one list: the configuration, the documentation and the tests
-// that walk all vendors are made from it.
+// Package registry names every vendor that Hongyan speaks to. It is the one list: the
+// configuration, the documentation and the tests that walk all vendors are made from it.
 package registry
 
 import (
@@ -15,7 +15,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors/xiaomi"
 )
 
-// Vendor is what the rest of the program needs to know of a vendor. Its name is that of its sheet and of its folder.
+// Vendor is what the rest of the program needs to know of a vendor. Its name is that of its sheet
+// and of its folder.
 type Vendor struct {
 	// Settings makes an empty certificate.
 	Settings func() vendors.Settings

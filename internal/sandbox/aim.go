@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// aimed finds the token of an armed general fault in a call, so that a fault can be aimed at one device whatever the vendor's format:
-// in the path, in JSON, in a form, in JSON inside a form. It returns the empty token when no aimed fault is meant.
+// aimed finds the token of an armed general fault in a call, so that a fault can be aimed at one
+// device whatever the vendor's format: in the path, in JSON, in a form, in JSON inside a form. It
+// returns the empty token when no aimed fault is meant.
 func (c *Core) aimed(vendor, path string, body []byte) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -27,8 +28,9 @@ func (c *Core) aimed(vendor, path string, body []byte) string {
 	return ""
 }
 
-// unescape undoes a form's percent-encoding, and JSON's optional escape of the slash. Bytes that are no form stay as they are, and so
-// does a plus: it is a blank in a form, which no token has, and itself elsewhere.
+// unescape undoes a form's percent-encoding, and JSON's optional escape of the slash. Bytes that
+// are no form stay as they are, and so does a plus: it is a blank in a form, which no token has,
+// and itself elsewhere.
 func unescape(body []byte) []byte {
 	if form, err := url.PathUnescape(string(body)); err == nil {
 		body = []byte(form)

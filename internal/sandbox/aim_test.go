@@ -29,7 +29,8 @@ func TestAimed(t *testing.T) {
 		{"form_lower_case_hex", miToken, "/", "registration_id=d%2f%2figwEhgBGCI2TG6lWq%2blA%3d", true},
 		{"form_list", "S5Q4b72", "/", "pushIds=" + url.QueryEscape("AAA,S5Q4b72,BBB"), true},
 		{"json_in_form", "CN_1f", "/", "message=" + url.QueryEscape(inJSON(map[string]string{"target_value": "CN_1f"})), true},
-		// A fault for one device must not strike the devices whose tokens begin or end like its own.
+		// A fault for one device must not strike the devices whose tokens begin or end like its
+		// own.
 		{"longer_token", "demo-1", "/", `{"token":"demo-10"}`, false},
 		{"longer_then_exact", "demo-1", "/", `{"token":["demo-10","x-demo-1","demo-1"]}`, true},
 		{"longer_in_form", "demo-1", "/", "pushIds=demo-10%2Cdemo-11", false},
@@ -52,7 +53,8 @@ func TestAimed(t *testing.T) {
 	}
 }
 
-// A fault that the vendor's fake answers must not hide one that the sandbox answers, when a batch mentions both devices.
+// A fault that the vendor's fake answers must not hide one that the sandbox answers, when a batch
+// mentions both devices.
 func TestAimedOnlyGeneralFaults(t *testing.T) {
 	t.Parallel()
 	c := NewCore(Options{})

@@ -17,24 +17,27 @@ import (
 
 // APNsAccount is an account that the fake of apns knows.
 type APNsAccount struct {
-	// TeamID and KeyID are of the .p8 key whose public half is Key; Topics are the bundle ids that it may push to.
+	// TeamID and KeyID are of the .p8 key whose public half is Key; Topics are the bundle ids that
+	// it may push to.
 	TeamID, KeyID string
 	Key           *ecdsa.PublicKey
 	Topics        []string
-	// Certificate, in DER, is a client certificate that speaks for the account instead of a key. The server has to ask for one
-	// (tls.RequestClientCert).
+	// Certificate, in DER, is a client certificate that speaks for the account instead of a key.
+	// The server has to ask for one (tls.RequestClientCert).
 	Certificate []byte
 }
 
-// apns plays api.push.apple.com. Apple, "Sending notification requests to APNs" and "Handling notification responses from APNs".
+// apns plays api.push.apple.com. Apple, "Sending notification requests to APNs" and "Handling
+// notification responses from APNs".
 type apns struct {
 	core     *Core
 	accounts []APNsAccount
 
-	mu     sync.Mutex
-	conns  map[*tls.ConnectionState]*apnsConn // net/http gives all requests of a connection the same pointer
-	jwts   map[string]apnsJWT                 // provider tokens whose signature was right
-	topics map[string]string                  // device token to the topic it was first seen with
+	mu sync.Mutex
+	// net/http gives all requests of a connection the same pointer
+	conns  map[*tls.ConnectionState]*apnsConn
+	jwts   map[string]apnsJWT // provider tokens whose signature was right
+	topics map[string]string  // device token to the topic it was first seen with
 }
 
 func newAPNs(core *Core, accounts []APNsAccount) *apns {
@@ -84,7 +87,8 @@ func (f *apns) badPath(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// device checks in the order of Pushy's mock server; APNs' own order is not known, and nobody should depend on it.
+// device checks in the order of Pushy's mock server; APNs' own order is not known, and nobody
+// should depend on it.
 func (f *apns) device(w http.ResponseWriter, r *http.Request) {
 	c, ok := f.begin(w, r)
 	if !ok {
@@ -191,8 +195,8 @@ func (f *apns) answer(c apnsCall, reason string, since time.Time) {
 	_ = json.NewEncoder(c.w).Encode(body) // the client may be gone
 }
 
-// bindTopic remembers the topic that a device token came with: a token is good for one, and a VoIP token is another than the one for
-// alerts.
+// bindTopic remembers the topic that a device token came with: a token is good for one, and a VoIP
+// token is another than the one for alerts.
 func (f *apns) bindTopic(token, topic string) *apnsBroken {
 	f.mu.Lock()
 	defer f.mu.Unlock()

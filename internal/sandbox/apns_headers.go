@@ -13,7 +13,8 @@ type apnsHeaders struct {
 	priority                  int
 }
 
-// apnsSuffix is what a push type adds to the bundle id to make the topic. Apple, "Sending notification requests to APNs".
+// apnsSuffix is what a push type adds to the bundle id to make the topic. Apple, "Sending
+// notification requests to APNs".
 var apnsSuffix = map[string]string{
 	"alert": "", "background": "", "voip": ".voip", "pushtotalk": ".voip-ptt", "liveactivity": ".push-type.liveactivity",
 	"location": ".location-query", "complication": ".complication", "fileprovider": ".pushkit.fileprovider", "mdm": "",
@@ -70,7 +71,8 @@ func apnsReadHeaders(r *http.Request) (apnsHeaders, *apnsBroken) {
 		return h, broken("BadTopic", "the topic of push type %s ends in %q", h.pushType, suffix)
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" {
-		return h, broken("PayloadEmpty", "the payload is not compressed") // which reason APNs has for it is not known
+		// which reason APNs has for it is not known
+		return h, broken("PayloadEmpty", "the payload is not compressed")
 	}
 	return h, nil
 }

@@ -34,7 +34,8 @@ type apnsJWT struct {
 	iat     time.Time
 }
 
-// authorize checks who sends. Apple, "Establishing a token-based connection to APNs" and "Establishing a certificate-based connection".
+// authorize checks who sends. Apple, "Establishing a token-based connection to APNs" and
+// "Establishing a certificate-based connection".
 func (f *apns) authorize(r *http.Request, h apnsHeaders) *apnsBroken {
 	for _, a := range f.accounts {
 		if a.speaksFor(r.TLS) { // the authorization header is ignored

@@ -19,7 +19,8 @@ const (
 	apnsMaxVoIP    = 5120
 )
 
-// apnsAPS is the dictionary aps. APNs ignores keys that it does not know; the fake points at them, since they belong beside aps.
+// apnsAPS is the dictionary aps. APNs ignores keys that it does not know; the fake points at them,
+// since they belong beside aps.
 type apnsAPS struct {
 	Alert            json.RawMessage `json:"alert"`
 	Badge            *int            `json:"badge"`

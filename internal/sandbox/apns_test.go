@@ -27,7 +27,8 @@ var apnsKey = sync.OnceValue(func() *ecdsa.PrivateKey {
 	return key
 })
 
-// apnsRig is the fake with a team that has two keys, another team, and a clock that stands still until told.
+// apnsRig is the fake with a team that has two keys, another team, and a clock that stands still
+// until told.
 type apnsRig struct {
 	t   *testing.T
 	box *Server

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Authority signs the sandbox's TLS certificates. Whoever shall trust them names its certificate as ca_file; it belongs into no
-// system's store.
+// Authority signs the sandbox's TLS certificates. Whoever shall trust them names its certificate as
+// ca_file; it belongs into no system's store.
 type Authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -59,7 +59,8 @@ func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
 }
 
-// Leaf makes a server's certificate, good for a year from now, for 127.0.0.1, ::1, localhost and the given host names and addresses.
+// Leaf makes a server's certificate, good for a year from now, for 127.0.0.1, ::1, localhost and
+// the given host names and addresses.
 func (a *Authority) Leaf(now time.Time, hosts ...string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -17,7 +17,8 @@ func Vendors() []string {
 	return []string{"apns", "fcm", "huawei", "harmony", "honor", "xiaomi", "oppo", "vivo", "meizu"}
 }
 
-// control adds the control API and the page under /sandbox/. A page of another origin may not change anything through a browser.
+// control adds the control API and the page under /sandbox/. A page of another origin may not
+// change anything through a browser.
 func (s *Server) control() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sandbox/api/pushes", s.getPushes)
@@ -40,7 +41,8 @@ func (s *Server) control() {
 	s.mux.Handle("GET /{$}", http.RedirectHandler("/sandbox/", http.StatusFound))
 }
 
-// getPushes lists the remembered pushes: after=SEQ those that came later, vendor=V those of one vendor, limit=N the newest N of them.
+// getPushes lists the remembered pushes: after=SEQ those that came later, vendor=V those of one
+// vendor, limit=N the newest N of them.
 func (s *Server) getPushes(w http.ResponseWriter, r *http.Request) {
 	after, errAfter := number(r, "after")
 	limit, errLimit := number(r, "limit")

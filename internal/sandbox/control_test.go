@@ -155,7 +155,8 @@ func TestControlRefuses(t *testing.T) {
 	}{
 		{"POST", "faults", `{"vendor":"nokia","kind":"hang"}`, 400, []string{`vendor "nokia" is unknown`, "apns, fcm, huawei"}},
 		{"POST", "faults", `{"vendor":"apns","kind":"sulk"}`, 400, []string{`kind "sulk" is unknown`, "dead_token"}},
-		{"POST", "faults", `{"vendor":"nokia","kind":"sulk"}`, 400, []string{"nokia", "sulk"}}, // all at once
+		// all at once
+		{"POST", "faults", `{"vendor":"nokia","kind":"sulk"}`, 400, []string{"nokia", "sulk"}},
 		{"POST", "faults", `{"vendor":"apns","kind":"slow","delay":-1}`, 400, []string{"delay is -1"}},
 		{"POST", "faults", `{"vendor":"apns","kind":"slow"}`, 400, []string{"delay is required"}},
 		{"POST", "faults", `{"vendor":"apns","kind":"hang","delay":1}`, 400, []string{"delay means nothing to kind hang"}},

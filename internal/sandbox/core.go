@@ -8,20 +8,21 @@ import (
 	"time"
 )
 
-// Core is what the fakes of all vendors share: the faults that are armed, the dead tokens, the ledger of accepted pushes and of broken
-// rules. It may be used by many goroutines.
+// Core is what the fakes of all vendors share: the faults that are armed, the dead tokens, the
+// ledger of accepted pushes and of broken rules. It may be used by many goroutines.
 type Core struct {
 	now  func() time.Time
 	keep int
 
-	mu         sync.Mutex
-	faults     []*Fault
-	spent      []*Fault // hang faults that struck their last time: calls may still wait on them
-	faultID    int
-	dead       map[string]map[string]time.Time // vendor, token
-	pushes     []Push                          // the newest keep of them
-	counts     map[string]Counts
-	shown      map[string]int // vendor, app, token and collapse key: how often a push with this key was accepted
+	mu      sync.Mutex
+	faults  []*Fault
+	spent   []*Fault // hang faults that struck their last time: calls may still wait on them
+	faultID int
+	dead    map[string]map[string]time.Time // vendor, token
+	pushes  []Push                          // the newest keep of them
+	counts  map[string]Counts
+	// vendor, app, token and collapse key: how often a push with this key was accepted
+	shown      map[string]int
 	violations []Violation
 	watchers   map[chan Push]struct{}
 }
@@ -32,10 +33,12 @@ type Counts struct {
 	Requests int64 `json:"requests"`
 	// Logins counts calls that ask for an access token.
 	Logins int64 `json:"logins"`
-	// Accepted counts devices whose push was taken, Repeats those of them that replaced or repeated an earlier one.
+	// Accepted counts devices whose push was taken, Repeats those of them that replaced or repeated
+	// an earlier one.
 	Accepted int64 `json:"accepted"`
 	Repeats  int64 `json:"repeats"`
-	// Refused counts devices that were refused without a rule being broken, Violations broken rules.
+	// Refused counts devices that were refused without a rule being broken, Violations broken
+	// rules.
 	Refused    int64 `json:"refused"`
 	Violations int64 `json:"violations"`
 }
@@ -64,9 +67,11 @@ type Push struct {
 	Badge   *int   `json:"badge,omitempty"`
 	// Call marks an incoming call.
 	Call bool `json:"call,omitzero"`
-	// Repeat says that a push with this key had been accepted for this token before, so that the screen shows it once.
+	// Repeat says that a push with this key had been accepted for this token before, so that the
+	// screen shows it once.
 	Repeat bool `json:"repeat,omitzero"`
-	// Times, of a repeat, is how often a push with this key has been accepted for this token: 2 for the first repeat.
+	// Times, of a repeat, is how often a push with this key has been accepted for this token: 2 for
+	// the first repeat.
 	Times int `json:"times,omitzero"`
 }
 
@@ -84,7 +89,8 @@ type Violation struct {
 type Options struct {
 	// Now is the vendors' clock; nil is time.Now.
 	Now func() time.Time
-	// Keep is how many of the newest pushes are remembered in full; 0 means 1,000, a negative number all.
+	// Keep is how many of the newest pushes are remembered in full; 0 means 1,000, a negative
+	// number all.
 	Keep int
 }
 
@@ -120,7 +126,8 @@ func (c *Core) Accept(p Push) Push {
 			counts.Repeats++
 			p.Times = c.shown[id]
 		}
-		// The fake of a busy benchmark must not grow for ever; tests that need every key keep everything.
+		// The fake of a busy benchmark must not grow for ever; tests that need every key keep
+		// everything.
 		if c.keep >= 0 && len(c.shown) > 100*c.keep+100_000 {
 			clear(c.shown)
 		}
@@ -169,7 +176,8 @@ func (c *Core) Login(vendor string) {
 	c.counts[vendor] = counts
 }
 
-// Refuse counts n devices that were refused without a rule being broken: a dead token, a quota, a fault.
+// Refuse counts n devices that were refused without a rule being broken: a dead token, a quota, a
+// fault.
 func (c *Core) Refuse(vendor string, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -236,7 +244,8 @@ func (c *Core) Pushes() []Push {
 	return slices.Clone(c.pushes)
 }
 
-// PushesAfter returns the accepted pushes with a Seq above seq that are still remembered, oldest first.
+// PushesAfter returns the accepted pushes with a Seq above seq that are still remembered, oldest
+// first.
 func (c *Core) PushesAfter(seq int64) []Push {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -272,7 +281,8 @@ func (c *Core) Counts() map[string]Counts {
 	return counts
 }
 
-// Watch sends every push from now on to the channel, dropping those it has no room for, until stop is called.
+// Watch sends every push from now on to the channel, dropping those it has no room for, until stop
+// is called.
 func (c *Core) Watch(pushes chan Push) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Names and secrets of the demo accounts. They are the same in every sandbox, so that a configuration can be written by hand; only
-// key pairs are made anew.
+// Names and secrets of the demo accounts. They are the same in every sandbox, so that a
+// configuration can be written by hand; only key pairs are made anew.
 const (
 	// DemoApp is the app that the demo certificates belong to.
 	DemoApp = "demo"
@@ -52,7 +52,8 @@ const (
 	demoMeizuSecret = "demo-meizu-app-secret"
 )
 
-// Demo is a complete set of demo accounts, one for each vendor, with the keys that a worker needs to use them.
+// Demo is a complete set of demo accounts, one for each vendor, with the keys that a worker needs
+// to use them.
 type Demo struct {
 	authority *Authority
 	apns      *ecdsa.PrivateKey
@@ -79,7 +80,8 @@ func NewDemo(now time.Time) (*Demo, error) {
 	return &d, nil
 }
 
-// Authority signs the certificate of a sandbox that the demo's files lead to: give it to [Server.Start].
+// Authority signs the certificate of a sandbox that the demo's files lead to: give it to
+// [Server.Start].
 func (d *Demo) Authority() *Authority { return d.authority }
 
 // Accounts are what the sandbox has to know of the demo: give them to [New].

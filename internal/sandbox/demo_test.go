@@ -126,7 +126,8 @@ func TestDemoCertificates(t *testing.T) {
 	}
 }
 
-// A sandbox that starts again must take what a running worker signs, and its certificate must still be trusted.
+// A sandbox that starts again must take what a running worker signs, and its certificate must still
+// be trusted.
 func TestOpenDemoKeepsKeys(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -18,7 +18,8 @@ import (
 type Place struct {
 	// URL is the sandbox's TLS address, such as "https://sandbox:8241".
 	URL string
-	// Dir is the folder of the demo's files as the worker sees it; a path without a root is the configuration loader's to resolve.
+	// Dir is the folder of the demo's files as the worker sees it; a path without a root is the
+	// configuration loader's to resolve.
 	Dir string
 }
 
@@ -46,8 +47,9 @@ type serviceAccount struct {
 	TokenURI    string `json:"token_uri"`
 }
 
-// OpenDemo reads the keys of the demo that WriteFiles left in a folder, so that a sandbox that starts again takes what a running
-// worker signs. A folder without them gives a new demo; nothing is written.
+// OpenDemo reads the keys of the demo that WriteFiles left in a folder, so that a sandbox that
+// starts again takes what a running worker signs. A folder without them gives a new demo; nothing
+// is written.
 func OpenDemo(dir string, now time.Time) (*Demo, error) {
 	if _, err := os.Stat(filepath.Join(dir, fileCAKey)); errors.Is(err, fs.ErrNotExist) {
 		return NewDemo(now)
@@ -124,9 +126,10 @@ func parseKey[K any](name string, data []byte) (key K, err error) {
 	return key, nil
 }
 
-// WriteFiles writes what a worker needs to reach the sandbox into a folder, which it makes if need be: the authority's certificate, the
-// APNs key, the service accounts of FCM and HarmonyOS, the secrets of the others, and demo.yaml with the certificates that refer to
-// them. place is where the worker will see the sandbox and the folder.
+// WriteFiles writes what a worker needs to reach the sandbox into a folder, which it makes if need
+// be: the authority's certificate, the APNs key, the service accounts of FCM and HarmonyOS, the
+// secrets of the others, and demo.yaml with the certificates that refer to them. place is where the
+// worker will see the sandbox and the folder.
 func (d *Demo) WriteFiles(dir string, place Place) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the demo's folder: %w", err)
@@ -147,8 +150,9 @@ func (d *Demo) WriteFiles(dir string, place Place) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", fileHarmony, err)
 	}
-	// A worker that runs as another user, in another container, must be able to read them; what they open is only this sandbox. The
-	// authority's key is none of its business, and written last: it says that the folder is complete.
+	// A worker that runs as another user, in another container, must be able to read them; what
+	// they open is only this sandbox. The authority's key is none of its business, and written
+	// last: it says that the folder is complete.
 	for _, f := range []struct {
 		name string
 		data []byte

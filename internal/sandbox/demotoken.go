@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 )
 
-// DemoToken makes up a device token in the shape of a vendor's, the same for the same name: demo devices need tokens that pass for real
-// ones.
+// DemoToken makes up a device token in the shape of a vendor's, the same for the same name: demo
+// devices need tokens that pass for real ones.
 func DemoToken(vendor, name string) string {
 	sum := sha256.Sum256([]byte(vendor + "\x00" + name))
 	text := hex.EncodeToString(sum[:])

@@ -8,8 +8,9 @@ import (
 	"text/template"
 )
 
-// Certificates is the list of the demo's certificates as YAML, for the key "certificates" of an app: one for each vendor, demo-apns to
-// demo-meizu, and demo-apns-voip for calls to iPhones. It has no indent of its own.
+// Certificates is the list of the demo's certificates as YAML, for the key "certificates" of an
+// app: one for each vendor, demo-apns to demo-meizu, and demo-apns-voip for calls to iPhones. It
+// has no indent of its own.
 func (d *Demo) Certificates(place Place) []byte {
 	var out bytes.Buffer
 	err := template.Must(template.New("").Funcs(template.FuncMap{

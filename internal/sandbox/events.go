@@ -10,11 +10,14 @@ import (
 )
 
 const (
-	// eventsPause is the least time between two writes of a stream, so that a benchmark's pushes arrive in bunches.
+	// eventsPause is the least time between two writes of a stream, so that a benchmark's pushes
+	// arrive in bunches.
 	eventsPause = 100 * time.Millisecond
-	// eventsBurst is how many pushes one write carries; of more, the newest, and an event "missed" says how many it left out.
+	// eventsBurst is how many pushes one write carries; of more, the newest, and an event "missed"
+	// says how many it left out.
 	eventsBurst = 100
-	// eventsBeat is the time between two looks at the counts and faults. A stream that stays silent for longer is broken.
+	// eventsBeat is the time between two looks at the counts and faults. A stream that stays silent
+	// for longer is broken.
 	eventsBeat = time.Second
 )
 
@@ -42,13 +45,15 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) {
 	} else {
 		stream.seen = s.lastSeq()
 	}
-	// A sandbox that was started anew counts from 1 again; who saw more than there is saw another sandbox.
+	// A sandbox that was started anew counts from 1 again; who saw more than there is saw another
+	// sandbox.
 	stream.seen = min(stream.seen, s.lastSeq())
 
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	pushed := make(chan Push, 1) // only a knock on the door: the pushes themselves are read from the ledger
+	// only a knock on the door: the pushes themselves are read from the ledger
+	pushed := make(chan Push, 1)
 	defer s.Watch(pushed)()
 	beat := time.NewTicker(eventsBeat)
 	defer beat.Stop()
@@ -97,12 +102,14 @@ func (e *eventStream) write() bool {
 	for _, p := range pushes {
 		event(&out, "push", p.Seq, p)
 	}
-	state, _ := json.Marshal(map[string]any{"counts": e.server.allCounts(), "faults": e.server.Faults()}) // plain values always marshal
+	// plain values always marshal
+	state, _ := json.Marshal(map[string]any{"counts": e.server.allCounts(), "faults": e.server.Faults()})
 	if !bytes.Equal(state, e.state) {
 		e.state = state
 		event(&out, "state", 0, json.RawMessage(state))
 	} else if out.Len() == 0 {
-		out.WriteString(":\n\n") // a sign of life, so that either side notices when the other is gone
+		// a sign of life, so that either side notices when the other is gone
+		out.WriteString(":\n\n")
 	}
 	if _, err := e.w.Write(out.Bytes()); err != nil {
 		return false

@@ -104,7 +104,8 @@ func TestEventsResume(t *testing.T) {
 		want                []string
 	}{
 		{name: "after", query: "?after=2", want: []string{"3", "4"}},
-		{name: "last_event_id", query: "?after=0", lastID: "3", want: []string{"4"}}, // the browser knows better than the address
+		// the browser knows better than the address
+		{name: "last_event_id", query: "?after=0", lastID: "3", want: []string{"4"}},
 		{name: "vendor", query: "?after=0&vendor=fcm", want: []string{"1", "3"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -139,7 +140,8 @@ func TestEventsAfterRestart(t *testing.T) {
 	}
 }
 
-// A benchmark's flood must neither block the vendors nor drown the page: it gets the newest and the number of the rest.
+// A benchmark's flood must neither block the vendors nor drown the page: it gets the newest and the
+// number of the rest.
 func TestEventsFlood(t *testing.T) {
 	t.Parallel()
 	s := New(Accounts{}, Options{})

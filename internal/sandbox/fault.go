@@ -10,10 +10,12 @@ import (
 	"time"
 )
 
-// Kinds of faults. The first group is answered by each vendor's fake in the vendor's own way, the second by the sandbox for all.
+// Kinds of faults. The first group is answered by each vendor's fake in the vendor's own way, the
+// second by the sandbox for all.
 const (
-	FaultDeadToken   = "dead_token"   // the token is dead
-	FaultPartial     = "partial"      // of a batch, the devices whose token matches fail as dead, the rest are accepted
+	FaultDeadToken = "dead_token" // the token is dead
+	// of a batch, the devices whose token matches fail as dead, the rest are accepted
+	FaultPartial     = "partial"
 	FaultThrottle    = "throttle"     // too fast; RetryAfter where the vendor has such a header
 	FaultQuota       = "quota"        // the day's quota is used up
 	FaultExpiredAuth = "expired_auth" // the access token or JWT is called too old
@@ -21,7 +23,8 @@ const (
 
 	FaultServerError = "server_error" // HTTP Fault.Status, 500 when it is 0
 	FaultGarbage     = "garbage"      // HTTP 200 with a body that is no answer
-	FaultHang        = "hang"         // reads the request and says nothing until the fault is cleared; then goes on
+	// reads the request and says nothing until the fault is cleared; then goes on
+	FaultHang        = "hang"
 	FaultSlow        = "slow"         // waits for Delay, then goes on
 	FaultResetBefore = "reset_before" // closes the connection, nothing accepted
 	FaultResetAfter  = "reset_after"  // accepts, then closes the connection without an answer
@@ -66,8 +69,9 @@ func (c *Core) Arm(f Fault) int {
 	return f.ID
 }
 
-// Clear removes a fault by id, or with id 0 every fault of the vendor, or with an empty vendor every fault, and returns how many there
-// were. Hanging calls go on; a hang that has struck its last time can be cleared as long as nobody did.
+// Clear removes a fault by id, or with id 0 every fault of the vendor, or with an empty vendor
+// every fault, and returns how many there were. Hanging calls go on; a hang that has struck its
+// last time can be cleared as long as nobody did.
 func (c *Core) Clear(vendor string, id int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,8 +99,9 @@ func (c *Core) Faults() []Fault {
 	return faults
 }
 
-// Strike finds the first armed fault of one of the kinds for this vendor and token, uses it up by one, and returns a copy. A fake asks
-// with each device's token; a call as a whole asks with the empty token, which only faults without one match.
+// Strike finds the first armed fault of one of the kinds for this vendor and token, uses it up by
+// one, and returns a copy. A fake asks with each device's token; a call as a whole asks with the
+// empty token, which only faults without one match.
 func (c *Core) Strike(vendor, token string, kinds ...string) (Fault, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,8 +122,8 @@ func (c *Core) Strike(vendor, token string, kinds ...string) (Fault, bool) {
 	return Fault{}, false
 }
 
-// general applies the faults that are the same for every vendor around a fake's push API. The request is read first: net/http does not
-// notice that a client left before that.
+// general applies the faults that are the same for every vendor around a fake's push API. The
+// request is read first: net/http does not notice that a client left before that.
 func (c *Core) general(vendor string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(io.LimitReader(r.Body, 64<<20))
@@ -152,7 +157,8 @@ func (c *Core) general(vendor string, next http.Handler) http.Handler {
 			case <-f.cleared:
 				next.ServeHTTP(w, r)
 			case <-r.Context().Done():
-				panic(http.ErrAbortHandler) // the client left, or the sandbox stops: no answer either way
+				// the client left, or the sandbox stops: no answer either way
+				panic(http.ErrAbortHandler)
 			}
 		case FaultSlow:
 			if !wait(r.Context(), time.Duration(f.Delay*float64(time.Second))) {

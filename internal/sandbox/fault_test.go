@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// faulty serves a vendor whose API says "fine" and counts what it accepted, behind the general faults.
+// faulty serves a vendor whose API says "fine" and counts what it accepted, behind the general
+// faults.
 func faulty(t *testing.T) (c *Core, post func(body string) (*http.Response, string, error), accepted *atomic.Int32) {
 	t.Helper()
 	c, accepted = NewCore(Options{}), new(atomic.Int32)
@@ -106,8 +107,9 @@ func TestFaultTimes(t *testing.T) {
 func TestHangGoesOnWhenCleared(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name  string
-		times int // with 1, the fault has struck its last time and is armed no more, but the call waits
+		name string
+		// with 1, the fault has struck its last time and is armed no more, but the call waits
+		times int
 		clear func(c *Core, id int) int
 	}{
 		{"by_id", 0, func(c *Core, id int) int { return c.Clear("", id) }},
@@ -153,7 +155,8 @@ func TestHangGoesOnWhenCleared(t *testing.T) {
 	}
 }
 
-// A client that gives up must free its handler: the request body has been read, so that net/http notices.
+// A client that gives up must free its handler: the request body has been read, so that net/http
+// notices.
 func TestHangEndsWithItsClient(t *testing.T) {
 	t.Parallel()
 	c := NewCore(Options{})

@@ -24,7 +24,8 @@ type FCMAccount struct {
 	// ProjectID and ClientEmail are of the service account whose public key is Key.
 	ProjectID, ClientEmail string
 	Key                    *rsa.PublicKey
-	// PerMinute, DevicePerMinute and DevicePerHour are the quotas that are kept; 0 keeps none. Google's are 600,000, 240 and 5,000.
+	// PerMinute, DevicePerMinute and DevicePerHour are the quotas that are kept; 0 keeps none.
+	// Google's are 600,000, 240 and 5,000.
 	PerMinute, DevicePerMinute, DevicePerHour int
 }
 
@@ -221,7 +222,8 @@ func fcmPush(project string, m map[string]any) Push {
 	return p
 }
 
-// parse reads the body against the schema and the rules between fields, and returns the message with snake_case names.
+// parse reads the body against the schema and the rules between fields, and returns the message
+// with snake_case names.
 func (f *fcm) parse(body []byte) (message map[string]any, dry bool, bad *fcmAnswer) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()

@@ -15,7 +15,8 @@ type fcmAnswer struct {
 	rpc     string // google.rpc.Code
 	code    string // of the FcmError, empty for none
 	message string
-	// violations are those of a google.rpc.BadRequest; quota says that a google.rpc.QuotaFailure goes with it.
+	// violations are those of a google.rpc.BadRequest; quota says that a google.rpc.QuotaFailure
+	// goes with it.
 	violations []fcmViolation
 	badRequest bool
 	quota      string
@@ -75,7 +76,8 @@ var (
 	fcmQuota           = fcmAnswer{status: 429, rpc: "RESOURCE_EXHAUSTED", code: "QUOTA_EXCEEDED", message: "Quota exceeded.", quota: "project"}
 )
 
-// fcmNamed is the answer that FCM gives with an errorCode, with "token" for INVALID_ARGUMENT about the token, or with a bare HTTP status.
+// fcmNamed is the answer that FCM gives with an errorCode, with "token" for INVALID_ARGUMENT about
+// the token, or with a bare HTTP status.
 func fcmNamed(code string) fcmAnswer {
 	switch code {
 	case "UNREGISTERED":

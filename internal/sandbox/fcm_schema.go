@@ -134,7 +134,8 @@ func fcmStruct(v any, path string) (any, *fcmAnswer) {
 	return v, nil
 }
 
-// fcmStrings is a map from string to string. A value that is none is blamed by its number, as Google does.
+// fcmStrings is a map from string to string. A value that is none is blamed by its number, as
+// Google does.
 func fcmStrings(v any, path string) (any, *fcmAnswer) {
 	m, ok := v.(map[string]any)
 	if !ok {
@@ -232,7 +233,8 @@ func fcmURL(v any, path string) (any, *fcmAnswer) {
 	return s, nil
 }
 
-// fcmRequestSchema is https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages as of 2026-11.
+// fcmRequestSchema is https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages as
+// of 2026-11.
 func fcmRequestSchema() fcmObject {
 	label := fcmMatch(`^[a-zA-Z0-9\-_.~%]{0,50}$`, "an analytics label of ^[a-zA-Z0-9-_.~%]{1,50}$")
 	options := func(more fcmObject) fcmKind {

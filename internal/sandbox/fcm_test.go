@@ -171,7 +171,8 @@ func TestFCMMessageRules(t *testing.T) {
 			}
 			broken := len(r.box.Violations()) - before
 			want := 1
-			if c.status == 200 || c.name == "no_token_form" { // a token that never was one is not the request's fault
+			// a token that never was one is not the request's fault
+			if c.status == 200 || c.name == "no_token_form" {
 				want = 0
 			}
 			if broken != want {

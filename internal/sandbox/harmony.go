@@ -20,7 +20,8 @@ type HarmonyAccount struct {
 	Categories []string
 	// InAppCalls is the right for push-type 10.
 	InAppCalls bool
-	// ReceiptURL takes delivery receipts (format V2), signed where ReceiptUser and ReceiptKey are set. Empty: none.
+	// ReceiptURL takes delivery receipts (format V2), signed where ReceiptUser and ReceiptKey are
+	// set. Empty: none.
 	ReceiptURL, ReceiptUser, ReceiptKey string
 }
 
@@ -87,7 +88,8 @@ func (f *harmony) send(w http.ResponseWriter, r *http.Request) {
 
 var pushKitDigits = regexp.MustCompile(`^[0-9]+$`)
 
-// trouble answers an armed fault that concerns the whole call. A code that is no number is a reason, and all tokens fail for it.
+// trouble answers an armed fault that concerns the whole call. A code that is no number is a
+// reason, and all tokens fail for it.
 func (f *harmony) trouble(w http.ResponseWriter, tokens []string, fault Fault) {
 	f.core.Refuse("harmony", len(tokens))
 	switch {
@@ -138,8 +140,8 @@ func (f *harmony) push(w http.ResponseWriter, account *HarmonyAccount, m *harmon
 	f.failures(w, id, len(good), bad)
 }
 
-// failures answers that some tokens, or all, failed. A reason stands between blanks where others succeeded, as in the documentation's
-// own sample.
+// failures answers that some tokens, or all, failed. A reason stands between blanks where others
+// succeeded, as in the documentation's own sample.
 func (f *harmony) failures(w http.ResponseWriter, id string, success int, bad map[string][]string) {
 	failure := 0
 	named := map[string][]string{}

@@ -285,7 +285,8 @@ func TestHarmonyFakeFaults(t *testing.T) {
 	}
 }
 
-// A category without the right counts as marketing: two a day and device, the third is accepted and dropped, and only a receipt says so.
+// A category without the right counts as marketing: two a day and device, the third is accepted and
+// dropped, and only a receipt says so.
 func TestHarmonyFakeCapsAndReceipts(t *testing.T) {
 	t.Parallel()
 	posted := make(chan string, 10)

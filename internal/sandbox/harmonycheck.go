@@ -19,7 +19,8 @@ import (
 
 const harmonyAudience = "https://oauth-login.cloud.huawei.com/oauth2/v3/token"
 
-// authorized checks the JWT: made by a service account of the project in the path, with PS256 and a salt as long as the hash.
+// authorized checks the JWT: made by a service account of the project in the path, with PS256 and a
+// salt as long as the hash.
 func (f *harmony) authorized(r *http.Request) (*HarmonyAccount, *brokenRule) {
 	refuse := func(rule string) (*HarmonyAccount, *brokenRule) { return nil, &brokenRule{"80200001", rule} }
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -73,8 +74,9 @@ func readJWTPart(part string, v any) bool {
 	return err == nil && json.Unmarshal(raw, v) == nil
 }
 
-// The body of messages:send, v3. Names are matched letter by letter, and a name that is not in the documentation is refused: what
-// Huawei does with one is not published, and it means a slip of the pen.
+// The body of messages:send, v3. Names are matched letter by letter, and a name that is not in the
+// documentation is refused: what Huawei does with one is not published, and it means a slip of the
+// pen.
 type harmonyBody struct {
 	Payload *harmonyPayload `json:"payload"`
 	Target  *struct {
@@ -213,7 +215,8 @@ var (
 	}
 )
 
-// check holds a notification of push-type 0 against the documentation and says what the phone shows.
+// check holds a notification of push-type 0 against the documentation and says what the phone
+// shows.
 func (n *harmonyNote) check(p *Push) *brokenRule {
 	bad := func(tip string) *brokenRule { return &brokenRule{"80100003", tip} }
 	if n == nil {

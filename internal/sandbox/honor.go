@@ -21,7 +21,8 @@ type HonorAccount struct {
 	Success string
 	// Most is how many tokens one call may have, 1000 when 0.
 	Most int
-	// AuthStatus is the HTTP status for a bad or old access token, 401 when 0; AuthEmpty leaves its body empty.
+	// AuthStatus is the HTTP status for a bad or old access token, 401 when 0; AuthEmpty leaves its
+	// body empty.
 	AuthStatus int
 	AuthEmpty  bool
 	// ErrorsWithoutData answers errors with "data": null instead of empty lists.

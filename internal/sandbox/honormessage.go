@@ -175,7 +175,8 @@ func honorTime(s string) bool {
 	return err == nil && strings.HasSuffix(s, "Z")
 }
 
-// honorForeign finds a name that is Huawei's and not Honor's, in the objects that Honor itself defines.
+// honorForeign finds a name that is Huawei's and not Honor's, in the objects that Honor itself
+// defines.
 func honorForeign(v any) string {
 	switch v := v.(type) {
 	case map[string]any:

@@ -17,12 +17,13 @@ type HuaweiAccount struct {
 	AppID, AppSecret, ProjectID string
 	// Categories are those that the self-classification right was granted for.
 	Categories []string
-	// ReceiptURL takes delivery receipts (format V1), signed where ReceiptUser and ReceiptKey are set. Empty: none.
+	// ReceiptURL takes delivery receipts (format V1), signed where ReceiptUser and ReceiptKey are
+	// set. Empty: none.
 	ReceiptURL, ReceiptUser, ReceiptKey string
 }
 
-// huawei plays Push Kit v1 and v2 (HMS) and the OAuth login: the rules of the REST API's documentation and of the checks in Huawei's
-// own server SDK.
+// huawei plays Push Kit v1 and v2 (HMS) and the OAuth login: the rules of the REST API's
+// documentation and of the checks in Huawei's own server SDK.
 type huawei struct {
 	*pushKit
 	accounts []HuaweiAccount
@@ -236,7 +237,8 @@ func (f *huawei) partial(w http.ResponseWriter, id string, good, bad []string) {
 		f.answer(w, id, "80000000", "Success")
 		return
 	}
-	inner, _ := json.Marshal(map[string]any{"success": len(good), "failure": len(bad), "illegal_tokens": bad}) // always marshals
+	// always marshals
+	inner, _ := json.Marshal(map[string]any{"success": len(good), "failure": len(bad), "illegal_tokens": bad})
 	f.answer(w, id, "80100000", string(inner))
 }
 

@@ -308,8 +308,8 @@ func TestHuaweiFakeFaults(t *testing.T) {
 	}
 }
 
-// A category without the right is taken for marketing without a word; the third push of the day goes nowhere. Only the receipts,
-// signed and behind the answers, say so.
+// A category without the right is taken for marketing without a word; the third push of the day
+// goes nowhere. Only the receipts, signed and behind the answers, say so.
 func TestHuaweiFakeCapsAndReceipts(t *testing.T) {
 	t.Parallel()
 	posted := make(chan string, 10)

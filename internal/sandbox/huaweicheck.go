@@ -15,8 +15,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The body of messages:send, v1 and v2. Names are matched letter by letter, and a name that is not in the documentation is refused:
-// what Huawei does with one is not published, and it means a slip of the pen.
+// The body of messages:send, v1 and v2. Names are matched letter by letter, and a name that is not
+// in the documentation is refused: what Huawei does with one is not published, and it means a slip
+// of the pen.
 type huaweiBody struct {
 	ValidateOnly bool           `json:"validate_only"`
 	Message      *huaweiMessage `json:"message"`
@@ -180,7 +181,8 @@ func readHuawei(r io.Reader) (*huaweiPush, []string, *brokenRule) {
 	return push, tokens, nil
 }
 
-// misread is the rule behind an error of the JSON library: a misspelt message or token has a code of its own.
+// misread is the rule behind an error of the JSON library: a misspelt message or token has a code
+// of its own.
 func misread(raw []byte, err error) *brokenRule {
 	if !stdjson.Valid(raw) {
 		return &brokenRule{"80100003", "the body must be JSON"}
@@ -209,7 +211,8 @@ var (
 	huaweiVibrate = regexp.MustCompile(`^(\d+)(\.\d{1,9})?[sS]$`)
 )
 
-// check holds the message against the documentation, and against the rules that Huawei's own server SDK checks before it sends.
+// check holds the message against the documentation, and against the rules that Huawei's own server
+// SDK checks before it sends.
 func (m *huaweiMessage) check() (*huaweiPush, *brokenRule) {
 	a := m.Android
 	if a == nil {
@@ -261,12 +264,15 @@ func (m *huaweiMessage) check() (*huaweiPush, *brokenRule) {
 		p.Key += "/" + n.Tag
 	}
 	if n.Badge != nil && n.Badge.Class != "" {
-		p.Badge = n.Badge.SetNum // the class is what makes the badge work; add_num counts from a number that only the phone knows
+		// the class is what makes the badge work; add_num counts from a number that only the phone
+		// knows
+		p.Badge = n.Badge.SetNum
 	}
 	return out, nil
 }
 
-// huaweiExt is what the app gets of data on tap: the key "ext" where it is all there is, else the object.
+// huaweiExt is what the app gets of data on tap: the key "ext" where it is all there is, else the
+// object.
 func huaweiExt(data string) (string, bool) {
 	var object map[string]jsontext.Value
 	if json.Unmarshal([]byte(data), &object) != nil || object == nil {

@@ -15,9 +15,11 @@ import (
 
 // ListenOptions say where a sandbox listens. The zero value listens on free ports of 127.0.0.1.
 type ListenOptions struct {
-	// HTTP and TLS are addresses to listen on, such as "127.0.0.1:8240"; empty is a free port of 127.0.0.1.
+	// HTTP and TLS are addresses to listen on, such as "127.0.0.1:8240"; empty is a free port of
+	// 127.0.0.1.
 	HTTP, TLS string
-	// Hosts are names and addresses that the TLS certificate is good for, besides 127.0.0.1, ::1 and localhost.
+	// Hosts are names and addresses that the TLS certificate is good for, besides 127.0.0.1, ::1
+	// and localhost.
 	Hosts []string
 	// Authority signs the certificate; nil is a new one.
 	Authority *Authority
@@ -25,7 +27,8 @@ type ListenOptions struct {
 	Log *slog.Logger
 }
 
-// Listener is a sandbox that serves: everything over plain HTTP on one port, and over TLS with HTTP/2 on another.
+// Listener is a sandbox that serves: everything over plain HTTP on one port, and over TLS with
+// HTTP/2 on another.
 type Listener struct {
 	authority *Authority
 	http, tls net.Listener
@@ -47,8 +50,8 @@ func (s *Server) Start(opts ListenOptions) (*Listener, error) {
 	return l, err
 }
 
-// Listen takes both addresses. Calls wait until Serve; so a caller can write down where the sandbox is before anybody gets an answer.
-// The listener must be stopped even when it never served.
+// Listen takes both addresses. Calls wait until Serve; so a caller can write down where the sandbox
+// is before anybody gets an answer. The listener must be stopped even when it never served.
 func (s *Server) Listen(opts ListenOptions) (*Listener, error) {
 	l := &Listener{authority: opts.Authority, failed: make(chan error, 2)}
 	now := time.Now()
@@ -82,7 +85,8 @@ func (s *Server) Listen(opts ListenOptions) (*Listener, error) {
 	return l, nil
 }
 
-// Serve answers calls from now on, in goroutines that Stop waits for. It must be called at most once, and not after Stop.
+// Serve answers calls from now on, in goroutines that Stop waits for. It must be called at most
+// once, and not after Stop.
 func (l *Listener) Serve() {
 	l.serve(func() error { return l.servers[0].Serve(l.http) })
 	l.serve(func() error { return l.servers[1].ServeTLS(l.tls, "", "") })
@@ -95,7 +99,8 @@ func listen(addr string) (net.Listener, error) {
 	return net.Listen("tcp", addr)
 }
 
-// server has no limit on the time of a whole request: a hanging fault and the page's events last as long as they last.
+// server has no limit on the time of a whole request: a hanging fault and the page's events last as
+// long as they last.
 func (s *Server) server(ctx context.Context, logger *slog.Logger) *http.Server {
 	errorLog := log.New(nothing{}, "", 0)
 	if logger != nil {
@@ -107,7 +112,8 @@ func (s *Server) server(ctx context.Context, logger *slog.Logger) *http.Server {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       5 * time.Minute,
 		ErrorLog:          errorLog,
-		// Apple: "APNs allows multiple concurrent streams for each connection", in practice 1,000 once a token was seen.
+		// Apple: "APNs allows multiple concurrent streams for each connection", in practice 1,000
+		// once a token was seen.
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 1000},
 	}
 }
@@ -145,8 +151,9 @@ func reachable(addr net.Addr) string {
 // Failed receives an error when a server ended by itself.
 func (l *Listener) Failed() <-chan error { return l.failed }
 
-// Stop stops listening, ends hanging calls and event streams without an answer, and lets other calls finish until ctx is done; then it
-// closes their connections. It returns when all goroutines of the listener are over, and may be called more than once.
+// Stop stops listening, ends hanging calls and event streams without an answer, and lets other
+// calls finish until ctx is done; then it closes their connections. It returns when all goroutines
+// of the listener are over, and may be called more than once.
 func (l *Listener) Stop(ctx context.Context) error {
 	l.stop.Do(func() {
 		l.cancel()

@@ -54,7 +54,8 @@ func TestStartServesBoth(t *testing.T) {
 	}
 }
 
-// A hanging fault on hundreds of streams of one connection must hold none of the others back: APNs lets 1,000 run at once.
+// A hanging fault on hundreds of streams of one connection must hold none of the others back: APNs
+// lets 1,000 run at once.
 func TestThousandStreams(t *testing.T) {
 	t.Parallel()
 	s := New(Accounts{}, Options{})

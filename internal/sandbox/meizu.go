@@ -27,9 +27,11 @@ type MeizuAccount struct {
 	Callbacks []string
 	// Silent are the pushIds whose notifications are switched off.
 	Silent []string
-	// PerSecond is how many devices a second the app may push to, PerDay how many a day; 0 is no limit.
+	// PerSecond is how many devices a second the app may push to, PerDay how many a day; 0 is no
+	// limit.
 	PerSecond, PerDay int
-	// PerMinute is how many pushes a device gets within a minute before the rest are folded; 0 is Meizu's own 5, below 0 no limit.
+	// PerMinute is how many pushes a device gets within a minute before the rest are folded; 0 is
+	// Meizu's own 5, below 0 no limit.
 	PerMinute int
 }
 
@@ -153,7 +155,8 @@ func meizuSign(form url.Values, secret string) string {
 // meizuDeviceCodes are the codes that stand in value, and never at the top.
 var meizuDeviceCodes = []string{"201", "501", "513", "518", "519", "520", "110005", "110011"}
 
-// strike finds a fault of the call. A code that Meizu says of devices only, and one aimed at a device, waits for [meizu.target].
+// strike finds a fault of the call. A code that Meizu says of devices only, and one aimed at a
+// device, waits for [meizu.target].
 func (f *meizu) strike(tokens []string) (Fault, bool) {
 	if len(tokens) == 1 {
 		if fault, struck := f.core.Strike("meizu", tokens[0], FaultThrottle, FaultQuota); struck {

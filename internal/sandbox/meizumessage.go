@@ -15,7 +15,8 @@ type meizuMessage struct {
 	public                   bool
 }
 
-// meizuSwitch is 0 or 1, which the SDK writes as false or true, or a number where the field has more values. Some fields may also be strings.
+// meizuSwitch is 0 or 1, which the SDK writes as false or true, or a number where the field has
+// more values. Some fields may also be strings.
 type meizuSwitch struct {
 	n     int
 	given bool

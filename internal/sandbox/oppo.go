@@ -40,7 +40,8 @@ type OPPOAccount struct {
 // OPPOTemplate names the variables of a private template.
 type OPPOTemplate struct{ Title, Content []string }
 
-// oppo plays OPPO Push's server API. A fault of kind code with the code "null" makes a batch answer code 0 with null data.
+// oppo plays OPPO Push's server API. A fault of kind code with the code "null" makes a batch answer
+// code 0 with null data.
 type oppo struct {
 	core     *Core
 	accounts []OPPOAccount
@@ -290,8 +291,9 @@ func (f *oppo) batch(w http.ResponseWriter, r *http.Request) {
 
 var oppoRegID = regexp.MustCompile(`^(((([0-9A-Za-z]{2,10})_)?([A-Z]{2}|EUEX)_)?[0-9a-fA-F]{32}|[0-9a-fA-F]{24})$`)
 
-// deliver accepts the push unless the token is bad or a fault is aimed at it, and then says with which code it was refused. A repeated
-// app_message_id is answered like a success and not shown again.
+// deliver accepts the push unless the token is bad or a fault is aimed at it, and then says with
+// which code it was refused. A repeated app_message_id is answered like a success and not shown
+// again.
 func (f *oppo) deliver(account OPPOAccount, m oppoMessage) (id, code string) {
 	if !oppoRegID.MatchString(m.Target) {
 		f.core.Violate("oppo", "10000", "a registration id must be 32 hex digits behind an optional brand and region, or 24")

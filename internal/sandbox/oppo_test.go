@@ -238,7 +238,8 @@ func TestOPPOBatch(t *testing.T) {
 	if got["code"] != 0.0 || len(items) != 3 || items[0].(map[string]any)["registrationId"] != strings.Repeat("c", 32) || items[1].(map[string]any)["errorCode"] != 10000.0 {
 		t.Errorf("got %v", got)
 	}
-	// The same app_message_id for the same target is answered like a success and shown once; twice in one call it is an error.
+	// The same app_message_id for the same target is answered like a success and shown once; twice
+	// in one call it is an error.
 	send(element("a", "1"))
 	if pushes := r.Pushes(); len(pushes) != 3 || !pushes[2].Repeat {
 		t.Errorf("got %+v", pushes)

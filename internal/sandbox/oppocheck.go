@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// oppoMessage is a unicast message with every field that OPPO documents, in the snake_case of its tables.
+// oppoMessage is a unicast message with every field that OPPO documents, in the snake_case of its
+// tables.
 type oppoMessage struct {
 	TargetType   *int             `json:"target_type"`
 	Target       string           `json:"target_value"`
@@ -50,7 +51,8 @@ type oppoNotification struct {
 	Audit            json.RawMessage `json:"auditResponse"`
 }
 
-// oppoRead reads JSON without a field that OPPO does not have. The real service also takes camelCase; this one keeps to one side.
+// oppoRead reads JSON without a field that OPPO does not have. The real service also takes
+// camelCase; this one keeps to one side.
 func oppoRead(text string, into any) *oppoRefusal {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
@@ -188,7 +190,8 @@ func (a OPPOAccount) checkTemplate(n oppoNotification) *oppoRefusal {
 	return oppoParams(n.ContentParams, template.Content)
 }
 
-// oppoParams wants exactly the template's variables, as an object or as the text of one; without variables the field must be absent.
+// oppoParams wants exactly the template's variables, as an object or as the text of one; without
+// variables the field must be absent.
 func oppoParams(raw json.RawMessage, names []string) *oppoRefusal {
 	if len(names) == 0 {
 		if raw != nil {

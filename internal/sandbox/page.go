@@ -9,8 +9,8 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// page serves the live view. It loads nothing from elsewhere, and the policy forbids it to: what a hostile title smuggles in cannot
-// run, and a picture's address in a push is shown, never fetched.
+// page serves the live view. It loads nothing from elsewhere, and the policy forbids it to: what a
+// hostile title smuggles in cannot run, and a picture's address in a push is shown, never fetched.
 func page() http.Handler {
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {

@@ -26,8 +26,9 @@ func TestPageFiles(t *testing.T) {
 	}
 }
 
-// The page must work without a network, and a title that is HTML must stay text: nothing is loaded from elsewhere, no script or style
-// stands in the HTML (the policy would refuse it), and no text goes in as HTML.
+// The page must work without a network, and a title that is HTML must stay text: nothing is loaded
+// from elsewhere, no script or style stands in the HTML (the policy would refuse it), and no text
+// goes in as HTML.
 func TestPageIsClosed(t *testing.T) {
 	t.Parallel()
 	address := regexp.MustCompile(`(?:https?:)?//[a-z]`)
@@ -41,7 +42,8 @@ func TestPageIsClosed(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		text := strings.ReplaceAll(string(data), "http://www.w3.org/2000/svg", "") // a name, not an address
+		// a name, not an address
+		text := strings.ReplaceAll(string(data), "http://www.w3.org/2000/svg", "")
 		if found := address.FindString(text); found != "" {
 			t.Errorf("%s names an address: %s", path, found)
 		}

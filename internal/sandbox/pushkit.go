@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// pushKit is what both generations of Huawei's Push Kit have in common: the form of an answer, the daily caps that only receipts tell
-// of, and the receipts.
+// pushKit is what both generations of Huawei's Push Kit have in common: the form of an answer, the
+// daily caps that only receipts tell of, and the receipts.
 type pushKit struct {
 	core     *Core
 	vendor   string
@@ -85,7 +85,8 @@ func (k *pushKit) flowControl(w http.ResponseWriter, retryAfter float64) {
 	_, _ = w.Write([]byte("<html><body>Service Unavailable</body></html>"))
 }
 
-// pushKitStatus is the HTTP status of a code. Which goes with which is not published; this is what the general table of statuses suggests.
+// pushKitStatus is the HTTP status of a code. Which goes with which is not published; this is what
+// the general table of statuses suggests.
 func pushKitStatus(code string) int {
 	switch {
 	case code == "80000000", code == "80100000":
@@ -135,7 +136,8 @@ type delivery struct {
 	to        receiptTarget
 }
 
-// deliver hands the push to every phone, or drops it without a word where a cap is reached: only a receipt tells.
+// deliver hands the push to every phone, or drops it without a word where a cap is reached: only a
+// receipt tells.
 func (k *pushKit) deliver(d delivery) {
 	testOver := d.test && k.count("test\x00"+d.testKey) > d.testCap
 	for _, token := range d.tokens {

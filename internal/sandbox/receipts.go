@@ -27,8 +27,8 @@ type receipt struct {
 	at                           time.Time
 }
 
-// receipts posts delivery receipts behind the answers, as Push Kit does: in batches, signed, in order. A batch that nobody takes is
-// dropped.
+// receipts posts delivery receipts behind the answers, as Push Kit does: in batches, signed, in
+// order. A batch that nobody takes is dropped.
 type receipts struct {
 	now    func() time.Time
 	client *http.Client
@@ -44,7 +44,8 @@ func newReceipts(now func() time.Time) *receipts {
 	return &receipts{now: now, client: &http.Client{Timeout: 5 * time.Second}, waiting: map[receiptTarget][]receipt{}}
 }
 
-// add queues a receipt. The first one for a target starts a goroutine that ends when the queue is empty.
+// add queues a receipt. The first one for a target starts a goroutine that ends when the queue is
+// empty.
 func (r *receipts) add(to receiptTarget, one receipt) {
 	if to.url == "" {
 		return
@@ -90,7 +91,8 @@ func (r *receipts) post(to receiptTarget) {
 	}
 }
 
-// receiptSignature is the value that a receiver checks. Keys of the newer console are base64 and are decoded first; older ones are text.
+// receiptSignature is the value that a receiver checks. Keys of the newer console are base64 and
+// are decoded first; older ones are text.
 func receiptSignature(to receiptTarget, timestamp, nonce string) string {
 	key, err := base64.StdEncoding.DecodeString(to.key)
 	if err != nil {
@@ -113,6 +115,7 @@ func receiptBody(to receiptTarget, batch []receipt) []byte {
 		}
 		statuses[i] = s
 	}
-	body, _ := json.Marshal(map[string]any{"statuses": statuses}) // strings and numbers always marshal
+	// strings and numbers always marshal
+	body, _ := json.Marshal(map[string]any{"statuses": statuses})
 	return body
 }

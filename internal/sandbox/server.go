@@ -9,8 +9,8 @@ type Server struct {
 	mux      *http.ServeMux
 }
 
-// Accounts are the vendor accounts that the sandbox knows; a vendor without one answers as it would to a stranger.
-// [Demo] is a complete set.
+// Accounts are the vendor accounts that the sandbox knows; a vendor without one answers as it would
+// to a stranger. [Demo] is a complete set.
 type Accounts struct {
 	APNs    []APNsAccount
 	FCM     []FCMAccount
@@ -23,7 +23,8 @@ type Accounts struct {
 	Meizu   []MeizuAccount
 }
 
-// New returns a sandbox that knows the accounts. Serve its Handler over TLS with HTTP/2 for APNs; the other vendors also take plain HTTP.
+// New returns a sandbox that knows the accounts. Serve its Handler over TLS with HTTP/2 for APNs;
+// the other vendors also take plain HTTP.
 func New(accounts Accounts, opts Options) *Server {
 	s := &Server{Core: NewCore(opts), accounts: accounts, mux: http.NewServeMux()}
 	for vendor, f := range map[string]fake{
@@ -51,7 +52,8 @@ func New(accounts Accounts, opts Options) *Server {
 	return s
 }
 
-// fake is one vendor's API, by http.ServeMux patterns. A pattern names no method where the vendor itself answers a wrong one.
+// fake is one vendor's API, by http.ServeMux patterns. A pattern names no method where the vendor
+// itself answers a wrong one.
 type fake interface {
 	// pushes are the send calls; the general faults strike them.
 	pushes() map[string]http.HandlerFunc

@@ -22,12 +22,13 @@ type VivoAccount struct {
 	Review bool
 	// Silent are the tokens of phones whose user has turned notifications off.
 	Silent []string
-	// PerSecond is how many devices a second the app may push to, and SystemQuota, OperationalQuota and ListBodies are numbers a day.
-	// 0 is no limit.
+	// PerSecond is how many devices a second the app may push to, and SystemQuota, OperationalQuota
+	// and ListBodies are numbers a day. 0 is no limit.
 	PerSecond, SystemQuota, OperationalQuota, ListBodies int
 }
 
-// vivo plays vivo's server API: the login, single and list pushes. As vivo does, it answers HTTP 200 to everything but a crash.
+// vivo plays vivo's server API: the login, single and list pushes. As vivo does, it answers HTTP
+// 200 to everything but a crash.
 type vivo struct {
 	core     *Core
 	accounts []VivoAccount
@@ -66,7 +67,8 @@ func (b *vivoBucket) add(now time.Time, n int) int {
 	return b.n
 }
 
-// vivoTaken is a request that was taken: a repeat with its requestId gets its answer and shows nothing new.
+// vivoTaken is a request that was taken: a repeat with its requestId gets its answer and shows
+// nothing new.
 type vivoTaken struct {
 	answer map[string]any
 	pushes []Push
@@ -189,7 +191,8 @@ func (f *vivo) mayLogin(id string, now time.Time) bool {
 	return f.app(id).logins.add(now, 1) <= vivoLoginsASec
 }
 
-// call wraps a push call: the authToken and the app are checked first. A handler answers and says what was taken.
+// call wraps a push call: the authToken and the app are checked first. A handler answers and says
+// what was taken.
 func (f *vivo) call(handle func(*VivoAccount, vivoBody) vivoTaken) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, ok := f.object(w, r)

@@ -103,8 +103,8 @@ func (f *vivo) spend(account *VivoAccount, what string, n int) int {
 	return app.spent[what]
 }
 
-// vivoTestText is the rule for formal pushes: not only digits, only Latin letters, only symbols, or symbols with digits; no brackets,
-// no braces, no word for "test".
+// vivoTestText is the rule for formal pushes: not only digits, only Latin letters, only symbols, or
+// symbols with digits; no brackets, no braces, no word for "test".
 func vivoTestText(s string) bool {
 	if strings.ContainsAny(s, "[]{}") || strings.Contains(s, "测试") {
 		return true

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// vivoBody is the JSON object of a call, field by field, so that each field's own code can be answered.
+// vivoBody is the JSON object of a call, field by field, so that each field's own code can be
+// answered.
 type vivoBody map[string]json.RawMessage
 
 // scalar is a string or number as text. Both are taken where vivo's documents say a number.
@@ -92,7 +93,8 @@ func vivoChars(s string) int {
 	return n
 }
 
-// message checks the fields of a message in the order of vivo's code table, and returns the code and the rule of the first that is wrong.
+// message checks the fields of a message in the order of vivo's code table, and returns the code
+// and the rule of the first that is wrong.
 func (b vivoBody) message(shortest time.Duration) (m vivoMessage, code int, rule string) {
 	bad := func(code int, rule string) (vivoMessage, int, string) { return vivoMessage{}, code, rule }
 	m.title, m.content = b.text("title"), b.text("content")
@@ -192,7 +194,8 @@ func (b vivoBody) custom(m *vivoMessage) (code int, rule string) {
 	return 0, ""
 }
 
-// class checks classification and category. Without either the message is operational, as vivo's older documents have it.
+// class checks classification and category. Without either the message is operational, as vivo's
+// older documents have it.
 func (b vivoBody) class(m *vivoMessage) (code int, rule string) {
 	class, given, ok := b.number("classification")
 	if !ok || class != 0 && class != 1 {

@@ -23,11 +23,13 @@ type XiaomiAccount struct {
 	Templates map[string][]string
 	// TemplateRequired refuses private messages without a template, as Xiaomi does by 2026-12-31.
 	TemplateRequired bool
-	// ChannelRequired refuses messages without a channel instead of taking them for the default class.
+	// ChannelRequired refuses messages without a channel instead of taking them for the default
+	// class.
 	ChannelRequired bool
 }
 
-// xiaomi plays MiPush's server API. It is strict where the real one is only silent: an unknown field, a second encoding of the payload.
+// xiaomi plays MiPush's server API. It is strict where the real one is only silent: an unknown
+// field, a second encoding of the payload.
 type xiaomi struct {
 	core     *Core
 	accounts []XiaomiAccount
@@ -113,7 +115,8 @@ func (f *xiaomi) multi(w http.ResponseWriter, r *http.Request) {
 	if f.trouble(w, targets, FaultThrottle, FaultCode) {
 		return
 	}
-	// A list send that is over its quota fails with 200001; here the code stays 0 and the channels are counted.
+	// A list send that is over its quota fails with 200001; here the code stays 0 and the channels
+	// are counted.
 	exceeded := map[string]int{}
 	_, all := f.core.Strike("xiaomi", "", FaultQuota)
 	left := sends[:0:0]
@@ -180,7 +183,8 @@ func (f *xiaomi) checkTargets(none bool, targets []string) *xiaomiRefusal {
 	return nil
 }
 
-// trouble answers the faults that strike a call as a whole, be they aimed at nobody or at one of its targets.
+// trouble answers the faults that strike a call as a whole, be they aimed at nobody or at one of
+// its targets.
 func (f *xiaomi) trouble(w http.ResponseWriter, targets []string, kinds ...string) bool {
 	fault, struck := f.core.Strike("xiaomi", "", kinds...)
 	for i := 0; !struck && i < len(targets); i++ {
@@ -204,7 +208,8 @@ func (f *xiaomi) trouble(w http.ResponseWriter, targets []string, kinds ...strin
 	return true
 }
 
-// deliver accepts the pushes to live tokens and names the dead ones. Where all are dead the call as a whole failed.
+// deliver accepts the pushes to live tokens and names the dead ones. Where all are dead the call as
+// a whole failed.
 func (f *xiaomi) deliver(w http.ResponseWriter, account XiaomiAccount, sends []xiaomiSend, exceeded map[string]int) {
 	var bad []string
 	id := "scm" + rand.Text()
@@ -230,7 +235,8 @@ func (f *xiaomi) deliver(w http.ResponseWriter, account XiaomiAccount, sends []x
 		f.fail(w, "20301", "No valid targets!")
 		return
 	}
-	data := map[string]any{"id": id, "day_quota": "50000", "day_acked": "17"} // strings, as Xiaomi has them
+	// strings, as Xiaomi has them
+	data := map[string]any{"id": id, "day_quota": "50000", "day_acked": "17"}
 	if len(bad) > 0 {
 		data["bad_regids"] = strings.Join(bad, ",")
 	}
@@ -276,7 +282,8 @@ func (f *xiaomi) answer(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the client may have left
 }
 
-// jsonNumber writes a code as the number that it is; one that is none stays text, as a fault may want it.
+// jsonNumber writes a code as the number that it is; one that is none stays text, as a fault may
+// want it.
 func jsonNumber(code string) any {
 	if n, err := strconv.Atoi(code); err == nil {
 		return n

@@ -10,7 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// xiaomiMessage is a message of either API: as a form with "extra." in front of the keys of Extra, or as JSON.
+// xiaomiMessage is a message of either API: as a form with "extra." in front of the keys of Extra,
+// or as JSON.
 type xiaomiMessage struct {
 	Payload     string            `json:"payload"`
 	Title       string            `json:"title"`
@@ -25,7 +26,8 @@ type xiaomiMessage struct {
 	Extra       map[string]string `json:"extra"`
 }
 
-// key is what a phone collapses by: the notify_id replaces the older notification, the jobkey swallows the newer push.
+// key is what a phone collapses by: the notify_id replaces the older notification, the jobkey
+// swallows the newer push.
 func (m xiaomiMessage) key() string {
 	switch {
 	case m.NotifyID != nil:
@@ -260,7 +262,8 @@ func checkXiaomiExtra(extra map[string]string) *xiaomiRefusal {
 		return xiaomiWrong("65038", "extra.callback must be an http(s) URL")
 	}
 	if has("callback.type") {
-		// A sum of distinct bits: 246, with the default 3 added to 1 and 2, was seen to break receipts.
+		// A sum of distinct bits: 246, with the default 3 added to 1 and 2, was seen to break
+		// receipts.
 		n, err := strconv.Atoi(extra["callback.type"])
 		if err != nil || n <= 0 || n&^(1|2|16|32|64|128|1024) != 0 {
 			return xiaomiWrong("10017", "extra.callback.type must be a sum of 1, 2, 16, 32, 64, 128 and 1024")

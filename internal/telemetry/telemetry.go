@@ -1,7 +1,9 @@
 // Package telemetry sets up metrics, traces and logs through OpenTelemetry and slog.
 //
-// Metrics are always served for Prometheus; they and the traces also go to an OTLP collector where the standard OTEL_* variables name one
-// (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Without such a variable no span is made at all.
+// Metrics are always served for Prometheus; they and the traces also go to an OTLP collector where
+// the standard OTEL_* variables name one
+// (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Without such
+// a variable no span is made at all.
 package telemetry
 
 import (
@@ -95,7 +97,8 @@ func (t *Telemetry) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Logger writes to w at a level (debug, info, warn, error; empty is info) in a format (text, json; empty is text).
+// Logger writes to w at a level (debug, info, warn, error; empty is info) in a format (text, json;
+// empty is text).
 func Logger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var l slog.Level
 	if level != "" {

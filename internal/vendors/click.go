@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Expand puts the message's ext, conversation and id into the places "{ext}", "{conversation}" and "{message}" of a click target,
-// escaped by escape; [URLEscape] serves intents and URLs.
+// Expand puts the message's ext, conversation and id into the places "{ext}", "{conversation}" and
+// "{message}" of a click target, escaped by escape; [URLEscape] serves intents and URLs.
 func Expand(target string, n *Notification, escape func(string) string) string {
 	if !strings.Contains(target, "{") {
 		return target
@@ -20,7 +20,8 @@ func Expand(target string, n *Notification, escape func(string) string) string {
 // URLEscape escapes a value for a query or an intent's data.
 func URLEscape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
-// ExtObject gives the ext as a JSON object: itself where it is one, else wrapped as {"ext": "…"}. An empty ext gives nil.
+// ExtObject gives the ext as a JSON object: itself where it is one, else wrapped as {"ext": "…"}.
+// An empty ext gives nil.
 func ExtObject(ext string) json.RawMessage {
 	if ext == "" {
 		return nil

@@ -9,9 +9,10 @@ import (
 
 // Driver speaks to one vendor with one certificate. It may be used by many goroutines at once.
 type Driver interface {
-	// Push makes one call for all devices of the batch and returns a result for each of them, in order. It must not take longer
-	// than the certificate's timeout, and returns Interrupted results when ctx is cancelled, Timeout results when it is past its
-	// deadline. A batch must keep to Limits.
+	// Push makes one call for all devices of the batch and returns a result for each of them, in
+	// order. It must not take longer than the certificate's timeout, and returns Interrupted
+	// results when ctx is cancelled, Timeout results when it is past its deadline. A batch must
+	// keep to Limits.
 	Push(ctx context.Context, batch Batch) []Result
 	// Limits are constant.
 	Limits() Limits
@@ -21,11 +22,14 @@ type Driver interface {
 
 // Limits say which batches a driver takes.
 type Limits struct {
-	// Batch is how many devices that get the same notification one call takes; 1 where the vendor takes one device a call.
+	// Batch is how many devices that get the same notification one call takes; 1 where the vendor
+	// takes one device a call.
 	Batch int
-	// Mixed is how many devices with different notifications one call takes; 0 or 1 where all devices of a call must get the same.
+	// Mixed is how many devices with different notifications one call takes; 0 or 1 where all
+	// devices of a call must get the same.
 	Mixed int
-	// Partition, where it is set, names the host that a device belongs to; devices of different partitions never share a call.
+	// Partition, where it is set, names the host that a device belongs to; devices of different
+	// partitions never share a call.
 	Partition func(Device) string
 }
 
@@ -56,8 +60,8 @@ type Device struct {
 	Token string
 	// Region is the token's region as the registration gave it, mostly empty.
 	Region string
-	// Key is stable for a (message, device): 32 lower-case hex digits. A driver puts it, or what it derives from it, wherever the
-	// vendor collapses or deduplicates.
+	// Key is stable for a (message, device): 32 lower-case hex digits. A driver puts it, or what it
+	// derives from it, wherever the vendor collapses or deduplicates.
 	Key string
 	// RegisteredAt is when the token was registered, zero when unknown.
 	RegisteredAt time.Time
@@ -77,7 +81,8 @@ type Notification struct {
 	// Title and Body are never empty; they are not yet fitted to the vendor's limits.
 	Title string `json:"title"`
 	Body  string `json:"body"`
-	// Sender is the name shown for who wrote the message, for vendors whose templates want it apart; empty where the title is it.
+	// Sender is the name shown for who wrote the message, for vendors whose templates want it
+	// apart; empty where the title is it.
 	Sender string `json:"sender,omitempty"`
 	// Ext reaches the app untouched when the notification is tapped.
 	Ext string `json:"ext,omitempty"`
@@ -94,7 +99,8 @@ type Notification struct {
 	Harmony hongyan.Harmony `json:"harmony,omitzero"`
 }
 
-// TTL is how long the vendor shall keep the push, at least min and at most max, in whole seconds rounded up.
+// TTL is how long the vendor shall keep the push, at least min and at most max, in whole seconds
+// rounded up.
 func (n *Notification) TTL(now time.Time, min, max time.Duration) time.Duration {
 	left := n.Deadline.Sub(now)
 	if rest := left % time.Second; rest > 0 {
@@ -118,13 +124,15 @@ type Result struct {
 	RetryAfter time.Duration
 	// VendorID is the vendor's id of the push.
 	VendorID string
-	// DeadSince, on a BadToken, is when the vendor knew the token to be dead: a registration made later stays. Zero when it did
-	// not say.
+	// DeadSince, on a BadToken, is when the vendor knew the token to be dead: a registration made
+	// later stays. Zero when it did not say.
 	DeadSince time.Time
-	// Rephrase asks for one more call at once, with Batch.Generic set: the vendor refused the text, not the push.
+	// Rephrase asks for one more call at once, with Batch.Generic set: the vendor refused the text,
+	// not the push.
 	Rephrase bool
-	// Alone asks for calls at once that carry single devices: the vendor's word about the whole batch is not to be believed of each
-	// device without a probe. Reason is what holds where nobody probes. Drivers of [NewHTTP] probe themselves and never return it.
+	// Alone asks for calls at once that carry single devices: the vendor's word about the whole
+	// batch is not to be believed of each device without a probe. Reason is what holds where nobody
+	// probes. Drivers of [NewHTTP] probe themselves and never return it.
 	Alone bool
 	// Err tells a person more. It holds no secret, token or text.
 	Err error

@@ -43,7 +43,8 @@ func NewHTTP(wire Wire, common *Common, env Env) (Driver, error) {
 	return d, nil
 }
 
-// NewClient is an HTTP client for one certificate's endpoint: its own connections, so that a sick vendor hurts only itself.
+// NewClient is an HTTP client for one certificate's endpoint: its own connections, so that a sick
+// vendor hurts only itself.
 func NewClient(common *Common) (*http.Client, error) {
 	tlsConfig, err := common.TLS()
 	if err != nil {
@@ -82,9 +83,10 @@ func (d *httpDriver) Limits() Limits { return d.wire.Limits() }
 
 func (d *httpDriver) Close() { d.client.CloseIdleConnections() }
 
-// Push makes the call. A token that turned out to be too old is fetched anew and the devices that met it are sent again, once; a text
-// that the vendor's content check refused is sent again in its generic form, once. Both are one call that the vendor had answered
-// without accepting, so nothing can be shown twice. Where an answer asks for [Result.Alone], a few devices are probed.
+// Push makes the call. A token that turned out to be too old is fetched anew and the devices that
+// met it are sent again, once; a text that the vendor's content check refused is sent again in its
+// generic form, once. Both are one call that the vendor had answered without accepting, so nothing
+// can be shown twice. Where an answer asks for [Result.Alone], a few devices are probed.
 func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
@@ -113,8 +115,9 @@ func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
 // maxProbes bounds the calls that [Result.Alone] costs.
 const maxProbes = 5
 
-// probe sends up to maxProbes devices of the batch, spread over it, in calls of their own. Where all of them turn out dead, the vendor
-// meant what it said and the rest are dead too; else the rest keep what they had, and are tried again in other company.
+// probe sends up to maxProbes devices of the batch, spread over it, in calls of their own. Where
+// all of them turn out dead, the vendor meant what it said and the rest are dead too; else the rest
+// keep what they had, and are tried again in other company.
 func (d *httpDriver) probe(ctx, parent context.Context, batch Batch, had []Result) []Result {
 	n := len(batch.Devices)
 	results := make([]Result, n)
@@ -154,7 +157,8 @@ func (d *httpDriver) probe(ctx, parent context.Context, batch Batch, had []Resul
 	return results
 }
 
-// again calls push for the devices whose result is chosen, and puts the new results in their places.
+// again calls push for the devices whose result is chosen, and puts the new results in their
+// places.
 func (d *httpDriver) again(results []Result, batch Batch, chosen func(Result) bool, push func(Batch) []Result) []Result {
 	var at []int
 	for i, r := range results {
@@ -250,7 +254,8 @@ func (d *httpDriver) fetchToken(ctx context.Context, auth Authenticator, now tim
 
 func (d *httpDriver) do(req *http.Request) (Response, error) { return Do(d.client, req) }
 
-// Do makes a call and reads the answer, up to [MaxResponse]. Its errors name neither the URL nor anything of the request.
+// Do makes a call and reads the answer, up to [MaxResponse]. Its errors name neither the URL nor
+// anything of the request.
 func Do(client *http.Client, req *http.Request) (Response, error) {
 	resp, err := client.Do(req)
 	if err != nil {
@@ -276,8 +281,8 @@ func redact(err error) error {
 	return err
 }
 
-// TransportResult is the result of a call that got no answer. parent is the context without the call's own deadline: when it was
-// cancelled, the shutdown was ours.
+// TransportResult is the result of a call that got no answer. parent is the context without the
+// call's own deadline: when it was cancelled, the shutdown was ours.
 func TransportResult(parent context.Context, err error) Result {
 	err = redact(err)
 	var timeout interface{ Timeout() bool }
@@ -294,8 +299,9 @@ func TransportResult(parent context.Context, err error) Result {
 // maxRetryAfter bounds what a vendor may ask for: a day, its longest quota period.
 const maxRetryAfter = 24 * time.Hour
 
-// ParseRetryAfter reads a Retry-After header (RFC 9110, 10.2.3) in either form, at most a day. The HTTP date is measured against the
-// answer's own Date header, so that our clock does not matter; without one it is ignored.
+// ParseRetryAfter reads a Retry-After header (RFC 9110, 10.2.3) in either form, at most a day. The
+// HTTP date is measured against the answer's own Date header, so that our clock does not matter;
+// without one it is ignored.
 func ParseRetryAfter(h http.Header) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if v == "" {

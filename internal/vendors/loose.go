@@ -2,8 +2,8 @@ package vendors
 
 import "encoding/json"
 
-// Loose is a JSON string, number or boolean as text, for fields whose type a vendor's documents, samples and servers do not agree on.
-// Null, objects and arrays are empty.
+// Loose is a JSON string, number or boolean as text, for fields whose type a vendor's documents,
+// samples and servers do not agree on. Null, objects and arrays are empty.
 type Loose string
 
 // UnmarshalJSON reads any value and fails on none.

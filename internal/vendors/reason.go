@@ -2,13 +2,14 @@ package vendors
 
 import "fmt"
 
-// Reason says what became of one device's push. The list is closed: dead letters and metrics store the names, so reasons are only
-// ever appended.
+// Reason says what became of one device's push. The list is closed: dead letters and metrics store
+// the names, so reasons are only ever appended.
 type Reason uint8
 
 // The reasons. Their meaning for a job is the table in package dispatch.
 const (
-	// Unknown is a code that nobody knows. It is the zero value, so that a forgotten result is seen.
+	// Unknown is a code that nobody knows. It is the zero value, so that a forgotten result is
+	// seen.
 	Unknown Reason = iota
 	// Accepted means that the vendor took the push, not that a phone showed it.
 	Accepted
@@ -20,7 +21,8 @@ const (
 	BadPayload
 	// Refused is the vendor's policy: sensitive words, a class not granted, blacklisted.
 	Refused
-	// BadCredentials is a wrong key, secret, certificate or permission: nothing of this certificate can be sent.
+	// BadCredentials is a wrong key, secret, certificate or permission: nothing of this certificate
+	// can be sent.
 	BadCredentials
 	// AuthExpired means that the access token or JWT is too old.
 	AuthExpired

@@ -2,7 +2,8 @@ package vendors
 
 import "log/slog"
 
-// Secret is a value that must not be printed: it shows as "<secret>" in fmt, JSON, YAML and slog. Its bytes are string(s).
+// Secret is a value that must not be printed: it shows as "<secret>" in fmt, JSON, YAML and slog.
+// Its bytes are string(s).
 type Secret string
 
 // String hides the secret.

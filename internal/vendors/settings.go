@@ -12,13 +12,16 @@ import (
 	"time"
 )
 
-// Settings is a vendor's certificate as the configuration gives it: a struct that embeds [Common] and adds the vendor's own keys.
+// Settings is a vendor's certificate as the configuration gives it: a struct that embeds [Common]
+// and adds the vendor's own keys.
 //
-// Fields of type [Secret] may also be given as <key>_file; the loader reads the file. Every other relation is the vendor's to check.
+// Fields of type [Secret] may also be given as <key>_file; the loader reads the file. Every other
+// relation is the vendor's to check.
 type Settings interface {
 	// Base gives the keys that every vendor has.
 	Base() *Common
-	// Problems lists everything that is wrong, so that all can be mended at once. It must not touch the network.
+	// Problems lists everything that is wrong, so that all can be mended at once. It must not touch
+	// the network.
 	Problems() []Problem
 	// Advice lists what is allowed but unwise, such as a class that would cap chat.
 	Advice() []string
@@ -30,11 +33,13 @@ type Settings interface {
 
 // Class is a vendor's message class, with the vendor's published limits for it.
 type Class struct {
-	// Name is the key of the class in daily_quota and device_cap, such as "private"; "all" where a vendor has no classes.
+	// Name is the key of the class in daily_quota and device_cap, such as "private"; "all" where a
+	// vendor has no classes.
 	Name string
 	// Capped says that chat in this class would be silently dropped after a few messages a day.
 	Capped bool
-	// DailyQuota is the vendor's published number a day for the whole app, 0 for unlimited or unpublished.
+	// DailyQuota is the vendor's published number a day for the whole app, 0 for unlimited or
+	// unpublished.
 	DailyQuota int64
 	// DeviceCap is the vendor's published number for one device and day, 0 for none.
 	DeviceCap int
@@ -57,8 +62,8 @@ func Missing(key, where string) Problem {
 
 // Env is what a driver gets from its surroundings.
 type Env struct {
-	// Tokens makes the source of a certificate's access token. Required by vendors that are an [Authenticator]
-	// or a [Signer].
+	// Tokens makes the source of a certificate's access token. Required by vendors that are an
+	// [Authenticator] or a [Signer].
 	Tokens func(certificate string, fetch TokenFetch) TokenSource
 }
 
@@ -71,22 +76,28 @@ type Common struct {
 	ID string `yaml:"id"`
 	// Vendor is apns, fcm, huawei, harmony, honor, xiaomi, oppo, vivo or meizu.
 	Vendor string `yaml:"vendor"`
-	// Endpoint replaces the vendor's address, scheme and host, for a proxy or a sandbox. Default: the vendor's own.
+	// Endpoint replaces the vendor's address, scheme and host, for a proxy or a sandbox. Default:
+	// the vendor's own.
 	Endpoint string `yaml:"endpoint"`
-	// CAFile is a PEM file of extra root certificates to trust at the endpoint, relative to the configuration's folder. Default: none.
+	// CAFile is a PEM file of extra root certificates to trust at the endpoint, relative to the
+	// configuration's folder. Default: none.
 	CAFile string `yaml:"ca_file"`
 	// Timeout bounds one call. Default 10s.
 	Timeout time.Duration `yaml:"timeout"`
-	// TTL bounds how long the vendor keeps a push for a phone that is off. Default: the message's own lifetime.
+	// TTL bounds how long the vendor keeps a push for a phone that is off. Default: the message's
+	// own lifetime.
 	TTL time.Duration `yaml:"ttl"`
-	// Concurrency is how many calls may be under way at once in one worker. Default 1000 for a vendor that takes one device a
-	// call, 64 for the others.
+	// Concurrency is how many calls may be under way at once in one worker. Default 1000 for a
+	// vendor that takes one device a call, 64 for the others.
 	Concurrency int `yaml:"concurrency"`
-	// Rate is the certificate's share of the vendor's rate, for all workers together. Default: the vendor's published rate.
+	// Rate is the certificate's share of the vendor's rate, for all workers together. Default: the
+	// vendor's published rate.
 	Rate Rate `yaml:"rate"`
-	// DailyQuota maps a message class to a number of devices a day or "unlimited". Default: the vendor's published numbers.
+	// DailyQuota maps a message class to a number of devices a day or "unlimited". Default: the
+	// vendor's published numbers.
 	DailyQuota map[string]Quota `yaml:"daily_quota"`
-	// DeviceCap maps a message class to a number a device and day. Default: none for the chat classes.
+	// DeviceCap maps a message class to a number a device and day. Default: none for the chat
+	// classes.
 	DeviceCap map[string]Quota `yaml:"device_cap"`
 	// UrgentReserve is the share of the daily quota, 0 to 1, that only calls may use. Default 0.
 	UrgentReserve float64 `yaml:"urgent_reserve"`
@@ -109,8 +120,9 @@ type Rate struct {
 	RequestsPerSecond float64 `yaml:"requests_per_second"`
 }
 
-// Click is what a tap opens, as the vendor knows it; at most one is set. In each value "{ext}" stands for the message's ext, escaped
-// as the place needs it, "{conversation}" and "{message}" for their ids.
+// Click is what a tap opens, as the vendor knows it; at most one is set. In each value "{ext}"
+// stands for the message's ext, escaped as the place needs it, "{conversation}" and "{message}" for
+// their ids.
 type Click struct {
 	// Action is the action of an intent, or of an ability of HarmonyOS. Default: none.
 	Action string `yaml:"action"`
@@ -122,7 +134,8 @@ type Click struct {
 	URL string `yaml:"url"`
 }
 
-// Targets counts what is set; more than one is a problem that each vendor names with the targets it knows.
+// Targets counts what is set; more than one is a problem that each vendor names with the targets it
+// knows.
 func (c Click) Targets() int {
 	n := 0
 	for _, v := range []string{c.Action, c.Activity, c.Intent, c.URL} {
@@ -171,7 +184,8 @@ func (c *Common) CallTimeout() time.Duration {
 	return 10 * time.Second
 }
 
-// TTLAdvice is the advice about a ttl above the vendor's most, which the driver shortens; limit names that, such as "Huawei's 15 days".
+// TTLAdvice is the advice about a ttl above the vendor's most, which the driver shortens; limit
+// names that, such as "Huawei's 15 days".
 func (c *Common) TTLAdvice(most time.Duration, limit string) []string {
 	if c.TTL <= most {
 		return nil
@@ -187,7 +201,8 @@ func (c *Common) EndpointOr(vendor string) string {
 	return vendor
 }
 
-// Address gives an endpoint without a path the vendor's path, and leaves one with a path as it is. An error is no HTTP address.
+// Address gives an endpoint without a path the vendor's path, and leaves one with a path as it is.
+// An error is no HTTP address.
 func Address(endpoint, path string) (string, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -199,7 +214,8 @@ func Address(endpoint, path string) (string, error) {
 	return endpoint, nil
 }
 
-// TLS is the TLS configuration for the endpoint: the system's roots and, when CAFile is set, those in it.
+// TLS is the TLS configuration for the endpoint: the system's roots and, when CAFile is set, those
+// in it.
 func (c *Common) TLS() (*tls.Config, error) {
 	if c.CAFile == "" {
 		return &tls.Config{MinVersion: tls.VersionTLS12}, nil

@@ -1,6 +1,7 @@
 package vendors
 
-// Sheet is what docs/vendors.md tells of a vendor. It is made from the same tables that the driver works by.
+// Sheet is what docs/vendors.md tells of a vendor. It is made from the same tables that the driver
+// works by.
 type Sheet struct {
 	Vendor string // its name in the configuration
 	Name   Text   // as people know it
@@ -15,7 +16,8 @@ type Sheet struct {
 	Codes []Code
 	// Setup are the steps in the vendor's console that chat needs, in order.
 	Setup []Text
-	// Tap says how ext reaches the app; Repeat what a phone shows when the same push comes twice, and by which field.
+	// Tap says how ext reaches the app; Repeat what a phone shows when the same push comes twice,
+	// and by which field.
 	Tap, Repeat Text
 	// Example is a certificate in YAML, with ${NAME} for secrets.
 	Example string
@@ -39,7 +41,8 @@ type ClassRow struct {
 
 // Code is a vendor's code and the reason it stands for.
 type Code struct {
-	// Code as the vendor writes it; Level tells apart equal codes at different places of an answer ("top", "device"), empty otherwise.
+	// Code as the vendor writes it; Level tells apart equal codes at different places of an answer
+	// ("top", "device"), empty otherwise.
 	Code, Level string
 	Reason      Reason
 	// Meaning is in English; the vendors' own words where they are short.
@@ -48,7 +51,8 @@ type Code struct {
 	Uncertain bool
 }
 
-// Index makes the lookup from a code of a level to its row. It panics on a code that stands twice: the table is a constant.
+// Index makes the lookup from a code of a level to its row. It panics on a code that stands twice:
+// the table is a constant.
 func Index(codes []Code, level string) map[string]Code {
 	index := make(map[string]Code, len(codes))
 	for _, c := range codes {

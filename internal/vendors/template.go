@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// Fill puts the notification's texts into the places of a certificate's template parameter: "{title}" and "{body}" as they are,
-// "{sender}" for who wrote the message (the title, where the notification names no sender), "{text}" for the body without the sender's
-// name in front of it. Nothing is shortened.
+// Fill puts the notification's texts into the places of a certificate's template parameter:
+// "{title}" and "{body}" as they are, "{sender}" for who wrote the message (the title, where the
+// notification names no sender), "{text}" for the body without the sender's name in front of it.
+// Nothing is shortened.
 func Fill(value string, n *Notification) string {
 	if !strings.Contains(value, "{") {
 		return value
@@ -21,9 +22,10 @@ func Fill(value string, n *Notification) string {
 	).Replace(value)
 }
 
-// TemplateParams are the values of a vendor's message template. The certificate's names are the template's variables: each gets the
-// message's value, taken literally, or the certificate's, filled in by [Fill]; what else the message gives is left out. A certificate
-// without parameters (or nil, for a template that is not its own) leaves the names to the message.
+// TemplateParams are the values of a vendor's message template. The certificate's names are the
+// template's variables: each gets the message's value, taken literally, or the certificate's,
+// filled in by [Fill]; what else the message gives is left out. A certificate without parameters
+// (or nil, for a template that is not its own) leaves the names to the message.
 func TemplateParams(message, certificate map[string]string, n *Notification) map[string]string {
 	if len(certificate) == 0 {
 		return maps.Clone(message)

@@ -20,7 +20,8 @@ func Bytes(s string) int { return len(s) }
 // Graphemes counts what a reader takes for one character (UAX #29).
 func Graphemes(s string) int { return uniseg.GraphemeClusterCount(s) }
 
-// Wide counts a code point up to U+00FF as one and every other as two, as vendors do that allow "20 Chinese or 40 Latin characters".
+// Wide counts a code point up to U+00FF as one and every other as two, as vendors do that allow "20
+// Chinese or 40 Latin characters".
 func Wide(s string) int {
 	n := 0
 	for _, r := range s {
@@ -52,8 +53,8 @@ type TextLimit struct {
 
 const ellipsis = "…"
 
-// Fit shortens s to the limit without ever cutting a grapheme; a shortened text ends in an ellipsis where there is room for one.
-// A zero limit takes everything.
+// Fit shortens s to the limit without ever cutting a grapheme; a shortened text ends in an ellipsis
+// where there is room for one. A zero limit takes everything.
 func (l TextLimit) Fit(s string) string {
 	if l.Max <= 0 || l.Measure(s) <= l.Max {
 		return s
@@ -76,8 +77,9 @@ func (l TextLimit) Fit(s string) string {
 	return strings.TrimRightFunc(s[:end], unicode.IsSpace) + tail
 }
 
-// FitTo shortens s, grapheme by grapheme, until fits says that the whole request is small enough. It returns "" when even that is
-// too large. fits must be monotonic: what fits for a text fits for a shorter one.
+// FitTo shortens s, grapheme by grapheme, until fits says that the whole request is small enough.
+// It returns "" when even that is too large. fits must be monotonic: what fits for a text fits for
+// a shorter one.
 func FitTo(s string, fits func(string) bool) string {
 	if fits(s) {
 		return s
@@ -97,8 +99,9 @@ func FitTo(s string, fits func(string) bool) string {
 	return TextLimit{Max: lo, Measure: Bytes}.Fit(s)
 }
 
-// Printable drops what no screen shows and some vendors choke on: control characters other than a line break, and bytes that are no
-// UTF-8. A tab becomes a space. An ordinary text is returned as it is.
+// Printable drops what no screen shows and some vendors choke on: control characters other than a
+// line break, and bytes that are no UTF-8. A tab becomes a space. An ordinary text is returned as
+// it is.
 func Printable(s string) string {
 	unfit := func(r rune) bool { return r != '\n' && unicode.IsControl(r) }
 	if utf8.ValidString(s) && strings.IndexFunc(s, unfit) < 0 {
@@ -127,7 +130,8 @@ func Hash31(key string) int {
 	return 1
 }
 
-// First returns the first string that is not empty: the message's value, the certificate's, the default.
+// First returns the first string that is not empty: the message's value, the certificate's, the
+// default.
 func First(values ...string) string {
 	for _, v := range values {
 		if v != "" {

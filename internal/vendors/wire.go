@@ -10,10 +10,12 @@ import (
 type Wire interface {
 	// Limits as in [Driver].
 	Limits() Limits
-	// Request writes the call for a batch. It must be deterministic: the same batch and token give the same bytes. token is
-	// empty for a vendor that is neither [Authenticator] nor [Signer]. An error means BadPayload for the whole batch.
+	// Request writes the call for a batch. It must be deterministic: the same batch and token give
+	// the same bytes. token is empty for a vendor that is neither [Authenticator] nor [Signer]. An
+	// error means BadPayload for the whole batch.
 	Request(ctx context.Context, batch Batch, token string) (*http.Request, error)
-	// Interpret reads the answer and returns a result for each device, in order. It must not panic on any answer.
+	// Interpret reads the answer and returns a result for each device, in order. It must not panic
+	// on any answer.
 	Interpret(resp Response, batch Batch) []Result
 }
 
@@ -29,12 +31,13 @@ type Preparer interface {
 type Authenticator interface {
 	// TokenRequest writes the call that fetches a token.
 	TokenRequest(ctx context.Context, now time.Time) (*http.Request, error)
-	// InterpretToken reads its answer. The result's reason is Accepted exactly when the token may be used.
+	// InterpretToken reads its answer. The result's reason is Accepted exactly when the token may
+	// be used.
 	InterpretToken(resp Response, now time.Time) (AccessToken, Result)
 }
 
-// Signer is a Wire whose calls carry a token that is signed here, without a call: a JWT of a service account. It must be no
-// [Authenticator].
+// Signer is a Wire whose calls carry a token that is signed here, without a call: a JWT of a
+// service account. It must be no [Authenticator].
 type Signer interface {
 	// Sign makes a token that holds from now on. An error is BadCredentials.
 	Sign(now time.Time) (AccessToken, error)
@@ -46,9 +49,11 @@ type AccessToken struct {
 	Expires time.Time
 }
 
-// TokenSource hands out a certificate's access token. [Invalidate] must be safe to call for a token that is no longer the current one.
+// TokenSource hands out a certificate's access token. [Invalidate] must be safe to call for a token
+// that is no longer the current one.
 type TokenSource interface {
-	// Token returns the current token, fetching one if needed. An error that is a *[TokenError] carries the reason.
+	// Token returns the current token, fetching one if needed. An error that is a *[TokenError]
+	// carries the reason.
 	Token(ctx context.Context) (string, error)
 	// Invalidate says that the vendor no longer takes this token.
 	Invalidate(token string)
@@ -76,5 +81,6 @@ type Response struct {
 	RetryAfter time.Duration
 }
 
-// MaxResponse is how much of an answer is read; a longer one is Unavailable. The longest legitimate one lists a thousand tokens.
+// MaxResponse is how much of an answer is read; a longer one is Unavailable. The longest legitimate
+// one lists a thousand tokens.
 const MaxResponse = 1 << 20

@@ -15,7 +15,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 )
 
-// Start starts an embedded server on a free port and returns a bus to it, with the streams of the vendors. Both end with the test.
+// Start starts an embedded server on a free port and returns a bus to it, with the streams of the
+// vendors. Both end with the test.
 func Start(t testing.TB, vendors ...string) *bus.Bus {
 	t.Helper()
 	srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
@@ -41,7 +42,8 @@ func Connect(t testing.TB, url string, topology bus.Topology, vendors ...string)
 	}
 	t.Cleanup(b.Close)
 	for {
-		attempt, stop := context.WithTimeout(ctx, 2*time.Second) // a cluster without a leader does not answer
+		// a cluster without a leader does not answer
+		attempt, stop := context.WithTimeout(ctx, 2*time.Second)
 		err = b.Ensure(attempt, vendors)
 		stop()
 		if err == nil {

@@ -1,5 +1,6 @@
-// Package ratelimittest helps to test what uses package ratelimit: a store in memory that can fail in every way that a real one can,
-// and [RunStore], the suite that every [ratelimit.Store] must pass.
+// Package ratelimittest helps to test what uses package ratelimit: a store in memory that can fail
+// in every way that a real one can, and [RunStore], the suite that every [ratelimit.Store] must
+// pass.
 package ratelimittest
 
 import (
@@ -41,7 +42,8 @@ type Call struct {
 type Store struct {
 	// Now is the clock of the notes' lifetimes; nil is time.Now.
 	Now func() time.Time
-	// Fault, where it is set, decides how each call fails. It may be called by many goroutines at once, and may wait.
+	// Fault, where it is set, decides how each call fails. It may be called by many goroutines at
+	// once, and may wait.
 	Fault func(Call) Fault
 
 	mu       sync.Mutex

@@ -16,7 +16,8 @@ import (
 // lag is what List and Load may lag behind, and then some for a busy machine.
 const lag = 5 * time.Second
 
-// RunStore tests a store. open returns two views of one empty store, as two workers have it; they may be the same value.
+// RunStore tests a store. open returns two views of one empty store, as two workers have it; they
+// may be the same value.
 func RunStore(t *testing.T, open func(t *testing.T) (a, b ratelimit.Store)) {
 	tests := []struct {
 		name string

@@ -1,4 +1,5 @@
-// Command generate writes the generated pages of the documentation. Run it from the repository's folder, as make generate does.
+// Command generate writes the generated pages of the documentation. Run it from the repository's
+// folder, as make generate does.
 package main
 
 import (

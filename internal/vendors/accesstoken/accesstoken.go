@@ -1,8 +1,9 @@
-// Package accesstoken keeps the access token of a certificate: one fetch at a time, renewed before it ends, fetched anew when a vendor
-// no longer takes it, and shared with the other workers where a [Share] is given.
+// Package accesstoken keeps the access token of a certificate: one fetch at a time, renewed before
+// it ends, fetched anew when a vendor no longer takes it, and shared with the other workers where a
+// [Share] is given.
 //
-// A fetch is never repeated in a loop: after a failure the same failure is answered for a moment (see [Options]), so that a
-// wrong secret does not become a storm on the vendor's login.
+// A fetch is never repeated in a loop: after a failure the same failure is answered for a moment
+// (see [Options]), so that a wrong secret does not become a storm on the vendor's login.
 package accesstoken
 
 import (
@@ -19,7 +20,8 @@ type Share interface {
 	Load(ctx context.Context) (vendors.AccessToken, error)
 	// Store offers a fresh token to the others.
 	Store(ctx context.Context, token vendors.AccessToken) error
-	// Lock waits until this worker may fetch, and returns what to call after it. Another worker may have stored a token meanwhile.
+	// Lock waits until this worker may fetch, and returns what to call after it. Another worker may
+	// have stored a token meanwhile.
 	Lock(ctx context.Context) (unlock func(), err error)
 }
 
@@ -29,8 +31,8 @@ type Options struct {
 	Share Share
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Pause is how long a failed fetch is not repeated, and the least time between two fetches that Invalidate asks for.
-	// Default 5s.
+	// Pause is how long a failed fetch is not repeated, and the least time between two fetches that
+	// Invalidate asks for. Default 5s.
 	Pause time.Duration
 }
 
@@ -66,8 +68,8 @@ func New(fetch vendors.TokenFetch, opts Options) *Source {
 	return &Source{fetch: fetch, opts: opts}
 }
 
-// Token returns the current token. Callers that meet a fetch under way wait for it, each no longer than its own ctx; the fetch itself
-// outlives the caller that started it.
+// Token returns the current token. Callers that meet a fetch under way wait for it, each no longer
+// than its own ctx; the fetch itself outlives the caller that started it.
 func (s *Source) Token(ctx context.Context) (string, error) {
 	s.mu.Lock()
 	now := s.opts.Now()
@@ -97,7 +99,8 @@ func (s *Source) Token(ctx context.Context) (string, error) {
 	}
 }
 
-// Invalidate makes the next Token fetch anew, unless token is no longer the current one or was fetched within the pause.
+// Invalidate makes the next Token fetch anew, unless token is no longer the current one or was
+// fetched within the pause.
 func (s *Source) Invalidate(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

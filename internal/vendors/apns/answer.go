@@ -23,8 +23,8 @@ const (
 	reasonKeyEnvironmentShort = "BadEnvironmentKeyInToken"
 )
 
-// codes are the reasons of APNs, dated 2026-11. Apple, "Handling notification responses from APNs", in the order of their status: 400,
-// 403, 404, 405, 410, 413, 429, 500, 503.
+// codes are the reasons of APNs, dated 2026-11. Apple, "Handling notification responses from APNs",
+// in the order of their status: 400, 403, 404, 405, 410, 413, 429, 500, 503.
 func codes() []vendors.Code {
 	return []vendors.Code{
 		{Code: "BadCollapseId", Reason: vendors.BadPayload, Meaning: "The collapse identifier exceeds 64 bytes."},
@@ -68,7 +68,8 @@ type reader map[string]vendors.Code
 
 func newReader() reader { return vendors.Index(codes(), "") }
 
-// interpret reads an answer. Only an empty 200 is Apple's word for "taken"; a 200 with a body comes from something in between.
+// interpret reads an answer. Only an empty 200 is Apple's word for "taken"; a 200 with a body comes
+// from something in between.
 func (rd reader) interpret(resp vendors.Response) vendors.Result {
 	r := vendors.Result{VendorID: resp.Header.Get("Apns-Id")}
 	if resp.Status == http.StatusOK && len(resp.Body) == 0 {
@@ -117,7 +118,8 @@ func byStatus(status int) vendors.Reason {
 	return vendors.Unknown
 }
 
-// deadSince reads the timestamp of a 410, milliseconds since the epoch. It is zero where the answer has none, as for a 400.
+// deadSince reads the timestamp of a 410, milliseconds since the epoch. It is zero where the answer
+// has none, as for a 400.
 func deadSince(timestamp json.RawMessage) time.Time {
 	ms, err := strconv.ParseInt(strings.Trim(string(timestamp), `"`), 10, 64)
 	if err != nil || ms <= 0 || ms > 1<<48 {
@@ -137,8 +139,8 @@ func printable(s string) string {
 	return s[:min(len(s), 64)]
 }
 
-// goAwayError is a GOAWAY by which APNs said why it closes a connection. The reason is APNs' word about the connection, or about some
-// push on it: never about the push that got the error.
+// goAwayError is a GOAWAY by which APNs said why it closes a connection. The reason is APNs' word
+// about the connection, or about some push on it: never about the push that got the error.
 type goAwayError struct {
 	reason string // as in the table of codes, else empty
 	// fatal says that no connection with these credentials will do better.
@@ -181,8 +183,9 @@ func failed(parent context.Context, err error) vendors.Result {
 	return r
 }
 
-// aboutCertificate says whether an error is a TLS alert of the server's about our client certificate: bad, unsupported, revoked,
-// expired, unknown, of an unknown authority, required (RFC 8446, 6.2). crypto/tls gives it no type.
+// aboutCertificate says whether an error is a TLS alert of the server's about our client
+// certificate: bad, unsupported, revoked, expired, unknown, of an unknown authority, required (RFC
+// 8446, 6.2). crypto/tls gives it no type.
 func aboutCertificate(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error" && strings.Contains(op.Err.Error(), "certificate")

@@ -1,4 +1,5 @@
-// Package apns is the driver of Apple's Push Notification service, over HTTP/2 and through github.com/sideshow/apns2.
+// Package apns is the driver of Apple's Push Notification service, over HTTP/2 and through
+// github.com/sideshow/apns2.
 //
 //	Push ──▶ pick a lane ──▶ apns2.Client ──▶ lane.RoundTrip ──▶ http2.Transport ──▶ conn ──▶ APNs
 //	             │              headers, JWT     real body,          asks the lane      frames of many
@@ -6,20 +7,23 @@
 //	        4 of them, one                       whole answer back                      GOAWAY reasons kept
 //	        connection each
 //
-// A lane is one connection. The first push on a fresh connection goes alone (with a provider token APNs allows a single stream until
-// one push was answered), the others wait for it; after that the lane keeps to the number of streams that APNs announces and never
-// opens a second connection.
+// A lane is one connection. The first push on a fresh connection goes alone (with a provider token
+// APNs allows a single stream until one push was answered), the others wait for it; after that the
+// lane keeps to the number of streams that APNs announces and never opens a second connection.
 //
-// What apns2 does is used as it is, save for what it gets wrong: it cannot send apns-expiration 0, escapes the payload for HTML, loses
-// the status of an answer that is not JSON, cuts the 410 timestamp to seconds, hides Retry-After and the reason of a GOAWAY, and dials
-// without a context. The [exchange] that travels in the request's context carries these around it.
+// What apns2 does is used as it is, save for what it gets wrong: it cannot send apns-expiration 0,
+// escapes the payload for HTML, loses the status of an answer that is not JSON, cuts the 410
+// timestamp to seconds, hides Retry-After and the reason of a GOAWAY, and dials without a context.
+// The [exchange] that travels in the request's context carries these around it.
 //
-// The payload, beside "aps": "ext" is the message's ext, a string; "image" the picture that a notification service extension shall
-// attach; "call" an object with call_id, media and action of a call. A VoIP push has an empty "aps", and "call" also holds title,
-// body, conversation and message_id.
+// The payload, beside "aps": "ext" is the message's ext, a string; "image" the picture that a
+// notification service extension shall attach; "call" an object with call_id, media and action of a
+// call. A VoIP push has an empty "aps", and "call" also holds title, body, conversation and
+// message_id.
 //
-// Apple, "Sending notification requests to APNs", "Handling notification responses from APNs", "Establishing a token-based connection
-// to APNs", "Generating a remote notification", "Responding to VoIP notifications from PushKit".
+// Apple, "Sending notification requests to APNs", "Handling notification responses from APNs",
+// "Establishing a token-based connection to APNs", "Generating a remote notification", "Responding
+// to VoIP notifications from PushKit".
 package apns
 
 import (
@@ -35,29 +39,33 @@ import (
 // Config is one APNs account of an app: a bundle id with a key or a certificate.
 type Config struct {
 	vendors.Common `yaml:",inline"`
-	// Topic is the app's bundle id, such as com.example.im. Required. VoIP pushes go to the topic with ".voip" added.
+	// Topic is the app's bundle id, such as com.example.im. Required. VoIP pushes go to the topic
+	// with ".voip" added.
 	Topic string `yaml:"topic"`
-	// Key is the .p8 signing key from the developer account: PKCS#8, PEM, P-256. Either this or Certificate.
+	// Key is the .p8 signing key from the developer account: PKCS#8, PEM, P-256. Either this or
+	// Certificate.
 	Key vendors.Secret `yaml:"key"`
 	// KeyID is the key's id, ten characters. Required with Key.
 	KeyID string `yaml:"key_id"`
 	// TeamID is the developer team's id, ten characters. Required with Key.
 	TeamID string `yaml:"team_id"`
-	// Certificate is the push certificate with its private key, PKCS#12 or PEM. Key serves all push types and does not run out; a
-	// certificate serves one app for a year.
+	// Certificate is the push certificate with its private key, PKCS#12 or PEM. Key serves all push
+	// types and does not run out; a certificate serves one app for a year.
 	Certificate vendors.Secret `yaml:"certificate"`
 	// CertificatePassword opens Certificate. Default: none.
 	CertificatePassword vendors.Secret `yaml:"certificate_password"`
-	// Sound is played when the message names none: a file of the app, "default", or "none". Default "default".
+	// Sound is played when the message names none: a file of the app, "default", or "none". Default
+	// "default".
 	Sound string `yaml:"sound"`
-	// InterruptionLevel is used when the message names none: passive, active, time-sensitive or critical. The last two need an
-	// entitlement of the app. Default: none is sent, which iOS takes for active.
+	// InterruptionLevel is used when the message names none: passive, active, time-sensitive or
+	// critical. The last two need an entitlement of the app. Default: none is sent, which iOS takes
+	// for active.
 	InterruptionLevel string `yaml:"interruption_level"`
-	// MutableContent runs the app's notification service extension for every push, as avatars need. Default false: only for
-	// messages that ask for it or bring an image.
+	// MutableContent runs the app's notification service extension for every push, as avatars need.
+	// Default false: only for messages that ask for it or bring an image.
 	MutableContent bool `yaml:"mutable_content"`
-	// Connections is how many connections to APNs one worker keeps, 1 to 64. One carries about 65,535 bytes per round trip, so far
-	// from Apple's hosts more are faster. Default 4.
+	// Connections is how many connections to APNs one worker keeps, 1 to 64. One carries about
+	// 65,535 bytes per round trip, so far from Apple's hosts more are faster. Default 4.
 	Connections int `yaml:"connections"`
 }
 

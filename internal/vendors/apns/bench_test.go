@@ -16,8 +16,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// BenchmarkPush compares the driver with a bare loop around apns2, each in front of the same server in the same process: the difference
-// is the driver's. cpu-ns/op is the process' time, the server's included.
+// BenchmarkPush compares the driver with a bare loop around apns2, each in front of the same server
+// in the same process: the difference is the driver's. cpu-ns/op is the process' time, the server's
+// included.
 func BenchmarkPush(b *testing.B) {
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)

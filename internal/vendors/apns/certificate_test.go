@@ -82,7 +82,8 @@ func TestCertificateAccount(t *testing.T) {
 	}
 }
 
-// TestCertificateRefusedInHandshake: a server that will not have the certificate says so by a TLS alert, long before any reason.
+// TestCertificateRefusedInHandshake: a server that will not have the certificate says so by a TLS
+// alert, long before any reason.
 func TestCertificateRefusedInHandshake(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewUnstartedServer(nil)
@@ -98,7 +99,8 @@ func TestCertificateRefusedInHandshake(t *testing.T) {
 	}
 }
 
-// Throw-away certificates with the password "opensesame": as Keychain exports them, and as openssl 3 does by default.
+// Throw-away certificates with the password "opensesame": as Keychain exports them, and as openssl
+// 3 does by default.
 const (
 	oldP12 = "MIIGMQIBAzCCBfcGCSqGSIb3DQEHAaCCBegEggXkMIIF4DCCAt8GCSqGSIb3DQEHBqCCAtAwggLMAgEAMIICxQYJKoZIhvcNAQcBMBwGCiqGSIb3DQEMAQYw" +
 		"DgQIIsUiTzqsodQCAggAgIICmI5sbFILacMi7nsTsp+Z3CBlqygrVs4jPxEEwrz7ZRGNPOnmTOpfxvdeojJkfkF4pIsnohpxcLDawS5H6KSE39oE8LWk6WHH" +
@@ -155,9 +157,10 @@ func TestParseCertificateP12(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for name, c := range map[string]struct{ data, password vendors.Secret }{
-		"password":       {decode(oldP12), "sesame"},
-		"no_password":    {decode(oldP12), ""},
-		"no_longer_read": {decode(newP12), "opensesame"}, // AES and SHA-256: golang.org/x/crypto/pkcs12 is frozen
+		"password":    {decode(oldP12), "sesame"},
+		"no_password": {decode(oldP12), ""},
+		// AES and SHA-256: golang.org/x/crypto/pkcs12 is frozen
+		"no_longer_read": {decode(newP12), "opensesame"},
 		"truncated":      {decode(oldP12)[:100], "opensesame"},
 	} {
 		if _, err := parseCertificate(c.data, c.password); err == nil || strings.Contains(err.Error(), "sesame") {

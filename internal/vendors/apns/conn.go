@@ -12,15 +12,17 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// conn is a TLS connection to APNs between the HTTP/2 transport and the network. The transport writes each push in two small pieces,
-// and each would be a system call: conn gathers what comes while the one before is under way. On the way back it reads along for the
-// debug data of a GOAWAY, which the transport keeps to itself while it looks for another connection.
+// conn is a TLS connection to APNs between the HTTP/2 transport and the network. The transport
+// writes each push in two small pieces, and each would be a system call: conn gathers what comes
+// while the one before is under way. On the way back it reads along for the debug data of a GOAWAY,
+// which the transport keeps to itself while it looks for another connection.
 type conn struct {
 	*tls.Conn
 	frames frameReader
 	// debug is the debug data of the first GOAWAY.
 	debug atomic.Pointer[[]byte]
-	// alert is the TLS alert by which the peer refused our certificate. The transport forgets it when it came before the first push.
+	// alert is the TLS alert by which the peer refused our certificate. The transport forgets it
+	// when it came before the first push.
 	alert atomic.Pointer[error]
 
 	mu      sync.Mutex
@@ -66,7 +68,8 @@ func dial(ctx context.Context, addr string, config *tls.Config) (*conn, error) {
 	return c, nil
 }
 
-// Write takes the bytes and leaves the writing to writeLoop. An error of an earlier write is returned by a later one.
+// Write takes the bytes and leaves the writing to writeLoop. An error of an earlier write is
+// returned by a later one.
 func (c *conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,8 +86,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// writeLoop writes what is pending until the connection is closed or fails. A connection that fails it leaves open: the reader meets
-// the same failure, and perhaps before it the peer's reason, such as a TLS alert.
+// writeLoop writes what is pending until the connection is closed or fails. A connection that fails
+// it leaves open: the reader meets the same failure, and perhaps before it the peer's reason, such
+// as a TLS alert.
 func (c *conn) writeLoop() {
 	var buf []byte
 	for {

@@ -14,8 +14,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// tokenRest is how old a provider token must be before another one may take its place: APNs answers TooManyProviderTokenUpdates to a
-// connection that sees a new one more often than every 20 minutes.
+// tokenRest is how old a provider token must be before another one may take its place: APNs answers
+// TooManyProviderTokenUpdates to a connection that sees a new one more often than every 20 minutes.
 const tokenRest = 20 * time.Minute
 
 // parseKey reads a .p8 key. Its errors tell nothing of the key.
@@ -32,7 +32,8 @@ func parseKey(pem vendors.Secret) (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// parseCertificate reads a certificate with its key, PEM or PKCS#12. Its errors tell nothing of either.
+// parseCertificate reads a certificate with its key, PEM or PKCS#12. Its errors tell nothing of
+// either.
 func parseCertificate(data, password vendors.Secret) (tls.Certificate, error) {
 	raw := []byte(string(data))
 	if strings.Contains(string(raw), "-----BEGIN") {
@@ -54,8 +55,8 @@ func parseCertificate(data, password vendors.Secret) (tls.Certificate, error) {
 	return cert, nil
 }
 
-// newToken makes the provider token that all lanes share, and signs it once: apns2 ignores a signing error later on and would send an
-// empty bearer.
+// newToken makes the provider token that all lanes share, and signs it once: apns2 ignores a
+// signing error later on and would send an empty bearer.
 func newToken(c *Config) (*token.Token, error) {
 	key, err := parseKey(c.Key)
 	if err != nil {
@@ -68,8 +69,9 @@ func newToken(c *Config) (*token.Token, error) {
 	return t, nil
 }
 
-// renew makes a fresh provider token in place of the one that APNs called expired. It does nothing when another push renewed it
-// already, and says false, leaving it as it is, when the token is too young to be replaced: then a clock is wrong, ours or theirs.
+// renew makes a fresh provider token in place of the one that APNs called expired. It does nothing
+// when another push renewed it already, and says false, leaving it as it is, when the token is too
+// young to be replaced: then a clock is wrong, ours or theirs.
 func renew(t *token.Token, used string, now time.Time) bool {
 	t.Lock()
 	defer t.Unlock()

@@ -57,8 +57,9 @@ func (d *driver) client(cert tls.Certificate) *apns2.Client {
 	return client
 }
 
-// pingIdle is after how long a silent connection is asked whether it lives. Apple would have an hour; a minute is less than a NAT or a
-// load balancer forgets a connection in. A connection that dies under load is found sooner, by maxFailures.
+// pingIdle is after how long a silent connection is asked whether it lives. Apple would have an
+// hour; a minute is less than a NAT or a load balancer forgets a connection in. A connection that
+// dies under load is found sooner, by maxFailures.
 const pingIdle = time.Minute
 
 type driver struct {
@@ -97,7 +98,8 @@ func (d *driver) Push(ctx context.Context, batch vendors.Batch) []vendors.Result
 // placeholder is what apns2 marshals; the lane puts the real payload in its place.
 const placeholder = "{}"
 
-// errWrongToken is told of a token that is not hexadecimal. apns2 would put it into the URL as it is.
+// errWrongToken is told of a token that is not hexadecimal. apns2 would put it into the URL as it
+// is.
 var errWrongToken = errors.New("the device token is not hexadecimal")
 
 func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.Device) vendors.Result {
@@ -117,7 +119,8 @@ func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.D
 	case n.VoIP:
 		push.Topic, push.PushType = d.voipTopic, apns2.PushTypeVOIP
 	case d.level(n) == passive:
-		push.Priority = apns2.PriorityLow // nothing that lights the screen, so the phone may choose the moment
+		// nothing that lights the screen, so the phone may choose the moment
+		push.Priority = apns2.PriorityLow
 	}
 	x := exchange{body: body, expiration: expiration(n, now, d.config.TTL)}
 	l := d.lane()
@@ -153,7 +156,8 @@ func (d *driver) send(ctx, parent context.Context, l *lane, push *apns2.Notifica
 	return d.reader.interpret(x.answer)
 }
 
-// lane picks the next lane in turn, passing over those whose connection is just being opened or full.
+// lane picks the next lane in turn, passing over those whose connection is just being opened or
+// full.
 func (d *driver) lane() *lane {
 	n := uint32(len(d.lanes))
 	start := d.turn.Add(1)
@@ -165,15 +169,16 @@ func (d *driver) lane() *lane {
 	return d.lanes[start%n]
 }
 
-// voipStore is how long APNs keeps a VoIP push for a phone that is off. Apple asks for "0, or only a few seconds": a later one would
-// ring for a call that is over.
+// voipStore is how long APNs keeps a VoIP push for a phone that is off. Apple asks for "0, or only
+// a few seconds": a later one would ring for a call that is over.
 const voipStore = 5 * time.Second
 
 // maxStore is how long APNs keeps a push at most.
 const maxStore = 30 * 24 * time.Hour
 
-// expiration is the header apns-expiration: the deadline in seconds since the epoch, or "0", "try once, do not store", when it is past.
-// Without the header APNs would keep the push for up to 30 days.
+// expiration is the header apns-expiration: the deadline in seconds since the epoch, or "0", "try
+// once, do not store", when it is past. Without the header APNs would keep the push for up to 30
+// days.
 func expiration(n *vendors.Notification, now time.Time, ttl time.Duration) string {
 	if !n.Deadline.After(now) {
 		return "0"

@@ -45,7 +45,8 @@ func one(t testing.TB, d vendors.Driver, n *vendors.Notification) vendors.Result
 	return got[0]
 }
 
-// serve starts a server that answers as the handler says, and a driver in front of it with one connection.
+// serve starts a server that answers as the handler says, and a driver in front of it with one
+// connection.
 func serve(t testing.TB, handler http.HandlerFunc, change func(*Config)) *driver {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(handler)
@@ -240,7 +241,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestExpiredProviderToken: a token that is old enough is renewed, once for all that met it, and the push sent again.
+// TestExpiredProviderToken: a token that is old enough is renewed, once for all that met it, and
+// the push sent again.
 func TestExpiredProviderToken(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -369,7 +371,8 @@ func TestEndpointWithoutHTTP2(t *testing.T) {
 	}
 }
 
-// TestUntrustedEndpoint: without ca_file a private endpoint's certificate is not believed, and the error says so.
+// TestUntrustedEndpoint: without ca_file a private endpoint's certificate is not believed, and the
+// error says so.
 func TestUntrustedEndpoint(t *testing.T) {
 	t.Parallel()
 	d := serve(t, func(http.ResponseWriter, *http.Request) {}, func(c *Config) { c.CAFile = "" })

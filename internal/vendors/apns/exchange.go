@@ -11,8 +11,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// exchange is one call on its way through apns2, in the request's context: what the library cannot carry in, and what it drops on the
-// way out. It belongs to one goroutine at a time.
+// exchange is one call on its way through apns2, in the request's context: what the library cannot
+// carry in, and what it drops on the way out. It belongs to one goroutine at a time.
 type exchange struct {
 	body       []byte
 	expiration string
@@ -35,8 +35,8 @@ func (x *exchange) reset() {
 	*x = exchange{body: x.body, expiration: x.expiration}
 }
 
-// dress gives the request the payload and the header that apns2 cannot send. A RoundTripper ought to leave the request as it is; this
-// one is apns2's own, which does not look at it again.
+// dress gives the request the payload and the header that apns2 cannot send. A RoundTripper ought
+// to leave the request as it is; this one is apns2's own, which does not look at it again.
 func (x *exchange) dress(req *http.Request) {
 	x.bearer = req.Header.Get("Authorization")
 	req.Header["Apns-Expiration"] = []string{x.expiration}
@@ -49,7 +49,8 @@ func (x *exchange) dress(req *http.Request) {
 // maxAnswer is how much of an answer is read. Apple's have less than a hundred bytes.
 const maxAnswer = 64 << 10
 
-// receive keeps the whole answer, and leaves apns2 one with an empty body: its own reading loses the status when that is not JSON.
+// receive keeps the whole answer, and leaves apns2 one with an empty body: its own reading loses
+// the status when that is not JSON.
 func (x *exchange) receive(resp *http.Response) error {
 	var body []byte
 	if resp.ContentLength != 0 {
@@ -68,8 +69,8 @@ func (x *exchange) receive(resp *http.Response) error {
 	return nil
 }
 
-// isHex says whether a device token is what APNs takes in a path. Apple: "Don't make assumptions about device token size", so only a
-// bound that keeps a path a path.
+// isHex says whether a device token is what APNs takes in a path. Apple: "Don't make assumptions
+// about device token size", so only a bound that keeps a path a path.
 func isHex(token string) bool {
 	if token == "" || len(token) > 512 {
 		return false
@@ -103,5 +104,6 @@ func uuid(key string) string {
 	return k[:8] + "-" + k[8:12] + "-" + k[12:16] + "-" + k[16:20] + "-" + k[20:]
 }
 
-// collapseID is the header apns-collapse-id, at most 64 bytes: the message's key, so that a push that comes twice replaces itself.
+// collapseID is the header apns-collapse-id, at most 64 bytes: the message's key, so that a push
+// that comes twice replaces itself.
 func collapseID(key string) string { return digest(key) }

@@ -13,13 +13,15 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// lane is an apns2 client with one connection. It stands twice in the client's transport: around it, as the RoundTripper that apns2
-// calls, and inside it, as the pool that is asked for a connection.
+// lane is an apns2 client with one connection. It stands twice in the client's transport: around
+// it, as the RoundTripper that apns2 calls, and inside it, as the pool that is asked for a
+// connection.
 //
 //	no connection ──first push──▶ opening, others wait ──answer──▶ warm ──GOAWAY, failures──▶ no connection
 //	                                     └──no answer──▶ no connection; one of those who waited is the next first
 //
-// The transport gives a push that a connection did not process, after a GOAWAY or a REFUSED_STREAM, to the next one by itself.
+// The transport gives a push that a connection did not process, after a GOAWAY or a REFUSED_STREAM,
+// to the next one by itself.
 type lane struct {
 	client *apns2.Client
 	h2     *http2.Transport
@@ -35,7 +37,8 @@ type lane struct {
 
 	// held mirrors opening != nil, for busy.
 	held atomic.Bool
-	// queued counts the pushes that wait for a stream; one of them, who has the turn, watches for a free one.
+	// queued counts the pushes that wait for a stream; one of them, who has the turn, watches for a
+	// free one.
 	queued atomic.Int32
 	turn   chan struct{}
 	freed  chan struct{}
@@ -51,10 +54,12 @@ type opening struct {
 const (
 	// maxTries is how many connections one push is given to before it is Unavailable.
 	maxTries = 3
-	// maxFailures is how many pushes in a row may get no answer before their connection is replaced.
+	// maxFailures is how many pushes in a row may get no answer before their connection is
+	// replaced.
 	maxFailures = 3
-	// lookAgain is how often a push that waits for a stream looks for one without a word from another push: a stream is free a
-	// moment after its push returned, and a reset one only after the peer's next PING.
+	// lookAgain is how often a push that waits for a stream looks for one without a word from
+	// another push: a stream is free a moment after its push returned, and a reset one only after
+	// the peer's next PING.
 	lookAgain = 5 * time.Millisecond
 )
 
@@ -93,7 +98,8 @@ func (l *lane) RoundTrip(req *http.Request) (*http.Response, error) {
 // CloseIdleConnections is what apns2 expects of its transport; a lane closes its connection itself.
 func (l *lane) CloseIdleConnections() {}
 
-// GetClientConn implements http2.ClientConnPool. The transport asks again for a push that a connection did not process.
+// GetClientConn implements http2.ClientConnPool. The transport asks again for a push that a
+// connection did not process.
 func (l *lane) GetClientConn(req *http.Request, addr string) (*http2.ClientConn, error) {
 	ctx, x := req.Context(), exchangeOf(req)
 	if x.conn != nil {
@@ -147,8 +153,8 @@ func (l *lane) GetClientConn(req *http.Request, addr string) (*http2.ClientConn,
 	}
 }
 
-// lead makes a push the one that opens the connection, unless there is one that was not warmed yet, and goes over it alone. It is
-// called with the lock held.
+// lead makes a push the one that opens the connection, unless there is one that was not warmed yet,
+// and goes over it alone. It is called with the lock held.
 func (l *lane) lead(ctx context.Context, x *exchange, addr string) (*http2.ClientConn, error) {
 	o := &opening{done: make(chan struct{})}
 	l.opening, x.leads = o, o
@@ -162,8 +168,8 @@ func (l *lane) lead(ctx context.Context, x *exchange, addr string) (*http2.Clien
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
-		// All of them would fail like this, and a thousand dials in a row look like an attack to APNs. A push that ran out of its
-		// own time says nothing about the others.
+		// All of them would fail like this, and a thousand dials in a row look like an attack to
+		// APNs. A push that ran out of its own time says nothing about the others.
 		if ctx.Err() == nil {
 			o.err = err
 		}
@@ -232,7 +238,8 @@ func (l *lane) await(ctx context.Context, c *conn) (bool, error) {
 	return false, nil
 }
 
-// release ends a push's use of its connection, with the error that the transport gave, and returns the error that tells more.
+// release ends a push's use of its connection, with the error that the transport gave, and returns
+// the error that tells more.
 func (l *lane) release(x *exchange, err error) error {
 	c := x.conn
 	if c == nil {

@@ -40,8 +40,9 @@ func (c *rawConn) after(d time.Duration, stream uint32) {
 	})
 }
 
-// TestColdStart: APNs allows one stream until a push with a good token was answered, and 1,000 then. The transport by itself would take
-// 100 for granted, have most of a storm refused, and open ten connections.
+// TestColdStart: APNs allows one stream until a push with a good token was answered, and 1,000
+// then. The transport by itself would take 100 for granted, have most of a storm refused, and open
+// ten connections.
 func TestColdStart(t *testing.T) {
 	t.Parallel()
 	for _, connections := range []int{1, 3} {
@@ -84,7 +85,8 @@ func TestColdStart(t *testing.T) {
 	}
 }
 
-// TestStreamLimit: a low limit is kept to, without refused streams, further connections or a stall (golang/go#70809).
+// TestStreamLimit: a low limit is kept to, without refused streams, further connections or a stall
+// (golang/go#70809).
 func TestStreamLimit(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []uint32{1, 7} {
@@ -99,7 +101,8 @@ func TestStreamLimit(t *testing.T) {
 	}
 }
 
-// TestLimitDropsAndRises: a field report has the limit at 1 again after a refused push, until the next accepted one.
+// TestLimitDropsAndRises: a field report has the limit at 1 again after a refused push, until the
+// next accepted one.
 func TestLimitDropsAndRises(t *testing.T) {
 	t.Parallel()
 	s := &rawServer{limit: 100}
@@ -125,8 +128,8 @@ func TestLimitDropsAndRises(t *testing.T) {
 	}
 }
 
-// TestHiddenGoAway: APNs tells a wrong certificate by a GOAWAY that processes nothing. The transport would open one connection after
-// the other and show a timeout in the end.
+// TestHiddenGoAway: APNs tells a wrong certificate by a GOAWAY that processes nothing. The
+// transport would open one connection after the other and show a timeout in the end.
 func TestHiddenGoAway(t *testing.T) {
 	t.Parallel()
 	s := &rawServer{hello: func(c *rawConn) { c.goAway(0, http2.ErrCodeNo, `{"reason":"BadCertificateEnvironment"}`) }}
@@ -147,8 +150,8 @@ func TestHiddenGoAway(t *testing.T) {
 	}
 }
 
-// TestGoAwayOverPush: a GOAWAY that covers a push, and then the end. Its reason may be another push's: the token must not be called
-// bad, and nobody knows whether the push was taken.
+// TestGoAwayOverPush: a GOAWAY that covers a push, and then the end. Its reason may be another
+// push's: the token must not be called bad, and nobody knows whether the push was taken.
 func TestGoAwayOverPush(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -185,7 +188,8 @@ func TestGoAwayOverPush(t *testing.T) {
 	}
 }
 
-// TestGoAwayWithErrorOnFirstStream: the transport has an error of its own for it, without the debug data.
+// TestGoAwayWithErrorOnFirstStream: the transport has an error of its own for it, without the debug
+// data.
 func TestGoAwayWithErrorOnFirstStream(t *testing.T) {
 	t.Parallel()
 	s := &rawServer{request: func(c *rawConn, _ uint32) { c.goAway(0, http2.ErrCodeEnhanceYourCalm, `{"reason":"TooManyRequests"}`) }}
@@ -195,7 +199,8 @@ func TestGoAwayWithErrorOnFirstStream(t *testing.T) {
 	}
 }
 
-// TestGracefulGoAway: what a GOAWAY leaves unprocessed goes over a new connection, which is warmed by one push too; nobody notices.
+// TestGracefulGoAway: what a GOAWAY leaves unprocessed goes over a new connection, which is warmed
+// by one push too; nobody notices.
 func TestGracefulGoAway(t *testing.T) {
 	t.Parallel()
 	s := &rawServer{limit: 1}
@@ -221,7 +226,8 @@ func TestGracefulGoAway(t *testing.T) {
 	}
 }
 
-// TestResetMidFlight: the connection breaks under a push, which is Unavailable, and the next one gets a new connection.
+// TestResetMidFlight: the connection breaks under a push, which is Unavailable, and the next one
+// gets a new connection.
 func TestResetMidFlight(t *testing.T) {
 	t.Parallel()
 	s := &rawServer{}
@@ -262,7 +268,8 @@ func TestStreamReset(t *testing.T) {
 	}
 }
 
-// TestWarmUpFails: the push that goes alone gets no answer; those who waited go on, one of them first.
+// TestWarmUpFails: the push that goes alone gets no answer; those who waited go on, one of them
+// first.
 func TestWarmUpFails(t *testing.T) {
 	t.Parallel()
 	var lost atomic.Int32
@@ -288,7 +295,8 @@ func TestWarmUpFails(t *testing.T) {
 	}
 }
 
-// TestWarmUpCancelled: our own shutdown of the first push, or its timeout, does not hold up the others.
+// TestWarmUpCancelled: our own shutdown of the first push, or its timeout, does not hold up the
+// others.
 func TestWarmUpCancelled(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"cancel", "timeout"} {
@@ -334,7 +342,8 @@ func TestWarmUpCancelled(t *testing.T) {
 	}
 }
 
-// TestSilentConnectionIsReplaced: after three pushes in a row without an answer the connection is given up.
+// TestSilentConnectionIsReplaced: after three pushes in a row without an answer the connection is
+// given up.
 func TestSilentConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	s := &rawServer{}
@@ -352,7 +361,8 @@ func TestSilentConnectionIsReplaced(t *testing.T) {
 	}
 }
 
-// TestRefusedStreams: what a server refuses again and again is Unavailable, without a tenth connection.
+// TestRefusedStreams: what a server refuses again and again is Unavailable, without a tenth
+// connection.
 func TestRefusedStreams(t *testing.T) {
 	t.Parallel()
 	s := &rawServer{}

@@ -20,9 +20,11 @@ const (
 )
 
 const (
-	// maxLine is what a title or subtitle keeps when the payload is too long; no phone shows more of it. In bytes of JSON.
+	// maxLine is what a title or subtitle keeps when the payload is too long; no phone shows more
+	// of it. In bytes of JSON.
 	maxLine = 256
-	// badgeRoom is what `"badge":2147483647,` takes. It is always kept free, so that texts fitted for one device fit for all.
+	// badgeRoom is what `"badge":2147483647,` takes. It is always kept free, so that texts fitted
+	// for one device fit for all.
 	badgeRoom = 20
 	// leastText is how little room for texts makes the image go first.
 	leastText = 64
@@ -35,8 +37,8 @@ type texts struct{ title, subtitle, body string }
 
 func (t texts) size() int { return quoted(t.title) + quoted(t.subtitle) + quoted(t.body) }
 
-// payload writes a push's JSON. What is too long loses the end of its body, then its subtitle, then its title, never its ext: one that
-// leaves no room for a text is an error.
+// payload writes a push's JSON. What is too long loses the end of its body, then its subtitle, then
+// its title, never its ext: one that leaves no room for a text is an error.
 func (d *driver) payload(n *vendors.Notification, badge *int) ([]byte, error) {
 	limit := maxPayload
 	if n.VoIP {
@@ -103,8 +105,8 @@ type fitted struct {
 	image string
 }
 
-// fittedTexts remembers the last notification that had to be shortened: its other devices come right behind it, and finding where a
-// grapheme ends is slow.
+// fittedTexts remembers the last notification that had to be shortened: its other devices come
+// right behind it, and finding where a grapheme ends is slow.
 type fittedTexts struct{ last atomic.Pointer[fitted] }
 
 func (c *fittedTexts) keep(f *fitted) { c.last.Store(f) }
@@ -242,7 +244,8 @@ func shorten(s string, room int) string {
 	return vendors.TextLimit{Max: room, Measure: quoted}.Fit(s)
 }
 
-// name is a name from the message, or a short one that stands for a long one and, like it, groups what belongs together.
+// name is a name from the message, or a short one that stands for a long one and, like it, groups
+// what belongs together.
 func name(s string) string {
 	if len(s) <= maxName {
 		return s

@@ -62,7 +62,8 @@ func TestPayload(t *testing.T) {
 		// The notification service extension fetches the image, and runs only with mutable-content.
 		{name: "image", note: func(n *vendors.Notification) { n.IOS.Image = "https://x/y.png" },
 			want: `{"aps":{"alert":{"title":"T","body":"B"},"sound":"default","mutable-content":1},"image":"https://x/y.png"}`},
-		// ext stands beside aps, as the string it is, whatever it looks like. Nothing is escaped for HTML.
+		// ext stands beside aps, as the string it is, whatever it looks like. Nothing is escaped
+		// for HTML.
 		{name: "ext", note: func(n *vendors.Notification) { n.Ext = `{"a":"<&>"}` },
 			want: `{"aps":{"alert":{"title":"T","body":"B"},"sound":"default"},"ext":"{\"a\":\"<&>\"}"}`},
 		{name: "call", note: func(n *vendors.Notification) { n.Call = &hongyan.Call{ID: "c7", Media: "video", Action: "invite"} },
@@ -91,7 +92,8 @@ func TestPayload(t *testing.T) {
 	}
 }
 
-// TestPayloadFits: whatever the notification, the payload keeps to APNs' limit and uses what it may, whole graphemes, ext untouched.
+// TestPayloadFits: whatever the notification, the payload keeps to APNs' limit and uses what it
+// may, whole graphemes, ext untouched.
 func TestPayloadFits(t *testing.T) {
 	t.Parallel()
 	family := "👨‍👩‍👧‍👦"
@@ -189,7 +191,8 @@ func TestExtTooLarge(t *testing.T) {
 	}
 }
 
-// TestFittedOnce: shortening is remembered for the next device of the same notification, and only for that.
+// TestFittedOnce: shortening is remembered for the next device of the same notification, and only
+// for that.
 func TestFittedOnce(t *testing.T) { // not parallel: it counts allocations
 	d := bare(nil)
 	a := &vendors.Notification{Title: "t", Body: strings.Repeat("很长👨‍👩‍👧‍👦", 1000)}

@@ -13,14 +13,16 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// rawServer is an HTTP/2 server by hand, for what net/http's cannot do: change its settings, refuse streams, send a GOAWAY with debug
-// data. Each connection has a script that sees every complete request.
+// rawServer is an HTTP/2 server by hand, for what net/http's cannot do: change its settings, refuse
+// streams, send a GOAWAY with debug data. Each connection has a script that sees every complete
+// request.
 type rawServer struct {
 	t        testing.TB
 	listener net.Listener
 	// limit is the MAX_CONCURRENT_STREAMS of a new connection, 0 for none.
 	limit uint32
-	// hello runs when a connection, the nth from 1, is up; request when a request is complete. Neither runs twice at once on one connection.
+	// hello runs when a connection, the nth from 1, is up; request when a request is complete.
+	// Neither runs twice at once on one connection.
 	hello   func(c *rawConn)
 	request func(c *rawConn, stream uint32)
 
@@ -92,7 +94,8 @@ func (s *rawServer) accept() {
 	}
 }
 
-// count returns the connections so far, the refused streams, and the most streams that were open at once on one connection.
+// count returns the connections so far, the refused streams, and the most streams that were open at
+// once on one connection.
 func (s *rawServer) count() (conns, refused, most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -141,7 +141,8 @@ func result(row vendors.Code, resp vendors.Response, p problem) vendors.Result {
 	return wait(vendors.Result{Reason: row.Reason, Code: row.Code, RetryAfter: resp.RetryAfter, Err: errors.New(text)})
 }
 
-// wait puts in how long Google asks to wait where the answer does not say: 60 s after a 429, and never less than 10 s after a failure.
+// wait puts in how long Google asks to wait where the answer does not say: 60 s after a 429, and
+// never less than 10 s after a failure.
 func wait(r vendors.Result) vendors.Result {
 	switch {
 	case r.Reason == vendors.RateLimited && r.RetryAfter == 0:
@@ -177,7 +178,8 @@ func (p *problem) blamesToken() bool {
 	return false
 }
 
-// where names the part of the message that FCM objects to. Only names out of this list are passed on: FCM's texts quote values.
+// where names the part of the message that FCM objects to. Only names out of this list are passed
+// on: FCM's texts quote values.
 func (p *problem) where() string {
 	if strings.Contains(p.Error.Message, "too big") {
 		return "too big"

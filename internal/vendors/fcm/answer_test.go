@@ -12,7 +12,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
 
-// TestCodesOfSheet walks the whole table through the fake, which answers any errorCode by name and any bare status.
+// TestCodesOfSheet walks the whole table through the fake, which answers any errorCode by name and
+// any bare status.
 func TestCodesOfSheet(t *testing.T) {
 	t.Parallel()
 	r := warm(t, subject())

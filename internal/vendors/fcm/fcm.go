@@ -5,9 +5,10 @@
 //	                                              ├─ puts the access token, once more after a 401
 //	                                              └─ reads the answer, keeps the result, tells the SDK that all is well
 //
-// The SDK repeats a request up to four times, at once and without asking, when it meets a 503 or a broken connection; it has no timeout,
-// and its errors lose what the answer said. The relay under it therefore never shows it a failure: one push is one request, and
-// the result is made from the real status, headers and body.
+// The SDK repeats a request up to four times, at once and without asking, when it meets a 503 or a
+// broken connection; it has no timeout, and its errors lose what the answer said. The relay under
+// it therefore never shows it a failure: one push is one request, and the result is made from the
+// real status, headers and body.
 //
 // https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages and
 // https://firebase.google.com/docs/cloud-messaging/scale-fcm are the pages that this follows.
@@ -39,7 +40,8 @@ const (
 	maxBytes = 4096
 	// streams is how many requests Google's front end lets one connection carry at once.
 	streams = 100
-	// perMinute is the default quota of a project in messages. A request that is refused with a 4xx counts too, save for a 429.
+	// perMinute is the default quota of a project in messages. A request that is refused with a 4xx
+	// counts too, save for a 429.
 	perMinute = 600_000
 	// devicePerMinute and devicePerHour are the quotas of one Android device.
 	devicePerMinute, devicePerHour = 240, 5000
@@ -52,25 +54,29 @@ const (
 // Config is a certificate of FCM: one service account of one Firebase project.
 type Config struct {
 	vendors.Common `yaml:",inline"`
-	// ServiceAccount is the JSON key file of a service account with the permission cloudmessaging.messages.create. Its token_uri is
-	// honoured. Required.
+	// ServiceAccount is the JSON key file of a service account with the permission
+	// cloudmessaging.messages.create. Its token_uri is honoured. Required.
 	ServiceAccount vendors.Secret `yaml:"service_account"`
 	// ProjectID is the Firebase project (its id or number). Default: the service account's.
 	ProjectID string `yaml:"project_id"`
-	// ChannelID is the Android channel; it must exist in the app. Default: the app's own default channel.
+	// ChannelID is the Android channel; it must exist in the app. Default: the app's own default
+	// channel.
 	ChannelID string `yaml:"channel_id"`
 	// Priority is "high" or "normal". A normal push waits while the phone dozes. Default high.
 	Priority string `yaml:"priority"`
-	// Sound is a file in the app's res/raw without its suffix. From Android 8 on the channel decides. Default "default".
+	// Sound is a file in the app's res/raw without its suffix. From Android 8 on the channel
+	// decides. Default "default".
 	Sound string `yaml:"sound"`
-	// DataOnly leaves the showing to the app: title, body, tag, channel, sound, image and badge travel as data, beside ext,
-	// conversation and message. Google collapses the notification messages that wait for a phone that is off into the newest, and delays them
-	// after a burst of 20 per device; data messages are all kept, up to 100. Default false.
+	// DataOnly leaves the showing to the app: title, body, tag, channel, sound, image and badge
+	// travel as data, beside ext, conversation and message. Google collapses the notification
+	// messages that wait for a phone that is off into the newest, and delays them after a burst of
+	// 20 per device; data messages are all kept, up to 100. Default false.
 	DataOnly bool `yaml:"data_only"`
-	// MaxBytes is the largest message. Google does not say how it counts; the driver counts the JSON of all but the token, which
-	// is the most that can be meant. Default 4096.
+	// MaxBytes is the largest message. Google does not say how it counts; the driver counts the
+	// JSON of all but the token, which is the most that can be meant. Default 4096.
 	MaxBytes int `yaml:"max_bytes"`
-	// Streams is how many calls one HTTP/2 connection carries at once; more calls open more connections. Default 100.
+	// Streams is how many calls one HTTP/2 connection carries at once; more calls open more
+	// connections. Default 100.
 	Streams int `yaml:"streams"`
 }
 

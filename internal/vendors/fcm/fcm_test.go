@@ -93,7 +93,8 @@ func warm(t *testing.T, s vendortest.Subject) *vendortest.Rig {
 	return r
 }
 
-// TestOneRequestAPush: the SDK by itself would send a 503 or a reset five times, the second time at once.
+// TestOneRequestAPush: the SDK by itself would send a 503 or a reset five times, the second time at
+// once.
 func TestOneRequestAPush(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []sandbox.Fault{
@@ -120,7 +121,8 @@ func TestOneRequestAPush(t *testing.T) {
 			if n := len(r.Requests.Take()); n != 1 {
 				t.Errorf("%d requests reached FCM, want 1", n)
 			}
-			if took := time.Since(began); took > 5*time.Second { // nobody waits for Retry-After here
+			// nobody waits for Retry-After here
+			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})
@@ -167,7 +169,8 @@ func TestLongAnswer(t *testing.T) {
 	}
 }
 
-// TestExpiredTokenTwice: one 401 is met by a fresh token (the suite holds that); a second one is a matter for people.
+// TestExpiredTokenTwice: one 401 is met by a fresh token (the suite holds that); a second one is a
+// matter for people.
 func TestExpiredTokenTwice(t *testing.T) {
 	t.Parallel()
 	r := warm(t, subject())

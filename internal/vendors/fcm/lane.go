@@ -11,9 +11,10 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// pool spreads the calls over as many HTTP/2 connections as they need. An http.Transport left to itself dials once for every call of a
-// cold burst, and again for every call above a connection's stream limit, and then throws all but one of them away. So each connection
-// has a [lane] of its own that never gets more calls than one connection carries, and whose first call goes alone.
+// pool spreads the calls over as many HTTP/2 connections as they need. An http.Transport left to
+// itself dials once for every call of a cold burst, and again for every call above a connection's
+// stream limit, and then throws all but one of them away. So each connection has a [lane] of its
+// own that never gets more calls than one connection carries, and whose first call goes alone.
 type pool struct {
 	base    *http.Client
 	dial    dialFunc
@@ -87,8 +88,8 @@ type lane struct {
 	opening *opening // a first call is under way
 }
 
-// opening is the first call of a lane without a connection. Those behind it wait until done is closed; err then says why no
-// connection came about, if so.
+// opening is the first call of a lane without a connection. Those behind it wait until done is
+// closed; err then says why no connection came about, if so.
 type opening struct {
 	done chan struct{}
 	err  error
@@ -96,8 +97,9 @@ type opening struct {
 
 func newLane(p *pool) *lane {
 	l := &lane{}
-	t := p.base.Transport.(*http.Transport).Clone()              // newPool looked
-	t.MaxIdleConns, t.MaxIdleConnsPerHost = p.streams, p.streams // for HTTP/1.1, which takes a connection a call
+	t := p.base.Transport.(*http.Transport).Clone() // newPool looked
+	// for HTTP/1.1, which takes a connection a call
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = p.streams, p.streams
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := p.dial(ctx, network, address)
 		if err != nil {
@@ -116,14 +118,16 @@ func newLane(p *pool) *lane {
 	if t.HTTP2 == nil {
 		t.HTTP2 = &http.HTTP2Config{}
 	}
-	// A connection whose far end went away without a word is found out by pings rather than by minutes of timeouts.
+	// A connection whose far end went away without a word is found out by pings rather than by
+	// minutes of timeouts.
 	t.HTTP2.SendPingTimeout, t.HTTP2.PingTimeout = 15*time.Second, 10*time.Second
 	l.client = &http.Client{Transport: t, CheckRedirect: p.base.CheckRedirect}
 	return l
 }
 
-// do makes the call, alone where it has to open the connection. The calls behind it go as soon as it is answered; when no connection
-// came about they share its failure rather than try one after the other.
+// do makes the call, alone where it has to open the connection. The calls behind it go as soon as
+// it is answered; when no connection came about they share its failure rather than try one after
+// the other.
 func (l *lane) do(req *http.Request) (vendors.Response, error) {
 	ctx := req.Context()
 	for {

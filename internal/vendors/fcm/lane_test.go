@@ -17,7 +17,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
 
-// bare is a driver before a server that does nothing but what a test wants, with HTTP/2 and 100 streams as at Google.
+// bare is a driver before a server that does nothing but what a test wants, with HTTP/2 and 100
+// streams as at Google.
 type bare struct {
 	driver vendors.Driver
 	opened atomic.Int64 // connections
@@ -89,8 +90,9 @@ func answerAfter(d time.Duration) http.HandlerFunc {
 	}
 }
 
-// TestColdBurst: a burst on a cold driver opens as many connections as the calls need and not one a call. An http.Transport alone opened
-// 50 for 50 calls, and 179 for 400 where a connection takes 250.
+// TestColdBurst: a burst on a cold driver opens as many connections as the calls need and not one a
+// call. An http.Transport alone opened 50 for 50 calls, and 179 for 400 where a connection takes
+// 250.
 func TestColdBurst(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -113,7 +115,8 @@ func TestColdBurst(t *testing.T) {
 	}
 }
 
-// TestPlainHTTP: an endpoint without HTTP/2, such as a sandbox in clear text, gets a connection a call and keeps them.
+// TestPlainHTTP: an endpoint without HTTP/2, such as a sandbox in clear text, gets a connection a
+// call and keeps them.
 func TestPlainHTTP(t *testing.T) {
 	t.Parallel()
 	var opened atomic.Int64
@@ -172,7 +175,8 @@ func TestFirstCallGoesAlone(t *testing.T) {
 	}
 }
 
-// TestFailedDialIsShared: calls that wait for a connection that does not come fail with it, and do not dial one after the other.
+// TestFailedDialIsShared: calls that wait for a connection that does not come fail with it, and do
+// not dial one after the other.
 func TestFailedDialIsShared(t *testing.T) {
 	t.Parallel()
 	var dials atomic.Int64

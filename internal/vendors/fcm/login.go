@@ -88,7 +88,8 @@ func (a *account) tokenRequest(ctx context.Context, now time.Time) (*http.Reques
 	return req, nil
 }
 
-// interpretToken reads the answer. What it describes in words is not passed on: it may name the account.
+// interpretToken reads the answer. What it describes in words is not passed on: it may name the
+// account.
 func interpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
 	var answer struct {
 		AccessToken string  `json:"access_token"`
@@ -111,7 +112,8 @@ func interpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, 
 	case resp.Status == http.StatusTooManyRequests, resp.Status == http.StatusRequestTimeout, resp.Status >= 500:
 		result = wait(result)
 	case resp.Status >= 400:
-		result.Reason = vendors.BadCredentials // whatever is wrong with a login is not the push's fault
+		// whatever is wrong with a login is not the push's fault
+		result.Reason = vendors.BadCredentials
 		result.Err = errors.New("the token endpoint refused the service account")
 	}
 	return vendors.AccessToken{}, result

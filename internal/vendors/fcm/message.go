@@ -13,8 +13,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// The keys of the data that the app gets. Keys that FCM keeps for itself are "from", "message_type" and all that begin with "google" or
-// "gcm". The last group exists only with Config.DataOnly.
+// The keys of the data that the app gets. Keys that FCM keeps for itself are "from", "message_type"
+// and all that begin with "google" or "gcm". The last group exists only with Config.DataOnly.
 const (
 	keyExt          = "ext"
 	keyConversation = "conversation"
@@ -34,11 +34,12 @@ const (
 
 // message writes a push.
 //
-// There is no collapse_key: Google ignores it on notification messages, keeps at most four of them for a device, and throttles
-// what collapses. The tag makes a repeat replace itself on the screen.
+// There is no collapse_key: Google ignores it on notification messages, keeps at most four of them
+// for a device, and throttles what collapses. The tag makes a repeat replace itself on the screen.
 func (c *Config) message(d vendors.Device, now time.Time) *messaging.Message {
 	n, limit := d.Notification, orDefault(c.MaxBytes, maxBytes)
-	text := vendors.TextLimit{Max: limit, Measure: vendors.Bytes} // so that no more than that is looked at again
+	// so that no more than that is looked at again
+	text := vendors.TextLimit{Max: limit, Measure: vendors.Bytes}
 	ttl := n.TTL(now, 0, maxTTL)
 	if c.TTL > 0 && ttl > c.TTL {
 		ttl = c.TTL.Truncate(time.Second)
@@ -135,8 +136,8 @@ func image(s string) string {
 // shortText is to how many bytes of JSON title and body are cut before anything else is given up.
 const shortText = 384
 
-// shape makes the message fit. The texts are shortened first, then the rest goes, least missed first, until short texts fit; what room
-// is left goes to the body and then to the title.
+// shape makes the message fit. The texts are shortened first, then the rest goes, least missed
+// first, until short texts fit; what room is left goes to the body and then to the title.
 func shape(m *messaging.Message, limit int) {
 	if weight(m) <= limit {
 		return
@@ -169,7 +170,8 @@ func shape(m *messaging.Message, limit int) {
 // frame is more than the JSON of a message takes without its data and the texts that weight counts.
 const frame = 300
 
-// weight is at least the length of the message's JSON without its token, as the SDK writes it. It is counted rather than marshalled.
+// weight is at least the length of the message's JSON without its token, as the SDK writes it. It
+// is counted rather than marshalled.
 func weight(m *messaging.Message) int {
 	n, shown := m.Notification, m.Android.Notification
 	w := frame + jsonLen(n.Title) + jsonLen(n.Body) + jsonLen(shown.ChannelID) + jsonLen(shown.Sound) + jsonLen(shown.Tag) +

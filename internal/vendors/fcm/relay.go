@@ -10,9 +10,10 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// relay is the RoundTripper under the SDK. It makes the real call, keeps its result in the push's [exchange], and answers the SDK with
-// an empty success whatever happened: the SDK repeats a 503 and every network error up to four times on its own, the first time at once,
-// and has no switch for it.
+// relay is the RoundTripper under the SDK. It makes the real call, keeps its result in the push's
+// [exchange], and answers the SDK with an empty success whatever happened: the SDK repeats a 503
+// and every network error up to four times on its own, the first time at once, and has no switch
+// for it.
 type relay struct {
 	pool   *pool
 	tokens vendors.TokenSource
@@ -43,8 +44,8 @@ func (r *relay) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// push makes the call. A token that FCM no longer takes is fetched anew and the request sent once more: it had been answered without being
-// accepted, so nothing can be shown twice.
+// push makes the call. A token that FCM no longer takes is fetched anew and the request sent once
+// more: it had been answered without being accepted, so nothing can be shown twice.
 func (r *relay) push(req *http.Request, parent context.Context) vendors.Result {
 	ctx := req.Context()
 	token, err := r.tokens.Token(ctx)

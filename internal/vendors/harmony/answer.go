@@ -17,7 +17,8 @@ type answer struct {
 	RequestID vendors.Loose   `json:"requestId"`
 }
 
-// failures is what msg holds, as JSON inside the string, when tokens were refused: an object keyed by reason, where v1 has a list.
+// failures is what msg holds, as JSON inside the string, when tokens were refused: an object keyed
+// by reason, where v1 has a list.
 type failures struct {
 	IllegalTokens map[string][]string `json:"illegalTokens"`
 }
@@ -32,8 +33,8 @@ const (
 	reasonImage   = "differentImgVerifyPolicy"
 )
 
-// manyNoRight is from how many tokens on a call that fails with noRight for all of them means a wrong project rather than so many
-// phones that were upgraded.
+// manyNoRight is from how many tokens on a call that fails with noRight for all of them means a
+// wrong project rather than so many phones that were upgraded.
 const manyNoRight = 10
 
 var (
@@ -41,8 +42,9 @@ var (
 	idForm   = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,128}$`)
 )
 
-// Interpret reads the answer by its code, whatever the HTTP status: which status comes with which code is not published. Only flow
-// control is known by the status (503) alone, and nothing but a 2xx is taken for an acceptance.
+// Interpret reads the answer by its code, whatever the HTTP status: which status comes with which
+// code is not published. Only flow control is known by the status (503) alone, and nothing but a
+// 2xx is taken for an acceptance.
 func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	var a answer
@@ -80,7 +82,8 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	return vendors.All(n, result)
 }
 
-// reasons finds each failed token's reason; nil where msg does not say. The documented sample has blanks around a reason.
+// reasons finds each failed token's reason; nil where msg does not say. The documented sample has
+// blanks around a reason.
 func reasons(msg json.RawMessage) map[string]string {
 	inner := []byte(msg)
 	var text string
@@ -113,8 +116,8 @@ func (w *wire) failed(base vendors.Result, reason string, generic bool) vendors.
 	return base
 }
 
-// partial takes a partial success apart, token by token. Others of the same call were accepted, so project and key are in order and
-// what failed is the device's own matter.
+// partial takes a partial success apart, token by token. Others of the same call were accepted, so
+// project and key are in order and what failed is the device's own matter.
 func (w *wire) partial(msg json.RawMessage, base, accepted vendors.Result, batch vendors.Batch) []vendors.Result {
 	why := reasons(msg)
 	results := make([]vendors.Result, len(batch.Devices))
@@ -139,8 +142,9 @@ func (w *wire) partial(msg json.RawMessage, base, accepted vendors.Result, batch
 	return results
 }
 
-// allInvalid reads why every token failed. Without reasons, a single token is believed to be dead and several are probed, because the
-// same code comes for a project that is set up wrongly. For the same cause, noRight of all tokens drops no registration.
+// allInvalid reads why every token failed. Without reasons, a single token is believed to be dead
+// and several are probed, because the same code comes for a project that is set up wrongly. For the
+// same cause, noRight of all tokens drops no registration.
 func (w *wire) allInvalid(msg json.RawMessage, base vendors.Result, batch vendors.Batch) []vendors.Result {
 	why := reasons(msg)
 	tokens := unique(batch.Devices)

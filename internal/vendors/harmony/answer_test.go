@@ -63,7 +63,8 @@ func TestCodes(t *testing.T) {
 				got = w.Interpret(vendors.Response{Status: 400, Body: body(codeAllInvalid, msg)}, batch("tokA"))[0]
 				wantCode = codeAllInvalid + "/" + c.Code
 				if c.Code == reasonNoRight {
-					c.Reason = vendors.NotDisplayed // a single token proves nothing about its registration
+					// a single token proves nothing about its registration
+					c.Reason = vendors.NotDisplayed
 				}
 			case levelHTTP:
 				var status int
@@ -143,7 +144,8 @@ func TestPartialSuccess(t *testing.T) {
 	}
 }
 
-// When all tokens fail, their reasons decide; without reasons the guard does, and noRight drops nobody.
+// When all tokens fail, their reasons decide; without reasons the guard does, and noRight drops
+// nobody.
 func TestAllInvalid(t *testing.T) {
 	t.Parallel()
 	w := testWire(t)

@@ -1,18 +1,19 @@
-// Package harmony speaks to Push Kit of HarmonyOS 5 and later (REST API v3). Phones with HMS are package huawei; a token of the one is
-// nothing to the other, even on a phone that was upgraded.
+// Package harmony speaks to Push Kit of HarmonyOS 5 and later (REST API v3). Phones with HMS are
+// package huawei; a token of the one is nothing to the other, even on a phone that was upgraded.
 //
 //	service_account ── PS256, signed here, no call ──▶ JWT, 1 hour
 //	                                                     │
 //	batch of up to 1,000 tokens ──▶ push-api …/v3/{project}/messages:send
 //
-// What a tap hands to the app: clickAction.data is {"ext": "<the message's ext, byte for byte>"}, which the ability finds in
-// want.parameters.ext. An in-app call (call_push: voip) carries the same and more in extraData, see [Config.CallPush].
+// What a tap hands to the app: clickAction.data is {"ext": "<the message's ext, byte for byte>"},
+// which the ability finds in want.parameters.ext. An in-app call (call_push: voip) carries the same
+// and more in extraData, see [Config.CallPush].
 //
-// An acceptance (80000000) says nothing about delivery: caps, switched-off notifications and uninstalled apps show up only in
-// delivery receipts.
+// An acceptance (80000000) says nothing about delivery: caps, switched-off notifications and
+// uninstalled apps show up only in delivery receipts.
 //
-// Sources: HarmonyOS Push Kit, REST API v3 "Sending notifications", "Service account authentication", result codes, and "Message
-// classification".
+// Sources: HarmonyOS Push Kit, REST API v3 "Sending notifications", "Service account
+// authentication", result codes, and "Message classification".
 package harmony
 
 import (
@@ -31,7 +32,8 @@ import (
 // The vendor's published numbers, gathered in November 2026.
 const (
 	pushHost = "https://push-api.cloud.huawei.com"
-	audience = "https://oauth-login.cloud.huawei.com/oauth2/v3/token" // of every JWT, whatever the endpoint
+	// of every JWT, whatever the endpoint
+	audience = "https://oauth-login.cloud.huawei.com/oauth2/v3/token"
 
 	maxTokens     = 1000 // of one call
 	maxTestTokens = 10   // of one call with test pushes
@@ -41,8 +43,9 @@ const (
 	minCallTTL    = 30 * time.Second // advised for calls
 	maxCallTTL    = time.Minute
 	jwtLife       = time.Hour // a day at most
-	marketingCap  = 2         // messages of class marketing for one device and day; 5 for news apps with the licence
-	testCallsDay  = 1000      // calls with test pushes of one project and day
+	// messages of class marketing for one device and day; 5 for news apps with the licence
+	marketingCap = 2
+	testCallsDay = 1000 // calls with test pushes of one project and day
 )
 
 // Config is a certificate of HarmonyOS Push Kit.
@@ -52,30 +55,33 @@ type Config struct {
 	ProjectID string `yaml:"project_id"`
 	// ServiceAccount is the JSON of a service account key from the Huawei API Console. Required.
 	ServiceAccount vendors.Secret `yaml:"service_account"`
-	// Category is the class of chat messages that name none. The app needs the self-classification right for it, or else Huawei
-	// silently takes it for MARKETING. Default IM.
+	// Category is the class of chat messages that name none. The app needs the self-classification
+	// right for it, or else Huawei silently takes it for MARKETING. Default IM.
 	Category string `yaml:"category"`
-	// CallCategory is the same for call invites that go out as notifications. Set it to IM where the app has no right for VOIP.
-	// Default VOIP.
+	// CallCategory is the same for call invites that go out as notifications. Set it to IM where
+	// the app has no right for VOIP. Default VOIP.
 	CallCategory string `yaml:"call_category"`
-	// MissedCallCategory is the same for a call that was given up. MISS_CALL is made for it and needs a right of its own. Default: the
-	// category of chat.
+	// MissedCallCategory is the same for a call that was given up. MISS_CALL is made for it and
+	// needs a right of its own. Default: the category of chat.
 	MissedCallCategory string `yaml:"missed_call_category"`
-	// CallPush is how a call invite goes out. "alert" is a notification of CallCategory. "voip" is an in-app call (push-type 10), which
-	// wakes the app to ring itself: extraData is {"title", "body", "ext", "key", "call": {"media", "action", "call_id"}}, and the app
-	// must report the call within 10 seconds. It needs a right that is granted to few, and without it every invite fails with
-	// noPushTypeRight. Default alert.
+	// CallPush is how a call invite goes out. "alert" is a notification of CallCategory. "voip" is
+	// an in-app call (push-type 10), which wakes the app to ring itself: extraData is {"title",
+	// "body", "ext", "key", "call": {"media", "action", "call_id"}}, and the app must report the
+	// call within 10 seconds. It needs a right that is granted to few, and without it every invite
+	// fails with noPushTypeRight. Default alert.
 	CallPush string `yaml:"call_push"`
-	// ForegroundShow shows the notification even while the app is in the foreground, where it has the message already. Default false.
+	// ForegroundShow shows the notification even while the app is in the foreground, where it has
+	// the message already. Default false.
 	ForegroundShow bool `yaml:"foreground_show"`
-	// ReceiptID chooses one of the receipt configurations of AppGallery Connect. Default: the one that is marked as default there.
+	// ReceiptID chooses one of the receipt configurations of AppGallery Connect. Default: the one
+	// that is marked as default there.
 	ReceiptID string `yaml:"receipt_id"`
-	// MaxTitle and MaxBody are the longest title and body, in code points; what is longer is shortened. Huawei publishes no such limit,
-	// and resellers disagree. Default 40 and 256.
+	// MaxTitle and MaxBody are the longest title and body, in code points; what is longer is
+	// shortened. Huawei publishes no such limit, and resellers disagree. Default 40 and 256.
 	MaxTitle int `yaml:"max_title"`
 	MaxBody  int `yaml:"max_body"`
-	// MaxBytes is the longest request without its tokens, in bytes, at most 4096. How Huawei counts is not published, hence some
-	// distance. Default 3800.
+	// MaxBytes is the longest request without its tokens, in bytes, at most 4096. How Huawei counts
+	// is not published, hence some distance. Default 3800.
 	MaxBytes int `yaml:"max_bytes"`
 }
 
@@ -170,8 +176,9 @@ func (c *Config) Advice() []string {
 	return advice
 }
 
-// Class is communication for every category but MARKETING. Whether the app has the right for the category is known to Huawei only.
-// Communication has no published number; the former cap of 3,000 a device and day for all classes is no longer printed.
+// Class is communication for every category but MARKETING. Whether the app has the right for the
+// category is known to Huawei only. Communication has no published number; the former cap of 3,000
+// a device and day for all classes is no longer printed.
 func (c *Config) Class(n *vendors.Notification) vendors.Class {
 	if !c.inAppCall(n) && c.category(n) == marketing {
 		return vendors.Class{Name: "marketing", Capped: true, DeviceCap: marketingCap}
@@ -179,7 +186,8 @@ func (c *Config) Class(n *vendors.Notification) vendors.Class {
 	return vendors.Class{Name: "communication"}
 }
 
-// category is the message's where Huawei knows it, else the certificate's for its kind, else Huawei's category of that kind.
+// category is the message's where Huawei knows it, else the certificate's for its kind, else
+// Huawei's category of that kind.
 func (c *Config) category(n *vendors.Notification) string {
 	if n != nil {
 		if asked := strings.ToUpper(strings.TrimSpace(n.Harmony.Category)); slices.Contains(categories, asked) {
@@ -197,7 +205,8 @@ func (c *Config) category(n *vendors.Notification) string {
 	return vendors.First(c.Category, im)
 }
 
-// inAppCall says whether the push goes out as push-type 10. A category that the message names asks for a notification.
+// inAppCall says whether the push goes out as push-type 10. A category that the message names asks
+// for a notification.
 func (c *Config) inAppCall(n *vendors.Notification) bool {
 	return c.CallPush == callVoIP && n != nil && n.Call != nil && n.Call.Action == hongyan.Invite && n.Harmony.Category == ""
 }

@@ -76,7 +76,8 @@ func subject() vendortest.Subject {
 
 func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
 
-// With the right for it, a call wakes the app through push-type 10; everything else stays a notification.
+// With the right for it, a call wakes the app through push-type 10; everything else stays a
+// notification.
 func TestInAppCalls(t *testing.T) {
 	t.Parallel()
 	s := subject()
@@ -117,7 +118,8 @@ func TestInAppCalls(t *testing.T) {
 	}
 }
 
-// Without the right the vendor says so for every token, and the certificate goes on working for chat.
+// Without the right the vendor says so for every token, and the certificate goes on working for
+// chat.
 func TestInAppCallWithoutRight(t *testing.T) {
 	t.Parallel()
 	s := subject()

@@ -14,7 +14,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// The body of messages:send. Zeros that mean something (setNum, actionType, foregroundShow) must be written.
+// The body of messages:send. Zeros that mean something (setNum, actionType, foregroundShow) must be
+// written.
 type request struct {
 	Payload     payload `json:"payload"`
 	Target      target  `json:"target"`
@@ -71,7 +72,8 @@ type options struct {
 	ReceiptID   string `json:"receiptId,omitempty"`
 }
 
-// incoming is the extraData of an in-app call: what the app needs to ring, and a key to know a repeat by.
+// incoming is the extraData of an in-app call: what the app needs to ring, and a key to know a
+// repeat by.
 type incoming struct {
 	Title string        `json:"title"`
 	Body  string        `json:"body"`
@@ -122,9 +124,10 @@ const (
 	blankBody  = "您收到一条新消息"
 )
 
-// compose writes all but the tokens and keeps it within the bytes that Huawei takes. What makes room, in this order: the body is
-// shortened; where even a body of one character is too much, the image goes, then the ext (a part of it would be worse than none),
-// then the click target, which may hold the ext as well.
+// compose writes all but the tokens and keeps it within the bytes that Huawei takes. What makes
+// room, in this order: the body is shortened; where even a body of one character is too much, the
+// image goes, then the ext (a part of it would be worse than none), then the click target, which
+// may hold the ext as well.
 func (w *wire) compose(batch vendors.Batch) (request, int) {
 	note := batch.Devices[0].Notification
 	title := vendors.First(w.title.Fit(strings.TrimSpace(strings.ReplaceAll(vendors.Printable(note.Title), "\n", " "))), w.title.Fit(blankTitle))
@@ -151,7 +154,8 @@ func (w *wire) compose(batch vendors.Batch) (request, int) {
 		steps = []func(){
 			func() {},
 			func() { call.Ext = "" },
-			func() { call.Call = &hongyan.Call{Media: call.Call.Media, Action: call.Call.Action} }, // an id of kilobytes is none
+			// an id of kilobytes is none
+			func() { call.Call = &hongyan.Call{Media: call.Call.Media, Action: call.Call.Action} },
 		}
 	} else {
 		n := w.draft(batch, title)
@@ -177,17 +181,20 @@ func (w *wire) compose(batch vendors.Batch) (request, int) {
 			return r, pushType
 		}
 	}
-	write("…") // only a configuration of absurdly long names comes here; a push without a body would be refused for certain
+	// only a configuration of absurdly long names comes here; a push without a body would be
+	// refused for certain
+	write("…")
 	return r, pushType
 }
 
-// draft is the notification without its body. Batch.Generic, which only a refused image asks for, leaves the image out: API v3 has no
-// code for words that are refused.
+// draft is the notification without its body. Batch.Generic, which only a refused image asks for,
+// leaves the image out: API v3 has no code for words that are refused.
 func (w *wire) draft(batch vendors.Batch, title string) *notification {
 	note := batch.Devices[0].Notification
 	n := &notification{
 		Category: w.c.category(note), Title: title, ClickAction: w.click(note),
-		// Both derive from the message. The same appMessageId is shown once in 24 hours, so a repeat changes nothing on the screen.
+		// Both derive from the message. The same appMessageId is shown once in 24 hours, so a
+		// repeat changes nothing on the screen.
 		NotifyID: vendors.Hash31(note.Key), AppMessageID: note.Key,
 		Badge: badgeOf(batch.Devices), ForegroundShow: w.c.ForegroundShow,
 	}
@@ -206,7 +213,8 @@ func (w *wire) click(note *vendors.Notification) click {
 		c = click{ActionType: clickPage, URI: vendors.Expand(target.URL, note, vendors.URLEscape)}
 	}
 	if note.Ext != "" {
-		// Wrapping any ext, even one that is an object itself, is what brings it to the app unchanged.
+		// Wrapping any ext, even one that is an object itself, is what brings it to the app
+		// unchanged.
 		c.Data = &data{Ext: note.Ext}
 	}
 	return c

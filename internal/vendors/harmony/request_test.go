@@ -65,13 +65,15 @@ func TestSign(t *testing.T) {
 	if !got.Expires.Equal(time.Unix(exp, 0)) {
 		t.Errorf("expires %v", got.Expires)
 	}
-	// Base64url without padding; a JWT signed now and one signed later differ only in salt and times.
+	// Base64url without padding; a JWT signed now and one signed later differ only in salt and
+	// times.
 	if strings.ContainsAny(got.Value, "=+/") || strings.Count(got.Value, ".") != 2 {
 		t.Error("not a compact JWT")
 	}
 }
 
-// One JWT serves until shortly before its hour is over; what the vendor calls expired is signed anew, once.
+// One JWT serves until shortly before its hour is over; what the vendor calls expired is signed
+// anew, once.
 func TestSignedOncePerHour(t *testing.T) {
 	t.Parallel()
 	now := vendortest.Now

@@ -14,7 +14,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// account is what a service account's JSON file holds, as far as it matters. Its token_uri is not asked: a JWT is the bearer itself.
+// account is what a service account's JSON file holds, as far as it matters. Its token_uri is not
+// asked: a JWT is the bearer itself.
 type account struct {
 	ProjectID  string `json:"project_id"`
 	KeyID      string `json:"key_id"`
@@ -51,8 +52,8 @@ func (c *Config) account() (account, *rsa.PrivateKey, error) {
 	return acc, key, nil
 }
 
-// Sign makes the JWT that is the bearer itself: PS256 (RFC 7518, 3.5: the salt is as long as the hash), good for an hour. A machine
-// whose clock is wrong makes tokens that Huawei refuses.
+// Sign makes the JWT that is the bearer itself: PS256 (RFC 7518, 3.5: the salt is as long as the
+// hash), good for an hour. A machine whose clock is wrong makes tokens that Huawei refuses.
 func (w *wire) Sign(now time.Time) (vendors.AccessToken, error) {
 	expires := now.Add(jwtLife)
 	token := jwt.NewWithClaims(jwt.SigningMethodPS256, jwt.MapClaims{

@@ -52,7 +52,8 @@ func (n *names) UnmarshalJSON(text []byte) error {
 
 var requestIDForm = regexp.MustCompile(`^[0-9A-Za-z_:.-]{1,128}$`)
 
-// Interpret reads the answer: a reason for all, and those of the tokens that data names, whatever the code.
+// Interpret reads the answer: a reason for all, and those of the tokens that data names, whatever
+// the code.
 func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	var a answer
@@ -84,7 +85,8 @@ func (w *wire) named(list string, result vendors.Result) vendors.Result {
 	return vendors.Result{Reason: row.Reason, Code: list, VendorID: result.VendorID, Err: errors.New(row.Meaning)}
 }
 
-// byStatus is the result of an HTTP status that is no success. A code that the table knows says more than the status.
+// byStatus is the result of an HTTP status that is no success. A code that the table knows says
+// more than the status.
 func (w *wire) byStatus(resp vendors.Response, a answer) vendors.Result {
 	result := vendors.HTTPResult(resp)
 	if row, ok := w.http[result.Code]; ok {
@@ -117,7 +119,8 @@ func (w *wire) byCode(a answer) vendors.Result {
 	case known && row.Reason != vendors.Unknown:
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
 	case a.Data.SendResult == "true" && len(a.Data.FailTokens) == 0:
-		result.Reason = vendors.Accepted // the code stays in the result, to be named under success_codes
+		// the code stays in the result, to be named under success_codes
+		result.Reason = vendors.Accepted
 	case known:
 		result.Err = errors.New(row.Meaning)
 	default:
@@ -127,8 +130,9 @@ func (w *wire) byCode(a answer) vendors.Result {
 	return result
 }
 
-// guess reads the message of a code that nobody knows, as far as it leaves no doubt. A message about a token may mean the access token or
-// a device's: only the first is guessed, since a wrong guess at the other would cost registrations.
+// guess reads the message of a code that nobody knows, as far as it leaves no doubt. A message
+// about a token may mean the access token or a device's: only the first is guessed, since a wrong
+// guess at the other would cost registrations.
 func guess(message string) vendors.Reason {
 	m := strings.ToLower(message)
 	has := func(words ...string) bool {
@@ -161,7 +165,8 @@ type grant struct {
 	Error       vendors.Loose `json:"error"`
 }
 
-// Lifetimes of an access token: Honor's samples say an hour; longestLife is the most that is believed.
+// Lifetimes of an access token: Honor's samples say an hour; longestLife is the most that is
+// believed.
 const (
 	usualLife   = time.Hour
 	longestLife = 24 * time.Hour

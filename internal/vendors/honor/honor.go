@@ -1,21 +1,23 @@
-// Package honor speaks to Honor push, for Honor phones with Magic UI 4 and later. Older Honor phones have tokens of Huawei: the token
-// that the SDK returned decides the certificate, not the brand of the phone.
+// Package honor speaks to Honor push, for Honor phones with Magic UI 4 and later. Older Honor
+// phones have tokens of Huawei: the token that the SDK returned decides the certificate, not the
+// brand of the phone.
 //
 //	client_id, client_secret ──▶ iam.developer.honor.com/auth/token ──▶ access token
 //	                                                                       │
 //	batch of tokens ──▶ push-api.cloud.honor.com/api/v1/{app_id}/sendMessage
 //
-// The interface resembles Huawei's in its fields and not in its answers: "code" is a number, and the tokens that failed stand in
-// data.failTokens and data.expireTokens, also under a code of success. Honor's table of codes could not be had, so everything about
-// codes stands in one table that the configuration can change (codes, success_codes), and a code that is in neither is answered as
-// unknown, with the code.
+// The interface resembles Huawei's in its fields and not in its answers: "code" is a number, and
+// the tokens that failed stand in data.failTokens and data.expireTokens, also under a code of
+// success. Honor's table of codes could not be had, so everything about codes stands in one table
+// that the configuration can change (codes, success_codes), and a code that is in neither is
+// answered as unknown, with the code.
 //
-// What a tap hands to the app: data is {"ext": "<the message's ext, byte for byte>"}; the SDK puts its keys into the extras of the
-// intent that opens the app, so the app reads getIntent().getStringExtra("ext"). A click target of the configuration may carry "{ext}"
-// as well.
+// What a tap hands to the app: data is {"ext": "<the message's ext, byte for byte>"}; the SDK puts
+// its keys into the extras of the intent that opens the app, so the app reads
+// getIntent().getStringExtra("ext"). A click target of the configuration may carry "{ext}" as well.
 //
-// Sources: Honor developer platform, "Push Kit: sendMessage" and "notification classification" (docs/11002), as the server SDKs of
-// several open projects quote them.
+// Sources: Honor developer platform, "Push Kit: sendMessage" and "notification classification"
+// (docs/11002), as the server SDKs of several open projects quote them.
 package honor
 
 import (
@@ -54,23 +56,29 @@ type Config struct {
 	AppID string `yaml:"app_id"`
 	// ClientID is the console's Client ID, which is not the App ID. Required.
 	ClientID string `yaml:"client_id"`
-	// ClientSecret is the console's Client Secret; not the App Secret, which nothing uses. Required.
+	// ClientSecret is the console's Client Secret; not the App Secret, which nothing uses.
+	// Required.
 	ClientSecret vendors.Secret `yaml:"client_secret"`
-	// TokenEndpoint replaces the address that access tokens come from, for a proxy or a sandbox. Without a path it gets the vendor's
-	// own, /auth/token. Default: https://iam.developer.honor.com.
+	// TokenEndpoint replaces the address that access tokens come from, for a proxy or a sandbox.
+	// Without a path it gets the vendor's own, /auth/token. Default:
+	// https://iam.developer.honor.com.
 	TokenEndpoint string `yaml:"token_endpoint"`
-	// Importance is the class of messages that name none: NORMAL (service and communication) or LOW (information and marketing).
-	// Default NORMAL.
+	// Importance is the class of messages that name none: NORMAL (service and communication) or LOW
+	// (information and marketing). Default NORMAL.
 	Importance string `yaml:"importance"`
-	// BadgeClass is the full name of the launcher activity. Without it Honor changes no badge, so none is sent. Default: empty.
+	// BadgeClass is the full name of the launcher activity. Without it Honor changes no badge, so
+	// none is sent. Default: empty.
 	BadgeClass string `yaml:"badge_class"`
 	// Batch is how many tokens one call takes, at most 1000. Honor publishes no limit. Default 100.
 	Batch int `yaml:"batch"`
-	// MaxBytes is the longest request without its tokens, in bytes, at most 4096. Honor publishes no limit. Default 3800.
+	// MaxBytes is the longest request without its tokens, in bytes, at most 4096. Honor publishes
+	// no limit. Default 3800.
 	MaxBytes int `yaml:"max_bytes"`
-	// SuccessCodes are the codes that mean success, instead of 200; other sources name 0 and 80000000. Default ["200"].
+	// SuccessCodes are the codes that mean success, instead of 200; other sources name 0 and
+	// 80000000. Default ["200"].
 	SuccessCodes []string `yaml:"success_codes"`
-	// Codes gives codes of Honor's answers a reason, over the built-in table: {"80100003": bad_payload}. Default: none.
+	// Codes gives codes of Honor's answers a reason, over the built-in table: {"80100003":
+	// bad_payload}. Default: none.
 	Codes map[string]vendors.Reason `yaml:"codes"`
 }
 
@@ -183,8 +191,8 @@ func (c *Config) Advice() []string {
 	return advice
 }
 
-// Class is communication or marketing. Whether the app has the self-classification right for communication is known to Honor only;
-// without it, everything is marketing since 2024-12-31.
+// Class is communication or marketing. Whether the app has the self-classification right for
+// communication is known to Honor only; without it, everything is marketing since 2024-12-31.
 func (c *Config) Class(n *vendors.Notification) vendors.Class {
 	if c.importance(n) == low {
 		return vendors.Class{Name: "marketing", Capped: true, DeviceCap: marketingCap}

@@ -77,7 +77,8 @@ func ok(body string) vendors.Response {
 
 func TestConformance(t *testing.T) { vendortest.Run(t, subject(nil)) }
 
-// What Honor does not publish may be otherwise: the suite holds for another code of success and for answers without data.
+// What Honor does not publish may be otherwise: the suite holds for another code of success and for
+// answers without data.
 func TestConformanceWithOtherCodes(t *testing.T) {
 	t.Parallel()
 	s := subject(func(a *sandbox.HonorAccount, c *Config) {

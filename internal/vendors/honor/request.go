@@ -15,7 +15,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// request is the body of sendMessage: no wrapper, names in camel case. Zeros that mean something are pointers or always written.
+// request is the body of sendMessage: no wrapper, names in camel case. Zeros that mean something
+// are pointers or always written.
 type request struct {
 	Data    string   `json:"data,omitempty"`
 	Android android  `json:"android"`
@@ -103,9 +104,10 @@ func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (
 	return req, nil
 }
 
-// compose writes all but the tokens and keeps it within the bytes of max_bytes. What makes room, in this order: the body is shortened;
-// then the image goes; then the ext (a part of it would be worse than none), for the names by which the app finds the message; then the
-// click target, which may hold the ext as well, for the app.
+// compose writes all but the tokens and keeps it within the bytes of max_bytes. What makes room, in
+// this order: the body is shortened; then the image goes; then the ext (a part of it would be worse
+// than none), for the names by which the app finds the message; then the click target, which may
+// hold the ext as well, for the app.
 func (w *wire) compose(batch vendors.Batch) request {
 	n := batch.Devices[0].Notification
 	r := w.draft(batch)

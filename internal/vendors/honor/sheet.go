@@ -6,7 +6,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Where a code stands: as code of the answer, as HTTP status, or as the list of data that names a device.
+// Where a code stands: as code of the answer, as HTTP status, or as the list of data that names a
+// device.
 const (
 	levelCode   = ""
 	levelHTTP   = "http"
@@ -15,8 +16,9 @@ const (
 
 const codeOK = "200"
 
-// codes is all that is believed of Honor's answers. Only 200 and the two lists have more than one witness; codes of the form 8001xxx in
-// Honor's pages belong to the SDK in the phone. Config.Codes and Config.SuccessCodes change the rows of the first level.
+// codes is all that is believed of Honor's answers. Only 200 and the two lists have more than one
+// witness; codes of the form 8001xxx in Honor's pages belong to the SDK in the phone. Config.Codes
+// and Config.SuccessCodes change the rows of the first level.
 func codes() []vendors.Code {
 	return []vendors.Code{
 		{Code: codeOK, Reason: vendors.Accepted, Meaning: "success; data may name tokens that failed"},
@@ -40,7 +42,8 @@ func codes() []vendors.Code {
 		{Code: "HTTP 503", Level: levelHTTP, Reason: vendors.RateLimited, Meaning: "too fast, as at Huawei", Uncertain: true},
 
 		{Code: "expireTokens", Level: levelDevice, Reason: vendors.BadToken, Meaning: "the token is invalid or expired"},
-		// Why they failed nobody knows, so they are tried again a few times and no more; unavailable would make an outage of it.
+		// Why they failed nobody knows, so they are tried again a few times and no more;
+		// unavailable would make an outage of it.
 		{Code: "failTokens", Level: levelDevice, Reason: vendors.Unknown, Meaning: "the push to this token failed; the token is kept", Uncertain: true},
 	}
 }

@@ -35,8 +35,9 @@ var (
 	idForm   = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,128}$`)
 )
 
-// Interpret reads the answer by its code, whatever the HTTP status: which status comes with which code is not published. Only flow
-// control is known by the status (503) alone, and nothing but a 2xx is taken for an acceptance.
+// Interpret reads the answer by its code, whatever the HTTP status: which status comes with which
+// code is not published. Only flow control is known by the status (503) alone, and nothing but a
+// 2xx is taken for an acceptance.
 func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	code, a := read(resp.Body)
@@ -68,7 +69,8 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	case codeAllInvalid:
 		result.Err = errors.New(row.Meaning)
 		if len(unique(batch.Devices)) > 1 {
-			// The same code comes for an app or project that is set up wrongly: a few devices alone tell.
+			// The same code comes for an app or project that is set up wrongly: a few devices alone
+			// tell.
 			result.Reason, result.Alone = vendors.Unknown, true
 		}
 	case codeSensitive:
@@ -79,7 +81,8 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	return vendors.All(n, result)
 }
 
-// part takes a partial success apart, token by token: the tokens it names are dead, the rest went out and must not be sent again.
+// part takes a partial success apart, token by token: the tokens it names are dead, the rest went
+// out and must not be sent again.
 func part(msg json.RawMessage, bad, accepted vendors.Result, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	var p partial

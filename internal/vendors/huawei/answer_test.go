@@ -147,7 +147,8 @@ func TestPartialSuccess(t *testing.T) {
 	}
 }
 
-// 80300007 also comes for an app that is set up wrongly, so a batch is not dropped on the vendor's first word.
+// 80300007 also comes for an app that is set up wrongly, so a batch is not dropped on the vendor's
+// first word.
 func TestAllInvalidGuard(t *testing.T) {
 	t.Parallel()
 	w := testWire(t)
@@ -239,7 +240,8 @@ func TestSensitiveWordsAreRephrased(t *testing.T) {
 	}
 }
 
-// An expired token is fetched anew once, unseen by the caller; credentials that are wrong end as such.
+// An expired token is fetched anew once, unseen by the caller; credentials that are wrong end as
+// such.
 func TestTokenRenewal(t *testing.T) {
 	t.Parallel()
 	now := vendortest.Now

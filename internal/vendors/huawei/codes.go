@@ -12,7 +12,8 @@ const (
 	levelOAuth = "oauth" // the token endpoint: "error/sub_error", or the HTTP status
 )
 
-// codes is the whole table. The codes 100 to 111 and 8000000x of older lists belong to the retired NSP API and cannot come here.
+// codes is the whole table. The codes 100 to 111 and 8000000x of older lists belong to the retired
+// NSP API and cannot come here.
 func codes() []vendors.Code {
 	table := []vendors.Code{
 		{Code: codeSuccess, Reason: vendors.Accepted, Meaning: "accepted, which is not delivered: quotas and switched-off notifications show up in receipts only"},

@@ -1,18 +1,21 @@
-// Package huawei speaks to Huawei Push Kit for phones with HMS: EMUI, and HarmonyOS up to 4 (REST API v1 and v2). HarmonyOS 5 and
-// later is package harmony; a token of the one is nothing to the other.
+// Package huawei speaks to Huawei Push Kit for phones with HMS: EMUI, and HarmonyOS up to 4 (REST
+// API v1 and v2). HarmonyOS 5 and later is package harmony; a token of the one is nothing to the
+// other.
 //
 //	app_id, app_secret ──▶ oauth-login …/oauth2/v3/token ──▶ access token, 1 hour
 //	                                                            │
 //	batch of up to 1,000 tokens ──▶ push-api …/messages:send ◀──┘
 //
-// What a tap hands to the app: message.data is {"ext": "<the message's ext, byte for byte>"}. The HMS SDK puts the keys of data into
-// the extras of the intent that opens the app, so the app reads getIntent().getStringExtra("ext"). A click target of the configuration
-// may carry the ext in "{ext}" as well.
+// What a tap hands to the app: message.data is {"ext": "<the message's ext, byte for byte>"}. The
+// HMS SDK puts the keys of data into the extras of the intent that opens the app, so the app reads
+// getIntent().getStringExtra("ext"). A click target of the configuration may carry the ext in
+// "{ext}" as well.
 //
-// An acceptance (80000000) says nothing about delivery: quotas, switched-off notifications and uninstalled apps show up only in
-// delivery receipts.
+// An acceptance (80000000) says nothing about delivery: quotas, switched-off notifications and
+// uninstalled apps show up only in delivery receipts.
 //
-// Sources: Huawei Push Kit, REST API "messages:send" and its result codes; OAuth 2.0 "client credentials"; "Message classification".
+// Sources: Huawei Push Kit, REST API "messages:send" and its result codes; OAuth 2.0 "client
+// credentials"; "Message classification".
 package huawei
 
 import (
@@ -33,52 +36,60 @@ const (
 	loginHost = "https://oauth-login.cloud.huawei.com"
 	loginPath = "/oauth2/v3/token"
 
-	maxTokens     = 1000 // of one call
-	maxBytes      = 4096 // of the body without the tokens
-	minTTL        = time.Second
-	maxTTL        = 15 * 24 * time.Hour
-	marketingCap  = 2   // messages of class marketing for one device and day; 5 for news apps with the licence
+	maxTokens = 1000 // of one call
+	maxBytes  = 4096 // of the body without the tokens
+	minTTL    = time.Second
+	maxTTL    = 15 * 24 * time.Hour
+	// messages of class marketing for one device and day; 5 for news apps with the licence
+	marketingCap  = 2
 	testPushesDay = 500 // test pushes of one app and day
 )
 
 // Config is a certificate of Huawei Push Kit.
 type Config struct {
 	vendors.Common `yaml:",inline"`
-	// AppID is the app's id in AppGallery Connect, which is also its OAuth 2.0 client id: digits only. Required.
+	// AppID is the app's id in AppGallery Connect, which is also its OAuth 2.0 client id: digits
+	// only. Required.
 	AppID string `yaml:"app_id"`
 	// AppSecret is the OAuth 2.0 client secret. Required.
 	AppSecret vendors.Secret `yaml:"app_secret"`
-	// TokenEndpoint replaces the address that access tokens come from, for a proxy or a sandbox. Without a path it gets the vendor's
-	// own, /oauth2/v3/token. Default: https://oauth-login.cloud.huawei.com.
+	// TokenEndpoint replaces the address that access tokens come from, for a proxy or a sandbox.
+	// Without a path it gets the vendor's own, /oauth2/v3/token. Default:
+	// https://oauth-login.cloud.huawei.com.
 	TokenEndpoint string `yaml:"token_endpoint"`
-	// ProjectID is the project's id in AppGallery Connect. Given: calls go to API v2, by project. Empty: API v1, by app. The two take
-	// the same requests.
+	// ProjectID is the project's id in AppGallery Connect. Given: calls go to API v2, by project.
+	// Empty: API v1, by app. The two take the same requests.
 	ProjectID string `yaml:"project_id"`
-	// ChannelID is the notification channel for messages that name none; the app must have created it. Default: the SDK's channel.
+	// ChannelID is the notification channel for messages that name none; the app must have created
+	// it. Default: the SDK's channel.
 	ChannelID string `yaml:"channel_id"`
-	// Category is the class of chat messages that name none, such as IM. The app needs the self-classification right for it, or else
-	// Huawei silently takes it for MARKETING. Default IM.
+	// Category is the class of chat messages that name none, such as IM. The app needs the
+	// self-classification right for it, or else Huawei silently takes it for MARKETING. Default IM.
 	Category string `yaml:"category"`
-	// CallCategory is the same for call invites. Set it to IM where the app has no right for VOIP. Default VOIP.
+	// CallCategory is the same for call invites. Set it to IM where the app has no right for VOIP.
+	// Default VOIP.
 	CallCategory string `yaml:"call_category"`
 	// Importance is NORMAL, or LOW for a silent entry in the notification centre. Default NORMAL.
 	Importance string `yaml:"importance"`
-	// BadgeClass is the full name of the launcher activity. Without it Huawei changes no badge, so none is sent. Default: empty.
+	// BadgeClass is the full name of the launcher activity. Without it Huawei changes no badge, so
+	// none is sent. Default: empty.
 	BadgeClass string `yaml:"badge_class"`
-	// ForegroundShow shows the notification even while the app is in the foreground, where it has the message already. Default false.
+	// ForegroundShow shows the notification even while the app is in the foreground, where it has
+	// the message already. Default false.
 	ForegroundShow bool `yaml:"foreground_show"`
-	// ReceiptID chooses one of the receipt configurations of AppGallery Connect. Default: the one that is marked as default there.
+	// ReceiptID chooses one of the receipt configurations of AppGallery Connect. Default: the one
+	// that is marked as default there.
 	ReceiptID string `yaml:"receipt_id"`
-	// GenericTitle and GenericBody replace a text that Huawei's content check refuses (80100016), and stand in for one that has nothing
-	// to show. Default: 新消息 / 您收到一条新消息.
+	// GenericTitle and GenericBody replace a text that Huawei's content check refuses (80100016),
+	// and stand in for one that has nothing to show. Default: 新消息 / 您收到一条新消息.
 	GenericTitle string `yaml:"generic_title"`
 	GenericBody  string `yaml:"generic_body"`
-	// MaxTitle and MaxBody are the longest title and body, in code points; what is longer is shortened. Huawei publishes no such limit,
-	// and resellers disagree. Default 40 and 256.
+	// MaxTitle and MaxBody are the longest title and body, in code points; what is longer is
+	// shortened. Huawei publishes no such limit, and resellers disagree. Default 40 and 256.
 	MaxTitle int `yaml:"max_title"`
 	MaxBody  int `yaml:"max_body"`
-	// MaxBytes is the longest request without its tokens, in bytes, at most 4096. How Huawei counts is not published, hence some
-	// distance. Default 3800.
+	// MaxBytes is the longest request without its tokens, in bytes, at most 4096. How Huawei counts
+	// is not published, hence some distance. Default 3800.
 	MaxBytes int `yaml:"max_bytes"`
 }
 
@@ -193,8 +204,9 @@ func (c *Config) Advice() []string {
 	return advice
 }
 
-// Class is communication for every category but MARKETING. Whether the app has the right for the category is known to Huawei only.
-// Communication has no published number; the former cap of 3,000 a device and day for all classes is no longer printed.
+// Class is communication for every category but MARKETING. Whether the app has the right for the
+// category is known to Huawei only. Communication has no published number; the former cap of 3,000
+// a device and day for all classes is no longer printed.
 func (c *Config) Class(n *vendors.Notification) vendors.Class {
 	if c.category(n) == marketing {
 		return vendors.Class{Name: "marketing", Capped: true, DeviceCap: marketingCap}
@@ -202,7 +214,8 @@ func (c *Config) Class(n *vendors.Notification) vendors.Class {
 	return vendors.Class{Name: "communication"}
 }
 
-// category is the message's, else the certificate's for its kind, else Huawei's category of that kind. A missed call is a chat message.
+// category is the message's, else the certificate's for its kind, else Huawei's category of that
+// kind. A missed call is a chat message.
 func (c *Config) category(n *vendors.Notification) string {
 	if n != nil {
 		if asked := strings.ToUpper(strings.TrimSpace(n.Android.HuaweiCategory)); categoryForm.MatchString(asked) && asked != playVoice {

@@ -14,8 +14,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// The body of messages:send. Zeros that mean something (set_num, foreground_show, default_sound) are pointers, because omitempty would
-// drop them.
+// The body of messages:send. Zeros that mean something (set_num, foreground_show, default_sound)
+// are pointers, because omitempty would drop them.
 type request struct {
 	Message message `json:"message"`
 }
@@ -75,7 +75,8 @@ type badge struct {
 
 const styleBigText = 1
 
-// Request writes the call. A token that stands twice in the batch is sent once, because Huawei would deliver it twice.
+// Request writes the call. A token that stands twice in the batch is sent once, because Huawei
+// would deliver it twice.
 func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
 	r := w.compose(batch)
 	r.Message.Token = unique(batch.Devices)
@@ -104,9 +105,10 @@ func unique(devices []vendors.Device) []string {
 	return tokens
 }
 
-// compose writes all but the tokens and keeps it within the bytes that Huawei takes. What makes room, in this order: the body is
-// shortened; where even a body of one character is too much, the image goes, then the ext (a part of it would be worse than none),
-// then the click target, which may hold the ext as well.
+// compose writes all but the tokens and keeps it within the bytes that Huawei takes. What makes
+// room, in this order: the body is shortened; where even a body of one character is too much, the
+// image goes, then the ext (a part of it would be worse than none), then the click target, which
+// may hold the ext as well.
 func (w *wire) compose(batch vendors.Batch) request {
 	r := w.draft(batch)
 	note := batch.Devices[0].Notification
@@ -134,7 +136,8 @@ func (w *wire) compose(batch vendors.Batch) request {
 		}
 	}
 	if r.Message.Android.Notification.Body == "" {
-		// Only a configuration of absurdly long names comes here; a push without a body would be refused for certain.
+		// Only a configuration of absurdly long names comes here; a push without a body would be
+		// refused for certain.
 		put(&r.Message.Android.Notification, "…", note.Android.Style)
 	}
 	return r
@@ -182,8 +185,8 @@ func (w *wire) draft(batch vendors.Batch) request {
 	return request{Message: message{Data: data(note.Ext), Android: a}}
 }
 
-// data is what the SDK hands to the app on tap. It must be a JSON object in a string; wrapping any ext, even one that is an object
-// itself, is what brings it to the app unchanged.
+// data is what the SDK hands to the app on tap. It must be a JSON object in a string; wrapping any
+// ext, even one that is an object itself, is what brings it to the app unchanged.
 func data(ext string) string {
 	if ext == "" {
 		return ""
@@ -237,7 +240,8 @@ func (w *wire) ttl(note *vendors.Notification, now time.Time) string {
 	return strconv.FormatInt(int64(note.TTL(now, minTTL, longest)/time.Second), 10) + "s"
 }
 
-// biTag comes back in delivery receipts: the message's id where it is short enough for every version of the API.
+// biTag comes back in delivery receipts: the message's id where it is short enough for every
+// version of the API.
 func biTag(note *vendors.Notification) string {
 	if id := note.MessageID; id != "" && len(id) <= 64 && vendors.Printable(id) == id {
 		return note.MessageID

@@ -13,8 +13,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// TokenRequest asks for an access token by client credentials. Huawei allows 1,000 of them for an app in five minutes; a token lasts
-// an hour and serves all workers.
+// TokenRequest asks for an access token by client credentials. Huawei allows 1,000 of them for an
+// app in five minutes; a token lasts an hour and serves all workers.
 func (w *wire) TokenRequest(ctx context.Context, _ time.Time) (*http.Request, error) {
 	form := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {w.c.AppID}, "client_secret": {string(w.c.AppSecret)},
@@ -71,7 +71,8 @@ func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.Acc
 	if row, ok := w.authCodes["HTTP "+strconv.Itoa(resp.Status)]; ok {
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
 	} else if result.Reason == vendors.AuthExpired || result.Reason == vendors.BadPayload {
-		result.Reason = vendors.BadCredentials // there is no older token to be expired, and nothing of the message in this call
+		// there is no older token to be expired, and nothing of the message in this call
+		result.Reason = vendors.BadCredentials
 	}
 	if result.Err == nil {
 		result.Err = errors.New("the token endpoint gave no token")

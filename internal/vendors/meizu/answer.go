@@ -9,8 +9,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// answer is the body of every answer. value changes its type: a map of codes to pushIds after a push, "" after an error, and other
-// things elsewhere.
+// answer is the body of every answer. value changes its type: a map of codes to pushIds after a
+// push, "" after an error, and other things elsewhere.
 type answer struct {
 	Code  vendors.Loose   `json:"code"`
 	Value json.RawMessage `json:"value"`
@@ -89,7 +89,8 @@ func (w *wire) read(resp vendors.Response, batch vendors.Batch) []vendors.Result
 	return results
 }
 
-// failures gives the code of each pushId that value names. A value that names none may be {}, "" or absent.
+// failures gives the code of each pushId that value names. A value that names none may be {}, "" or
+// absent.
 func failures(value json.RawMessage) (failed map[string]string, ok bool) {
 	var empty string
 	if len(value) == 0 || string(value) == "null" || json.Unmarshal(value, &empty) == nil && empty == "" {
@@ -102,7 +103,8 @@ func failures(value json.RawMessage) (failed map[string]string, ok bool) {
 	failed = map[string]string{}
 	for code, ids := range byCode {
 		for _, id := range ids {
-			// A device named twice keeps the smallest code, so that an answer has one meaning whatever the order of a map.
+			// A device named twice keeps the smallest code, so that an answer has one meaning
+			// whatever the order of a map.
 			if had, twice := failed[id]; !twice || code < had {
 				failed[id] = code
 			}

@@ -2,19 +2,23 @@
 //
 //	batch of up to 100 pushIds ── signed form ──▶ server-api-push …/varnished/pushByPushId
 //
-// There is no access token: each call is signed by MD5 with the app's secret, over the fields' raw values. "code" of the answer decides
-// for the call, and under code 200 "value" lists the pushIds that failed, by a code of their own; the same number may mean another thing
-// at each of the two places.
+// There is no access token: each call is signed by MD5 with the app's secret, over the fields' raw
+// values. "code" of the answer decides for the call, and under code 200 "value" lists the pushIds
+// that failed, by a code of their own; the same number may mean another thing at each of the two
+// places.
 //
-// What a tap hands to the app: clickTypeInfo.parameters is the message's ext where that is a JSON object, else {"ext": "<ext>"}; Flyme
-// puts its keys into the extras of the intent that opens the app or the activity. Meizu publishes no size for it; an ext of more than
-// 4,096 bytes is left out, and {"conversation": …, "message": …} goes in its place. A click.activity gets the same extras; a click.url
-// may carry "{ext}".
+// What a tap hands to the app: clickTypeInfo.parameters is the message's ext where that is a JSON
+// object, else {"ext": "<ext>"}; Flyme puts its keys into the extras of the intent that opens the
+// app or the activity. Meizu publishes no size for it; an ext of more than 4,096 bytes is left out,
+// and {"conversation": …, "message": …} goes in its place. A click.activity gets the same extras; a
+// click.url may carry "{ext}".
 //
-// Meizu deduplicates nothing, so a push that is sent again replaces itself on the screen by notifyKey. More than five pushes to a device
-// within a minute are folded away (520), whatever their class.
+// Meizu deduplicates nothing, so a push that is sent again replaces itself on the screen by
+// notifyKey. More than five pushes to a device within a minute are folded away (520), whatever
+// their class.
 //
-// Sources: Meizu open platform, "魅族开放平台PUSH系统HTTP接口文档" (MEIZUPUSH/PushAPI, 2025-03-30), and Meizu's Java SDK 1.2.11.
+// Sources: Meizu open platform, "魅族开放平台PUSH系统HTTP接口文档" (MEIZUPUSH/PushAPI, 2025-03-30), and Meizu's
+// Java SDK 1.2.11.
 package meizu
 
 import (
@@ -57,7 +61,8 @@ type Config struct {
 	vendors.Common `yaml:",inline"`
 	// AppID is the number that the console calls App ID. Required.
 	AppID string `yaml:"app_id"`
-	// AppSecret is the console's App Secret (Secret Key), which signs every call; not the App Key, which belongs to the phone. Required.
+	// AppSecret is the console's App Secret (Secret Key), which signs every call; not the App Key,
+	// which belongs to the phone. Required.
 	AppSecret vendors.Secret `yaml:"app_secret"`
 	// NoticeType is the class of messages that name none: 1 private, 0 public. Default 1.
 	NoticeType *int `yaml:"notice_type"`

@@ -18,7 +18,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// message is messageJson. Switches are 1 and 0, as the documentation has them; the SDK's true and false are taken as well.
+// message is messageJson. Switches are 1 and 0, as the documentation has them; the SDK's true and
+// false are taken as well.
 type message struct {
 	NoticeBarInfo noticeBarInfo `json:"noticeBarInfo"`
 	ClickTypeInfo clickTypeInfo `json:"clickTypeInfo"`
@@ -65,7 +66,8 @@ const (
 	clickURL      = 2 // 3, a custom attribute, is no longer allowed
 )
 
-// Request writes the signed form. A pushId that would be read as several is left out, and answered by Interpret.
+// Request writes the signed form. A pushId that would be read as several is left out, and answered
+// by Interpret.
 func (w *wire) Request(ctx context.Context, batch vendors.Batch, _ string) (*http.Request, error) {
 	var tokens []string
 	for _, d := range batch.Devices {
@@ -94,7 +96,8 @@ func (w *wire) Request(ctx context.Context, batch vendors.Batch, _ string) (*htt
 	return req, nil
 }
 
-// sign is the lower-case hex of the MD5 over key=value of all fields in order, raw and without anything between them, and the secret.
+// sign is the lower-case hex of the MD5 over key=value of all fields in order, raw and without
+// anything between them, and the secret.
 func sign(fields map[string]string, secret string) string {
 	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(fields)) {
@@ -104,8 +107,8 @@ func sign(fields map[string]string, secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// sendable says whether a token can stand in a list that is parted by commas. Nothing else is checked: Meizu does not publish the form
-// of a pushId.
+// sendable says whether a token can stand in a list that is parted by commas. Nothing else is
+// checked: Meizu does not publish the form of a pushId.
 func sendable(token string) bool { return token != "" && !strings.ContainsAny(token, ", \t\r\n") }
 
 func (w *wire) message(n *vendors.Notification, now time.Time) message {
@@ -129,7 +132,8 @@ func visible(s, otherwise string) string {
 	return s
 }
 
-// hours is the lifetime, rounded up: a push that lives a minute is kept for an hour, the shortest that Meizu knows.
+// hours is the lifetime, rounded up: a push that lives a minute is kept for an hour, the shortest
+// that Meizu knows.
 func (w *wire) hours(n *vendors.Notification, now time.Time) int64 {
 	longest := maxHours * time.Hour
 	if w.c.TTL > 0 && w.c.TTL < longest {
@@ -145,8 +149,8 @@ func notifyKey(key string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])[:maxKey]
 }
 
-// click is what a tap opens and what the app gets. A URL that the ext or the conversation makes too long is opened without the ext, or
-// else the app is.
+// click is what a tap opens and what the app gets. A URL that the ext or the conversation makes too
+// long is opened without the ext, or else the app is.
 func (w *wire) click(n *vendors.Notification) clickTypeInfo {
 	info := clickTypeInfo{ClickType: clickApp, Parameters: parameters(n)}
 	if w.c.Click.Activity != "" {
@@ -167,8 +171,8 @@ func (w *wire) click(n *vendors.Notification) clickTypeInfo {
 	return info
 }
 
-// parameters carries the ext to the app, or where it is too long the names by which the app finds the message. Meizu signs the text that
-// it decodes, so nothing in it may be other than UTF-8.
+// parameters carries the ext to the app, or where it is too long the names by which the app finds
+// the message. Meizu signs the text that it decodes, so nothing in it may be other than UTF-8.
 func parameters(n *vendors.Notification) json.RawMessage {
 	if len(n.Ext) <= maxExt {
 		return vendors.ExtObject(strings.ToValidUTF8(n.Ext, "\uFFFD"))

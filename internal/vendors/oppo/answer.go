@@ -29,14 +29,16 @@ var (
 	idForm   = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,128}$`)
 )
 
-// item is one device's part of an answer; errorCode is a number or text, and absent for an accepted message.
+// item is one device's part of an answer; errorCode is a number or text, and absent for an accepted
+// message.
 type item struct {
 	MessageID vendors.Loose `json:"messageId"`
 	Token     vendors.Loose `json:"registrationId"`
 	ErrorCode vendors.Loose `json:"errorCode"`
 }
 
-// read finds code and data in an answer; the code is empty where there is none. A body that is a JSON string of the answer was seen once.
+// read finds code and data in an answer; the code is empty where there is none. A body that is a
+// JSON string of the answer was seen once.
 func read(body []byte) (code string, data json.RawMessage) {
 	var quoted string
 	if json.Unmarshal(body, &quoted) == nil {
@@ -52,7 +54,8 @@ func read(body []byte) (code string, data json.RawMessage) {
 	return string(a.Code), a.Data
 }
 
-// Interpret reads the answer by its code; HTTP 200 is the normal status of all of them. Failures of single devices hide under code 0.
+// Interpret reads the answer by its code; HTTP 200 is the normal status of all of them. Failures of
+// single devices hide under code 0.
 func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	code, data := read(resp.Body)
@@ -87,8 +90,9 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	return apart(results)
 }
 
-// apart keeps messages that chose a category or a template for themselves from deciding about the others of their call: where the
-// verdicts differ, those that are not refused are tried again in other company.
+// apart keeps messages that chose a category or a template for themselves from deciding about the
+// others of their call: where the verdicts differ, those that are not refused are tried again in
+// other company.
 func apart(results []vendors.Result) []vendors.Result {
 	differ := false
 	for _, r := range results {
@@ -116,18 +120,21 @@ func (w *wire) judge(code string, d vendors.Device, batch vendors.Batch) vendors
 	r.Reason, r.Err = row.Reason, errors.New(row.Meaning)
 	switch code {
 	case codeTemplate:
-		// Without any template nothing of this certificate can pass; with one, its values are at fault.
+		// Without any template nothing of this certificate can pass; with one, its values are at
+		// fault.
 		if id, _ := w.c.templateID(d.Notification); id == "" {
 			r.Reason = vendors.BadCredentials
 		}
 	case codeCategory:
 		plain := &vendors.Notification{}
 		if w.c.category(d.Notification) != w.c.category(nil) || w.c.notifyLevel(d.Notification) != w.c.notifyLevel(plain) {
-			r.Reason = vendors.Refused // the message chose it, and the certificate must not be parked for it
+			// the message chose it, and the certificate must not be parked for it
+			r.Reason = vendors.Refused
 		}
 	case codeDoubled, codeDoubleAlias:
 		if doubled(d.Token, batch) {
-			r.Reason = vendors.Unknown // two messages for one device met in a call: the other one comes later
+			// two messages for one device met in a call: the other one comes later
+			r.Reason = vendors.Unknown
 		}
 	}
 	return r
@@ -143,8 +150,8 @@ func doubled(token string, batch vendors.Batch) bool {
 	return n > 1
 }
 
-// perDevice takes a success apart. data has an element for each message, matched by token and not by order; without an array nothing is
-// known of single devices, and code 0 holds for all.
+// perDevice takes a success apart. data has an element for each message, matched by token and not
+// by order; without an array nothing is known of single devices, and code 0 holds for all.
 func (w *wire) perDevice(data json.RawMessage, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	var items []item
@@ -185,7 +192,8 @@ func (w *wire) perDevice(data json.RawMessage, batch vendors.Batch) []vendors.Re
 			results[i] = w.byItem(nameless[k], batch.Devices[i], batch)
 			continue
 		}
-		results[i] = vendors.Result{Code: codeOK, Err: errors.New("the answer does not name this device")} // a repeat is safe
+		// a repeat is safe
+		results[i] = vendors.Result{Code: codeOK, Err: errors.New("the answer does not name this device")}
 	}
 	return results
 }

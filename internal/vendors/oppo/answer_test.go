@@ -20,8 +20,8 @@ func interpret(t *testing.T, c *Config, status int, body string, b vendors.Batch
 	return got
 }
 
-// TestEveryCode walks the published list: each code has its reason as the answer to a call and as the errorCode of a device, as a number
-// and as text.
+// TestEveryCode walks the published list: each code has its reason as the answer to a call and as
+// the errorCode of a device, as a number and as text.
 func TestEveryCode(t *testing.T) {
 	t.Parallel()
 	want := map[vendors.Reason]string{
@@ -146,7 +146,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestDoubledToken: two messages for one device in a call keep their own results; one that OPPO calls repeated is tried again.
+// TestDoubledToken: two messages for one device in a call keep their own results; one that OPPO
+// calls repeated is tried again.
 func TestDoubledToken(t *testing.T) {
 	t.Parallel()
 	b := batch(2, vendortest.Chat())
@@ -164,7 +165,8 @@ func TestDoubledToken(t *testing.T) {
 	}
 }
 
-// TestMessagesOwnFault: what a message chose for itself does not park the certificate, nor decide about the others of its call.
+// TestMessagesOwnFault: what a message chose for itself does not park the certificate, nor decide
+// about the others of its call.
 func TestMessagesOwnFault(t *testing.T) {
 	t.Parallel()
 	own := vendortest.Chat()

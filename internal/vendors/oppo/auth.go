@@ -20,13 +20,15 @@ const (
 	tokenLife = 24 * time.Hour // from its create_time
 )
 
-// sign is the lower-case hex of SHA-256 over app_key, timestamp and master secret, with nothing between them.
+// sign is the lower-case hex of SHA-256 over app_key, timestamp and master secret, with nothing
+// between them.
 func sign(appKey, timestamp, masterSecret string) string {
 	sum := sha256.Sum256([]byte(appKey + timestamp + masterSecret))
 	return hex.EncodeToString(sum[:])
 }
 
-// TokenRequest asks for an auth_token. The timestamp is epoch milliseconds and must lie within the last ten minutes.
+// TokenRequest asks for an auth_token. The timestamp is epoch milliseconds and must lie within the
+// last ten minutes.
 func (w *wire) TokenRequest(ctx context.Context, now time.Time) (*http.Request, error) {
 	timestamp := strconv.FormatInt(now.UnixMilli(), 10)
 	return w.post(ctx, authPath, url.Values{
@@ -34,8 +36,8 @@ func (w *wire) TokenRequest(ctx context.Context, now time.Time) (*http.Request, 
 	})
 }
 
-// InterpretToken reads the token. It lives 24 hours from its creation, which may lie before this call; a creation time that our clock
-// cannot follow is not believed.
+// InterpretToken reads the token. It lives 24 hours from its creation, which may lie before this
+// call; a creation time that our clock cannot follow is not believed.
 func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
 	code, raw := read(resp.Body)
 	var d struct {
@@ -55,7 +57,8 @@ func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.Acc
 	case code == "" || code == codeOK:
 		result := vendors.HTTPResult(resp)
 		if result.Reason == vendors.AuthExpired || result.Reason == vendors.BadPayload {
-			result.Reason = vendors.BadCredentials // there is no older token, and nothing of a message in this call
+			// there is no older token, and nothing of a message in this call
+			result.Reason = vendors.BadCredentials
 		}
 		result.Err = errors.New("the login gave no auth_token")
 		return vendors.AccessToken{}, result

@@ -2,8 +2,8 @@ package oppo
 
 import "github.com/hongyan-im/hongyan/internal/vendors"
 
-// codes is the table of codes, the same for a whole answer and for the errorCode of a device, from OPPO's list of return codes and the
-// official SDK's.
+// codes is the table of codes, the same for a whole answer and for the errorCode of a device, from
+// OPPO's list of return codes and the official SDK's.
 func codes() []vendors.Code {
 	return []vendors.Code{
 		{Code: "-2", Reason: vendors.RateLimited, Meaning: "the service is in flow control"},

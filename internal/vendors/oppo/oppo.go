@@ -4,19 +4,22 @@
 //	                                                  │
 //	batch of up to 1,000 devices ──▶ …/unicast_batch ◀┘   a message of its own for each device
 //
-// A single device goes through unicast_batch as well: each element is a unicast message, the rate is counted alike, and one form of
-// request and answer is one form less to go wrong. Broadcast (one stored text for many) is not used: its texts are the same for all,
-// and a failed second call would leave a stored message behind.
+// A single device goes through unicast_batch as well: each element is a unicast message, the rate
+// is counted alike, and one form of request and answer is one form less to go wrong. Broadcast (one
+// stored text for many) is not used: its texts are the same for all, and a failed second call would
+// leave a stored message behind.
 //
-// What a tap hands to the app: action_parameters, the text of a JSON object whose keys become extras of the intent that opens the app. An
-// ext that is a JSON object is sent as it is, byte for byte; OPPO drops a push whose parameters are anything else, so any other ext is
-// wrapped as {"ext": "…"}.
+// What a tap hands to the app: action_parameters, the text of a JSON object whose keys become
+// extras of the intent that opens the app. An ext that is a JSON object is sent as it is, byte for
+// byte; OPPO drops a push whose parameters are anything else, so any other ext is wrapped as
+// {"ext": "…"}.
 //
-// An acceptance (code 0) says nothing about delivery: a phone's daily share and dead devices show up only in receipts, and Android 8 and
-// later show nothing without a channel that the app created and the console lists.
+// An acceptance (code 0) says nothing about delivery: a phone's daily share and dead devices show
+// up only in receipts, and Android 8 and later show nothing without a channel that the app created
+// and the console lists.
 //
-// Sources: OPPO open platform, "OPPO PUSH server API" (message sending, authentication, return codes, new message classes, private
-// templates); the official Java SDK.
+// Sources: OPPO open platform, "OPPO PUSH server API" (message sending, authentication, return
+// codes, new message classes, private templates); the official Java SDK.
 package oppo
 
 import (
@@ -30,7 +33,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// The vendor's published numbers, gathered in November 2026. Lengths count code points, an emoji being one as well.
+// The vendor's published numbers, gathered in November 2026. Lengths count code points, an emoji
+// being one as well.
 const (
 	maxMessages     = 1000 // of one call
 	maxTitle        = 50
@@ -51,34 +55,41 @@ type Config struct {
 	vendors.Common `yaml:",inline"`
 	// AppKey is the AppKey of the console. Required.
 	AppKey string `yaml:"app_key"`
-	// MasterSecret is the MasterSecret of the console, the server's secret; the AppSecret is for the app and is refused here (code 16).
-	// Required.
+	// MasterSecret is the MasterSecret of the console, the server's secret; the AppSecret is for
+	// the app and is refused here (code 16). Required.
 	MasterSecret vendors.Secret `yaml:"master_secret"`
-	// Package is the app's package name. OPPO does not ask for it; it completes a click target that begins with a dot. Default: none.
+	// Package is the app's package name. OPPO does not ask for it; it completes a click target that
+	// begins with a dot. Default: none.
 	Package string `yaml:"package"`
-	// ChannelID is the notification channel for messages that name none. The app must have created it and the console must list it, or
-	// else Android 8 and later show nothing. Default: none.
+	// ChannelID is the notification channel for messages that name none. The app must have created
+	// it and the console must list it, or else Android 8 and later show nothing. Default: none.
 	ChannelID string `yaml:"channel_id"`
-	// PublicChannels names the channel ids that the console lists as public; it matters only with category none. Default: none.
+	// PublicChannels names the channel ids that the console lists as public; it matters only with
+	// category none. Default: none.
 	PublicChannels []string `yaml:"public_channels"`
-	// Category is the class of messages that name none: IM, ACCOUNT, TODO, DEVICE_REMINDER, ORDER and SUBSCRIPTION are communication and
-	// service, NEWS, CONTENT, MARKETING and SOCIAL content and marketing. "none" sends no category, for an app that is still in the old
-	// classes. Default IM.
+	// Category is the class of messages that name none: IM, ACCOUNT, TODO, DEVICE_REMINDER, ORDER
+	// and SUBSCRIPTION are communication and service, NEWS, CONTENT, MARKETING and SOCIAL content
+	// and marketing. "none" sends no category, for an app that is still in the old classes. Default
+	// IM.
 	Category string `yaml:"category"`
-	// NotifyLevel is 1 for the notification bar, 2 for the lock screen as well, 16 for banner, sound and vibration too, which needs a right
-	// that OPPO grants. It goes with a category only. Default 0: OPPO's own level for the category.
+	// NotifyLevel is 1 for the notification bar, 2 for the lock screen as well, 16 for banner,
+	// sound and vibration too, which needs a right that OPPO grants. It goes with a category only.
+	// Default 0: OPPO's own level for the category.
 	NotifyLevel int `yaml:"notify_level"`
-	// TemplateID is the private template for messages that name none. OPPO requires one for private messages (code 54). Default: none.
+	// TemplateID is the private template for messages that name none. OPPO requires one for private
+	// messages (code 54). Default: none.
 	TemplateID string `yaml:"template_id"`
-	// TitleParams and ContentParams are the values of the template's variables, all of them: "{title}" and "{body}" stand for the
-	// notification's own, "{sender}" for who wrote the message and "{text}" for the body without the sender's name. Leave out the one whose
-	// text has no variables. Default: none.
+	// TitleParams and ContentParams are the values of the template's variables, all of them:
+	// "{title}" and "{body}" stand for the notification's own, "{sender}" for who wrote the message
+	// and "{text}" for the body without the sender's name. Leave out the one whose text has no
+	// variables. Default: none.
 	TitleParams   map[string]string `yaml:"title_params"`
 	ContentParams map[string]string `yaml:"content_params"`
-	// ParamsAsText sends the values as the text of a JSON object instead of an object, for accounts that answer code 54 or 41 with
-	// "syntax error". Default false.
+	// ParamsAsText sends the values as the text of a JSON object instead of an object, for accounts
+	// that answer code 54 or 41 with "syntax error". Default false.
 	ParamsAsText bool `yaml:"params_as_text"`
-	// Badge sends the number for the app's icon; most OPPO phones show a dot instead. Default false.
+	// Badge sends the number for the app's icon; most OPPO phones show a dot instead. Default
+	// false.
 	Badge bool `yaml:"badge"`
 }
 
@@ -188,13 +199,15 @@ func (c *Config) Advice() []string {
 	return advice
 }
 
-// Message classes, as daily_quota and device_cap name them: communication and service, content and marketing.
+// Message classes, as daily_quota and device_cap name them: communication and service, content and
+// marketing.
 const (
 	private = "private"
 	public  = "public"
 )
 
-// Class is decided by the category, and in the old scheme by the channel. Without a channel nothing is private.
+// Class is decided by the category, and in the old scheme by the channel. Without a channel nothing
+// is private.
 func (c *Config) Class(n *vendors.Notification) vendors.Class {
 	category, channel := c.category(n), c.channel(n)
 	if channel == "" || slices.Contains(marketing, category) || category == "" && slices.Contains(c.PublicChannels, channel) {
@@ -203,7 +216,8 @@ func (c *Config) Class(n *vendors.Notification) vendors.Class {
 	return vendors.Class{Name: private}
 }
 
-// category is the message's, else the certificate's, else IM, which is right for chat and calls; empty means that none is sent.
+// category is the message's, else the certificate's, else IM, which is right for chat and calls;
+// empty means that none is sent.
 func (c *Config) category(n *vendors.Notification) string {
 	category := vendors.First(c.Category, "IM")
 	if n != nil {

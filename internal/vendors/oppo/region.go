@@ -7,13 +7,15 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// The hosts, November 2026. OPPO also names https://api-push-cn.heytapmobi.com for China; set endpoint to use it.
+// The hosts, November 2026. OPPO also names https://api-push-cn.heytapmobi.com for China; set
+// endpoint to use it.
 const (
 	hostChina  = "https://api.push.oppomobile.com"
 	hostAbroad = "https://api-intl.push.oppomobile.com"
 )
 
-// Driver makes the driver. Without an endpoint it is two, one for each host: an auth_token holds for the host that gave it.
+// Driver makes the driver. Without an endpoint it is two, one for each host: an auth_token holds
+// for the host that gave it.
 func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	if c.Endpoint != "" {
 		return vendors.NewHTTP(newWire(c, c.Endpoint), &c.Common, env)
@@ -56,8 +58,9 @@ func (r regions) Close() {
 	}
 }
 
-// host is where a token belongs. A token of OPPO says it itself: "CN_…" and "<brand>_CN_…" are China's, and "<brand>_<region>_…" another
-// region's. One without parts is China's, unless the registration names another region.
+// host is where a token belongs. A token of OPPO says it itself: "CN_…" and "<brand>_CN_…" are
+// China's, and "<brand>_<region>_…" another region's. One without parts is China's, unless the
+// registration names another region.
 func host(d vendors.Device) string {
 	parts := strings.Split(d.Token, "_")
 	switch {

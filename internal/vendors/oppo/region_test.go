@@ -41,7 +41,8 @@ func (s stub) Push(_ context.Context, b vendors.Batch) []vendors.Result {
 func (s stub) Limits() vendors.Limits { return vendors.Limits{Batch: 7, Mixed: 7} }
 func (s stub) Close()                 { *s.closed++ }
 
-// TestRegions holds that each batch goes to the host of its tokens, and that both hosts have a token of their own.
+// TestRegions holds that each batch goes to the host of its tokens, and that both hosts have a
+// token of their own.
 func TestRegions(t *testing.T) {
 	t.Parallel()
 	var china, abroad, closed int

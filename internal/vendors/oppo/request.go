@@ -46,7 +46,8 @@ type notification struct {
 	ClickActionType     int    `json:"click_action_type"` // 0 opens the app
 	ClickActionActivity string `json:"click_action_activity,omitempty"`
 	ClickActionURL      string `json:"click_action_url,omitempty"`
-	// ActionParameters is a string that holds a JSON object. An object in its place, or a text that is none, and the push is dropped.
+	// ActionParameters is a string that holds a JSON object. An object in its place, or a text that
+	// is none, and the push is dropped.
 	ActionParameters string `json:"action_parameters,omitempty"`
 	ChannelID        string `json:"channel_id,omitempty"`
 	Category         string `json:"category,omitempty"`
@@ -75,8 +76,9 @@ const (
 	nothingToShow = "…"
 )
 
-// Request writes the call. Both ids of a message come from the device's key: a repeat after a lost answer carries the same
-// app_message_id, which OPPO delivers once, and the same notify_id, which would replace the first on the screen.
+// Request writes the call. Both ids of a message come from the device's key: a repeat after a lost
+// answer carries the same app_message_id, which OPPO delivers once, and the same notify_id, which
+// would replace the first on the screen.
 func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
 	messages := make([]message, len(batch.Devices))
 	var shaped *vendors.Notification
@@ -125,8 +127,8 @@ func (w *wire) ttl(note *vendors.Notification, now time.Time) int64 {
 	return int64(note.TTL(now, minTTL, longest) / time.Second)
 }
 
-// click says what a tap opens. A URL or intent that grows too long with the ext in it goes without, and opens the app where even that is
-// too long; the ext is in action_parameters as well.
+// click says what a tap opens. A URL or intent that grows too long with the ext in it goes without,
+// and opens the app where even that is too long; the ext is in action_parameters as well.
 func (w *wire) click(note *vendors.Notification, n *notification) {
 	c := w.c.Click
 	expand := func(target string, longest int) string {
@@ -169,8 +171,8 @@ func (c *Config) templateID(note *vendors.Notification) (id string, ours bool) {
 	return c.TemplateID, true
 }
 
-// template names the template and its values; title and content stay, as the documentation's base table requires them. The certificate's
-// values belong to the certificate's template.
+// template names the template and its values; title and content stay, as the documentation's base
+// table requires them. The certificate's values belong to the certificate's template.
 func (w *wire) template(note *vendors.Notification, n *notification) {
 	id, ours := w.c.templateID(note)
 	if id == "" {
@@ -185,8 +187,8 @@ func (w *wire) template(note *vendors.Notification, n *notification) {
 	n.ContentParameters = w.params(vendors.TemplateParams(note.Android.OPPOContentParams, contents, note), maxLong)
 }
 
-// params writes the values as an object or, by params_as_text, as its text. A template's own words are not known here, so that a value may
-// fill all that its place allows; OPPO cuts the rest.
+// params writes the values as an object or, by params_as_text, as its text. A template's own words
+// are not known here, so that a value may fill all that its place allows; OPPO cuts the rest.
 func (w *wire) params(values map[string]string, longest int) json.RawMessage {
 	if len(values) == 0 {
 		return nil
@@ -213,7 +215,8 @@ func line(s string, longest int) string {
 	return vendors.TextLimit{Max: longest, Measure: vendors.Runes}.Fit(s)
 }
 
-// text writes JSON without escaping <, > and &, which would make it longer for nothing. Its values always marshal.
+// text writes JSON without escaping <, > and &, which would make it longer for nothing. Its values
+// always marshal.
 func text(v any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -48,7 +48,8 @@ func written(t *testing.T, c *Config, b vendors.Batch) []map[string]any {
 	return messages
 }
 
-// TestRequestSources holds that the message's own choice wins over the certificate's, and the shape of each field.
+// TestRequestSources holds that the message's own choice wins over the certificate's, and the shape
+// of each field.
 func TestRequestSources(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -181,7 +182,8 @@ func TestAnyText(t *testing.T) {
 	}
 }
 
-// TestPlainConfig holds that a certificate with nothing but its credentials works where OPPO lets it, in the string form too.
+// TestPlainConfig holds that a certificate with nothing but its credentials works where OPPO lets
+// it, in the string form too.
 func TestPlainConfig(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Config){
@@ -206,7 +208,8 @@ func TestPlainConfig(t *testing.T) {
 	}
 }
 
-// TestLargestCall holds that a full batch of the longest messages is still one that OPPO's rules allow.
+// TestLargestCall holds that a full batch of the longest messages is still one that OPPO's rules
+// allow.
 func TestLargestCall(t *testing.T) {
 	t.Parallel()
 	// Twelve megabytes through the fake's checks take a while under the race detector.

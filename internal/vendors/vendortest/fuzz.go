@@ -6,8 +6,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// FuzzInterpret feeds answers to the reading half of an HTTP vendor: it must never panic, give a result for each device, and never
-// take a status other than 2xx for an acceptance. Seeds are answers worth mutating.
+// FuzzInterpret feeds answers to the reading half of an HTTP vendor: it must never panic, give a
+// result for each device, and never take a status other than 2xx for an acceptance. Seeds are
+// answers worth mutating.
 func FuzzInterpret(f *testing.F, wire vendors.Wire, token func(i int) string, seeds ...string) {
 	for _, status := range []int{200, 400, 401, 503} {
 		for _, s := range append(seeds, "", "{}", "null", "[]", `"x"`, "<html>") {

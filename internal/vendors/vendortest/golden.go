@@ -104,7 +104,8 @@ func dump(req *http.Request, body []byte) string {
 	return b.String()
 }
 
-// golden compares the requests of the corpus with testdata/<case>.http, and has the strict fake accept them all.
+// golden compares the requests of the corpus with testdata/<case>.http, and has the strict fake
+// accept them all.
 func golden(t *testing.T, s Subject) {
 	for name, note := range Corpus() {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// fullBatch fills one call as far as the driver says it goes, with one notification and with different ones.
+// fullBatch fills one call as far as the driver says it goes, with one notification and with
+// different ones.
 func fullBatch(t *testing.T, s Subject) {
 	r := NewRig(t, s, nil)
 	l := r.Driver.Limits()
@@ -89,7 +90,8 @@ func trouble(t *testing.T, s Subject) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := NewRig(t, s, nil)
-			// The first push opens the connection and fetches the token, so that the fault meets a warm driver.
+			// The first push opens the connection and fetches the token, so that the fault meets a
+			// warm driver.
 			wantAll(t, r, push(r, r.Batch(1, Corpus()["ascii"])), 1, vendors.Accepted)
 			before := len(r.Sandbox.Pushes())
 			c.fault.Vendor, c.fault.Times = s.Vendor, 1
@@ -107,7 +109,8 @@ func trouble(t *testing.T, s Subject) {
 			}
 			want := c.want
 			if got[0].Reason == vendors.Accepted && c.fault.Kind == sandbox.FaultResetBefore {
-				want = vendors.Accepted // the HTTP library may repeat a request that no byte of was answered
+				// the HTTP library may repeat a request that no byte of was answered
+				want = vendors.Accepted
 			}
 			if got[0].Reason != want {
 				t.Errorf("got %v (code %q, err %v), want %v", got[0].Reason, got[0].Code, got[0].Err, want)

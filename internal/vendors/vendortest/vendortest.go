@@ -1,5 +1,6 @@
-// Package vendortest is the conformance suite that every driver runs: against the strict fake of its vendor, with golden requests,
-// with every trouble a network and a vendor can make, and with fuzzed answers.
+// Package vendortest is the conformance suite that every driver runs: against the strict fake of
+// its vendor, with golden requests, with every trouble a network and a vendor can make, and with
+// fuzzed answers.
 package vendortest
 
 import (
@@ -21,7 +22,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors/accesstoken"
 )
 
-// Now is the time of every batch of the suite, and of the vendor's clock unless Subject.RealClock is set.
+// Now is the time of every batch of the suite, and of the vendor's clock unless Subject.RealClock
+// is set.
 var Now = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
 // Subject is the driver under test.
@@ -36,7 +38,8 @@ type Subject struct {
 	Token func(i int) string
 	// RealClock is set for vendors whose libraries read the clock themselves.
 	RealClock bool
-	// Scrub replaces in a golden request what differs from run to run (tokens, signatures over random nonces).
+	// Scrub replaces in a golden request what differs from run to run (tokens, signatures over
+	// random nonces).
 	Scrub func(string) string
 }
 
@@ -73,7 +76,8 @@ func NewRig(t testing.TB, s Subject, change func(*vendors.Common)) *Rig {
 	for _, p := range settings.Problems() {
 		t.Fatalf("settings of the subject: %s %s; %s", p.Key, p.Text, p.Remedy)
 	}
-	// The clock of the token's source ticks, so that a token that is refused is older than the pause.
+	// The clock of the token's source ticks, so that a token that is refused is older than the
+	// pause.
 	var ticks atomic.Int64
 	tick := func() time.Time { return now().Add(time.Duration(ticks.Add(1))) }
 	driver, err := settings.Driver(vendors.Env{Tokens: func(_ string, fetch vendors.TokenFetch) vendors.TokenSource {

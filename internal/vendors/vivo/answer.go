@@ -27,7 +27,8 @@ type user struct {
 	UserID vendors.Loose `json:"userid"`
 }
 
-// users reads one user as well as a list of them: a single push names invalidUser, a list push invalidUsers.
+// users reads one user as well as a list of them: a single push names invalidUser, a list push
+// invalidUsers.
 type users []user
 
 func (u *users) UnmarshalJSON(data []byte) error {
@@ -73,7 +74,8 @@ func (w *wire) Prepared(resp vendors.Response) (handle string, result vendors.Re
 	return result.VendorID, result
 }
 
-// Interpret reads the answer to a push. HTTP 200 says nothing by itself, and neither does a list push's result 0.
+// Interpret reads the answer to a push. HTTP 200 says nothing by itself, and neither does a list
+// push's result 0.
 func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	a, result := read(resp)
@@ -93,7 +95,8 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 			return []vendors.Result{w.device(result, a.InvalidUser[0].Status)}
 		}
 		if n > 1 {
-			// What becomes of a list without one living device is not documented; of a list, this code is not to be believed of each.
+			// What becomes of a list without one living device is not documented; of a list, this
+			// code is not to be believed of each.
 			result.Reason, result.Alone = vendors.Unknown, true
 		}
 	}
@@ -116,7 +119,8 @@ func (w *wire) say(a answer) vendors.Result {
 		result.VendorID = string(a.TaskID)
 		return result
 	case !known && strings.Contains(string(a.Desc), "requestId") && strings.Contains(string(a.Desc), "重复"):
-		// vivo documents that a repeated requestId is dropped, but no code for it: the first push with it was taken.
+		// vivo documents that a repeated requestId is dropped, but no code for it: the first push
+		// with it was taken.
 		return vendors.Result{Reason: vendors.Accepted, Code: code, VendorID: string(a.TaskID)}
 	case !known:
 		result.Err = errors.New("a code that is not in vivo's table")
@@ -125,7 +129,8 @@ func (w *wire) say(a answer) vendors.Result {
 	result.Err = errors.New(row.Meaning)
 	result.Rephrase = code == codeTestText || code == codeTestText2
 	if code == codeBadDevice && w.c.TestMode {
-		// Every device outside the test set gets this code: in test mode no registration is given up for it.
+		// Every device outside the test set gets this code: in test mode no registration is given
+		// up for it.
 		result.Reason = vendors.NotDisplayed
 	}
 	return result

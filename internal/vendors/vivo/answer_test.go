@@ -79,7 +79,8 @@ func TestUnknownCodeIsVisible(t *testing.T) {
 	}
 }
 
-// vivo documents that a repeated requestId is dropped and no code for it; the push was taken the first time.
+// vivo documents that a repeated requestId is dropped and no code for it; the push was taken the
+// first time.
 func TestRepeatedRequestIDIsAccepted(t *testing.T) {
 	t.Parallel()
 	if got := wireOf(t, nil).Interpret(ok(`{"result":19999,"desc":"requestId重复"}`), batchOf(vendortest.Chat(), "a"))[0]; got.Reason != vendors.Accepted {

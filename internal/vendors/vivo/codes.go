@@ -15,7 +15,8 @@ const (
 	codeUnshowable = "10311"
 )
 
-// codes is vivo's table: "result" of every answer, and the status of a device. Its "desc" is not used: it may quote the request.
+// codes is vivo's table: "result" of every answer, and the status of a device. Its "desc" is not
+// used: it may quote the request.
 func codes() []vendors.Code {
 	const (
 		payload = vendors.BadPayload

@@ -12,9 +12,10 @@ import (
 // singlesAtOnce is how many single pushes stand in for a list push at a time.
 const singlesAtOnce = 32
 
-// driver sends list pushes until vivo says that the day's stored contents are used up (10252), and single pushes from then to vivo's
-// midnight: vivo stores a thousand contents a day for an ordinary app, which a few busy groups use up by noon, and asks not to call
-// saveListPayload again on that day. It is the one thing that this driver remembers; a forgetful one asks vivo once more.
+// driver sends list pushes until vivo says that the day's stored contents are used up (10252), and
+// single pushes from then to vivo's midnight: vivo stores a thousand contents a day for an ordinary
+// app, which a few busy groups use up by noon, and asks not to call saveListPayload again on that
+// day. It is the one thing that this driver remembers; a forgetful one asks vivo once more.
 type driver struct {
 	vendors.Driver
 	timeout time.Duration
@@ -33,14 +34,16 @@ func (d *driver) Push(ctx context.Context, batch vendors.Batch) []vendors.Result
 		return d.singles(ctx, batch)
 	}
 	results := d.Driver.Push(ctx, batch)
-	if results[0].Code != codeListBodies { // storing the content is refused for all devices or for none
+	// storing the content is refused for all devices or for none
+	if results[0].Code != codeListBodies {
 		return results
 	}
 	d.until.Store(midnight(batch.Now).Unix())
 	return d.singles(ctx, batch)
 }
 
-// singles pushes to each device by itself. What vivo says of the app rather than of a device ends it: the rest get the same word.
+// singles pushes to each device by itself. What vivo says of the app rather than of a device ends
+// it: the rest get the same word.
 func (d *driver) singles(ctx context.Context, batch vendors.Batch) []vendors.Result {
 	results := make([]vendors.Result, len(batch.Devices))
 	var stop atomic.Pointer[vendors.Result]

@@ -29,7 +29,8 @@ func wantReasons(t *testing.T, got []vendors.Result, want ...vendors.Reason) {
 	}
 }
 
-// When the day's stored contents are used up, single pushes take over: at once, and without asking again until vivo's midnight.
+// When the day's stored contents are used up, single pushes take over: at once, and without asking
+// again until vivo's midnight.
 func TestListContentsSpent(t *testing.T) {
 	t.Parallel()
 	r := vendortest.NewRig(t, subject(func(a *sandbox.VivoAccount, _ *Config) { a.ListBodies = 1 }), nil)
@@ -59,7 +60,8 @@ func TestListContentsSpent(t *testing.T) {
 	}
 }
 
-// While single pushes stand in, what vivo says of the app ends them: hammering after a quota code lowers the quota.
+// While single pushes stand in, what vivo says of the app ends them: hammering after a quota code
+// lowers the quota.
 func TestSinglesStopAtQuota(t *testing.T) {
 	t.Parallel()
 	r := vendortest.NewRig(t, subject(func(a *sandbox.VivoAccount, _ *Config) { a.ListBodies = 1 }), nil)
@@ -71,7 +73,8 @@ func TestSinglesStopAtQuota(t *testing.T) {
 	r.Requests.Take()
 	big := r.Batch(200, other)
 	for i := range big.Devices {
-		big.Devices[i].Key = "f" + big.Devices[i].Key[1:] // a known requestId would get its first answer again
+		// a known requestId would get its first answer again
+		big.Devices[i].Key = "f" + big.Devices[i].Key[1:]
 	}
 	got := r.Driver.Push(context.Background(), big)
 	for i, res := range got {

@@ -25,8 +25,8 @@ type login struct {
 	Sign      string `json:"sign"`
 }
 
-// message is the body of /message/send, and without the device that of /message/saveListPayload. Zeros mean something here, so nothing
-// but what may be absent is left out.
+// message is the body of /message/send, and without the device that of /message/saveListPayload.
+// Zeros mean something here, so nothing but what may be absent is left out.
 type message struct {
 	AppID           int64             `json:"appId"`
 	RegID           string            `json:"regId,omitempty"`
@@ -73,7 +73,8 @@ func (w *wire) TokenRequest(ctx context.Context, now time.Time) (*http.Request, 
 	})
 }
 
-// sign is the lower-case hex of the MD5 of app id, app key, timestamp and app secret, one after the other.
+// sign is the lower-case hex of the MD5 of app id, app key, timestamp and app secret, one after the
+// other.
 func sign(appID, appKey, timestamp, appSecret string) string {
 	sum := md5.Sum([]byte(appID + appKey + timestamp + appSecret))
 	return hex.EncodeToString(sum[:])
@@ -120,8 +121,8 @@ func (w *wire) message(batch vendors.Batch) message {
 		m.TimeToLive = w.ttl(n, batch.Now, minTTL)
 		return m
 	}
-	// Storing a content twice shows nothing twice, while an answer to an old requestId might name a content that has expired: hence the
-	// time in this one.
+	// Storing a content twice shows nothing twice, while an answer to an old requestId might name a
+	// content that has expired: hence the time in this one.
 	m.RequestID = listID(batch, strconv.FormatInt(batch.Now.Unix(), 10))
 	m.TimeToLive = w.ttl(n, batch.Now, minListTTL)
 	return m
@@ -142,7 +143,8 @@ func (w *wire) pushMode() int {
 	return 0
 }
 
-// skip is what a tap opens. A target that the ext or the conversation makes too long is opened without the ext, or else the app is.
+// skip is what a tap opens. A target that the ext or the conversation makes too long is opened
+// without the ext, or else the app is.
 func (w *wire) skip(n *vendors.Notification) (kind int, content string) {
 	kind, target, limit := skipPage, w.c.Click.Intent, maxIntent
 	if target == "" {
@@ -161,7 +163,8 @@ func (w *wire) skip(n *vendors.Notification) (kind int, content string) {
 	return skipApp, ""
 }
 
-// custom carries the ext to the app, or where it is too long the names by which the app finds the message.
+// custom carries the ext to the app, or where it is too long the names by which the app finds the
+// message.
 func custom(n *vendors.Notification) map[string]string {
 	if n.Ext == "" {
 		return nil
@@ -208,7 +211,8 @@ func digest(parts []string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// form tells the generic text from the message's own: vivo would take the second call for a repeat of the refused one.
+// form tells the generic text from the message's own: vivo would take the second call for a repeat
+// of the refused one.
 func form(batch vendors.Batch) string {
 	if batch.Generic {
 		return "-generic"

@@ -48,7 +48,8 @@ func TestSignVectors(t *testing.T) {
 	}
 }
 
-// The timestamp is in milliseconds and the same in the body and in the signature; appId is a number.
+// The timestamp is in milliseconds and the same in the body and in the signature; appId is a
+// number.
 func TestTokenRequest(t *testing.T) {
 	t.Parallel()
 	req, err := wireOf(t, func(c *Config) { c.AppSecret = " demo-app-secret\n" }).TokenRequest(context.Background(), time.UnixMilli(1700000000000))
@@ -62,7 +63,8 @@ func TestTokenRequest(t *testing.T) {
 	}
 }
 
-// A single push has the device; zeros and false stay in (a missing foregroundShow would be true, a missing classification operational).
+// A single push has the device; zeros and false stay in (a missing foregroundShow would be true, a
+// missing classification operational).
 func TestSingleRequest(t *testing.T) {
 	t.Parallel()
 	w := wireOf(t, nil)

@@ -7,8 +7,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// words are the title and the content, fitted to vivo's limits and, for a formal push, to its content check. In the generic form nothing
-// of what was said is left; the title stays where it is plain Chinese, since it says from whom.
+// words are the title and the content, fitted to vivo's limits and, for a formal push, to its
+// content check. In the generic form nothing of what was said is left; the title stays where it is
+// plain Chinese, since it says from whom.
 func (w *wire) words(n *vendors.Notification, generic bool) (title, content string) {
 	titleLimit := vendors.TextLimit{Max: maxTitle, Measure: vendors.Wide}
 	contentLimit := vendors.TextLimit{Max: maxContent, Measure: vendors.Wide}
@@ -28,8 +29,9 @@ func (w *wire) words(n *vendors.Notification, generic bool) (title, content stri
 	return dress(title, "来自 ", titleLimit), dress(content, "新消息：", contentLimit)
 }
 
-// dress makes a text formal by vivo's rule: braces and brackets become parentheses, and a text that would still look like a test is led
-// by Chinese words. A text with the word for "test" in it is left alone: only another text would help, and vivo may let it pass.
+// dress makes a text formal by vivo's rule: braces and brackets become parentheses, and a text that
+// would still look like a test is led by Chinese words. A text with the word for "test" in it is
+// left alone: only another text would help, and vivo may let it pass.
 func dress(s, lead string, limit vendors.TextLimit) string {
 	s = limit.Fit(strings.NewReplacer("[", "（", "]", "）", "{", "（", "}", "）").Replace(s))
 	if looksLikeTest(s) {
@@ -38,7 +40,8 @@ func dress(s, lead string, limit vendors.TextLimit) string {
 	return s
 }
 
-// looksLikeTest is vivo's published rule for formal pushes: nothing but digits, Latin letters or symbols, or digits and symbols.
+// looksLikeTest is vivo's published rule for formal pushes: nothing but digits, Latin letters or
+// symbols, or digits and symbols.
 func looksLikeTest(s string) bool {
 	letters, others := false, false
 	for _, r := range s {
@@ -55,7 +58,8 @@ func looksLikeTest(s string) bool {
 	return !(letters && others)
 }
 
-// plainChinese says whether a text is nothing but Chinese characters and cannot be taken for a test.
+// plainChinese says whether a text is nothing but Chinese characters and cannot be taken for a
+// test.
 func plainChinese(s string) bool {
 	for _, r := range s {
 		if !unicode.Is(unicode.Han, r) {

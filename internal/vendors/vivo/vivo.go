@@ -5,18 +5,22 @@
 //	1 device ──────────────────────────────▶ /message/send ◀─────┤
 //	2 to 1,000 devices ──▶ /message/saveListPayload ── taskId ──▶ /message/pushToList
 //
-// The HTTP status means nothing but a crash: "result" decides, and an authToken that is too old is result 10000 under HTTP 200. A list
-// push answers 0 even when some of its devices are dead; they stand in "invalidUsers".
+// The HTTP status means nothing but a crash: "result" decides, and an authToken that is too old is
+// result 10000 under HTTP 200. A list push answers 0 even when some of its devices are dead; they
+// stand in "invalidUsers".
 //
-// What a tap hands to the app: clientCustomMap is {"ext": "<the message's ext, byte for byte>"}, and vivo's SDK 3.0 and later puts its
-// keys into the extras of the intent that opens the app, so the app reads getIntent().getStringExtra("ext"). vivo takes 1,024
-// characters of keys and values; a longer ext is left out as a whole, and {"conversation": …, "message": …} goes in its place, by
-// which the app can find what was said. A click.intent of the configuration may carry "{ext}" as well, as far as its own limit allows.
+// What a tap hands to the app: clientCustomMap is {"ext": "<the message's ext, byte for byte>"},
+// and vivo's SDK 3.0 and later puts its keys into the extras of the intent that opens the app, so
+// the app reads getIntent().getStringExtra("ext"). vivo takes 1,024 characters of keys and values;
+// a longer ext is left out as a whole, and {"conversation": …, "message": …} goes in its place, by
+// which the app can find what was said. A click.intent of the configuration may carry "{ext}" as
+// well, as far as its own limit allows.
 //
-// A repeat replaces itself on the screen by notifyId, which is the same in single and in list pushes, and vivo drops it when it knows
-// its requestId.
+// A repeat replaces itself on the screen by notifyId, which is the same in single and in list
+// pushes, and vivo drops it when it knows its requestId.
 //
-// Sources: vivo open platform, "服务端API接口文档" (documents 362 and 681), "推送消息限制说明", "消息分类说明", and vivo's Java SDK.
+// Sources: vivo open platform, "服务端API接口文档" (documents 362 and 681), "推送消息限制说明", "消息分类说明", and
+// vivo's Java SDK.
 package vivo
 
 import (
@@ -31,26 +35,32 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// vivo's published numbers, gathered in November 2026. Where the old and the new documents differ, the stricter number stands here.
+// vivo's published numbers, gathered in November 2026. Where the old and the new documents differ,
+// the stricter number stands here.
 const (
 	pushHost = "https://api-push.vivo.com.cn" // vivo publishes no other host
 
-	maxList        = 1000 // devices of one list push; at least 2
-	maxTitle       = 40   // counting what is wider than Latin as two, as the old servers do; the new ones count every character as one
-	maxContent     = 100  // the same
-	maxIntent      = 1024 // characters of skipContent for a page of the app; the new documents allow 2048
-	maxURL         = 1000 // characters of skipContent for a URL
-	maxCustom      = 1024 // characters of all keys and values of clientCustomMap
-	minTTL         = time.Minute
-	minListTTL     = 15 * time.Minute // vivo's SDK refuses less for a list
-	maxTTL         = 24 * time.Hour   // the new documents cut what is longer
-	operationalCap = 2                // operational messages for one device and day; 5 for licensed news apps
-	testDevices    = 20               // test devices of an app
-	listBodies     = 1000             // list pushes of an app and day, before its subscriptions raise the number
+	maxList = 1000 // devices of one list push; at least 2
+	// counting what is wider than Latin as two, as the old servers do; the new ones count every
+	// character as one
+	maxTitle   = 40
+	maxContent = 100 // the same
+	// characters of skipContent for a page of the app; the new documents allow 2048
+	maxIntent  = 1024
+	maxURL     = 1000 // characters of skipContent for a URL
+	maxCustom  = 1024 // characters of all keys and values of clientCustomMap
+	minTTL     = time.Minute
+	minListTTL = 15 * time.Minute // vivo's SDK refuses less for a list
+	maxTTL     = 24 * time.Hour   // the new documents cut what is longer
+	// operational messages for one device and day; 5 for licensed news apps
+	operationalCap = 2
+	testDevices    = 20 // test devices of an app
+	// list pushes of an app and day, before its subscriptions raise the number
+	listBodies = 1000
 )
 
-// tokenLife is how long an authToken is used. It lives 24 hours, and getting another does not end it; vivo asks servers to share one
-// and to renew it every one or two hours.
+// tokenLife is how long an authToken is used. It lives 24 hours, and getting another does not end
+// it; vivo asks servers to share one and to renew it every one or two hours.
 const tokenLife = time.Hour
 
 // Config is a certificate of vivo push.
@@ -62,24 +72,26 @@ type Config struct {
 	AppKey vendors.Secret `yaml:"app_key"`
 	// AppSecret is the console's AppSecret; it signs the login and is never sent. Required.
 	AppSecret vendors.Secret `yaml:"app_secret"`
-	// Classification is the class of messages that name none: 1 system, 0 operational. It must fit category. Default: the class of
-	// category, or 1 without one.
+	// Classification is the class of messages that name none: 1 system, 0 operational. It must fit
+	// category. Default: the class of category, or 1 without one.
 	Classification *int `yaml:"classification"`
-	// Category is the second-level class of messages that name none, such as IM or SUBSCRIPTION. Default: IM, or MARKETING where
-	// classification is 0.
+	// Category is the second-level class of messages that name none, such as IM or SUBSCRIPTION.
+	// Default: IM, or MARKETING where classification is 0.
 	Category string `yaml:"category"`
-	// NotifyType is how the phone calls attention for messages that do not say: 1 not at all, 2 ring, 3 vibrate, 4 both. Default 4.
+	// NotifyType is how the phone calls attention for messages that do not say: 1 not at all, 2
+	// ring, 3 vibrate, 4 both. Default 4.
 	NotifyType int `yaml:"notify_type"`
-	// Categories adds second-level classes that vivo has published since November 2026, each with its class: 1 system, 0 operational.
-	// Default: none.
+	// Categories adds second-level classes that vivo has published since November 2026, each with
+	// its class: 1 system, 0 operational. Default: none.
 	Categories map[string]int `yaml:"categories"`
-	// GenericTitle and GenericBody replace a text that vivo takes for a test (10104, 10085) and one that has nothing to show. They must
-	// be formal Chinese. The title of a chat is kept where it is plain Chinese. Default: 新消息 / 您有一条新消息，点击查看.
+	// GenericTitle and GenericBody replace a text that vivo takes for a test (10104, 10085) and one
+	// that has nothing to show. They must be formal Chinese. The title of a chat is kept where it
+	// is plain Chinese. Default: 新消息 / 您有一条新消息，点击查看.
 	GenericTitle string `yaml:"generic_title"`
 	GenericBody  string `yaml:"generic_body"`
-	// KeepText sends texts as they are. By default a text that vivo's published rule calls a test (nothing but digits, Latin letters
-	// or symbols; braces and brackets) is dressed for it: "Alice" becomes "来自 Alice", "ok" becomes "新消息：ok", "[图片]" becomes
-	// "（图片）". Default false.
+	// KeepText sends texts as they are. By default a text that vivo's published rule calls a test
+	// (nothing but digits, Latin letters or symbols; braces and brackets) is dressed for it:
+	// "Alice" becomes "来自 Alice", "ok" becomes "新消息：ok", "[图片]" becomes "（图片）". Default false.
 	KeepText bool `yaml:"keep_text"`
 }
 
@@ -161,7 +173,8 @@ func (c *Config) Advice() []string {
 	return advice
 }
 
-// Class is system or operational. The totals of a day are multiples of the app's users, so that they have no number here.
+// Class is system or operational. The totals of a day are multiples of the app's users, so that
+// they have no number here.
 func (c *Config) Class(n *vendors.Notification) vendors.Class {
 	if class, _ := c.resolve(n); class == operational {
 		return vendors.Class{Name: "operational", Capped: true, DeviceCap: operationalCap, ByArrival: true}
@@ -217,13 +230,15 @@ func address(endpoint string) (string, error) {
 	return strings.TrimRight(endpoint, "/"), nil
 }
 
-// The classes of vivo: system messages are what a user waits for, operational ones what the app wants to tell.
+// The classes of vivo: system messages are what a user waits for, operational ones what the app
+// wants to tell.
 const (
 	operational = 0
 	system      = 1
 )
 
-// classOf is the class of a second-level class, vivo's or the configuration's. known is false for one that is neither's.
+// classOf is the class of a second-level class, vivo's or the configuration's. known is false for
+// one that is neither's.
 func (c *Config) classOf(category string) (class int, known bool) {
 	if class, ok := c.Categories[category]; ok {
 		return class, true
@@ -237,9 +252,10 @@ func (c *Config) classOf(category string) (class int, known bool) {
 	return 0, false
 }
 
-// resolve gives the class and the second-level class, which always agree: vivo refuses a pair that does not (10097), and its default for
-// a missing class has changed from operational to system. The message's values win over the certificate's, and a category over a
-// classification, which it implies. What is no class of vivo's counts as not given.
+// resolve gives the class and the second-level class, which always agree: vivo refuses a pair that
+// does not (10097), and its default for a missing class has changed from operational to system. The
+// message's values win over the certificate's, and a category over a classification, which it
+// implies. What is no class of vivo's counts as not given.
 func (c *Config) resolve(n *vendors.Notification) (classification int, category string) {
 	own := strings.ToUpper(strings.TrimSpace(c.Category))
 	if asked := strings.ToUpper(strings.TrimSpace(n.Android.VivoCategory)); asked != "" {

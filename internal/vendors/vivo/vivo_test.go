@@ -21,7 +21,8 @@ func config() *Config {
 
 var tokenLine = regexp.MustCompile(`(?m)^Authtoken: .*$`)
 
-// subject is the driver under test; change, which may be nil, changes the account and the certificate.
+// subject is the driver under test; change, which may be nil, changes the account and the
+// certificate.
 func subject(change func(*sandbox.VivoAccount, *Config)) vendortest.Subject {
 	account := sandbox.VivoAccount{AppID: "100001", AppKey: "demo-app-key", AppSecret: "demo-app-secret"}
 	if change != nil {

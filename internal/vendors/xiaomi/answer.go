@@ -10,7 +10,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// answer is the body of every answer. day_quota and day_acked in data are strings and nobody needs them here.
+// answer is the body of every answer. day_quota and day_acked in data are strings and nobody needs
+// them here.
 type answer struct {
 	Result vendors.Loose   `json:"result"`
 	Code   vendors.Loose   `json:"code"`
@@ -18,7 +19,8 @@ type answer struct {
 	Data   json.RawMessage `json:"data"`
 }
 
-// data of an accepted call. encoding/json matches names without regard to case, so the spelling bad_regIds is read too.
+// data of an accepted call. encoding/json matches names without regard to case, so the spelling
+// bad_regIds is read too.
 type data struct {
 	ID        vendors.Loose   `json:"id"`
 	BadTokens json.RawMessage `json:"bad_regids"` // "a,b"
@@ -41,8 +43,8 @@ var (
 	idForm   = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,128}$`)
 )
 
-// Interpret reads the answer by its code; HTTP 200 is the normal status of all of them. Nothing but a 2xx with code 0 and result "ok" is
-// taken for an acceptance.
+// Interpret reads the answer by its code; HTTP 200 is the normal status of all of them. Nothing but
+// a 2xx with code 0 and result "ok" is taken for an acceptance.
 func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	var a answer
@@ -85,8 +87,8 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	return vendors.All(n, result)
 }
 
-// blame keeps a message that chose a wrong channel for itself from parking the whole certificate. Where such messages share a call with
-// others, the others are tried again in other company.
+// blame keeps a message that chose a wrong channel for itself from parking the whole certificate.
+// Where such messages share a call with others, the others are tried again in other company.
 func (w *wire) blame(result vendors.Result, batch vendors.Batch, own func(*vendors.Notification) bool) []vendors.Result {
 	results := vendors.All(len(batch.Devices), result)
 	guilty := 0
@@ -106,7 +108,8 @@ func (w *wire) blame(result vendors.Result, batch vendors.Batch, own func(*vendo
 	return results
 }
 
-// accepted takes a success apart: bad_regids lists dead tokens, channel_exceed_quota the channels whose quota was over ("a:3 b:1").
+// accepted takes a success apart: bad_regids lists dead tokens, channel_exceed_quota the channels
+// whose quota was over ("a:3 b:1").
 func (w *wire) accepted(raw json.RawMessage, batch vendors.Batch) []vendors.Result {
 	var d data
 	_ = json.Unmarshal(raw, &d) // data may be missing; then nothing is known of single devices
@@ -127,8 +130,9 @@ func (w *wire) accepted(raw json.RawMessage, batch vendors.Batch) []vendors.Resu
 	return results
 }
 
-// exceeded marks the devices of the channels whose quota is over. The answer counts devices and does not name them: where only a part of
-// a channel's devices was over, all are marked, because a repeat is dropped by the phone and a lost push is not.
+// exceeded marks the devices of the channels whose quota is over. The answer counts devices and
+// does not name them: where only a part of a channel's devices was over, all are marked, because a
+// repeat is dropped by the phone and a lost push is not.
 func (w *wire) exceeded(list string, batch vendors.Batch, results []vendors.Result) {
 	over := map[string]bool{}
 	for _, item := range strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' || r == ';' }) {
@@ -171,7 +175,8 @@ func tokens(raw json.RawMessage) map[string]struct{} {
 	return set
 }
 
-// byStatus is for answers without a readable code. There is no access token that a 401 could call too old: the secret is wrong.
+// byStatus is for answers without a readable code. There is no access token that a 401 could call
+// too old: the secret is wrong.
 func byStatus(resp vendors.Response) vendors.Result {
 	result := vendors.HTTPResult(resp)
 	if result.Reason == vendors.AuthExpired {

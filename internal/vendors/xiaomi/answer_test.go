@@ -34,7 +34,8 @@ func TestEveryCode(t *testing.T) {
 		vendors.QuotaSpent:   "10034 200001",
 		vendors.BadToken:     "10029 66007",
 		vendors.NotDisplayed: "65003",
-		// A blacklisted app is a decision of Xiaomi's, which no probe of the certificate would lift.
+		// A blacklisted app is a decision of Xiaomi's, which no probe of the certificate would
+		// lift.
 		vendors.Refused: "10026 10031 10038",
 		vendors.Unknown: "10032 10033 10035 99999",
 	}
@@ -83,7 +84,8 @@ func TestFaultCodes(t *testing.T) {
 	}
 }
 
-// TestAnswers reads whole answers, for three devices with the same notification unless told otherwise.
+// TestAnswers reads whole answers, for three devices with the same notification unless told
+// otherwise.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	const (
@@ -164,7 +166,8 @@ func TestChannelExceedsQuota(t *testing.T) {
 	}{
 		{"one_channel", "im_public:1", [3]vendors.Reason{yes, spent, yes}},
 		{"two_channels", "im_private:2 im_public:1", [3]vendors.Reason{spent, spent, spent}},
-		// One of two went over and the answer does not say which: both are kept for tomorrow, and the phone drops the repeat.
+		// One of two went over and the answer does not say which: both are kept for tomorrow, and
+		// the phone drops the repeat.
 		{"part_of_a_channel", "im_private:1", [3]vendors.Reason{spent, yes, spent}},
 		{"none_over", "im_private:0", [3]vendors.Reason{yes, yes, yes}},
 		{"a_channel_of_nobody", "no_channel:2", [3]vendors.Reason{}},
@@ -202,7 +205,8 @@ func TestNoChannelExceedsQuota(t *testing.T) {
 	}
 }
 
-// TestWrongChannel: a message that named a wrong channel is refused and does not park the certificate; the certificate's own does.
+// TestWrongChannel: a message that named a wrong channel is refused and does not park the
+// certificate; the certificate's own does.
 func TestWrongChannel(t *testing.T) {
 	t.Parallel()
 	const body = `{"result":"error","code":27001,"reason":"invalid channel info!"}`

@@ -2,8 +2,8 @@ package xiaomi
 
 import "github.com/hongyan-im/hongyan/internal/vendors"
 
-// codes is the table of codes, from Xiaomi's list of error codes and the official SDK's. What a code that is not here means nobody
-// knows.
+// codes is the table of codes, from Xiaomi's list of error codes and the official SDK's. What a
+// code that is not here means nobody knows.
 func codes() []vendors.Code {
 	table := []vendors.Code{
 		{Code: "0", Reason: vendors.Accepted, Meaning: "success; data may still name dead tokens (bad_regids) and spent channels (channel_exceed_quota)"},

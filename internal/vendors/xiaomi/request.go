@@ -23,8 +23,9 @@ const (
 	multiPath = "/v2/multi_messages/regids"
 )
 
-// message is a notification as multi_messages takes it; the list send has the same fields as a form. Numbers are always written: 0 is
-// a notification in pass_through, and an absent notify_id would leave one notification in the tray.
+// message is a notification as multi_messages takes it; the list send has the same fields as a
+// form. Numbers are always written: 0 is a notification in pass_through, and an absent notify_id
+// would leave one notification in the tray.
 type message struct {
 	Payload     string            `json:"payload,omitempty"`
 	Title       string            `json:"title"`
@@ -42,7 +43,8 @@ type element struct {
 	Message message `json:"message"`
 }
 
-// Request writes the call: a list send where all devices get the same, one element a device where they do not.
+// Request writes the call: a list send where all devices get the same, one element a device where
+// they do not.
 func (w *wire) Request(ctx context.Context, batch vendors.Batch, _ string) (*http.Request, error) {
 	path, form := listPath, url.Values{}
 	if batch.Same() {
@@ -74,8 +76,9 @@ func (w *wire) Request(ctx context.Context, batch vendors.Batch, _ string) (*htt
 	return req, nil
 }
 
-// target is a token as it stands in a comma-separated list. A token that could name two devices there, which none of Xiaomi's does, is
-// spoilt rather than split, so that the answer calls it invalid.
+// target is a token as it stands in a comma-separated list. A token that could name two devices
+// there, which none of Xiaomi's does, is spoilt rather than split, so that the answer calls it
+// invalid.
 func target(token string) string {
 	if token == "" {
 		return "_"
@@ -115,9 +118,10 @@ const (
 
 var soundForm = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 
-// message shapes a notification for Xiaomi. Its ids come from the message's key, not from the device's, because a list send has one for
-// all: however a device is batched when it is tried again, a phone sees the same ids, drops the repeat by jobkey, and would replace the
-// first by notify_id.
+// message shapes a notification for Xiaomi. Its ids come from the message's key, not from the
+// device's, because a list send has one for all: however a device is batched when it is tried
+// again, a phone sees the same ids, drops the repeat by jobkey, and would replace the first by
+// notify_id.
 func (w *wire) message(n *vendors.Notification, now time.Time) message {
 	channel := w.c.channel(n)
 	m := message{
@@ -144,8 +148,9 @@ func (w *wire) message(n *vendors.Notification, now time.Time) message {
 	return m
 }
 
-// jobKey is the message's key cut to what Xiaomi takes: [0-9A-Za-z_-], at most 20, no "_" in front. 80 bits are enough to tell messages
-// apart. It must never come from the conversation: a phone shows only the first push with a jobkey.
+// jobKey is the message's key cut to what Xiaomi takes: [0-9A-Za-z_-], at most 20, no "_" in front.
+// 80 bits are enough to tell messages apart. It must never come from the conversation: a phone
+// shows only the first push with a jobkey.
 func jobKey(key string) string {
 	key = strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_' {
@@ -167,8 +172,9 @@ func (w *wire) ttl(n *vendors.Notification, channel string, now time.Time) time.
 	return n.TTL(now, minTTL, longest)
 }
 
-// template names the template and its values, for a private channel alone: Xiaomi checks a template against the channel. A message's own
-// template gets the message's values alone; the certificate's values belong to the certificate's template.
+// template names the template and its values, for a private channel alone: Xiaomi checks a template
+// against the channel. A message's own template gets the message's values alone; the certificate's
+// values belong to the certificate's template.
 func (w *wire) template(n *vendors.Notification, extra map[string]string) {
 	id, defaults := w.c.TemplateID, w.c.TemplateParams
 	if own := strings.TrimSpace(n.Android.XiaomiTemplateID); channelForm.MatchString(own) && own != id {
@@ -192,8 +198,8 @@ func (w *wire) template(n *vendors.Notification, extra map[string]string) {
 	extra["template_param"] = text(params)
 }
 
-// click says what a tap opens. A target that grows too long with the ext in it goes without, and opens the app where even that is too
-// long; the ext is in the payload as well.
+// click says what a tap opens. A target that grows too long with the ext in it goes without, and
+// opens the app where even that is too long; the ext is in the payload as well.
 func (w *wire) click(n *vendors.Notification, extra map[string]string) {
 	c := w.c.Click
 	effect, key, value := openActivity, "intent_uri", c.Intent
@@ -224,7 +230,8 @@ func webURL(s string) bool {
 	return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
 }
 
-// text writes JSON without escaping <, > and &, which would make it longer for nothing. Its values always marshal.
+// text writes JSON without escaping <, > and &, which would make it longer for nothing. Its values
+// always marshal.
 func text(v any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -117,8 +117,9 @@ func TestRequestSources(t *testing.T) {
 	}
 }
 
-// TestRequestShapes holds that a batch of one notification is a list, a batch of several is an array, and that a device gets the same
-// ids in both, so that a repeat in other company is still a repeat.
+// TestRequestShapes holds that a batch of one notification is a list, a batch of several is an
+// array, and that a device gets the same ids in both, so that a repeat in other company is still a
+// repeat.
 func TestRequestShapes(t *testing.T) {
 	t.Parallel()
 	first, second := vendortest.Chat(), vendortest.Chat()
@@ -199,7 +200,8 @@ func TestAnyText(t *testing.T) {
 	}
 }
 
-// TestParam holds the rules of a template's value: no \p{So}, nothing unassigned, 1 to 128 characters, not blank.
+// TestParam holds the rules of a template's value: no \p{So}, nothing unassigned, 1 to 128
+// characters, not blank.
 func TestParam(t *testing.T) {
 	t.Parallel()
 	w := newWire(config())
@@ -261,7 +263,8 @@ func TestJobKey(t *testing.T) {
 	}
 }
 
-// TestWithoutChannel holds that a certificate without a channel still reaches phones where Xiaomi lets it.
+// TestWithoutChannel holds that a certificate without a channel still reaches phones where Xiaomi
+// lets it.
 func TestWithoutChannel(t *testing.T) {
 	t.Parallel()
 	s := subject()

@@ -4,18 +4,21 @@
 //	batch of up to 1,000 devices ──────────────────▶│                                   │──▶ the host of the devices' region
 //	of one region                  different ones   └─ POST /v2/multi_messages/regids ──┘
 //
-// The secret is static: there is no login and no token that could expire. The body is a form, encoded once; a payload that is escaped
-// before that reaches the app as "%7B…".
+// The secret is static: there is no login and no token that could expire. The body is a form,
+// encoded once; a payload that is escaped before that reaches the app as "%7B…".
 //
-// What a tap hands to the app: the ext is the payload, byte for byte. Every push says what a tap opens (extra.notify_effect), so the
-// SDK's callback onNotificationMessageClicked is not called; the intent that opens the app carries the message instead, as
-// getIntent().getSerializableExtra(PushMessageHelper.KEY_MESSAGE), a MiPushMessage whose getContent() is the ext.
+// What a tap hands to the app: the ext is the payload, byte for byte. Every push says what a tap
+// opens (extra.notify_effect), so the SDK's callback onNotificationMessageClicked is not called;
+// the intent that opens the app carries the message instead, as
+// getIntent().getSerializableExtra(PushMessageHelper.KEY_MESSAGE), a MiPushMessage whose
+// getContent() is the ext.
 //
-// An acceptance (code 0) says nothing about delivery. Phones silently drop what is over a device's daily share of a class; only the
-// important (private) class has none, and it takes an approved channel and, since 2026, a template.
+// An acceptance (code 0) says nothing about delivery. Phones silently drop what is over a device's
+// daily share of a class; only the important (private) class has none, and it takes an approved
+// channel and, since 2026, a template.
 //
-// Sources: Xiaomi HyperOS developer site, "Server API", "Error codes" (pId 1560), "Message classes" (pId 1656), "Private messages"
-// (pId 2314, 2321); the official Java SDK.
+// Sources: Xiaomi HyperOS developer site, "Server API", "Error codes" (pId 1560), "Message classes"
+// (pId 1656), "Private messages" (pId 2314, 2321); the official Java SDK.
 package xiaomi
 
 import (
@@ -29,8 +32,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// The vendor's published numbers, gathered in November 2026. Lengths count UTF-16 units, the strictest of the ways to read
-// "characters"; titles and descriptions must be shorter than 50 and 128.
+// The vendor's published numbers, gathered in November 2026. Lengths count UTF-16 units, the
+// strictest of the ways to read "characters"; titles and descriptions must be shorter than 50 and
+// 128.
 const (
 	maxTargets = 1000 // of one call
 	maxTitle   = 49
@@ -45,8 +49,9 @@ const (
 	maxTTLPrivate = 10 * 24 * time.Hour
 	maxTTLPublic  = 24 * time.Hour
 
-	// Public messages: an app may send twice the number of its installs with notifications on, and a base below 10,000 counts as
-	// 10,000; a phone shows 5 a day. Three times and 8 with a news licence. Without a channel: once the installs, and 1 a day.
+	// Public messages: an app may send twice the number of its installs with notifications on, and
+	// a base below 10,000 counts as 10,000; a phone shows 5 a day. Three times and 8 with a news
+	// licence. Without a channel: once the installs, and 1 a day.
 	leastPublicQuota  = 20_000
 	publicDeviceCap   = 5
 	leastDefaultQuota = 10_000
@@ -60,25 +65,28 @@ type Config struct {
 	AppSecret vendors.Secret `yaml:"app_secret"`
 	// Package is the app's package name. Required.
 	Package string `yaml:"package"`
-	// ChannelID is the channel for messages that name none, as approved in the console. Chat needs one of the important (private)
-	// class: without a channel a phone shows one message a day. Default: none.
+	// ChannelID is the channel for messages that name none, as approved in the console. Chat needs
+	// one of the important (private) class: without a channel a phone shows one message a day.
+	// Default: none.
 	ChannelID string `yaml:"channel_id"`
-	// PublicChannels names the channel ids that are of the ordinary (public) class. Every other channel is taken for private; Xiaomi's
-	// answers do not tell. Default: none.
+	// PublicChannels names the channel ids that are of the ordinary (public) class. Every other
+	// channel is taken for private; Xiaomi's answers do not tell. Default: none.
 	PublicChannels []string `yaml:"public_channels"`
-	// TemplateID is the template for messages that name none. Xiaomi requires one for private messages, from apps new since 2026-07-01
-	// at once and from all others by 2026-12-31. It is sent with a private channel only. Default: none.
+	// TemplateID is the template for messages that name none. Xiaomi requires one for private
+	// messages, from apps new since 2026-07-01 at once and from all others by 2026-12-31. It is
+	// sent with a private channel only. Default: none.
 	TemplateID string `yaml:"template_id"`
-	// TemplateParams are the values of the template's variables, all of them: "{title}" and "{body}" stand for the notification's own,
-	// "{sender}" for who wrote the message and "{text}" for the body without the sender's name. For the official template M12762 (chat):
-	// {keywords1: "{title}", keywords2: "{text}"}. Emoji, which Xiaomi refuses here, are dropped, and values cut to 128 characters.
-	// Default: none, for a template without variables.
+	// TemplateParams are the values of the template's variables, all of them: "{title}" and
+	// "{body}" stand for the notification's own, "{sender}" for who wrote the message and "{text}"
+	// for the body without the sender's name. For the official template M12762 (chat): {keywords1:
+	// "{title}", keywords2: "{text}"}. Emoji, which Xiaomi refuses here, are dropped, and values
+	// cut to 128 characters. Default: none, for a template without variables.
 	TemplateParams map[string]string `yaml:"template_params"`
-	// BlankText stands in for a title, a body or a template's value that has nothing Xiaomi takes, such as a text of emoji alone in a
-	// template. Default [表情].
+	// BlankText stands in for a title, a body or a template's value that has nothing Xiaomi takes,
+	// such as a text of emoji alone in a template. Default [表情].
 	BlankText string `yaml:"blank_text"`
-	// Region is the region of devices whose registration names none: cn, ru, in, eu or global. Where endpoint is set, all go there.
-	// Default cn.
+	// Region is the region of devices whose registration names none: cn, ru, in, eu or global.
+	// Where endpoint is set, all go there. Default cn.
 	Region string `yaml:"region"`
 }
 
@@ -185,7 +193,8 @@ const (
 	public  = "public"
 )
 
-// Class is private for a channel that is not listed as public. Xiaomi counts public messages when they arrive.
+// Class is private for a channel that is not listed as public. Xiaomi counts public messages when
+// they arrive.
 func (c *Config) Class(n *vendors.Notification) vendors.Class {
 	switch channel := c.channel(n); {
 	case channel == "":

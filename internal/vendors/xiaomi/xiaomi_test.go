@@ -168,7 +168,8 @@ func TestClass(t *testing.T) {
 	}
 }
 
-// TestPartition holds that devices of different regions never share a call, and that an endpoint of one's own takes them all.
+// TestPartition holds that devices of different regions never share a call, and that an endpoint of
+// one's own takes them all.
 func TestPartition(t *testing.T) {
 	t.Parallel()
 	conf := config()

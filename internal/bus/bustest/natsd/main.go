@@ -1,9 +1,11 @@
-// Command natsd is the embedded server as a process of its own, for tests that run many processes: in a test with the race detector it
-// would be the slowest of all, and the test is about the others.
+// Command natsd is the embedded server as a process of its own, for tests that run many processes:
+// in a test with the race detector it would be the slowest of all, and the test is about the
+// others.
 //
 //	natsd <dir> <listen>
 //
-// It prints its address when clients can connect, and ends with its standard input, so that it does not outlive the test.
+// It prints its address when clients can connect, and ends with its standard input, so that it does
+// not outlive the test.
 package main
 
 import (
