@@ -70,7 +70,7 @@ func (s *service) certificateNotes(limiter *ratelimit.Limiter) (notes []dispatch
 }
 
 // usualClasses are the classes of a plain chat message and of a call.
-func usualClasses(c vendors.Settings) []vendors.Class {
+func usualClasses(c vendors.Config) []vendors.Class {
 	return []vendors.Class{
 		c.Class(&vendors.Notification{}),
 		c.Class(&vendors.Notification{Urgent: true, Call: &hongyan.Call{Media: "audio", Action: hongyan.Invite}}),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -260,7 +261,7 @@ func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limi
 			if err != nil {
 				return nil, fmt.Errorf("certificate %s: %w", base.ID, err)
 			}
-			zone, err := time.LoadLocation(vendors.First(base.Timezone, "Asia/Shanghai"))
+			zone, err := time.LoadLocation(cmp.Or(base.Timezone, "Asia/Shanghai"))
 			if err != nil {
 				return nil, fmt.Errorf("certificate %s: timezone: %w", base.ID, err)
 			}

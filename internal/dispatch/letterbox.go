@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func (f *LetterFilter) BySubject() bool {
 
 // Subject is the narrowest subject filter that covers all letters meant.
 func (f *LetterFilter) Subject(s hongyan.Subjects) string {
-	return s.Dead(vendors.First(f.Vendor, "*"), vendors.First(f.Certificate, "*"), vendors.First(f.Reason, "*"))
+	return s.Dead(cmp.Or(f.Vendor, "*"), cmp.Or(f.Certificate, "*"), cmp.Or(f.Reason, "*"))
 }
 
 // Match says whether a letter is meant. A user is looked for among the job's targets, so a

@@ -56,7 +56,7 @@ func bareServer(t testing.TB, handler http.HandlerFunc) *bare {
 
 func bareDriver(t testing.TB, endpoint, ca string) vendors.Driver {
 	t.Helper()
-	c := subject().Settings(endpoint, ca).(*Config)
+	c := subject().Config(endpoint, ca).(*Config)
 	driver, err := c.Driver(vendors.Env{Tokens: func(string, vendors.TokenFetch) vendors.TokenSource { return fixedToken{} }})
 	if err != nil {
 		t.Fatal(err)

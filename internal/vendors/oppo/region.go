@@ -18,9 +18,9 @@ const (
 // for the host that gave it.
 func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	if c.Endpoint != "" {
-		return vendors.NewHTTP(newWire(c, c.Endpoint), &c.Common, env)
+		return vendors.NewHTTP(newProtocol(c, c.Endpoint), &c.Common, env)
 	}
-	china, err := vendors.NewHTTP(newWire(c, hostChina), &c.Common, env)
+	china, err := vendors.NewHTTP(newProtocol(c, hostChina), &c.Common, env)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	overseas.Tokens = func(certificate string, fetch vendors.TokenFetch) vendors.TokenSource {
 		return env.Tokens(certificate+"__overseas", fetch)
 	}
-	abroad, err := vendors.NewHTTP(newWire(c, hostAbroad), &c.Common, overseas)
+	abroad, err := vendors.NewHTTP(newProtocol(c, hostAbroad), &c.Common, overseas)
 	if err != nil {
 		china.Close()
 		return nil, err

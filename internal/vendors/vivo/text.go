@@ -1,6 +1,7 @@
 package vivo
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 
@@ -10,11 +11,11 @@ import (
 // words are the title and the content, fitted to vivo's limits and, for a formal push, to its
 // content check. In the generic form nothing of what was said is left; the title stays where it is
 // plain Chinese, since it says from whom.
-func (w *wire) words(n *vendors.Notification, generic bool) (title, content string) {
+func (p *protocol) words(n *vendors.Notification, generic bool) (title, content string) {
 	titleLimit := vendors.TextLimit{Max: maxTitle, Measure: vendors.Wide}
 	contentLimit := vendors.TextLimit{Max: maxContent, Measure: vendors.Wide}
-	genericTitle := vendors.First(w.c.GenericTitle, "新消息")
-	genericContent := vendors.First(w.c.GenericBody, "您有一条新消息，点击查看")
+	genericTitle := cmp.Or(p.c.GenericTitle, "新消息")
+	genericContent := cmp.Or(p.c.GenericBody, "您有一条新消息，点击查看")
 
 	title, content = vendors.Printable(n.Title), vendors.Printable(n.Body)
 	if blank(title) || generic && !plainChinese(title) {
@@ -23,7 +24,7 @@ func (w *wire) words(n *vendors.Notification, generic bool) (title, content stri
 	if blank(content) || generic {
 		content = genericContent
 	}
-	if w.c.TestMode || w.c.KeepText || generic { // test pushes are not checked
+	if p.c.TestMode || p.c.KeepText || generic { // test pushes are not checked
 		return titleLimit.Fit(title), contentLimit.Fit(content)
 	}
 	return dress(title, "来自 ", titleLimit), dress(content, "新消息：", contentLimit)
