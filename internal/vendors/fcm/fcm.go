@@ -1,6 +1,6 @@
 // Package fcm speaks to Firebase Cloud Messaging, HTTP v1, through the Firebase Admin SDK for Go.
 //
-//	Push ─▶ message ─▶ messaging.Client.Send ─▶ relay ─▶ pool ─▶ lane ─▶ fcm.googleapis.com
+//	Push ─▶ message ─▶ messaging.Client.Send ─▶ relay ─▶ connPool ─▶ conn ─▶ fcm.googleapis.com
 //	         shaped      writes the request       │       spreads over connections, warms each up
 //	                                              ├─ puts the access token, once more after a 401
 //	                                              └─ reads the answer, keeps the result, tells the SDK that all is well
@@ -160,7 +160,7 @@ func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPool(client, cmp.Or(c.Streams, streams))
+	p, err := newConnPool(client, cmp.Or(c.Streams, streams))
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	return &driver{config: *c, send: send, relay: r, login: client, timeout: c.CallTimeout()}, nil
 }
 
-// base is what the SDK calls the endpoint: the address with the version.
+// base is what the SDK calls the endpoint: the address followed by the API's version.
 func (c *Config) base() string {
 	return strings.TrimSuffix(strings.TrimRight(c.EndpointOr(address), "/"), "/v1") + "/v1"
 }
