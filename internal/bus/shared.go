@@ -18,7 +18,7 @@ import (
 )
 
 // Notes is a room of PUSH_NOTES: small last values with a lifetime, which all workers read. It
-// implements ratelimit.Board.
+// implements ratelimit.KV.
 type Notes struct {
 	bus  *Bus
 	room string
@@ -57,13 +57,13 @@ func (n *Notes) Remove(ctx context.Context, key string) error {
 }
 
 // List returns all notes of the room, in any order; a cluster's followers may lag a little.
-func (n *Notes) List(ctx context.Context) ([]ratelimit.Note, error) {
-	var notes []ratelimit.Note
+func (n *Notes) List(ctx context.Context) ([]ratelimit.Entry, error) {
+	var notes []ratelimit.Entry
 	for m, err := range n.bus.lastOf(ctx, n.bus.topology.Notes(), n.subject(">")) {
 		if err != nil {
 			return nil, storeError("list notes", err)
 		}
-		notes = append(notes, ratelimit.Note{Key: strings.TrimPrefix(m.Subject, n.subject("")), Value: m.Data})
+		notes = append(notes, ratelimit.Entry{Key: strings.TrimPrefix(m.Subject, n.subject("")), Value: m.Data})
 	}
 	return notes, nil
 }
