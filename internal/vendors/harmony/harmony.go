@@ -206,8 +206,8 @@ func (c *Config) category(n *vendors.Notification) string {
 	return cmp.Or(c.Category, im)
 }
 
-// inAppCall says whether the push goes out as push-type 10. A category that the message names asks
-// for a notification.
+// inAppCall reports whether the push goes out as push-type 10. A category that the message names
+// asks for a notification.
 func (c *Config) inAppCall(n *vendors.Notification) bool {
 	return c.CallPush == callVoIP && n != nil && n.Call != nil && n.Call.Action == hongyan.Invite && n.Harmony.Category == ""
 }

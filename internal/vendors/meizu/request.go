@@ -107,7 +107,7 @@ func sign(fields map[string]string, secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// sendable says whether a token can stand in a list that is parted by commas. Nothing else is
+// sendable reports whether a token can stand in a list that is parted by commas. Nothing else is
 // checked: Meizu does not publish the form of a pushId.
 func sendable(token string) bool { return token != "" && !strings.ContainsAny(token, ", \t\r\n") }
 

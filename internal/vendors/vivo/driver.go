@@ -73,7 +73,7 @@ func (d *driver) singles(ctx context.Context, batch vendors.Batch) []vendors.Res
 	return results
 }
 
-// ofApp says whether a reason would meet every other device as well.
+// ofApp reports whether a reason would meet every other device as well.
 func ofApp(r vendors.Reason) bool {
 	switch r {
 	case vendors.BadCredentials, vendors.AuthExpired, vendors.RateLimited, vendors.QuotaSpent, vendors.Unavailable, vendors.Timeout, vendors.Interrupted:

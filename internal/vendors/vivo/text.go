@@ -59,7 +59,7 @@ func looksLikeTest(s string) bool {
 	return !(letters && others)
 }
 
-// plainChinese says whether a text is nothing but Chinese characters and cannot be taken for a
+// plainChinese reports whether a text is nothing but Chinese characters and cannot be taken for a
 // test.
 func plainChinese(s string) bool {
 	for _, r := range s {
