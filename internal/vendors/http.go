@@ -22,12 +22,12 @@ func NewHTTP(protocol Protocol, common *Common, env Env) (Driver, error) {
 	d := &httpDriver{protocol: protocol, client: client, timeout: common.CallTimeout()}
 	d.preparer, _ = protocol.(Preparer)
 	var fetch TokenFetch
-	switch wire := protocol.(type) {
+	switch p := protocol.(type) {
 	case Authenticator:
-		fetch = func(ctx context.Context, now time.Time) (AccessToken, error) { return d.fetchToken(ctx, wire, now) }
+		fetch = func(ctx context.Context, now time.Time) (AccessToken, error) { return d.fetchToken(ctx, p, now) }
 	case Signer:
 		fetch = func(_ context.Context, now time.Time) (AccessToken, error) {
-			token, err := wire.Sign(now)
+			token, err := p.Sign(now)
 			if err != nil {
 				return AccessToken{}, &TokenError{Result{Reason: BadCredentials, Err: err}}
 			}
