@@ -26,7 +26,6 @@ type world struct {
 	born    int
 	flights []*flight
 	counted map[string]int64 // by the vendor's day
-	urgent  int64
 }
 
 type worker struct {

@@ -151,8 +151,8 @@ func (c *Core) Accept(p Push) Push {
 	return p
 }
 
-// Seen reports whether a push with this key was accepted for this token before.
-func (c *Core) Seen(vendor, app, token, key string) bool {
+// seen reports whether a push with this key was accepted for this token before.
+func (c *Core) seen(vendor, app, token, key string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.shown[vendor+"\x00"+app+"\x00"+token+"\x00"+key] > 0

@@ -82,8 +82,8 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 	return vendors.All(n, result)
 }
 
-// reasons finds each failed token's reason; nil where msg does not say. The documented sample has
-// blanks around a reason.
+// reasons returns the reason of each failed token, or nil if msg contains none. In the documented
+// sample there are blanks around a reason.
 func reasons(msg json.RawMessage) map[string]string {
 	inner := []byte(msg)
 	var text string
@@ -142,9 +142,9 @@ func (p *protocol) partial(msg json.RawMessage, base, accepted vendors.Result, b
 	return results
 }
 
-// allInvalid reads why every token failed. Without reasons, a single token is believed to be dead
-// and several are probed, because the same code comes for a project that is set up wrongly. For the
-// same cause, noRight of all tokens drops no registration.
+// allInvalid reads why every token failed. If the answer has no reasons, a single token counts as
+// dead, and several are probed, because a project that is set up wrongly gets the same code. For
+// this reason too, no registration is dropped if the reason of all tokens is noRight.
 func (p *protocol) allInvalid(msg json.RawMessage, base vendors.Result, batch vendors.Batch) []vendors.Result {
 	why := reasons(msg)
 	tokens := unique(batch.Devices)

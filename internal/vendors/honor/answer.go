@@ -85,8 +85,8 @@ func (p *protocol) named(list string, result vendors.Result) vendors.Result {
 	return vendors.Result{Reason: row.Reason, Code: list, VendorID: result.VendorID, Err: errors.New(row.Meaning)}
 }
 
-// byStatus is the result of an HTTP status that is no success. A code that the table knows says
-// more than the status.
+// byStatus is the result of an HTTP status that means failure. A code that is in the table is more
+// precise than the status and is preferred.
 func (p *protocol) byStatus(resp vendors.Response, a answer) vendors.Result {
 	result := vendors.HTTPResult(resp)
 	if row, ok := p.http[result.Code]; ok {
@@ -103,7 +103,7 @@ func (p *protocol) byStatus(resp vendors.Response, a answer) vendors.Result {
 	return result
 }
 
-// byCode is what the answer says of the whole call. What it says of its tokens comes later.
+// byCode is the result that the answer's code gives for the whole call, before its lists of tokens.
 func (p *protocol) byCode(a answer) vendors.Result {
 	code := string(a.Code)
 	result := vendors.Result{Code: code}
@@ -165,11 +165,10 @@ type grant struct {
 	Error       vendors.Loose `json:"error"`
 }
 
-// Lifetimes of an access token: Honor's samples say an hour; longestLife is the most that is
-// believed.
+// Lifetimes of an access token: that of Honor's samples, and the longest that is accepted.
 const (
-	usualLife   = time.Hour
-	longestLife = 24 * time.Hour
+	defaultLifetime = time.Hour
+	maxLifetime     = 24 * time.Hour
 )
 
 var errorForm = regexp.MustCompile(`^[a-z_]{1,40}$`)
@@ -179,9 +178,9 @@ func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors
 	var g grant
 	readable := json.Unmarshal(resp.Body, &g) == nil
 	if ok := resp.Status >= 200 && resp.Status <= 299; ok && readable && g.Error == "" && g.AccessToken != "" {
-		life := usualLife
+		life := defaultLifetime
 		if secs, err := strconv.ParseInt(string(g.ExpiresIn), 10, 64); err == nil && secs > 0 {
-			life = time.Duration(min(secs, int64(longestLife/time.Second))) * time.Second
+			life = time.Duration(min(secs, int64(maxLifetime/time.Second))) * time.Second
 		}
 		return vendors.AccessToken{Value: string(g.AccessToken), Expires: now.Add(life)}, vendors.Result{Reason: vendors.Accepted}
 	}

@@ -16,9 +16,9 @@ const (
 
 const codeOK = "200"
 
-// codes is all that is believed of Honor's answers. Only 200 and the two lists have more than one
-// witness; codes of the form 8001xxx in Honor's pages belong to the SDK in the phone. Config.Codes
-// and Config.SuccessCodes change the rows of the first level.
+// codes are the answers of Honor that this driver knows. Only for 200 and the two lists there is
+// more than one source; the codes of the form 8001xxx in Honor's documentation belong to the SDK in
+// the phone. Config.Codes and Config.SuccessCodes change the rows of the first level.
 func codes() []vendors.Code {
 	return []vendors.Code{
 		{Code: codeOK, Reason: vendors.Accepted, Meaning: "success; data may name tokens that failed"},

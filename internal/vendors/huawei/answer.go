@@ -69,8 +69,8 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 	case codeAllInvalid:
 		result.Err = errors.New(row.Meaning)
 		if len(unique(batch.Devices)) > 1 {
-			// The same code comes for an app or project that is set up wrongly: a few devices alone
-			// tell.
+			// The same code means that the app or project is set up wrongly: sending to a few
+			// single devices shows which of the two it is.
 			result.Reason, result.ProbeSingly = vendors.Unknown, true
 		}
 	case codeSensitive:

@@ -35,10 +35,10 @@ type grant struct {
 	SubError    json.Number `json:"sub_error"`
 }
 
-// Lifetimes of an access token: what the documentation says, and the longest that is believed.
+// Lifetimes of an access token: the documented one, and the longest that is accepted.
 const (
-	usualLife   = time.Hour
-	longestLife = 24 * time.Hour
+	defaultLifetime = time.Hour
+	maxLifetime     = 24 * time.Hour
 )
 
 // InterpretToken reads the token. A 200 without a token is no token.
@@ -46,10 +46,10 @@ func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors
 	var g grant
 	readable := json.Unmarshal(resp.Body, &g) == nil
 	if resp.Status == http.StatusOK && readable && g.AccessToken != "" {
-		life := usualLife
+		life := defaultLifetime
 		if secs, err := g.ExpiresIn.Int64(); err == nil && secs > 0 {
-			life = longestLife
-			if secs < int64(longestLife/time.Second) {
+			life = maxLifetime
+			if secs < int64(maxLifetime/time.Second) {
 				life = time.Duration(secs) * time.Second
 			}
 		}

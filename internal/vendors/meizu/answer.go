@@ -67,7 +67,7 @@ func (p *protocol) read(resp vendors.Response, batch vendors.Batch) []vendors.Re
 		result.Err = errors.New("a code that is not in Meizu's table")
 		return vendors.All(n, result)
 	case row.Reason == vendors.BadToken && n > 1:
-		// Said of the whole call; a device alone tells whether it holds for each.
+		// The code is about the whole call: probing shows whether it is true of each device.
 		result.ProbeSingly, result.Err = true, errors.New(row.Meaning)
 		return vendors.All(n, result)
 	case row.Reason != vendors.Accepted:
@@ -113,7 +113,7 @@ func failures(value json.RawMessage) (failed map[string]string, ok bool) {
 	return failed, true
 }
 
-// target gives what a code says of one device.
+// target is the result that a code gives for one device.
 func (p *protocol) target(code, msgID string) vendors.Result {
 	result := vendors.Result{VendorID: msgID, Err: errors.New("a code of a device that is not in Meizu's table")}
 	if codeForm.MatchString(code) {

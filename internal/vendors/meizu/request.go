@@ -107,8 +107,8 @@ func sign(fields map[string]string, secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// sendable reports whether a token can stand in a list that is parted by commas. Nothing else is
-// checked: Meizu does not publish the form of a pushId.
+// sendable reports whether a token can be part of a list that is separated by commas. Nothing else
+// is checked, because Meizu does not publish the form of a pushId.
 func sendable(token string) bool { return token != "" && !strings.ContainsAny(token, ", \t\r\n") }
 
 func (p *protocol) message(n *vendors.Notification, now time.Time) message {

@@ -78,7 +78,7 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 	}
 	switch code {
 	case codeBadToken, codeOptedOut:
-		// One of them is meant, and the answer does not say which: a few devices alone tell.
+		// Some of the tokens are meant, but the answer does not say which: probing shows it.
 		for i := range results {
 			results[i].Reason, results[i].ProbeSingly = vendors.Unknown, true
 		}

@@ -36,8 +36,8 @@ func (p *protocol) TokenRequest(ctx context.Context, now time.Time) (*http.Reque
 	})
 }
 
-// InterpretToken reads the token. It lives 24 hours from its creation, which may lie before this
-// call; a creation time that our clock cannot follow is not believed.
+// InterpretToken reads the token. It is valid for 24 hours from its creation, which may be before
+// this call. A creation time that does not fit our clock is ignored.
 func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
 	code, raw := read(resp.Body)
 	var d struct {

@@ -58,9 +58,9 @@ func (r regions) Close() {
 	}
 }
 
-// host is where a token belongs. A token of OPPO says it itself: "CN_…" and "<brand>_CN_…" are
-// China's, and "<brand>_<region>_…" another region's. One without parts is China's, unless the
-// registration names another region.
+// host returns the host that serves a token. OPPO's tokens contain their region: "CN_…" and
+// "<brand>_CN_…" belong to China, and "<brand>_<region>_…" to another region. A token without these
+// parts belongs to China, unless the registration names another region.
 func host(d vendors.Device) string {
 	parts := strings.Split(d.Token, "_")
 	switch {

@@ -129,8 +129,8 @@ func (p *protocol) ttl(note *vendors.Notification, now time.Time) int64 {
 	return int64(note.TTL(now, minTTL, longest) / time.Second)
 }
 
-// click says what a tap opens. A URL or intent that grows too long with the ext in it goes without,
-// and opens the app where even that is too long; the ext is in action_parameters as well.
+// click sets what a tap opens. If a URL or intent is too long with the ext in it, the ext is left
+// out, because action_parameters contains it too. If it is still too long, a tap opens the app.
 func (p *protocol) click(note *vendors.Notification, n *notification) {
 	c := p.c.Click
 	expand := func(target string, longest int) string {

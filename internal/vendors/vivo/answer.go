@@ -68,21 +68,21 @@ func (p *protocol) Prepared(resp vendors.Response) (handle string, result vendor
 	if result.Reason != vendors.Accepted {
 		return "", result
 	}
-	if result = p.say(a); result.Reason == vendors.Accepted && result.VendorID == "" {
+	if result = p.callResult(a); result.Reason == vendors.Accepted && result.VendorID == "" {
 		return "", vendors.Result{Reason: vendors.Unavailable, Code: codeOK, Err: errors.New("the answer to saveListPayload has no taskId")}
 	}
 	return result.VendorID, result
 }
 
-// Interpret reads the answer to a push. HTTP 200 says nothing by itself, and neither does a list
-// push's result 0.
+// Interpret reads the answer to a push. Neither HTTP 200 nor the result 0 of a list push means by
+// itself that each device was accepted.
 func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	a, result := read(resp)
 	if result.Reason != vendors.Accepted {
 		return vendors.All(n, result)
 	}
-	result = p.say(a)
+	result = p.callResult(a)
 	if n > 1 {
 		result.VendorID = batch.Prepared
 	}
@@ -91,26 +91,26 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 		named[string(u.UserID)] = u.Status
 	}
 	if code := string(a.Result); code == codeBadDevice || code == codeUnshowable {
-		if n == 1 && len(a.InvalidUser) == 1 { // whatever it is called there, it is this device
-			return []vendors.Result{p.device(result, a.InvalidUser[0].Status)}
+		if n == 1 && len(a.InvalidUser) == 1 { // it is this device, whatever id the answer has
+			return []vendors.Result{p.deviceResult(result, a.InvalidUser[0].Status)}
 		}
 		if n > 1 {
-			// What becomes of a list without one living device is not documented; of a list, this
-			// code is not to be believed of each.
+			// vivo does not document how it answers a list of dead tokens only, so the code of a
+			// whole list cannot be trusted for each device.
 			result.Reason, result.ProbeSingly = vendors.Unknown, true
 		}
 	}
 	results := vendors.All(n, result)
 	for i, d := range batch.Devices {
 		if status, ok := named[d.Token]; ok {
-			results[i] = p.device(result, status)
+			results[i] = p.deviceResult(result, status)
 		}
 	}
 	return results
 }
 
-// say gives what an answer says of the whole call.
-func (p *protocol) say(a answer) vendors.Result {
+// callResult is the result that the answer gives for the whole call.
+func (p *protocol) callResult(a answer) vendors.Result {
 	code := string(a.Result)
 	row, known := p.codes[code]
 	result := vendors.Result{Reason: row.Reason, Code: code}
@@ -136,8 +136,8 @@ func (p *protocol) say(a answer) vendors.Result {
 	return result
 }
 
-// device gives what a status says of one device.
-func (p *protocol) device(call vendors.Result, status vendors.Loose) vendors.Result {
+// deviceResult is the result that a status gives for one device.
+func (p *protocol) deviceResult(call vendors.Result, status vendors.Loose) vendors.Result {
 	result := vendors.Result{Code: codeBadDevice, VendorID: call.VendorID, Err: errors.New("a device status that is not in vivo's table")}
 	if !codeForm.MatchString(string(status)) {
 		return result
@@ -156,7 +156,7 @@ func (p *protocol) device(call vendors.Result, status vendors.Loose) vendors.Res
 func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
 	a, result := read(resp)
 	if result.Reason == vendors.Accepted {
-		if result = p.say(a); result.Reason == vendors.Accepted {
+		if result = p.callResult(a); result.Reason == vendors.Accepted {
 			if a.AuthToken == "" {
 				return vendors.AccessToken{}, vendors.Result{Reason: vendors.Unavailable, Code: result.Code, Err: errors.New("the login gave no authToken")}
 			}

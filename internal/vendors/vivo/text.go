@@ -8,9 +8,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// words are the title and the content, fitted to vivo's limits and, for a formal push, to its
-// content check. In the generic form nothing of what was said is left; the title stays where it is
-// plain Chinese, since it says from whom.
+// words returns the title and the content, fitted to vivo's limits and, for a formal push, to its
+// content check. In the generic form nothing of the message's text is left; the title is kept if it
+// is plain Chinese, because it names the sender.
 func (p *protocol) words(n *vendors.Notification, generic bool) (title, content string) {
 	titleLimit := vendors.TextLimit{Max: maxTitle, Measure: vendors.Wide}
 	contentLimit := vendors.TextLimit{Max: maxContent, Measure: vendors.Wide}
@@ -27,13 +27,14 @@ func (p *protocol) words(n *vendors.Notification, generic bool) (title, content 
 	if p.c.TestMode || p.c.KeepText || generic { // test pushes are not checked
 		return titleLimit.Fit(title), contentLimit.Fit(content)
 	}
-	return dress(title, "来自 ", titleLimit), dress(content, "新消息：", contentLimit)
+	return makeFormal(title, "来自 ", titleLimit), makeFormal(content, "新消息：", contentLimit)
 }
 
-// dress makes a text formal by vivo's rule: braces and brackets become parentheses, and a text that
-// would still look like a test is led by Chinese words. A text with the word for "test" in it is
-// left alone: only another text would help, and vivo may let it pass.
-func dress(s, lead string, limit vendors.TextLimit) string {
+// makeFormal changes a text so that vivo takes it for a formal one: braces and brackets become
+// parentheses, and a text that would still look like a test gets Chinese words in front of it. A
+// text that contains the Chinese word for "test" is not changed further: only a different text
+// would help, and vivo may accept it.
+func makeFormal(s, lead string, limit vendors.TextLimit) string {
 	s = limit.Fit(strings.NewReplacer("[", "（", "]", "）", "{", "（", "}", "）").Replace(s))
 	if looksLikeTest(s) {
 		s = limit.Fit(lead + s)

@@ -79,7 +79,7 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 		}
 	case codeBadDevice, codeBadToken:
 		if n > 1 {
-			// One of them is meant, and the answer does not say which: a few devices alone tell.
+			// Some of the tokens are meant, but the answer does not say which: probing shows it.
 			result.Reason, result.ProbeSingly = vendors.Unknown, true
 		}
 	case codeBadChannel:

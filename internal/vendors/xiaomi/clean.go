@@ -36,7 +36,7 @@ func (p *protocol) unlessBlank(s string) string {
 	return "[表情]"
 }
 
-// visible reports whether a text has anything to see.
+// visible reports whether a text contains a visible character.
 func visible(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.M, r) }) >= 0
 }

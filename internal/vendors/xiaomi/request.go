@@ -198,8 +198,8 @@ func (p *protocol) template(n *vendors.Notification, extra map[string]string) {
 	extra["template_param"] = text(params)
 }
 
-// click says what a tap opens. A target that grows too long with the ext in it goes without, and
-// opens the app where even that is too long; the ext is in the payload as well.
+// click sets what a tap opens. If a target is too long with the ext in it, the ext is left out,
+// because the payload contains it too. If it is still too long, a tap opens the app.
 func (p *protocol) click(n *vendors.Notification, extra map[string]string) {
 	c := p.c.Click
 	effect, key, value := openActivity, "intent_uri", c.Intent
