@@ -50,7 +50,7 @@ var arrows = []arrow{
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/dispatch", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
-	{"internal/reference", []string{"internal/registry", "internal/vendors"}, "the documentation is made from sheets and from sources"},
+	{"internal/reference", []string{"internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs and from sources"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 
@@ -193,7 +193,7 @@ func listed(t *testing.T) []string {
 func vendorFolders() []string {
 	var dirs []string
 	for _, v := range registry.Vendors() {
-		dirs = append(dirs, "internal/vendors/"+v.Sheet().Vendor)
+		dirs = append(dirs, "internal/vendors/"+v.Doc().Vendor)
 	}
 	return dirs
 }
@@ -480,7 +480,7 @@ func TestVendorLists(t *testing.T) {
 	t.Parallel()
 	var all []string
 	for _, v := range registry.Vendors() {
-		all = append(all, strconv.Quote(v.Sheet().Vendor))
+		all = append(all, strconv.Quote(v.Doc().Vendor))
 	}
 	for _, s := range sources(t) {
 		ast.Inspect(s.file, func(n ast.Node) bool {
@@ -510,7 +510,7 @@ func TestVendorLists(t *testing.T) {
 	}
 }
 
-// TestVendorsAreComplete: each vendor has a folder with a sheet, a strict fake, golden requests,
+// TestVendorsAreComplete: each vendor has a folder with a Doc, a strict fake, golden requests,
 // and runs the conformance suite; and nothing else names the vendors.
 func TestVendorsAreComplete(t *testing.T) {
 	t.Parallel()
@@ -541,8 +541,8 @@ func TestVendorsAreComplete(t *testing.T) {
 			continue
 		}
 		for _, d := range s.file.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "Sheet" && !slices.Contains(folders, s.dir) {
-				t.Errorf("%s has a sheet and is not in the registry", s.dir)
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "Doc" && !slices.Contains(folders, s.dir) {
+				t.Errorf("%s has a Doc and is not in the registry", s.dir)
 			}
 		}
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // Notes is a room of PUSH_NOTES: small last values with a lifetime, which all workers read. It
-// implements ratelimit.Board.
+// implements ratelimit.KV.
 type Notes struct {
 	bus  *Bus
 	room string
@@ -60,14 +60,14 @@ func (n *Notes) Remove(ctx context.Context, key string) error {
 }
 
 // List returns all notes of the room, in any order; a cluster's followers may lag a little.
-func (n *Notes) List(ctx context.Context) ([]ratelimit.Note, error) {
-	var notes []ratelimit.Note
+func (n *Notes) List(ctx context.Context) ([]ratelimit.Entry, error) {
+	var notes []ratelimit.Entry
 	for m, err := range n.bus.lastOf(ctx, n.bus.topology.Notes(), n.subject(">")) {
 		if err != nil {
 			return nil, storeError("list notes", err)
 		}
 		if key, ok := n.subjects().CutOwn(m.Subject); ok {
-			notes = append(notes, ratelimit.Note{Key: key, Value: m.Data})
+			notes = append(notes, ratelimit.Entry{Key: key, Value: m.Data})
 		}
 	}
 	return notes, nil

@@ -32,7 +32,7 @@ type binder struct {
 }
 
 type place struct {
-	settings vendors.Settings
+	settings vendors.Config
 	node     ast.Node
 	key      string
 	app      string
@@ -208,7 +208,7 @@ func (b *binder) value(node ast.Node, v reflect.Value, key string) {
 		return
 	}
 	switch {
-	case v.Type() == reflect.TypeFor[[]vendors.Settings]():
+	case v.Type() == reflect.TypeFor[[]vendors.Config]():
 		b.certificates(node, v, key)
 		return
 	case v.Kind() == reflect.Pointer:
@@ -352,7 +352,7 @@ func (b *binder) certificates(node ast.Node, v reflect.Value, key string) {
 		b.problem(node, key, "must be a list", "begin each certificate with \"- \"")
 		return
 	}
-	list := make([]vendors.Settings, 0, len(seq.Values))
+	list := make([]vendors.Config, 0, len(seq.Values))
 	for i, item := range seq.Values {
 		at := fmt.Sprintf("%s[%d]", key, i)
 		entries, ok := b.entries(item)

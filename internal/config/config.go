@@ -93,7 +93,7 @@ type App struct {
 	// Policy is the app's own rules for who is notified.
 	Policy Policy `yaml:"policy"`
 	// Certificates are its vendor accounts, any number, several of one vendor included.
-	Certificates []vendors.Settings `yaml:"certificates"`
+	Certificates []vendors.Config `yaml:"certificates"`
 }
 
 // Policy is an app's own rules for who is notified.
@@ -112,7 +112,7 @@ type Policy struct {
 }
 
 // Kinds makes the empty settings of each vendor, by its name.
-type Kinds map[string]func() vendors.Settings
+type Kinds map[string]func() vendors.Config
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -88,7 +89,7 @@ func text(m *hongyan.Message, column int) (title, body string) {
 	return title, body
 }
 
-func senderName(m *hongyan.Message) string { return vendors.First(m.Sender.Nickname, m.Sender.ID) }
+func senderName(m *hongyan.Message) string { return cmp.Or(m.Sender.Nickname, m.Sender.ID) }
 
 // maxText bounds what a job carries of a title or body; no vendor shows or takes more. Drivers
 // shorten to the vendor's own limit.

@@ -189,7 +189,7 @@ func failed(parent context.Context, err error) vendors.Result {
 	return r
 }
 
-// aboutCertificate says whether an error is a TLS alert of the server's about our client
+// aboutCertificate reports whether an error is a TLS alert of the server's about our client
 // certificate: bad, unsupported, revoked, expired, unknown, of an unknown authority, required (RFC
 // 8446, 6.2). crypto/tls gives it no type.
 func aboutCertificate(err error) bool {

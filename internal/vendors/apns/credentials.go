@@ -55,7 +55,7 @@ func parseCertificate(data, password vendors.Secret) (tls.Certificate, error) {
 	return cert, nil
 }
 
-// newToken makes the provider token that all lanes share, and signs it once: apns2 ignores a
+// newToken makes the provider token that all connections share, and signs it once: apns2 ignores a
 // signing error later on and would send an empty bearer.
 func newToken(c *Config) (*token.Token, error) {
 	key, err := parseKey(c.Key)

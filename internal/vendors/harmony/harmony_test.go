@@ -70,7 +70,7 @@ func config(endpoint, caFile string) *Config {
 func subject() vendortest.Subject {
 	return vendortest.Subject{
 		Vendor: "harmony", Accounts: accounts(), Token: token,
-		Settings: func(endpoint, caFile string) vendors.Settings { return config(endpoint, caFile) },
+		Config: func(endpoint, caFile string) vendors.Config { return config(endpoint, caFile) },
 	}
 }
 
@@ -82,7 +82,7 @@ func TestInAppCalls(t *testing.T) {
 	t.Parallel()
 	s := subject()
 	s.Accounts.Harmony[0].InAppCalls = true
-	s.Settings = func(endpoint, caFile string) vendors.Settings {
+	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := config(endpoint, caFile)
 		c.CallPush = "voip"
 		return c
@@ -123,7 +123,7 @@ func TestInAppCalls(t *testing.T) {
 func TestInAppCallWithoutRight(t *testing.T) {
 	t.Parallel()
 	s := subject()
-	s.Settings = func(endpoint, caFile string) vendors.Settings {
+	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := config(endpoint, caFile)
 		c.CallPush = "voip"
 		return c
@@ -139,7 +139,7 @@ func TestInAppCallWithoutRight(t *testing.T) {
 func TestTestModeTakesTen(t *testing.T) {
 	t.Parallel()
 	s := subject()
-	s.Settings = func(endpoint, caFile string) vendors.Settings {
+	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := config(endpoint, caFile)
 		c.TestMode = true
 		return c
@@ -202,7 +202,7 @@ func TestProblems(t *testing.T) {
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("keys with problems (-want +got):\n%s", diff)
 			}
-			if _, err := newWire(conf); err != nil && c.want == nil {
+			if _, err := newProtocol(conf); err != nil && c.want == nil {
 				t.Error(err)
 			}
 		})
@@ -279,11 +279,11 @@ func TestClass(t *testing.T) {
 	}
 }
 
-func TestSheetSpeaksBothLanguages(t *testing.T) {
+func TestDocIsInBothLanguages(t *testing.T) {
 	t.Parallel()
-	s := Sheet()
-	texts := append([]vendors.Text{s.Name, s.Tap, s.Repeat}, s.Setup...)
-	for _, f := range s.Facts {
+	s := Doc()
+	texts := append([]vendors.Bilingual{s.Name, s.Tap, s.Repeat}, s.Setup...)
+	for _, f := range s.Rows {
 		texts = append(texts, f.What, f.Value)
 	}
 	for _, c := range s.Classes {

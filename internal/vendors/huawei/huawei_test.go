@@ -38,8 +38,8 @@ func config(endpoint, caFile string) *Config {
 func subject() vendortest.Subject {
 	return vendortest.Subject{
 		Vendor: "huawei", Accounts: accounts(), Token: token,
-		Settings: func(endpoint, caFile string) vendors.Settings { return config(endpoint, caFile) },
-		Scrub:    func(s string) string { return strings.ReplaceAll(s, testSecret, "<secret>") },
+		Config: func(endpoint, caFile string) vendors.Config { return config(endpoint, caFile) },
+		Scrub:  func(s string) string { return strings.ReplaceAll(s, testSecret, "<secret>") },
 	}
 }
 
@@ -49,7 +49,7 @@ func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
 func TestProjectUsesV2(t *testing.T) {
 	t.Parallel()
 	s := subject()
-	s.Settings = func(endpoint, caFile string) vendors.Settings {
+	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := config(endpoint, caFile)
 		c.ProjectID = testProject
 		return c
@@ -172,11 +172,11 @@ func TestClass(t *testing.T) {
 	}
 }
 
-func TestSheetSpeaksBothLanguages(t *testing.T) {
+func TestDocIsInBothLanguages(t *testing.T) {
 	t.Parallel()
-	s := Sheet()
-	texts := append([]vendors.Text{s.Name, s.Tap, s.Repeat}, s.Setup...)
-	for _, f := range s.Facts {
+	s := Doc()
+	texts := append([]vendors.Bilingual{s.Name, s.Tap, s.Repeat}, s.Setup...)
+	for _, f := range s.Rows {
 		texts = append(texts, f.What, f.Value)
 	}
 	for _, c := range s.Classes {

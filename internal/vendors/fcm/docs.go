@@ -7,16 +7,16 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Sheet is what docs/vendors.md tells of FCM.
-func Sheet() vendors.Sheet {
-	text := func(en, zh string) vendors.Text { return vendors.Text{EN: en, ZH: zh} }
-	fact := func(en, zh, value, valueZH string) vendors.Fact {
-		return vendors.Fact{What: text(en, zh), Value: text(value, valueZH)}
+// Doc is what docs/vendors.md says about FCM.
+func Doc() vendors.Doc {
+	text := func(en, zh string) vendors.Bilingual { return vendors.Bilingual{EN: en, ZH: zh} }
+	fact := func(en, zh, value, valueZH string) vendors.Row {
+		return vendors.Row{What: text(en, zh), Value: text(value, valueZH)}
 	}
-	number := func(en, zh string, n int) vendors.Fact {
+	number := func(en, zh string, n int) vendors.Row {
 		return fact(en, zh, fmt.Sprint(n), fmt.Sprint(n))
 	}
-	return vendors.Sheet{
+	return vendors.Doc{
 		Vendor: "fcm", Name: text("Firebase Cloud Messaging (Google)", "Firebase 云消息传递（Google FCM）"), Dated: "2026-11",
 		Links: []string{
 			"https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages",
@@ -25,7 +25,7 @@ func Sheet() vendors.Sheet {
 			"https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas",
 			"https://firebase.google.com/docs/cloud-messaging/customize-messages/collapsible-message-types",
 		},
-		Facts: []vendors.Fact{
+		Rows: []vendors.Row{
 			fact("Phones", "机型", "Android with Google Play services", "带有 Google Play 服务的 Android 手机"),
 			number("Devices per call", "单次最多设备数", 1),
 			number("Messages a minute for a project; refused ones count too, save for a 429", "每项目每分钟消息数（除 429 外，被拒绝的也计入）", perMinute),
@@ -46,7 +46,7 @@ func Sheet() vendors.Sheet {
 		},
 		Classes: []vendors.ClassRow{{Name: "all", Means: text("every message", "所有消息"), Cap: text("none a day", "无每日上限")}},
 		Codes:   slices.Clone(codes),
-		Setup: []vendors.Text{
+		Setup: []vendors.Bilingual{
 			text("Create a Firebase project, add the Android app, and enable the Firebase Cloud Messaging API (V1).", "创建 Firebase 项目，添加 Android 应用，并启用 Firebase Cloud Messaging API (V1)。"),
 			text("Project settings, Service accounts: generate a new private key. The account needs the permission cloudmessaging.messages.create.",
 				"在项目设置的服务账号页生成新的私钥；该账号需要 cloudmessaging.messages.create 权限。"),

@@ -30,8 +30,8 @@ func newPair(t *testing.T, cert ratelimit.Certificate) *pair {
 func (p *pair) pass(d time.Duration) {
 	for end := p.now.Add(d); p.now.Before(end); {
 		p.now = p.now.Add(time.Second)
-		p.a.Beat(p.t.Context(), p.now)
-		p.b.Beat(p.t.Context(), p.now)
+		p.a.Heartbeat(p.t.Context(), p.now)
+		p.b.Heartbeat(p.t.Context(), p.now)
 	}
 }
 
@@ -51,9 +51,9 @@ func (p *pair) speed(l *ratelimit.Limiter, d time.Duration) float64 {
 
 func near(got, want float64) bool { return got > want*0.9 && got < want*1.1 }
 
-// TestQuotaSpentLatches: the vendor's word holds for all workers, without another call, until its
+// TestQuotaSpentStopsTheClass: it holds for all workers, without another call, until its
 // midnight; then one push finds out.
-func TestQuotaSpentLatches(t *testing.T) {
+func TestQuotaSpentStopsTheClass(t *testing.T) {
 	t.Parallel()
 	for _, q := range []vendors.Quota{1000, vendors.Unlimited} {
 		p := newPair(t, quota(q))
@@ -65,7 +65,7 @@ func TestQuotaSpentLatches(t *testing.T) {
 		p.pass(time.Second)
 		g = take(t, p.b, request(1, p.now))
 		if g.Reason != vendors.QuotaSpent {
-			t.Fatalf("quota %v: the other worker a beat later: %d, %v, want quota_spent", q, g.Devices, g.Reason)
+			t.Fatalf("quota %v: the other worker a heartbeat later: %d, %v, want quota_spent", q, g.Devices, g.Reason)
 		}
 		midnight := time.Date(2026, 11, 24, 0, 0, 5, 0, shanghai)
 		if got := p.now.Add(g.Wait); !got.Equal(midnight) {
@@ -74,7 +74,7 @@ func TestQuotaSpentLatches(t *testing.T) {
 
 		// A worker that comes later knows it too.
 		c := limiter(t, p.store, ratelimit.Options{Member: "c", Now: func() time.Time { return p.now }, Certificates: []ratelimit.Certificate{quota(q)}})
-		c.Beat(t.Context(), p.now)
+		c.Heartbeat(t.Context(), p.now)
 		if g := take(t, c, request(1, p.now)); g.Reason != vendors.QuotaSpent {
 			t.Errorf("quota %v: a worker that comes later: %v, want quota_spent", q, g.Reason)
 		}
@@ -92,14 +92,15 @@ func TestQuotaSpentLatches(t *testing.T) {
 			t.Errorf("quota %v: after a good probe %d, want 10", q, g.Devices)
 		}
 		p.pass(time.Second)
-		// the note outlives the latch a little
+		// the entry lives a little longer than the exhaustion
 		if g := take(t, p.a, request(10, p.now)); g.Devices != 10 {
-			t.Errorf("quota %v: a beat later %d, want 10", q, g.Devices)
+			t.Errorf("quota %v: a heartbeat later %d, want 10", q, g.Devices)
 		}
 	}
 }
 
-// TestProbeRefused: a vendor whose day ends later than ours latches again, until the next midnight.
+// TestProbeRefused: a vendor whose day ends later than ours stops it again, until the next
+// midnight.
 func TestProbeRefused(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, quota(vendors.Unlimited))
@@ -111,7 +112,7 @@ func TestProbeRefused(t *testing.T) {
 	}
 }
 
-// TestQuotaSpentAroundMidnight: the word is about the day that ends, and holds for a minute at
+// TestQuotaSpentAroundMidnight: the answer is about the day that ends, and holds for a minute at
 // least.
 func TestQuotaSpentAroundMidnight(t *testing.T) {
 	t.Parallel()
@@ -123,7 +124,7 @@ func TestQuotaSpentAroundMidnight(t *testing.T) {
 	}
 }
 
-// TestProbeThatNeverComesBack: a worker's probe whose job was lost does not shut the class for
+// TestProbeThatNeverComesBack: a worker's probe whose job was lost does not stop the class for
 // ever.
 func TestProbeThatNeverComesBack(t *testing.T) {
 	t.Parallel()
@@ -222,8 +223,8 @@ func TestOneDevicesLimitSlowsNobody(t *testing.T) {
 			}
 			p.a.Settle(g, o)
 			if i%100 == 99 {
-				p.a.Beat(t.Context(), at)
-				p.b.Beat(t.Context(), at)
+				p.a.Heartbeat(t.Context(), at)
+				p.b.Heartbeat(t.Context(), at)
 			}
 		}
 	}

@@ -14,12 +14,12 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// order does o as a program beside the workers does, which has the same configuration and no Run.
-func (p *pair) order(cert ratelimit.Certificate, o ratelimit.Order) {
+// apply gives a command as another program does, which has the same configuration and does not run.
+func (p *pair) apply(cert ratelimit.Certificate, o ratelimit.Command) {
 	p.t.Helper()
 	tool := limiter(p.t, p.store, ratelimit.Options{Member: "tool", Certificates: []ratelimit.Certificate{cert}})
 	o.Certificate, o.Reason, o.By, o.Now = "c", "a test", "op", p.now
-	if err := tool.Do(p.t.Context(), o); err != nil {
+	if err := tool.Apply(p.t.Context(), o); err != nil {
 		p.t.Fatalf("%s: %v", o.Action, err)
 	}
 	p.pass(2 * time.Second)
@@ -39,7 +39,7 @@ func (p *pair) all() (n int) {
 	return n
 }
 
-func TestOrders(t *testing.T) {
+func TestCommands(t *testing.T) {
 	t.Parallel()
 	cert := quota(100)
 	p := newPair(t, cert)
@@ -50,42 +50,42 @@ func TestOrders(t *testing.T) {
 		}
 	}
 	expect("configured", 100)
-	p.order(cert, ratelimit.Order{Action: ratelimit.SetQuota, Class: "private", Quota: 150})
+	p.apply(cert, ratelimit.Command{Action: ratelimit.SetQuota, Class: "private", Quota: 150})
 	expect("set to 150", 50)
-	p.order(cert, ratelimit.Order{Action: ratelimit.ResetQuota, Class: "private"})
+	p.apply(cert, ratelimit.Command{Action: ratelimit.ResetQuota, Class: "private"})
 	expect("reset at 150", 150)
-	p.order(cert, ratelimit.Order{Action: ratelimit.SetQuota, Class: "private", Quota: 120})
+	p.apply(cert, ratelimit.Command{Action: ratelimit.SetQuota, Class: "private", Quota: 120})
 	expect("lowered", 0)
-	p.order(cert, ratelimit.Order{Action: ratelimit.SetQuota, Class: "private", Quota: vendors.Unlimited})
+	p.apply(cert, ratelimit.Command{Action: ratelimit.SetQuota, Class: "private", Quota: vendors.Unlimited})
 	if got := p.all(); got != 2400 {
 		t.Errorf("unlimited: %d, want all that was asked for", got)
 	}
-	p.order(cert, ratelimit.Order{Action: ratelimit.DropOverride, Class: "private"})
+	p.apply(cert, ratelimit.Command{Action: ratelimit.DropOverride, Class: "private"})
 	expect("dropped", 0)
 
 	p.now = time.Date(2026, 11, 24, 8, 0, 0, 0, shanghai)
-	p.order(cert, ratelimit.Order{Action: ratelimit.ResetQuota, Class: "private"}) // of nothing
+	p.apply(cert, ratelimit.Command{Action: ratelimit.ResetQuota, Class: "private"}) // of nothing
 	expect("the next day", 100)
-	p.order(cert, ratelimit.Order{Action: ratelimit.SetQuota, Class: "private", Quota: 130})
+	p.apply(cert, ratelimit.Command{Action: ratelimit.SetQuota, Class: "private", Quota: 130})
 	expect("set to 130", 30)
 	p.now = time.Date(2026, 11, 25, 8, 0, 0, 0, shanghai)
 	p.pass(2 * time.Second)
 	expect("an override ends with its day", 100)
 }
 
-// Every worker logs an order once, with who gave it and why.
-func TestOrdersAreLogged(t *testing.T) {
+// Every worker logs a command once, with who gave it and why.
+func TestCommandsAreLogged(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, quota(100))
 	var log bytes.Buffer
 	p.b = limiter(t, p.store, ratelimit.Options{Member: "w9", Certificates: []ratelimit.Certificate{quota(100)}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	p.pass(time.Second)
-	p.order(quota(100), ratelimit.Order{Action: ratelimit.SetQuota, Class: "private", Quota: 150})
-	p.order(quota(100), ratelimit.Order{Action: ratelimit.Unslow})
+	p.apply(quota(100), ratelimit.Command{Action: ratelimit.SetQuota, Class: "private", Quota: 150})
+	p.apply(quota(100), ratelimit.Command{Action: ratelimit.ResumeRate})
 	p.pass(5 * time.Second)
 	for _, want := range []string{
 		`msg="operator changes a limit" action=set_quota certificate=c class=private quota=150 reason="a test" by=op`,
-		`msg="operator changes a limit" action=unslow certificate=c class="" quota=0 reason="a test" by=op`,
+		`msg="operator changes a limit" action=resume_rate certificate=c class="" quota=0 reason="a test" by=op`,
 	} {
 		if n := strings.Count(log.String(), want); n != 1 {
 			t.Errorf("%d lines say %s:\n%s", n, want, log.String())
@@ -116,7 +116,7 @@ func TestCertificatesWithTheirClasses(t *testing.T) {
 	}
 }
 
-func TestUnlatchAndUnslow(t *testing.T) {
+func TestResume(t *testing.T) {
 	t.Parallel()
 	cert := ratelimit.Certificate{ID: "c", Rate: vendors.Rate{DevicesPerSecond: 1000}}
 	p := newPair(t, cert)
@@ -128,41 +128,41 @@ func TestUnlatchAndUnslow(t *testing.T) {
 	p.pass(2 * time.Second)
 	for _, l := range []*ratelimit.Limiter{p.a, p.b} {
 		if g := take(t, l, request(1, p.now)); g.Devices != 0 {
-			t.Fatal("latched and paused, and still granted")
+			t.Fatal("exhausted and paused, and still granted")
 		}
 	}
-	p.order(cert, ratelimit.Order{Action: ratelimit.Unslow})
+	p.apply(cert, ratelimit.Command{Action: ratelimit.ResumeRate})
 	for _, l := range []*ratelimit.Limiter{p.a, p.b} {
 		if g := take(t, l, request(1, p.now)); g.Reason != vendors.QuotaSpent {
-			t.Errorf("after unslow: %d, %v, want quota_spent", g.Devices, g.Reason)
+			t.Errorf("after ResumeRate: %d, %v, want quota_spent", g.Devices, g.Reason)
 		}
 	}
-	p.order(cert, ratelimit.Order{Action: ratelimit.Unlatch, Class: "private"})
+	p.apply(cert, ratelimit.Command{Action: ratelimit.ResumeQuota, Class: "private"})
 	for _, l := range []*ratelimit.Limiter{p.a, p.b} {
 		if g := take(t, l, request(20, p.now)); g.Devices != 20 {
-			t.Errorf("after unlatch: %d, %v, want 20", g.Devices, g.Reason)
+			t.Errorf("after ResumeQuota: %d, %v, want 20", g.Devices, g.Reason)
 		}
 	}
 }
 
-func TestOrderProblems(t *testing.T) {
+func TestCommandProblems(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, quota(100))
-	good := ratelimit.Order{Action: ratelimit.Unlatch, Certificate: "c", Class: "private", Reason: "x", Now: p.now}
+	good := ratelimit.Command{Action: ratelimit.ResumeQuota, Certificate: "c", Class: "private", Reason: "x", Now: p.now}
 	tests := []struct {
 		name  string
-		spoil func(*ratelimit.Order)
+		spoil func(*ratelimit.Command)
 	}{
-		{"no-reason", func(o *ratelimit.Order) { o.Reason = "" }},
-		{"no-certificate", func(o *ratelimit.Order) { o.Certificate = "x" }},
-		{"no-class", func(o *ratelimit.Order) { o.Class = "" }},
-		{"no-action", func(o *ratelimit.Order) { o.Action = "explode" }},
-		{"past", func(o *ratelimit.Order) { o.Action, o.Until = ratelimit.SetQuota, p.now.Add(-time.Hour) }},
+		{"no-reason", func(o *ratelimit.Command) { o.Reason = "" }},
+		{"no-certificate", func(o *ratelimit.Command) { o.Certificate = "x" }},
+		{"no-class", func(o *ratelimit.Command) { o.Class = "" }},
+		{"no-action", func(o *ratelimit.Command) { o.Action = "explode" }},
+		{"past", func(o *ratelimit.Command) { o.Action, o.Until = ratelimit.SetQuota, p.now.Add(-time.Hour) }},
 	}
 	for _, tt := range tests {
 		o := good
 		tt.spoil(&o)
-		if err := p.a.Do(t.Context(), o); err == nil {
+		if err := p.a.Apply(t.Context(), o); err == nil {
 			t.Errorf("%s: no error", tt.name)
 		}
 	}
@@ -177,7 +177,7 @@ func TestSnapshot(t *testing.T) {
 	p.now = p.now.Add(500 * time.Millisecond)
 	g := take(t, p.a, request(30, p.now))
 	p.a.Settle(g, counted(20, p.now))
-	// Two lost returns and notes: spent for a class that nobody configured.
+	// Two lost returns, and entries: exhausted for a class that nobody configured.
 	p.b.Settle(take(t, p.b, ratelimit.Request{Certificate: "c", Class: public, Devices: 1, Now: p.now}), ratelimit.Outcome{QuotaSpent: 1, Now: p.now})
 	p.pass(time.Second)
 	tool := limiter(t, p.store, ratelimit.Options{Member: "tool", Certificates: []ratelimit.Certificate{cert}})

@@ -6,21 +6,21 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Sheet is what docs/vendors.md tells of vivo.
-func Sheet() vendors.Sheet {
-	text := func(en, zh string) vendors.Text { return vendors.Text{EN: en, ZH: zh} }
-	fact := func(en, zh, value, valueZH string) vendors.Fact {
-		return vendors.Fact{What: text(en, zh), Value: text(value, valueZH)}
+// Doc is what docs/vendors.md says about vivo.
+func Doc() vendors.Doc {
+	text := func(en, zh string) vendors.Bilingual { return vendors.Bilingual{EN: en, ZH: zh} }
+	fact := func(en, zh, value, valueZH string) vendors.Row {
+		return vendors.Row{What: text(en, zh), Value: text(value, valueZH)}
 	}
-	number := func(en, zh string, n int) vendors.Fact { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
-	return vendors.Sheet{
+	number := func(en, zh string, n int) vendors.Row { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
+	return vendors.Doc{
 		Vendor: "vivo", Name: text("vivo push", "vivo 推送"), Dated: "2026-11",
 		Links: []string{
 			"https://dev.vivo.com.cn/documentCenter/doc/362",
 			"https://dev.vivo.com.cn/documentCenter/doc/359",
 			"https://dev.vivo.com.cn/documentCenter/doc/681",
 		},
-		Facts: []vendors.Fact{
+		Rows: []vendors.Row{
 			number("Devices per call", "单次最多设备数", maxList),
 			fact("Calls", "调用方式", "one device: /message/send; 2 to 1,000: /message/saveListPayload, then /message/pushToList",
 				"单设备用 /message/send；2 至 1000 个设备先 /message/saveListPayload 再 /message/pushToList"),
@@ -46,7 +46,7 @@ func Sheet() vendors.Sheet {
 				Cap: text("2 a device and day, 5 for licensed news apps; the app's users times 2 (3) a day", "每设备每天 2 条，持牌新闻类 5 条；每日总量为有效用户数的 2（3）倍")},
 		},
 		Codes: codes(),
-		Setup: []vendors.Text{
+		Setup: []vendors.Bilingual{
 			text("Create the app on the vivo open platform, enable push, and take AppID, AppKey and AppSecret.", "在 vivo 开放平台创建应用并开通推送，获取 AppID、AppKey、AppSecret。"),
 			text("Enter the test devices in the push console. Until the app is in vivo's store, only test_mode: true reaches them (10045).",
 				"在推送后台登记测试设备。应用上架前只能用 test_mode: true 推送（否则返回 10045）。"),

@@ -55,20 +55,20 @@ func codes() []vendors.Code {
 	}
 }
 
-// Sheet is what docs/vendors.md tells of Meizu.
-func Sheet() vendors.Sheet {
-	text := func(en, zh string) vendors.Text { return vendors.Text{EN: en, ZH: zh} }
-	fact := func(en, zh, value, valueZH string) vendors.Fact {
-		return vendors.Fact{What: text(en, zh), Value: text(value, valueZH)}
+// Doc is what docs/vendors.md says about Meizu.
+func Doc() vendors.Doc {
+	text := func(en, zh string) vendors.Bilingual { return vendors.Bilingual{EN: en, ZH: zh} }
+	fact := func(en, zh, value, valueZH string) vendors.Row {
+		return vendors.Row{What: text(en, zh), Value: text(value, valueZH)}
 	}
-	number := func(en, zh string, n int) vendors.Fact { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
-	return vendors.Sheet{
+	number := func(en, zh string, n int) vendors.Row { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
+	return vendors.Doc{
 		Vendor: "meizu", Name: text("Meizu (Flyme) push", "魅族（Flyme）推送"), Dated: "2026-11",
 		Links: []string{
 			"https://github.com/MEIZUPUSH/PushAPI",
 			"https://github.com/MEIZUPUSH/JavaSdk",
 		},
-		Facts: []vendors.Fact{
+		Rows: []vendors.Row{
 			number("Devices per call", "单次最多设备数", maxTokens),
 			number("Title, in characters", "标题字符数", maxTitle),
 			number("Content, in characters", "内容字符数", maxContent),
@@ -87,7 +87,7 @@ func Sheet() vendors.Sheet {
 				Cap: text("3 a device and day since 2025-05-07, 5 for news and reading apps (110011)", "自 2025-05-07 起每设备每天 3 条，资讯阅读类 5 条（110011）")},
 		},
 		Codes: codes(),
-		Setup: []vendors.Text{
+		Setup: []vendors.Bilingual{
 			text("Create the app on the Flyme push platform and take App ID and App Secret.", "在 Flyme 推送平台创建应用，获取 App ID 与 App Secret。"),
 			text("Leave notice_type at 1 for chat.", "聊天消息保持 notice_type 为 1。"),
 			text("Let the app report its pushId again whenever it changes: pushIds expire after about a week.", "pushId 约一周失效，变更后应用需重新上报。"),

@@ -1,33 +1,35 @@
 package vendors
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"strconv"
 	"time"
 )
 
-// Settings is a vendor's certificate as the configuration gives it: a struct that embeds [Common]
+// Config is a vendor's certificate as the configuration gives it: a struct that embeds [Common]
 // and adds the vendor's own keys.
 //
-// Fields of type [Secret] may also be given as <key>_file; the loader reads the file. Every other
-// relation is the vendor's to check.
-type Settings interface {
-	// Base gives the keys that every vendor has.
+// Fields of type [Secret] may also be given as <key>_file; the loader of the configuration reads
+// the file. How the other keys must belong together is checked by the vendor's Problems.
+type Config interface {
+	// Base returns the keys that every vendor has.
 	Base() *Common
-	// Problems lists everything that is wrong, so that all can be mended at once. It must not touch
-	// the network.
+	// Problems lists everything that is wrong, so that all can be corrected at once. It must not
+	// use the network.
 	Problems() []Problem
 	// Advice lists what is allowed but unwise, such as a class that would cap chat.
 	Advice() []string
-	// Class is the vendor's message class that a notification would be counted in.
+	// Class returns the vendor's message class in which a notification is counted.
 	Class(n *Notification) Class
-	// Driver makes the driver. It is called once per process, after Problems was empty.
+	// Driver makes the driver. It is called once per process, and only if Problems returns nothing.
 	Driver(env Env) (Driver, error)
 }
 
@@ -43,7 +45,8 @@ type Class struct {
 	DailyQuota int64
 	// DeviceCap is the vendor's published number for one device and day, 0 for none.
 	DeviceCap int
-	// ByArrival says that the vendor counts arrivals rather than devices sent.
+	// ByArrival says that the vendor counts the pushes that arrive on phones, not those that are
+	// sent.
 	ByArrival bool
 }
 
@@ -51,16 +54,16 @@ type Class struct {
 type Problem struct {
 	// Key is the YAML key that is wrong or missing.
 	Key string
-	// Text says what is wrong; Remedy what to do.
+	// Text says what is wrong, and Remedy what to do about it.
 	Text, Remedy string
 }
 
-// Missing is the problem of a key that is required.
+// Missing is the problem that a required key is missing; where says where to find its value.
 func Missing(key, where string) Problem {
 	return Problem{Key: key, Text: "is required", Remedy: where}
 }
 
-// Env is what a driver gets from its surroundings.
+// Env contains what a driver needs from the program around it.
 type Env struct {
 	// Tokens makes the source of a certificate's access token. Required by vendors that are an
 	// [Authenticator] or a [Signer].
@@ -134,8 +137,7 @@ type Click struct {
 	URL string `yaml:"url"`
 }
 
-// Targets counts what is set; more than one is a problem that each vendor names with the targets it
-// knows.
+// Targets returns how many of the four fields are set. At most one may be.
 func (c Click) Targets() int {
 	n := 0
 	for _, v := range []string{c.Action, c.Activity, c.Intent, c.URL} {
@@ -146,10 +148,10 @@ func (c Click) Targets() int {
 	return n
 }
 
-// Quota is a number a day, or Unlimited.
+// Quota is a number of pushes a day, or Unlimited.
 type Quota int64
 
-// Unlimited is written "unlimited".
+// Unlimited is the Quota that is written "unlimited".
 const Unlimited Quota = -1
 
 // UnmarshalText reads a number or "unlimited".
@@ -166,7 +168,7 @@ func (q *Quota) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads a number, Unlimited included, as json.Marshal writes it.
+// UnmarshalJSON reads a number as json.Marshal writes it; Unlimited is -1.
 func (q *Quota) UnmarshalJSON(text []byte) error {
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil {
@@ -176,7 +178,7 @@ func (q *Quota) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// CallTimeout is Timeout or its default.
+// CallTimeout returns Timeout, or its default where it is not set.
 func (c *Common) CallTimeout() time.Duration {
 	if c.Timeout > 0 {
 		return c.Timeout
@@ -184,25 +186,20 @@ func (c *Common) CallTimeout() time.Duration {
 	return 10 * time.Second
 }
 
-// TTLAdvice is the advice about a ttl above the vendor's most, which the driver shortens; limit
-// names that, such as "Huawei's 15 days".
-func (c *Common) TTLAdvice(most time.Duration, limit string) []string {
-	if c.TTL <= most {
+// TTLAdvice warns of a ttl that is longer than the vendor allows (longest), which the driver
+// therefore shortens. limit names the vendor's limit, such as "Huawei's 15 days".
+func (c *Common) TTLAdvice(longest time.Duration, limit string) []string {
+	if c.TTL <= longest {
 		return nil
 	}
 	return []string{"ttl is longer than " + limit + ", which is what it gets"}
 }
 
-// EndpointOr is Endpoint, or the vendor's own address.
-func (c *Common) EndpointOr(vendor string) string {
-	if c.Endpoint != "" {
-		return c.Endpoint
-	}
-	return vendor
-}
+// EndpointOr returns Endpoint, or the vendor's own address where it is not set.
+func (c *Common) EndpointOr(vendor string) string { return cmp.Or(c.Endpoint, vendor) }
 
-// Address gives an endpoint without a path the vendor's path, and leaves one with a path as it is.
-// An error is no HTTP address.
+// Address adds the vendor's path to an endpoint that has none, and returns an endpoint with a path
+// unchanged. It returns an error if the endpoint is not an HTTP address.
 func Address(endpoint, path string) (string, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -214,8 +211,8 @@ func Address(endpoint, path string) (string, error) {
 	return endpoint, nil
 }
 
-// TLS is the TLS configuration for the endpoint: the system's roots and, when CAFile is set, those
-// in it.
+// TLS returns the TLS configuration for the endpoint. It trusts the system's root certificates and,
+// where CAFile is set, those in that file.
 func (c *Common) TLS() (*tls.Config, error) {
 	if c.CAFile == "" {
 		return &tls.Config{MinVersion: tls.VersionTLS12}, nil
@@ -233,3 +230,19 @@ func (c *Common) TLS() (*tls.Config, error) {
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
 }
+
+// Secret is a value that must not be printed: it shows as "<secret>" in fmt, JSON, YAML and slog.
+// Its bytes are string(s).
+type Secret string
+
+// String hides the secret.
+func (s Secret) String() string { return "<secret>" }
+
+// GoString hides the secret.
+func (s Secret) GoString() string { return "<secret>" }
+
+// MarshalText hides the secret.
+func (s Secret) MarshalText() ([]byte, error) { return []byte("<secret>"), nil }
+
+// LogValue hides the secret.
+func (s Secret) LogValue() slog.Value { return slog.StringValue("<secret>") }

@@ -2,11 +2,11 @@ package apns
 
 import "github.com/hongyan-im/hongyan/internal/vendors"
 
-// Sheet is what docs/vendors.md tells of APNs.
-func Sheet() vendors.Sheet {
-	return vendors.Sheet{
+// Doc is what docs/vendors.md says about APNs.
+func Doc() vendors.Doc {
+	return vendors.Doc{
 		Vendor: "apns",
-		Name:   vendors.Text{EN: "Apple Push Notification service", ZH: "苹果推送通知服务（APNs）"},
+		Name:   vendors.Bilingual{EN: "Apple Push Notification service", ZH: "苹果推送通知服务（APNs）"},
 		Dated:  "2026-11",
 		Links: []string{
 			"https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns",
@@ -15,7 +15,7 @@ func Sheet() vendors.Sheet {
 			"https://developer.apple.com/documentation/usernotifications/generating-a-remote-notification",
 			"https://developer.apple.com/documentation/pushkit/responding-to-voip-notifications-from-pushkit",
 		},
-		Facts: []vendors.Fact{
+		Rows: []vendors.Row{
 			fact("Devices per call", "每次调用的设备数", "1", "1"),
 			fact("Address", "地址", "https://api.push.apple.com; test_mode: https://api.sandbox.push.apple.com; port 2197 works too, by endpoint",
 				"https://api.push.apple.com；test_mode 时为 https://api.sandbox.push.apple.com；也可通过 endpoint 使用 2197 端口"),
@@ -39,11 +39,11 @@ func Sheet() vendors.Sheet {
 		},
 		Classes: []vendors.ClassRow{{
 			Name:  "all",
-			Means: vendors.Text{EN: "every push", ZH: "全部推送"},
-			Cap:   vendors.Text{EN: "none published; too many pushes in a row to one device get TooManyRequests", ZH: "未公布；短时间内向同一设备连续推送会得到 TooManyRequests"},
+			Means: vendors.Bilingual{EN: "every push", ZH: "全部推送"},
+			Cap:   vendors.Bilingual{EN: "none published; too many pushes in a row to one device get TooManyRequests", ZH: "未公布；短时间内向同一设备连续推送会得到 TooManyRequests"},
 		}},
 		Codes: codes(),
-		Setup: []vendors.Text{
+		Setup: []vendors.Bilingual{
 			{EN: "In the developer account, Identifiers, switch on Push Notifications for the bundle id.", ZH: "在开发者账号的 Identifiers 中，为 Bundle ID 启用 Push Notifications。"},
 			{EN: "In Keys, create a key with Apple Push Notifications service, for the environment you push to, and download the .p8 file: it can be downloaded once.",
 				ZH: "在 Keys 中创建启用 APNs 的密钥，环境与推送环境一致，并下载 .p8 文件（只能下载一次）。"},
@@ -52,11 +52,11 @@ func Sheet() vendors.Sheet {
 				ZH: "来电推送：把设备的 PushKit token 注册为 voip，并为其单独配置一个证书条目，可使用同一密钥和 topic。"},
 			{EN: "For avatars or images, add a notification service extension to the app and set mutable_content.", ZH: "显示头像或图片：在应用中加入通知服务扩展，并设置 mutable_content。"},
 		},
-		Tap: vendors.Text{
+		Tap: vendors.Bilingual{
 			EN: "The app finds ext, as the string it was, in userInfo[\"ext\"] of the notification that was tapped.",
 			ZH: "用户点击通知后，应用从通知的 userInfo[\"ext\"] 中取得原样的 ext 字符串。",
 		},
-		Repeat: vendors.Text{
+		Repeat: vendors.Bilingual{
 			EN: "One notification: apns-collapse-id is derived from the message, so a repeat replaces the first. apns-id is stable too, but APNs does not deduplicate by it.",
 			ZH: "只显示一条：apns-collapse-id 由消息派生，重复推送会替换前一条。apns-id 也保持不变，但 APNs 不以它去重。",
 		},
@@ -70,6 +70,6 @@ team_id: ${APNS_TEAM_ID}
 	}
 }
 
-func fact(en, zh, valueEN, valueZH string) vendors.Fact {
-	return vendors.Fact{What: vendors.Text{EN: en, ZH: zh}, Value: vendors.Text{EN: valueEN, ZH: valueZH}}
+func fact(en, zh, valueEN, valueZH string) vendors.Row {
+	return vendors.Row{What: vendors.Bilingual{EN: en, ZH: zh}, Value: vendors.Bilingual{EN: valueEN, ZH: valueZH}}
 }

@@ -6,21 +6,21 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Sheet is what docs/vendors.md tells of HarmonyOS.
-func Sheet() vendors.Sheet {
-	text := func(en, zh string) vendors.Text { return vendors.Text{EN: en, ZH: zh} }
-	fact := func(en, zh, value, valueZH string) vendors.Fact {
-		return vendors.Fact{What: text(en, zh), Value: text(value, valueZH)}
+// Doc is what docs/vendors.md says about HarmonyOS.
+func Doc() vendors.Doc {
+	text := func(en, zh string) vendors.Bilingual { return vendors.Bilingual{EN: en, ZH: zh} }
+	fact := func(en, zh, value, valueZH string) vendors.Row {
+		return vendors.Row{What: text(en, zh), Value: text(value, valueZH)}
 	}
-	number := func(en, zh string, n int) vendors.Fact { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
-	return vendors.Sheet{
+	number := func(en, zh string, n int) vendors.Row { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
+	return vendors.Doc{
 		Vendor: "harmony", Name: text("HarmonyOS Push Kit", "鸿蒙推送（HarmonyOS 5 及以上）"), Dated: "2026-11",
 		Links: []string{
 			"https://developer.huawei.com/consumer/cn/doc/harmonyos-references/push-scenariozed-api-request-param",
 			"https://developer.huawei.com/consumer/cn/doc/harmonyos-guides/push-jwt-token",
 			"https://developer.huawei.com/consumer/cn/doc/harmonyos-guides/push-apply-right",
 		},
-		Facts: []vendors.Fact{
+		Rows: []vendors.Row{
 			fact("Phones", "机型", "HarmonyOS 5 and later, in mainland China; earlier ones are vendor huawei", "中国大陆的 HarmonyOS 5 及以上；更早的版本请用 huawei"),
 			number("Devices per call", "单次最多设备数", maxTokens),
 			number("Devices per call of test pushes", "测试消息单次最多设备数", maxTestTokens),
@@ -42,7 +42,7 @@ func Sheet() vendors.Sheet {
 				"资讯营销：MARKETING，以及未开通权益的所有类别（不报错）"), Cap: text("2 a device and day, 5 for licensed news apps", "每设备每天 2 条，持牌新闻类应用 5 条")},
 		},
 		Codes: codes(),
-		Setup: []vendors.Text{
+		Setup: []vendors.Bilingual{
 			text("Enable Push Kit for the app in AppGallery Connect.", "在 AppGallery Connect 中为应用开通推送服务。"),
 			text("Create a service account key in the Huawei API Console for the same project and download its JSON file; it may push for every app of the project.",
 				"在 Huawei API Console 为同一项目创建服务账号密钥并下载 JSON 文件；该密钥可向项目内所有应用推送，请妥善保管。"),

@@ -378,7 +378,7 @@ func TestRefusedStreams(t *testing.T) {
 	}
 }
 
-// TestEveryConnectionIsUsed: pushes go around the lanes.
+// TestEveryConnectionIsUsed: pushes are spread over the connections.
 func TestEveryConnectionIsUsed(t *testing.T) {
 	t.Parallel()
 	s := &rawServer{request: func(c *rawConn, stream uint32) { c.answer(stream, "200", "") }}

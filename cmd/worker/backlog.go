@@ -11,8 +11,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 )
 
-// watch measures the backlogs every few seconds until ctx ends.
-func (s *service) watch(ctx context.Context) {
+// measureBacklogs measures the backlogs every five seconds until ctx ends.
+func (s *service) measureBacklogs(ctx context.Context) {
 	var mu sync.Mutex
 	backlogs := map[string]bus.Backlog{}
 	waiting, err1 := s.tel.Meter.Int64ObservableGauge("push_backlog", metric.WithDescription("jobs that wait or are under way, by vendor; messages that wait to be planned as vendor none"))
@@ -45,7 +45,7 @@ func (s *service) watch(ctx context.Context) {
 	for {
 		read, cancel := context.WithTimeout(ctx, 4*time.Second)
 		for _, vendor := range s.conf.Vendors() {
-			// a gap in a gauge while NATS is away
+			// if NATS does not answer, the gauge keeps its last value
 			if b, err := s.bus.Backlog(read, vendor); err == nil {
 				mu.Lock()
 				backlogs[vendor] = b

@@ -56,7 +56,7 @@ func bareServer(t testing.TB, handler http.HandlerFunc) *bare {
 
 func bareDriver(t testing.TB, endpoint, ca string) vendors.Driver {
 	t.Helper()
-	c := subject().Settings(endpoint, ca).(*Config)
+	c := subject().Config(endpoint, ca).(*Config)
 	driver, err := c.Driver(vendors.Env{Tokens: func(string, vendors.TokenFetch) vendors.TokenSource { return fixedToken{} }})
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestFailedDialIsShared(t *testing.T) {
 		<-waiting
 		return nil, &net.OpError{Op: "dial", Err: os.ErrPermission}
 	}}}
-	p, err := newPool(client, 10)
+	p, err := newConnPool(client, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestFailedDialIsShared(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond) // all ten are in the lane
+	time.Sleep(100 * time.Millisecond) // all ten wait for the connection
 	close(waiting)
 	wg.Wait()
 	if dials.Load() != 1 || failed.Load() != 10 {

@@ -16,9 +16,9 @@ const (
 
 const codeOK = "200"
 
-// codes is all that is believed of Honor's answers. Only 200 and the two lists have more than one
-// witness; codes of the form 8001xxx in Honor's pages belong to the SDK in the phone. Config.Codes
-// and Config.SuccessCodes change the rows of the first level.
+// codes are the answers of Honor that this driver knows. Only for 200 and the two lists there is
+// more than one source; the codes of the form 8001xxx in Honor's documentation belong to the SDK in
+// the phone. Config.Codes and Config.SuccessCodes change the rows of the first level.
 func codes() []vendors.Code {
 	return []vendors.Code{
 		{Code: codeOK, Reason: vendors.Accepted, Meaning: "success; data may name tokens that failed"},
@@ -48,20 +48,20 @@ func codes() []vendors.Code {
 	}
 }
 
-// Sheet is what docs/vendors.md tells of Honor.
-func Sheet() vendors.Sheet {
-	text := func(en, zh string) vendors.Text { return vendors.Text{EN: en, ZH: zh} }
-	fact := func(en, zh, value, valueZH string) vendors.Fact {
-		return vendors.Fact{What: text(en, zh), Value: text(value, valueZH)}
+// Doc is what docs/vendors.md says about Honor.
+func Doc() vendors.Doc {
+	text := func(en, zh string) vendors.Bilingual { return vendors.Bilingual{EN: en, ZH: zh} }
+	fact := func(en, zh, value, valueZH string) vendors.Row {
+		return vendors.Row{What: text(en, zh), Value: text(value, valueZH)}
 	}
-	number := func(en, zh string, n int) vendors.Fact { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
-	return vendors.Sheet{
+	number := func(en, zh string, n int) vendors.Row { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
+	return vendors.Doc{
 		Vendor: "honor", Name: text("Honor push", "荣耀推送"), Dated: "2026-11",
 		Links: []string{
 			"https://developer.honor.com/cn/docs/11002/reference/downlink-message",
 			"https://developer.honor.com/cn/docs/11002/guides/notification-class",
 		},
-		Facts: []vendors.Fact{
+		Rows: []vendors.Row{
 			fact("Phones", "机型", "Magic UI 4.0 and later (4.2 abroad); older Honor phones use huawei", "Magic UI 4.0 及以上（海外 4.2）；更早的荣耀手机请用 huawei"),
 			fact("Devices per call", "单次最多设备数", "not published; batch, 100 by default", "官方未公布；由 batch 配置，默认 100"),
 			fact("Bytes per request, without the tokens", "请求体字节数（不含 token）", "not published; max_bytes, 3800 by default", "官方未公布；由 max_bytes 配置，默认 3800"),
@@ -82,7 +82,7 @@ func Sheet() vendors.Sheet {
 				Cap: text("2 a device and day, 5 for news apps; beyond it dropped without an error", "每设备每天 2 条，新闻类 5 条；超出静默丢弃")},
 		},
 		Codes: codes(),
-		Setup: []vendors.Text{
+		Setup: []vendors.Bilingual{
 			text("Create the app with an enterprise account, enable push, and take App ID, Client ID and Client Secret (App Secret is not used).",
 				"使用企业账号创建应用并开通推送，获取 App ID、Client ID、Client Secret（不使用 App Secret）。"),
 			text("Apply for the self-classification right for instant messages: without it chat is marketing.", "申请即时通讯自分类权益，否则聊天按资讯营销处理。"),

@@ -6,21 +6,21 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Sheet is what docs/vendors.md tells of Huawei.
-func Sheet() vendors.Sheet {
-	text := func(en, zh string) vendors.Text { return vendors.Text{EN: en, ZH: zh} }
-	fact := func(en, zh, value, valueZH string) vendors.Fact {
-		return vendors.Fact{What: text(en, zh), Value: text(value, valueZH)}
+// Doc is what docs/vendors.md says about Huawei.
+func Doc() vendors.Doc {
+	text := func(en, zh string) vendors.Bilingual { return vendors.Bilingual{EN: en, ZH: zh} }
+	fact := func(en, zh, value, valueZH string) vendors.Row {
+		return vendors.Row{What: text(en, zh), Value: text(value, valueZH)}
 	}
-	number := func(en, zh string, n int) vendors.Fact { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
-	return vendors.Sheet{
+	number := func(en, zh string, n int) vendors.Row { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
+	return vendors.Doc{
 		Vendor: "huawei", Name: text("Huawei Push Kit (HMS)", "华为推送（HMS）"), Dated: "2026-11",
 		Links: []string{
 			"https://developer.huawei.com/consumer/cn/doc/HMSCore-References/https-send-api-0000001050986197",
 			"https://developer.huawei.com/consumer/cn/doc/HMSCore-Guides/open-platform-oauth-0000001053629189",
 			"https://developer.huawei.com/consumer/cn/doc/HMSCore-Guides/message-classification-0000001149358835",
 		},
-		Facts: []vendors.Fact{
+		Rows: []vendors.Row{
 			fact("Phones", "机型", "EMUI and HarmonyOS up to 4; HarmonyOS 5 and later is vendor harmony", "EMUI 与 HarmonyOS 4 及以下；HarmonyOS 5 及以上请用 harmony"),
 			number("Devices per call", "单次最多设备数", maxTokens),
 			number("Bytes per request, without the tokens", "请求体字节数（不含 token）", maxBytes),
@@ -45,7 +45,7 @@ func Sheet() vendors.Sheet {
 				"资讯营销：MARKETING，以及未开通权益的所有类别（不报错）"), Cap: text("2 a device and day, 5 for licensed news apps", "每设备每天 2 条，持牌新闻类应用 5 条")},
 		},
 		Codes: codes(),
-		Setup: []vendors.Text{
+		Setup: []vendors.Bilingual{
 			text("Enable Push Kit for the app in AppGallery Connect; for users abroad choose a data storage site.",
 				"在 AppGallery Connect 中为应用开通推送服务；有海外用户时选择数据处理位置。"),
 			text("Take the App ID and the OAuth 2.0 client secret from Project settings.", "在项目设置中获取 App ID 与 OAuth 2.0 客户端密钥。"),
