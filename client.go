@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -13,6 +12,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/hongyan-im/hongyan/internal/natsaddr"
 )
 
 // Errors of a [Client], for errors.Is, beside [ErrInvalid] and those of nats.go.
@@ -75,7 +76,7 @@ func Connect(addresses string, opts Options, more ...nats.Option) (*Client, erro
 	}, more...)
 	nc, err := nats.Connect(addresses, options...)
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w", redact(addresses), err)
+		return nil, fmt.Errorf("connect to NATS at %s: %w", natsaddr.Redact(addresses), err)
 	}
 	c, err := New(nc, opts)
 	if err != nil {
@@ -91,19 +92,6 @@ func (c *Client) Close() {
 	if c.own != nil {
 		c.own.Close()
 	}
-}
-
-// redact hides what comes before the @ of each address.
-func redact(addresses string) string {
-	parts := strings.Split(addresses, ",")
-	for i, p := range parts {
-		if u, err := url.Parse(strings.TrimSpace(p)); err == nil {
-			parts[i] = u.Redacted()
-		} else if at := strings.LastIndexByte(p, '@'); at >= 0 {
-			parts[i] = p[at+1:]
-		}
-	}
-	return strings.Join(parts, ",")
 }
 
 // Receipt is the server's word that it stored a message.

@@ -9,23 +9,22 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"runtime/debug"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
+	"github.com/hongyan-im/hongyan/internal/natsaddr"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the next one ends the process as usual.
-	context.AfterFunc(ctx, stop)
+	ctx, stop := cli.Signals(os.Stderr, "publisher: second signal, leaving at once")
 	t := &tool{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, now: time.Now}
-	os.Exit(t.run(ctx, os.Args[1:]))
+	code := t.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
 }
 
 // tool is the program with its surroundings, so that tests can be them.
@@ -81,7 +80,7 @@ lists. Progress and errors go to standard error. The exit code is 0 only when al
   publisher dead list --since 8h --summary
   publisher replay --vendor huawei --since 8h --dry-run`,
 		SilenceUsage: true, SilenceErrors: true,
-		Version: version(),
+		Version: cli.Version(),
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if t.output != "table" && t.output != "json" {
 				return fmt.Errorf("--output is %q, neither table nor json", t.output)
@@ -105,7 +104,7 @@ lists. Progress and errors go to standard error. The exit code is 0 only when al
 	f.DurationVar(&t.timeout, "timeout", 30*time.Second, "how long one step may take, a server's election included")
 	complete(root, "output", "table", "json")
 	root.AddCommand(t.sendCommand(), t.deviceCommand(), t.presenceCommand(), t.settingsCommand(), t.recallCommand(), t.readCommand(),
-		t.deadCommand(), t.replayCommand(), t.explainCommand(), t.limitsCommand(), t.benchCommand(), benchBareCommand())
+		t.deadCommand(), t.replayCommand(), t.explainCommand(), t.limitsCommand())
 	return root
 }
 
@@ -192,7 +191,7 @@ func (t *tool) plain(err error) string {
 	case errors.Is(err, hongyan.ErrNoStream), errors.Is(err, bus.ErrNoStream):
 		return fmt.Sprintf("%v\nNo worker has run yet on %s with subject prefix %q and stream prefix %q: a worker makes the streams when it starts.\n"+
 			"Start one (worker run), or give the prefixes of its configuration with --subject-prefix and --stream-prefix.",
-			err, redact(t.nats), t.subjectPrefix, t.streamPrefix)
+			err, natsaddr.Redact(t.nats), t.subjectPrefix, t.streamPrefix)
 	case errors.Is(err, hongyan.ErrFull):
 		return fmt.Sprintf("%v\nThe workers are behind, or the disk is full. Nothing old was dropped; try again later.", err)
 	case errors.Is(err, context.Canceled):
@@ -201,11 +200,4 @@ func (t *tool) plain(err error) string {
 		return fmt.Sprintf("%v\nIs a worker with an embedded server, or a NATS server, running there? Give its address with --nats or $NATS_URL.", err)
 	}
 	return err.Error()
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "devel"
 }

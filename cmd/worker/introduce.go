@@ -8,6 +8,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
@@ -25,7 +26,7 @@ const (
 func (s *service) introduce(ctx context.Context, worker string, limiter *ratelimit.Limiter) {
 	room := s.bus.Notes(dispatch.WorkerRoom)
 	host, _ := os.Hostname() // only a name for operators
-	note := dispatch.WorkerNote{Host: host, PID: os.Getpid(), Version: version(), Since: time.Now().UTC()}
+	note := dispatch.WorkerNote{Host: host, PID: os.Getpid(), Version: cli.Version(), Since: time.Now().UTC()}
 	renew := time.NewTicker(introducedRenew)
 	defer renew.Stop()
 	for {

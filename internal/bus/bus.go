@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/hongyan-im/hongyan/internal/natsaddr"
 )
 
 // Bus is a connection to an installation's streams. It may be used by many goroutines.
@@ -51,7 +53,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 				log.Warn("lost the connection to NATS, trying again", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("connected to NATS again", "server", nc.ConnectedUrlRedacted()) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("connected to NATS again", "server", natsaddr.Redact(nc.ConnectedUrl())) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats reports an error", "error", err) }),
 	}
 	var nc *nats.Conn
@@ -61,14 +63,14 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 			break
 		}
 		if opts.Once {
-			return nil, fmt.Errorf("connect to NATS at %s: %w", redactURL(opts.URL), err)
+			return nil, fmt.Errorf("connect to NATS at %s: %w", natsaddr.Redact(opts.URL), err)
 		}
 		if !said {
-			log.Warn("nats is not there yet, trying until it is", "url", redactURL(opts.URL), "error", err)
+			log.Warn("nats is not there yet, trying until it is", "url", natsaddr.Redact(opts.URL), "error", err)
 			said = true
 		}
 		if !pause(ctx, time.Second) {
-			return nil, fmt.Errorf("connect to NATS at %s: %w", redactURL(opts.URL), errors.Join(context.Cause(ctx), err))
+			return nil, fmt.Errorf("connect to NATS at %s: %w", natsaddr.Redact(opts.URL), errors.Join(context.Cause(ctx), err))
 		}
 	}
 	js, err := jetstream.New(nc,
@@ -110,4 +112,4 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // URL is the address of the server that the connection stands to, without credentials.
-func (b *Bus) URL() string { return b.nc.ConnectedUrlRedacted() }
+func (b *Bus) URL() string { return natsaddr.Redact(b.nc.ConnectedUrl()) }
