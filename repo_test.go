@@ -34,8 +34,9 @@ type arrow struct {
 // packages may import anything, save where never says otherwise. A package that is in no line is a
 // question of design: add a line, with its why.
 var arrows = []arrow{
-	{".", []string{"internal/natsaddr", "internal/secretfile"}, "an IM backend imports this package, and shall get nothing else with it"},
+	{".", []string{"internal/natsaddr", "internal/natsauth"}, "an IM backend imports this package, and shall get nothing else with it"},
 	{"internal/natsaddr", nil, "how an address is printed, for all who print one"},
+	{"internal/natsauth", []string{"internal/natsaddr", "internal/secretfile"}, "who connects, for all who connect"},
 	{"internal/secretfile", nil, "how a secret is read, for all who read one"},
 	{"internal/cli", nil, "what the programs share as programs"},
 	{"internal/natsd", nil, "a NATS server, which knows nothing of what it carries"},
@@ -45,12 +46,12 @@ var arrows = []arrow{
 	{"internal/jsonerror", nil, "how an error of JSON is said"},
 	{"internal/directory", []string{".", "internal/jsonerror"}, "what is known of users is read through an interface of two methods"},
 	{"internal/ratelimit", []string{"internal/vendors"}, "limits count classes of vendors, and know nothing of jobs"},
-	{"internal/bus", []string{".", "internal/directory", "internal/dispatch", "internal/natsaddr", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
+	{"internal/bus", []string{".", "internal/directory", "internal/dispatch", "internal/natsaddr", "internal/natsauth", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
 	{"internal/vendors", []string{"."}, "the frame of all drivers knows the wire types and no driver"},
 	{"internal/vendors/accesstoken", []string{"internal/vendors"}, "one token source serves all vendors"},
 	{"internal/vendors/*", []string{".", "internal/vendors"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
 	{"internal/sandbox", nil, "a fake that shared code with the drivers would share their mistakes"},
-	{"internal/config", []string{"internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/config", []string{"internal/natsauth", "internal/secretfile", "internal/vendors"}, "each vendor's keys live beside its driver"},
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
@@ -67,7 +68,7 @@ var never = []struct{ from, to, why string }{
 
 // natsUsers may import NATS libraries outside tests; with one place that knows NATS, another
 // transport is one package.
-var natsUsers = []string{".", "internal/bus", "internal/natsd"}
+var natsUsers = []string{".", "internal/bus", "internal/natsauth", "internal/natsd"}
 
 // light are the packages that stay small, with the libraries that they may import and the packages
 // of ours that they must not, both itself and through packages of ours. A library that is new here
@@ -83,7 +84,7 @@ var light = []struct {
 	}, nil, "an IM backend gets nothing else with the client; docs/decisions.md says what it weighs"},
 	{"cmd/publisher", []string{
 		"github.com/cenkalti/backoff/v4", "github.com/go-json-experiment/json", "github.com/jedib0t/go-pretty/v6", "github.com/nats-io/nats.go", "github.com/nats-io/nuid",
-		"github.com/rivo/uniseg", "github.com/spf13/cobra", "github.com/synadia-io/orbit.go/jetstreamext",
+		"github.com/rivo/uniseg", "github.com/spf13/cobra", "github.com/synadia-io/orbit.go/jetstreamext", "github.com/synadia-io/orbit.go/natscontext",
 		"go.opentelemetry.io/otel", "golang.org/x/sync", "golang.org/x/term", "golang.org/x/text", "golang.org/x/time",
 	}, []string{
 		"internal/natsd", "internal/sandbox", "internal/registry", "internal/vendors/*", "internal/config", "internal/telemetry",

@@ -192,6 +192,3 @@ func (t *tool) confirm(yes bool, question string, args ...any) error {
 	}
 	return nil
 }
-
-// isConnect tells a failure to connect from others.
-func isConnect(err error) bool { return strings.Contains(err.Error(), "connect to NATS at ") }

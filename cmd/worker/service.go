@@ -100,7 +100,7 @@ func (s *service) connect(ctx context.Context) error {
 	}
 	s.health.starting("waiting for NATS")
 	host, _ := os.Hostname() // only a name for operators
-	b, err := bus.Connect(ctx, bus.Options{URL: url, Name: "hongyan worker " + host, Topology: s.topology(), Log: s.log})
+	b, err := bus.Connect(ctx, bus.Options{URL: url, Credentials: s.conf.NATS.Credentials(), Name: "hongyan worker " + host, Topology: s.topology(), Log: s.log})
 	if err != nil {
 		if s.embedded != nil {
 			err = errors.Join(err, s.embedded.Close())

@@ -56,6 +56,7 @@ func (b *binder) check(root ast.Node, c *Config) {
 }
 
 func (b *binder) checkNATS(root ast.Node, c *Config) {
+	b.checkCredentials(root, &c.NATS)
 	n := c.NATS
 	for u := range strings.SplitSeq(n.URL, ",") {
 		if n.URL == "" {
