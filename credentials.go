@@ -1,6 +1,8 @@
 package hongyan
 
 import (
+	"log/slog"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/hongyan-im/hongyan/internal/natsauth"
@@ -26,6 +28,15 @@ type Credentials struct {
 	// for one. They make the connection use TLS.
 	CertificateFile, KeyFile string
 }
+
+// String hides the credentials.
+func (Credentials) String() string { return "<credentials>" }
+
+// GoString hides the credentials.
+func (Credentials) GoString() string { return "<credentials>" }
+
+// LogValue hides the credentials.
+func (Credentials) LogValue() slog.Value { return slog.StringValue("<credentials>") }
 
 // credentialField is the field for a key of the configuration.
 func credentialField(key string) string {

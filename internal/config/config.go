@@ -50,11 +50,11 @@ type NATS struct {
 	NKeyFile string `yaml:"nkey_file"`
 	// User goes with Password or PasswordFile.
 	User string `yaml:"user"`
-	// Password of User.
+	// Password is the user's, where it stands in no file.
 	Password vendors.Secret `yaml:"password"`
 	// PasswordFile holds the password and nothing else.
 	PasswordFile string `yaml:"password_file"`
-	// Token, where the server wants one instead of a user.
+	// Token is the one that a server may want instead of a user.
 	Token vendors.Secret `yaml:"token"`
 	// TokenFile holds the token and nothing else.
 	TokenFile string `yaml:"token_file"`

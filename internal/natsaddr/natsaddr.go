@@ -62,14 +62,14 @@ func Check(addresses string) error {
 		scheme, rest := cutScheme(element)
 		if scheme == "" {
 			if strings.Contains(rest, "://") {
-				return fmt.Errorf("address %d has a scheme that is none of %s", n, strings.Join(schemes, ", "))
+				return fmt.Errorf("address %d is no NATS address: its scheme is none of %s", n, strings.Join(schemes, ", "))
 			}
 			scheme = "nats://"
 		}
 		// url.Parse's own error quotes what it could not read.
 		if u, err := url.Parse(scheme + rest); err != nil || !isHost(u.Host) {
-			return fmt.Errorf("address %d cannot be read: write nats://host:4222; in a user, password or token before the host, "+
-				"write %%, @, :, /, ?, # and commas as %%25, %%40, %%3A, %%2F, %%3F, %%23 and %%2C, or give it in a file", n)
+			return fmt.Errorf("address %d is no NATS address such as nats://host:4222; in a user, password or token before the "+
+				"host, write each of %% @ : / ? # [ ], spaces and commas as %%25 %%40 %%3A %%2F %%3F %%23 %%5B %%5D %%20 %%2C", n)
 		}
 	}
 	if n == 0 {

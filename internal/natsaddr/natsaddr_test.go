@@ -55,11 +55,11 @@ func TestCheck(t *testing.T) {
 		"":                            "no address",
 		" , ":                         "no address",
 		"http://n1":                   "scheme",
-		"n0,nats://user:s3%zzcret@n1": "address 2 cannot be read",
-		"nats://user:s3/cret@n1":      "address 1 cannot be read",
-		"nats://user:s3 cret@n1":      "address 1 cannot be read",
-		"nats://user:s3cret":          "address 1 cannot be read",
-		"nats://":                     "address 1 cannot be read",
+		"n0,nats://user:s3%zzcret@n1": "address 2 is no NATS address",
+		"nats://user:s3/cret@n1":      "address 1 is no NATS address",
+		"nats://user:s3 cret@n1":      "address 1 is no NATS address",
+		"nats://user:s3cret":          "address 1 is no NATS address",
+		"nats://":                     "address 1 is no NATS address",
 	} {
 		err := natsaddr.Check(bad)
 		if err == nil || !strings.Contains(err.Error(), says) {
