@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
@@ -119,53 +119,35 @@ type Receipt struct {
 	Duplicate bool
 }
 
-// Send announces a message. Its id is also the Nats-Msg-Id: within two minutes a second Send with
-// the same id stores nothing, so a backend that does not know whether a Send came through repeats
-// it. Mind that apps which share an installation share these ids too. The span in ctx, if there is
-// one, becomes the parent of the pushes, by the W3C traceparent header.
+// Send announces a message. Call events go on the subject of urgent messages, so that they do not
+// queue behind chat. The Nats-Msg-Id is "<app>/<id>": within two minutes a second Send with the same
+// id stores nothing, so a backend that does not know whether a Send came through repeats it. The
+// span in ctx, if there is one, becomes the parent of the pushes, by the W3C traceparent header.
 func (c *Client) Send(ctx context.Context, app string, m *Message) (Receipt, error) {
-	var p problems
-	p.word("app", app)
-	if err := errors.Join(p.err("app"), m.Validate()); err != nil {
+	if err := errors.Join(validApp(app), m.Validate()); err != nil {
 		return Receipt{}, err
 	}
-	return c.publishJSON(ctx, c.subjects.Message(app), m.ID, m, 0)
+	subject := c.subjects.Message(app)
+	if m.Content.Type == ContentCall {
+		subject = c.subjects.Urgent(app)
+	}
+	return c.publishJSON(ctx, subject, app+"/"+m.ID, m, MaxMessage, 0)
 }
 
-// Recall says that a message was taken back: pushes of it that were not sent yet are suppressed.
-func (c *Client) Recall(ctx context.Context, app, messageID string) error {
-	var p problems
-	p.word("app", app)
-	switch {
-	case messageID == "":
-		p.add("the message's id is missing")
-	case len(messageID) > MaxMessageID:
-		p.add("the message's id is %d bytes long, the most is %d", len(messageID), MaxMessageID)
-	}
-	if err := p.err("recall"); err != nil {
+// Signal publishes a recall or a read mark. Workers check and count signals, but do not act on them
+// yet: pushes go out all the same.
+func (c *Client) Signal(ctx context.Context, app string, s Signal) error {
+	if err := errors.Join(validApp(app), s.Validate()); err != nil {
 		return err
 	}
-	_, err := c.publishJSON(ctx, c.subjects.Signal(app), "recall/"+app+"/"+messageID, Signal{Type: RecallSignal, MessageID: messageID}, 0)
+	_, err := c.publishJSON(ctx, c.subjects.Signal(app), nuid.Next(), s, MaxRecord, 0)
 	return err
 }
 
-// ReadMark says that a user has read a conversation up to a time, now when at is zero: pushes of
-// older messages that were not sent yet are suppressed.
-func (c *Client) ReadMark(ctx context.Context, app, user, conversationID string, at time.Time) error {
-	var p problems
-	p.word("app", app)
-	p.name("user", user)
-	if conversationID == "" {
-		p.add("the conversation's id is missing")
-	}
-	if err := p.err("read mark"); err != nil {
-		return err
-	}
-	if at.IsZero() {
-		at = time.Now()
-	}
-	_, err := c.publishJSON(ctx, c.subjects.Signal(app), nuid.Next(), Signal{Type: ReadSignal, User: user, ConversationID: conversationID, At: at.UTC()}, 0)
-	return err
+func validApp(app string) error {
+	var j judgement
+	j.word("app", app)
+	return j.err("name")
 }
 
 // SetDevice registers a device, or changes its registration. The last call wins.
@@ -174,7 +156,7 @@ func (c *Client) SetDevice(ctx context.Context, app, user, device string, d Devi
 		return err
 	}
 	// The id keeps a try whose answer was lost from undoing what another process wrote meanwhile.
-	_, err := c.publishJSON(ctx, c.subjects.Device(app, user, device), nuid.Next(), d, 0)
+	_, err := c.publishJSON(ctx, c.subjects.Device(app, user, device), nuid.Next(), d, MaxRecord, 0)
 	return err
 }
 
@@ -197,7 +179,7 @@ func (c *Client) SetPresence(ctx context.Context, app, user, device string, s Pr
 	}
 	// No id: presences are many, and remembering each for two minutes would cost the server more
 	// than a repeat.
-	_, err := c.publishJSON(ctx, c.subjects.Presence(app, user, device), "", s, 0)
+	_, err := c.publishJSON(ctx, c.subjects.Presence(app, user, device), "", s, MaxRecord, 0)
 	return err
 }
 
@@ -206,49 +188,51 @@ func (c *Client) SetSettings(ctx context.Context, app, user string, s Settings) 
 	if err := errors.Join(owner(app, user, "-"), s.Validate()); err != nil {
 		return err
 	}
-	_, err := c.publishJSON(ctx, c.subjects.Settings(app, user), nuid.Next(), s, 0)
+	_, err := c.publishJSON(ctx, c.subjects.Settings(app, user), nuid.Next(), s, MaxSettings, 0)
 	return err
 }
 
-// owner checks the names in a directory subject.
+// owner judges the names in a directory subject.
 func owner(app, user, device string) error {
-	var p problems
-	p.word("app", app)
-	p.name("user", user)
-	p.name("device", device)
-	return p.err("name")
+	var j judgement
+	j.word("app", app)
+	j.owner("user", user)
+	j.owner("device", device)
+	return j.err("name")
 }
 
 // RenewGateway says once that an IM gateway lives, for a time of at least a second. The foreground
-// presences that name the gateway hold as long. Zero ends the lease at once: the gateway is gone.
-func (c *Client) RenewGateway(ctx context.Context, app, gateway string, lease time.Duration) error {
-	var p problems
-	p.word("app", app)
-	p.name("gateway", gateway)
-	if lease != 0 && lease < time.Second {
-		p.add("the lease is %v, the least is 1s", lease)
+// presences that name the gateway hold as long, if they were stored after lease.Since. A ttl of zero
+// ends the lease at once: the gateway is gone.
+func (c *Client) RenewGateway(ctx context.Context, app, gateway string, lease Lease, ttl time.Duration) error {
+	var j judgement
+	j.word("app", app)
+	j.owner("gateway", gateway)
+	if ttl != 0 && ttl < time.Second {
+		j.add("the lease is %v, the least is 1s", ttl)
 	}
-	if err := p.err("gateway"); err != nil {
+	if err := j.err("gateway"); err != nil {
 		return err
 	}
 	subject := c.subjects.Gateway(app, gateway)
-	if lease == 0 {
+	if ttl == 0 {
 		_, err := c.publish(ctx, subject, "", nil, time.Minute)
 		return err
 	}
-	_, err := c.publishJSON(ctx, subject, "", struct {
-		At time.Time `json:"at"`
-	}{time.Now().UTC()}, lease)
+	_, err := c.publishJSON(ctx, subject, "", lease, MaxRecord, ttl)
 	return err
 }
 
 // KeepGateway renews a gateway's lease, three times in its length, until ctx ends; then it ends the
-// lease and returns nil. It returns early only for an error that would not pass by itself.
-func (c *Client) KeepGateway(ctx context.Context, app, gateway string, lease time.Duration) error {
-	tick := time.NewTicker(max(lease/3, time.Second/3))
+// lease and returns nil. The lease says that the gateway began when KeepGateway was called: the
+// presences of an earlier run under the same name do not hold. It returns early only for an error
+// that would not pass by itself.
+func (c *Client) KeepGateway(ctx context.Context, app, gateway string, ttl time.Duration) error {
+	lease := Lease{Since: time.Now().UTC()}
+	tick := time.NewTicker(max(ttl/3, time.Second/3))
 	defer tick.Stop()
 	for {
-		err := c.RenewGateway(ctx, app, gateway, lease)
+		err := c.RenewGateway(ctx, app, gateway, lease, ttl)
 		if err != nil && ctx.Err() == nil && (errors.Is(err, ErrInvalid) || errors.Is(err, nats.ErrConnectionClosed)) {
 			return err
 		}
@@ -256,20 +240,21 @@ func (c *Client) KeepGateway(ctx context.Context, app, gateway string, lease tim
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
 			defer cancel()
-			_ = c.RenewGateway(last, app, gateway, 0) // it ends by itself soon
+			_ = c.RenewGateway(last, app, gateway, lease, 0) // it ends by itself soon
 			return nil
 		case <-tick.C:
 		}
 	}
 }
 
-func (c *Client) publishJSON(ctx context.Context, subject, id string, v any, ttl time.Duration) (Receipt, error) {
-	data, err := json.Marshal(v)
+func (c *Client) publishJSON(ctx context.Context, subject, id string, v any, limit int, ttl time.Duration) (Receipt, error) {
+	// Texts with an invalid byte are taken, as workers take them.
+	data, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		return Receipt{}, fmt.Errorf("%w: write JSON: %w", ErrInvalid, err)
 	}
-	if len(data) > MaxRecord && strings.Contains(subject, ".user.") {
-		return Receipt{}, fmt.Errorf("%w record: it is %d bytes long, the most is %d", ErrInvalid, len(data), MaxRecord)
+	if len(data) > limit {
+		return Receipt{}, fmt.Errorf("%w: it is %d bytes long, the most is %d", ErrInvalid, len(data), limit)
 	}
 	return c.publish(ctx, subject, id, data, ttl)
 }

@@ -106,12 +106,12 @@ type deviceView struct {
 	VoIPCertificate string    `json:"voip_certificate,omitempty"`
 	VoIPToken       string    `json:"voip_token,omitempty"`
 	RegisteredAt    time.Time `json:"registered_at,omitzero"`
-	// State and StateAt are the presence, "" without one; InFront says that a living gateway
+	// State and StateAt are the presence, "" without one; Foreground says that a living gateway
 	// vouches for the foreground.
-	State   string    `json:"state,omitempty"`
-	StateAt time.Time `json:"state_at,omitzero"`
-	InFront bool      `json:"in_front,omitzero"`
-	Heard   time.Time `json:"heard"`
+	State      hongyan.PresenceState `json:"state,omitempty"`
+	StateAt    time.Time             `json:"state_at,omitzero"`
+	Foreground bool                  `json:"foreground,omitzero"`
+	Heard      time.Time             `json:"heard"`
 }
 
 // lookup reads all that is known of a user; notes say which records cannot be read.
@@ -137,7 +137,7 @@ func deviceViews(u *directory.User, showTokens bool) []deviceView {
 	for _, d := range u.Devices {
 		r := d.Registration
 		v := deviceView{Device: d.ID, Certificate: r.Certificate, Token: token(r.Token, showTokens), Platform: r.Platform, Locale: r.Locale,
-			Region: r.Region, RegisteredAt: r.RegisteredAt, InFront: d.InFront, Heard: d.Heard}
+			Region: r.Region, RegisteredAt: r.RegisteredAt, Foreground: d.Foreground, Heard: d.Heard}
 		if r.VoIP != nil {
 			v.VoIPCertificate, v.VoIPToken = r.VoIP.Certificate, token(r.VoIP.Token, showTokens)
 		}
@@ -153,8 +153,8 @@ func deviceViews(u *directory.User, showTokens bool) []deviceView {
 func (t *tool) deviceTable(views []deviceView) {
 	w := t.table("device", "certificate", "token", "platform", "locale", "presence", "since", "registered")
 	for _, v := range views {
-		state := dash(v.State)
-		if v.InFront {
+		state := dash(string(v.State))
+		if v.Foreground {
 			state += " (gateway)"
 		}
 		w.AppendRow(table.Row{v.Device, v.Certificate, dash(v.Token), dash(v.Platform), dash(v.Locale), state, t.ago(v.StateAt), t.ago(v.RegisteredAt)})
@@ -230,16 +230,16 @@ func (t *tool) presenceCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.At = t.now().UTC()
 			return t.publish(cmd.Context(), func(ctx context.Context, c *hongyan.Client) error { return c.SetPresence(ctx, app, user, device, p) },
-				place{app, user, device, p.State}, "device %s of %s in %s is %s", device, user, app, p.State)
+				place{app, user, device, string(p.State)}, "device %s of %s in %s is %s", device, user, app, p.State)
 		},
 	}
 	owner(c, &app, &user, &device)
 	f := c.Flags()
-	f.StringVar(&p.State, "state", "", "foreground, background, disconnected, logged_out or kicked")
+	f.StringVar((*string)(&p.State), "state", "", "foreground, background, disconnected, logged_out or kicked")
 	f.IntVar(&p.Unread, "unread", 0, "how many unread messages the device shows")
 	f.StringVar(&p.Gateway, "gateway", "", "the IM `gateway` whose lease vouches for the foreground")
 	require(c, "state")
-	complete(c, "state", hongyan.Foreground, hongyan.Background, hongyan.Disconnected, hongyan.LoggedOut, hongyan.Kicked)
+	complete(c, "state", wordsOf(hongyan.PresenceStates[:])...)
 	return c
 }
 
@@ -264,7 +264,7 @@ func (w *wishes) apply(s *hongyan.Settings) error {
 		if !ok {
 			return fmt.Errorf("--quiet is %q, not FROM-TO such as 22:00-08:00", w.quiet)
 		}
-		s.QuietHours = &hongyan.QuietHours{From: from, To: to, Timezone: w.zone}
+		s.QuietHours = &hongyan.QuietWindow{From: from, To: to, Timezone: w.zone}
 	case w.zone != "":
 		if s.QuietHours == nil {
 			return fmt.Errorf("--timezone is for quiet hours, and there are none: give --quiet too")
@@ -272,13 +272,13 @@ func (w *wishes) apply(s *hongyan.Settings) error {
 		s.QuietHours.Timezone = w.zone
 	}
 	if s.Conversations == nil {
-		s.Conversations = map[string]string{}
+		s.Conversations = map[string]hongyan.Mute{}
 	}
 	for _, id := range w.mute {
-		s.Conversations[id] = hongyan.Muted
+		s.Conversations[id] = hongyan.MuteAll
 	}
 	for _, id := range w.mentionsOnly {
-		s.Conversations[id] = hongyan.MentionsOnly
+		s.Conversations[id] = hongyan.MuteButMentions
 	}
 	for _, id := range w.unmute {
 		delete(s.Conversations, id)
@@ -339,7 +339,7 @@ func (t *tool) settings(ctx context.Context, app, user string, w *wishes) error 
 		if len(values) > 0 {
 			revision = values[0].Revision
 			if len(values[0].Data) > 0 && !w.replace {
-				if s, _, err = directory.ParseSettings(values[0].Data, time.LoadLocation); err != nil {
+				if s, _, err = hongyan.ParseSettings(values[0].Data, nil); err != nil {
 					return fmt.Errorf("the stored settings cannot be read, and so count as absent: %w; --replace writes new ones", err)
 				}
 			}
@@ -379,7 +379,7 @@ func (t *tool) showSettings(user string, s *hongyan.Settings) error {
 func settingsText(user string, s *hongyan.Settings) string {
 	var lines []string
 	if q := s.QuietHours; q != nil {
-		lines = append(lines, fmt.Sprintf("quiet hours: %s to %s, %s", q.From, q.To, or(q.Timezone, directory.DefaultZone)))
+		lines = append(lines, fmt.Sprintf("quiet hours: %s to %s, %s", q.From, q.To, or(q.Timezone, hongyan.DefaultTimezone)))
 	}
 	ids := make([]string, 0, len(s.Conversations))
 	for id := range s.Conversations {

@@ -14,6 +14,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
@@ -225,7 +226,7 @@ func (t *tool) limitsView(ctx context.Context, b *bus.Bus, want func(*limitedCer
 		for _, n := range parked {
 			var p dispatch.Parked
 			if n.Key == s.ID && json.Unmarshal(n.Value, &p) == nil {
-				lc.Parked = &limitsParked{p, r.workers[p.Worker].Host, reasonAdvice(p.Reason)}
+				lc.Parked = &limitsParked{p, r.workers[p.Worker].Host, reasonAdvice(hongyan.Reason(p.Reason))}
 			}
 		}
 		v.Certificates = append(v.Certificates, lc)

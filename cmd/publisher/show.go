@@ -14,6 +14,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
@@ -88,7 +89,7 @@ func (t *tool) showLetter(l *dispatch.Letter, showTokens bool) error {
 	default:
 		t.printf("  body %d bytes that are no text; -o json shows them in base64", len(v.Body))
 	}
-	t.printf("  what to do: %s\n", reasonAdvice(v.Reason))
+	t.printf("  what to do: %s\n", reasonAdvice(hongyan.Reason(v.Reason)))
 	return nil
 }
 

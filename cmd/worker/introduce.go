@@ -74,6 +74,6 @@ func (s *service) certificateNotes(limiter *ratelimit.Limiter) (notes []dispatch
 func usualClasses(c vendors.Settings) []vendors.Class {
 	return []vendors.Class{
 		c.Class(&vendors.Notification{}),
-		c.Class(&vendors.Notification{Urgent: true, Call: &hongyan.Call{Media: "audio", Action: hongyan.Invite}}),
+		c.Class(&vendors.Notification{Urgent: true, Call: &hongyan.Call{Media: "audio", Action: hongyan.CallInvite}}),
 	}
 }

@@ -79,7 +79,7 @@ func (p *play) register(ctx context.Context) error {
 		if err := p.put(ctx, subjects.Device(sandbox.DemoApp, c.user, c.device), d); err != nil {
 			return err
 		}
-		if err := p.put(ctx, subjects.Presence(sandbox.DemoApp, c.user, c.device), hongyan.Presence{State: hongyan.Background, Unread: 2, At: time.Now().UTC()}); err != nil {
+		if err := p.put(ctx, subjects.Presence(sandbox.DemoApp, c.user, c.device), hongyan.Presence{State: hongyan.StateBackground, Unread: 2, At: time.Now().UTC()}); err != nil {
 			return err
 		}
 	}
@@ -103,13 +103,13 @@ func (p *play) send(ctx context.Context, m hongyan.Message) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.s.bus.Publish(ctx, []dispatch.Outgoing{{Subject: p.s.topology().Subjects.Message(sandbox.DemoApp), ID: m.ID, Data: data}})...)
+	return errors.Join(p.s.bus.Publish(ctx, []dispatch.Outgoing{{Subject: p.s.topology().Subjects.Message(sandbox.DemoApp), ID: sandbox.DemoApp + "/" + m.ID, Data: data}})...)
 }
 
-func (p *play) message(id, sender, nickname, kind, text string) hongyan.Message {
+func (p *play) message(id, sender, nickname string, kind hongyan.ContentType, text string) hongyan.Message {
 	m := hongyan.Message{
 		ID: fmt.Sprintf("dev-%s-%d", id, time.Now().UnixNano()), Sender: hongyan.Sender{ID: sender, Nickname: nickname},
-		Conversation: hongyan.Conversation{Type: hongyan.Group, ID: "g-hiking", Name: "周末爬山 Hiking"},
+		Conversation: hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g-hiking", Name: "周末爬山 Hiking"},
 		Content:      hongyan.Content{Type: kind, Text: text}, Unread: map[string]int{},
 		OfflinePush: hongyan.OfflinePush{Ext: `{"conversationID":"g-hiking"}`},
 	}
@@ -124,9 +124,9 @@ func (p *play) message(id, sender, nickname, kind, text string) hongyan.Message 
 func (p *play) conversation(ctx context.Context, pushes chan sandbox.Push) error {
 	p.title("A group conversation: Alice is online, nine phones are not")
 	for _, m := range []hongyan.Message{
-		p.message("1", "alice", "Alice", hongyan.Text, "周六八点山门口见？ Saturday at eight? 🏔️"),
-		p.message("2", "alice", "Alice", hongyan.Image, ""),
-		p.message("3", "bob", "Bob", hongyan.Text, "I bring the tea 🍵"),
+		p.message("1", "alice", "Alice", hongyan.ContentText, "周六八点山门口见？ Saturday at eight? 🏔️"),
+		p.message("2", "alice", "Alice", hongyan.ContentImage, ""),
+		p.message("3", "bob", "Bob", hongyan.ContentText, "I bring the tea 🍵"),
 	} {
 		if err := p.send(ctx, m); err != nil {
 			return err
@@ -145,8 +145,8 @@ func (p *play) conversation(ctx context.Context, pushes chan sandbox.Push) error
 // call is act two: a call rings, on the iPhone through PushKit.
 func (p *play) call(ctx context.Context, pushes chan sandbox.Push) error {
 	p.title("A call, in the urgent lane")
-	m := p.message("call", "alice", "Alice", hongyan.CallType, "")
-	m.Content.Call = &hongyan.Call{Media: "video", Action: hongyan.Invite, ID: fmt.Sprintf("call-%d", time.Now().UnixNano())}
+	m := p.message("call", "alice", "Alice", hongyan.ContentCall, "")
+	m.Content.Call = &hongyan.Call{Media: "video", Action: hongyan.CallInvite, ID: fmt.Sprintf("call-%d", time.Now().UnixNano())}
 	if err := p.send(ctx, m); err != nil {
 		return err
 	}
@@ -160,8 +160,8 @@ func (p *play) largeGroup(ctx context.Context, pushes chan sandbox.Push) error {
 		return nil
 	}
 	p.title(fmt.Sprintf("One message to a group of %d members on nine vendors", n))
-	m := p.message("large", "alice", "Alice", hongyan.Text, "全体成员请注意：集合时间改为九点。")
-	m.Conversation = hongyan.Conversation{Type: hongyan.Group, ID: "g-all", Name: "爬山总群"}
+	m := p.message("large", "alice", "Alice", hongyan.ContentText, "全体成员请注意：集合时间改为九点。")
+	m.Conversation = hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g-all", Name: "爬山总群"}
 	m.Recipients, m.Unread = nil, nil
 	subjects := p.s.topology().Subjects
 	msgs := make([]dispatch.Outgoing, n)

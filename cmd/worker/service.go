@@ -179,7 +179,7 @@ func (s *service) consume(ctx context.Context) error {
 	for _, sender := range s.senders {
 		c := &sender.Certificate
 		sources := map[string]dispatch.Source{}
-		for _, lane := range []string{dispatch.Urgent, dispatch.Normal} {
+		for _, lane := range []string{hongyan.LaneUrgent, hongyan.LaneNormal} {
 			source, err := s.bus.JobConsumer(ctx, c.Vendor, c.ID, lane, c.Hold())
 			if err != nil {
 				return s.stopped(ctx, err)

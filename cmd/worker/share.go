@@ -177,13 +177,12 @@ func (p *parking) round(ctx context.Context, seen map[string]bool, written map[s
 	for _, n := range notes {
 		s := p.senders[n.Key]
 		var note dispatch.Parked
-		var why vendors.Reason
-		if s == nil || json.Unmarshal(n.Value, &note) != nil || why.UnmarshalText([]byte(note.Reason)) != nil {
+		if s == nil || json.Unmarshal(n.Value, &note) != nil {
 			continue
 		}
 		now[n.Key] = true
 		if !over[n.Key] {
-			s.Follow(true, why, note.Since)
+			s.Follow(true, vendors.Reason(note.Reason), note.Since)
 		}
 	}
 	for id := range seen {

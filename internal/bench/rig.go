@@ -185,7 +185,7 @@ func (r *rig) register(ctx context.Context, prefix string, n int, certificates .
 		if err != nil {
 			return err
 		}
-		presence, err := json.Marshal(hongyan.Presence{State: hongyan.Background, Unread: 1, At: time.Now().UTC()})
+		presence, err := json.Marshal(hongyan.Presence{State: hongyan.StateBackground, Unread: 1, At: time.Now().UTC()})
 		if err != nil {
 			return err
 		}
@@ -203,15 +203,15 @@ func (r *rig) register(ctx context.Context, prefix string, n int, certificates .
 // message is a chat message as a backend would write it.
 func (r *rig) message(id string, recipients ...string) (dispatch.Outgoing, error) {
 	m := hongyan.Message{
-		ID: id, SentAt: time.Now().UTC(), Conversation: hongyan.Conversation{Type: hongyan.C2C, ID: "c2c_alice"},
+		ID: id, SentAt: time.Now().UTC(), Conversation: hongyan.Conversation{Type: hongyan.ConversationC2C, ID: "c2c_alice"},
 		Sender: hongyan.Sender{ID: "alice", Nickname: "Alice", Device: "iphone-1"}, Recipients: recipients,
-		Content:     hongyan.Content{Type: hongyan.Text, Text: "晚上八点老地方见，记得带上那本书。See you at eight."},
+		Content:     hongyan.Content{Type: hongyan.ContentText, Text: "晚上八点老地方见，记得带上那本书。See you at eight."},
 		OfflinePush: hongyan.OfflinePush{Ext: `{"conversationID":"c2c_alice","id":"` + id + `"}`},
 	}
 	if len(recipients) == 1 {
 		m.Unread = map[string]int{recipients[0]: 5}
 	} else {
-		m.Conversation = hongyan.Conversation{Type: hongyan.Group, ID: "g-1", Name: "大群"}
+		m.Conversation = hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g-1", Name: "大群"}
 	}
 	data, err := json.Marshal(m)
 	return dispatch.Outgoing{Subject: hongyan.Subjects{}.Message(sandbox.DemoApp), ID: id, Data: data}, err

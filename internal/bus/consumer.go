@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
@@ -27,10 +28,10 @@ type Consumer struct {
 	held map[*Delivery]struct{}
 }
 
-// MessageConsumer consumes message events and signals, holding at most hold deliveries at a time.
+// MessageConsumer consumes message events, urgent ones included, and signals, holding at most hold deliveries at a time.
 func (b *Bus) MessageConsumer(ctx context.Context, hold int) (*Consumer, error) {
-	p := b.topology.prefix()
-	return b.newConsumer(ctx, b.topology.Messages(), "router", hold, p+".message.*", p+".signal.*")
+	s := b.topology.Subjects
+	return b.newConsumer(ctx, b.topology.Messages(), "router", hold, s.All(hongyan.KindMessage), s.All(hongyan.KindUrgent), s.All(hongyan.KindSignal))
 }
 
 // JobConsumer consumes the jobs of a certificate's lane.

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"iter"
 	"math/big"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 )
 
@@ -27,9 +27,12 @@ type Notes struct {
 // Notes opens a room; its name is one subject token.
 func (b *Bus) Notes(room string) *Notes { return &Notes{bus: b, room: room} }
 
-func (n *Notes) subject(key string) string {
-	return n.bus.topology.prefix() + ".note." + n.room + "." + key
+// subjects is the grammar of the room's own subjects.
+func (n *Notes) subjects() hongyan.Subjects {
+	return hongyan.Subjects{Prefix: n.bus.topology.Subjects.Own("note." + n.room)}
 }
+
+func (n *Notes) subject(key string) string { return n.subjects().Own(key) }
 
 // Put stores value under key for ttl, in whole seconds rounded up, instead of what was there.
 func (n *Notes) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
@@ -63,7 +66,9 @@ func (n *Notes) List(ctx context.Context) ([]ratelimit.Note, error) {
 		if err != nil {
 			return nil, storeError("list notes", err)
 		}
-		notes = append(notes, ratelimit.Note{Key: strings.TrimPrefix(m.Subject, n.subject("")), Value: m.Data})
+		if key, ok := n.subjects().CutOwn(m.Subject); ok {
+			notes = append(notes, ratelimit.Note{Key: key, Value: m.Data})
+		}
 	}
 	return notes, nil
 }
@@ -88,7 +93,7 @@ type LimitStore struct {
 // LimitStore opens the store.
 func (b *Bus) LimitStore() *LimitStore { return &LimitStore{Notes: b.Notes("limits"), bus: b} }
 
-func (s *LimitStore) counter(key string) string { return s.bus.topology.prefix() + ".count." + key }
+func (s *LimitStore) counter(key string) string { return s.bus.topology.Subjects.Own("count." + key) }
 
 // Add adds delta to a counter and returns its value right after. It is sent once: an answer that is
 // lost leaves the outcome unknown. The stream knows an id for its deduplication window, and answers

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -80,7 +81,7 @@ func (m *Metrics) message(app, what string) {
 	}
 }
 
-func (m *Metrics) suppress(app string, why Suppression) {
+func (m *Metrics) suppress(app string, why hongyan.Reason) {
 	if m != nil {
 		m.suppressed.Add(context.Background(), 1, m.set([4]string{app, string(why), "", "suppress"}, "app", "reason"))
 	}

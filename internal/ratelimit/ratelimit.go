@@ -314,7 +314,7 @@ func (l *Limiter) charge(ctx context.Context, c *class, r Request, n int, g *Gra
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	probe, no := c.gate(r.Now)
-	if no.reason != 0 {
+	if no.reason != "" {
 		return 0, no
 	}
 	if probe {

@@ -329,7 +329,7 @@ func ParseRetryAfter(h http.Header) time.Duration {
 
 // HTTPResult is the reason that an HTTP status alone gives, for answers whose body says no more.
 func HTTPResult(resp Response) Result {
-	r := Result{Code: "HTTP " + strconv.Itoa(resp.Status), RetryAfter: resp.RetryAfter}
+	r := Result{Reason: Unknown, Code: "HTTP " + strconv.Itoa(resp.Status), RetryAfter: resp.RetryAfter}
 	switch s := resp.Status; {
 	case s == http.StatusUnauthorized:
 		r.Reason = AuthExpired

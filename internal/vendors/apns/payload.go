@@ -191,8 +191,8 @@ func appendCall(out []byte, call *hongyan.Call) []byte {
 		return out
 	}
 	out = appendText(out, `"call_id":`, call.ID)
-	out = appendText(out, `"media":`, call.Media)
-	return appendText(out, `"action":`, call.Action)
+	out = appendText(out, `"media":`, string(call.Media))
+	return appendText(out, `"action":`, string(call.Action))
 }
 
 // appendText writes a member with its comma, unless the text is empty.

@@ -89,8 +89,8 @@ func data(n *vendors.Notification, limit int) map[string]string {
 	put(keyMessage, n.MessageID)
 	if n.Call != nil {
 		put(keyCallID, n.Call.ID)
-		put(keyCallAction, n.Call.Action)
-		put(keyCallMedia, n.Call.Media)
+		put(keyCallAction, string(n.Call.Action))
+		put(keyCallMedia, string(n.Call.Media))
 	}
 	return m
 }

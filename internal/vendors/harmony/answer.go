@@ -51,7 +51,7 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	if json.Unmarshal(resp.Body, &a) != nil || !codeForm.MatchString(string(a.Code)) || resp.Status == 503 {
 		return vendors.All(n, w.byStatus(resp))
 	}
-	result := vendors.Result{Code: string(a.Code)}
+	result := vendors.Result{Reason: vendors.Unknown, Code: string(a.Code)}
 	if id := string(a.RequestID); idForm.MatchString(id) {
 		result.VendorID = id
 	}
@@ -66,7 +66,7 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	result.Reason = row.Reason
 	accepted := vendors.Result{Reason: vendors.Accepted, Code: codeSuccess, VendorID: result.VendorID}
 	if ok := resp.Status >= 200 && resp.Status <= 299; !ok {
-		accepted = vendors.Result{Code: result.Code, VendorID: result.VendorID, Err: errors.New("a success code under an HTTP error")}
+		accepted = vendors.Result{Reason: vendors.Unknown, Code: result.Code, VendorID: result.VendorID, Err: errors.New("a success code under an HTTP error")}
 	}
 	switch result.Code {
 	case codeSuccess:

@@ -195,9 +195,9 @@ func (c *Config) category(n *vendors.Notification) string {
 		}
 		if n.Call != nil {
 			switch n.Call.Action {
-			case hongyan.Invite:
+			case hongyan.CallInvite:
 				return vendors.First(c.CallCategory, "VOIP")
-			case hongyan.Cancel:
+			case hongyan.CallCancel:
 				return vendors.First(c.MissedCallCategory, c.Category, im)
 			}
 		}
@@ -208,7 +208,7 @@ func (c *Config) category(n *vendors.Notification) string {
 // inAppCall says whether the push goes out as push-type 10. A category that the message names asks
 // for a notification.
 func (c *Config) inAppCall(n *vendors.Notification) bool {
-	return c.CallPush == callVoIP && n != nil && n.Call != nil && n.Call.Action == hongyan.Invite && n.Harmony.Category == ""
+	return c.CallPush == callVoIP && n != nil && n.Call != nil && n.Call.Action == hongyan.CallInvite && n.Harmony.Category == ""
 }
 
 // Driver makes the driver.

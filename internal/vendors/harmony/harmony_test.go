@@ -105,7 +105,7 @@ func TestInAppCalls(t *testing.T) {
 	}
 	r.Requests.Take()
 	cancel := vendortest.Corpus()["call"]
-	cancel.Call.Action = hongyan.Cancel
+	cancel.Call.Action = hongyan.CallCancel
 	named := vendortest.Corpus()["call"]
 	named.Harmony.Category = "VOIP"
 	for _, note := range []*vendors.Notification{cancel, named, vendortest.Chat()} {
@@ -246,7 +246,7 @@ func TestClass(t *testing.T) {
 		name         string
 		conf         Config
 		message      string
-		action       string
+		action       hongyan.CallAction
 		wantCategory string
 		want         vendors.Class
 	}{
@@ -257,11 +257,11 @@ func TestClass(t *testing.T) {
 		// A category that Huawei does not know would be refused.
 		{"nonsense_in_message", Config{}, "CHAT", "", "IM", communication},
 		{"marketing", Config{Category: "MARKETING"}, "", "", "MARKETING", marketingClass},
-		{"invite", Config{}, "", hongyan.Invite, "VOIP", communication},
-		{"invite_without_right", Config{CallCategory: "IM"}, "", hongyan.Invite, "IM", communication},
-		{"in_app_call", Config{CallPush: "voip", CallCategory: "MARKETING"}, "", hongyan.Invite, "MARKETING", communication},
-		{"missed_call", Config{}, "", hongyan.Cancel, "IM", communication},
-		{"missed_call_with_right", Config{MissedCallCategory: "MISS_CALL"}, "", hongyan.Cancel, "MISS_CALL", communication},
+		{"invite", Config{}, "", hongyan.CallInvite, "VOIP", communication},
+		{"invite_without_right", Config{CallCategory: "IM"}, "", hongyan.CallInvite, "IM", communication},
+		{"in_app_call", Config{CallPush: "voip", CallCategory: "MARKETING"}, "", hongyan.CallInvite, "MARKETING", communication},
+		{"missed_call", Config{}, "", hongyan.CallCancel, "IM", communication},
+		{"missed_call_with_right", Config{MissedCallCategory: "MISS_CALL"}, "", hongyan.CallCancel, "MISS_CALL", communication},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := vendortest.Chat()

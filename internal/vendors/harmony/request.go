@@ -235,7 +235,7 @@ func badgeOf(devices []vendors.Device) *badge {
 // ttl is what is left of the message; of a call invite it is what Huawei advises for calls.
 func (w *wire) ttl(note *vendors.Notification, now time.Time) int64 {
 	shortest, longest := minTTL, maxTTL
-	if note.Call != nil && note.Call.Action == hongyan.Invite {
+	if note.Call != nil && note.Call.Action == hongyan.CallInvite {
 		shortest, longest = minCallTTL, maxCallTTL
 	}
 	if w.c.TTL > 0 {

@@ -144,7 +144,7 @@ func TestLifetime(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		left, longest time.Duration
-		action        string
+		action        hongyan.CallAction
 		want          int64
 	}{
 		{left: 24 * time.Hour, want: 86400},
@@ -153,11 +153,11 @@ func TestLifetime(t *testing.T) {
 		{left: 30 * 24 * time.Hour, want: 1296000},
 		{left: 24 * time.Hour, longest: time.Hour, want: 3600},
 		// Of a call 30 to 60 seconds, as advised.
-		{left: time.Minute, action: hongyan.Invite, want: 60},
-		{left: 5 * time.Second, action: hongyan.Invite, want: 30},
-		{left: time.Hour, action: hongyan.Invite, want: 60},
-		{left: time.Hour, action: hongyan.Invite, longest: 20 * time.Second, want: 20},
-		{left: time.Hour, action: hongyan.Cancel, want: 3600},
+		{left: time.Minute, action: hongyan.CallInvite, want: 60},
+		{left: 5 * time.Second, action: hongyan.CallInvite, want: 30},
+		{left: time.Hour, action: hongyan.CallInvite, want: 60},
+		{left: time.Hour, action: hongyan.CallInvite, longest: 20 * time.Second, want: 20},
+		{left: time.Hour, action: hongyan.CallCancel, want: 3600},
 	} {
 		conf := config("", "")
 		conf.TTL = c.longest

@@ -106,7 +106,7 @@ func (w *wire) byStatus(resp vendors.Response, a answer) vendors.Result {
 // byCode is what the answer says of the whole call. What it says of its tokens comes later.
 func (w *wire) byCode(a answer) vendors.Result {
 	code := string(a.Code)
-	result := vendors.Result{Code: code}
+	result := vendors.Result{Reason: vendors.Unknown, Code: code}
 	row, known := w.codes[code]
 	nobody := len(a.Data.FailTokens) == 0 && len(a.Data.ExpireTokens) == 0
 	switch {

@@ -146,7 +146,7 @@ func (c *Config) codeProblems() []vendors.Problem {
 			text, remedy = "holds a code that is no number", `write it like {"80100003": bad_payload}`
 		case reason == vendors.Accepted:
 			text, remedy = "calls a code accepted", "name it under success_codes"
-		case reason > vendors.Interrupted:
+		case !vendors.CanSay(reason):
 			text, remedy = "holds a reason that is no answer of a vendor", "use one of unknown, bad_token, bad_payload, refused, bad_credentials, "+
 				"auth_expired, rate_limited, quota_spent, device_capped, unavailable"
 		case slices.Contains(c.SuccessCodes, code):

@@ -44,7 +44,7 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	if code == "" || resp.Status == 503 {
 		return vendors.All(n, w.byStatus(resp))
 	}
-	result := vendors.Result{Code: code}
+	result := vendors.Result{Reason: vendors.Unknown, Code: code}
 	if id := string(a.RequestID); idForm.MatchString(id) {
 		result.VendorID = id
 	}
@@ -59,7 +59,7 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	result.Reason = row.Reason
 	accepted := vendors.Result{Reason: vendors.Accepted, Code: codeSuccess, VendorID: result.VendorID}
 	if ok := resp.Status >= 200 && resp.Status <= 299; !ok {
-		accepted = vendors.Result{Code: code, VendorID: result.VendorID, Err: errors.New("a success code under an HTTP error")}
+		accepted = vendors.Result{Reason: vendors.Unknown, Code: code, VendorID: result.VendorID, Err: errors.New("a success code under an HTTP error")}
 	}
 	switch code {
 	case codeSuccess:
@@ -107,7 +107,7 @@ func part(msg json.RawMessage, bad, accepted vendors.Result, batch vendors.Batch
 	}
 	if err != nil || !found {
 		// Some of them failed, and nobody knows which. A repeat replaces itself on the screen.
-		return vendors.All(n, vendors.Result{Code: bad.Code, VendorID: bad.VendorID, Err: errors.New("a partial success that does not say for whom")})
+		return vendors.All(n, vendors.Result{Reason: vendors.Unknown, Code: bad.Code, VendorID: bad.VendorID, Err: errors.New("a partial success that does not say for whom")})
 	}
 	return results
 }

@@ -221,7 +221,7 @@ func (c *Config) category(n *vendors.Notification) string {
 		if asked := strings.ToUpper(strings.TrimSpace(n.Android.HuaweiCategory)); categoryForm.MatchString(asked) && asked != playVoice {
 			return asked
 		}
-		if n.Call != nil && n.Call.Action == hongyan.Invite {
+		if n.Call != nil && n.Call.Action == hongyan.CallInvite {
 			return vendors.First(c.CallCategory, "VOIP")
 		}
 	}

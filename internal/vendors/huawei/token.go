@@ -59,7 +59,7 @@ func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.Acc
 		if codeForm.MatchString(sub) {
 			code += "/" + sub
 		}
-		result := vendors.Result{Code: code, Reason: vendors.BadCredentials, Err: errors.New("the token endpoint refuses app_id and app_secret")}
+		result := vendors.Result{Reason: vendors.BadCredentials, Code: code, Err: errors.New("the token endpoint refuses app_id and app_secret")}
 		if row, ok := w.authCodes[code]; ok {
 			result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
 		} else if resp.Status >= 500 {

@@ -57,7 +57,7 @@ func (w *wire) read(resp vendors.Response, batch vendors.Batch) []vendors.Result
 	if resp.Status < 200 || resp.Status > 299 || json.Unmarshal(resp.Body, &a) != nil || !codeForm.MatchString(string(a.Code)) {
 		return vendors.All(n, vendors.HTTPResult(resp))
 	}
-	result := vendors.Result{Code: string(a.Code)}
+	result := vendors.Result{Reason: vendors.Unknown, Code: string(a.Code)}
 	if idForm.MatchString(string(a.MsgID)) {
 		result.VendorID = string(a.MsgID)
 	}
@@ -115,7 +115,7 @@ func failures(value json.RawMessage) (failed map[string]string, ok bool) {
 
 // target gives what a code says of one device.
 func (w *wire) target(code, msgID string) vendors.Result {
-	result := vendors.Result{VendorID: msgID, Err: errors.New("a code of a device that is not in Meizu's table")}
+	result := vendors.Result{Reason: vendors.Unknown, VendorID: msgID, Err: errors.New("a code of a device that is not in Meizu's table")}
 	if codeForm.MatchString(code) {
 		result.Code = code
 	}

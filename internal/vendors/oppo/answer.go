@@ -108,7 +108,7 @@ func apart(results []vendors.Result) []vendors.Result {
 
 // judge is what a code means for one device.
 func (w *wire) judge(code string, d vendors.Device, batch vendors.Batch) vendors.Result {
-	r := vendors.Result{Code: code}
+	r := vendors.Result{Reason: vendors.Unknown, Code: code}
 	row, known := w.codes[code]
 	if !known {
 		r.Err = errors.New("a code that is not in OPPO's table")
@@ -193,7 +193,7 @@ func (w *wire) perDevice(data json.RawMessage, batch vendors.Batch) []vendors.Re
 			continue
 		}
 		// a repeat is safe
-		results[i] = vendors.Result{Code: codeOK, Err: errors.New("the answer does not name this device")}
+		results[i] = vendors.Result{Reason: vendors.Unknown, Code: codeOK, Err: errors.New("the answer does not name this device")}
 	}
 	return results
 }
@@ -208,7 +208,7 @@ func (w *wire) byItem(it item, d vendors.Device, batch vendors.Batch) vendors.Re
 		}
 		return r
 	case !codeForm.MatchString(code):
-		return vendors.Result{Code: "?", Err: errors.New("an errorCode that is no code")}
+		return vendors.Result{Reason: vendors.Unknown, Code: "?", Err: errors.New("an errorCode that is no code")}
 	}
 	return w.judge(code, d, batch)
 }

@@ -63,7 +63,7 @@ func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.Acc
 		result.Err = errors.New("the login gave no auth_token")
 		return vendors.AccessToken{}, result
 	}
-	result := vendors.Result{Code: code, Err: errors.New("the login refuses app_key and master_secret")}
+	result := vendors.Result{Reason: vendors.Unknown, Code: code, Err: errors.New("the login refuses app_key and master_secret")}
 	row, known := w.codes[code]
 	switch {
 	case known && (row.Reason == vendors.RateLimited || row.Reason == vendors.Unavailable || row.Reason == vendors.BadCredentials):

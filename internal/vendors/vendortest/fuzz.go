@@ -27,7 +27,7 @@ func FuzzInterpret(f *testing.F, wire vendors.Wire, token func(i int) string, se
 			if res.Reason == vendors.Accepted && (status < 200 || status > 299) {
 				t.Fatalf("HTTP %d was taken for an acceptance", status)
 			}
-			if res.Reason > vendors.Interrupted {
+			if !vendors.CanSay(res.Reason) {
 				t.Fatalf("%v is not for a driver to say", res.Reason)
 			}
 			noLeak(t, &r, res)

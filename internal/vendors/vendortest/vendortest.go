@@ -154,7 +154,7 @@ func Corpus() map[string]*vendors.Notification {
 	add("week", func(n *vendors.Notification) { n.Deadline = Now.Add(7 * 24 * time.Hour) })
 	add("call", func(n *vendors.Notification) {
 		n.Title, n.Body, n.Urgent, n.Deadline = "李雷", "邀请你语音通话", true, Now.Add(time.Minute)
-		n.Call = &hongyan.Call{Media: "audio", Action: hongyan.Invite, ID: "call-7"}
+		n.Call = &hongyan.Call{Media: "audio", Action: hongyan.CallInvite, ID: "call-7"}
 	})
 	return corpus
 }

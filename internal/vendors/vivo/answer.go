@@ -1,6 +1,7 @@
 package vivo
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -113,7 +114,7 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 func (w *wire) say(a answer) vendors.Result {
 	code := string(a.Result)
 	row, known := w.codes[code]
-	result := vendors.Result{Reason: row.Reason, Code: code}
+	result := vendors.Result{Reason: cmp.Or(row.Reason, vendors.Unknown), Code: code}
 	switch {
 	case row.Reason == vendors.Accepted && known:
 		result.VendorID = string(a.TaskID)
@@ -138,7 +139,7 @@ func (w *wire) say(a answer) vendors.Result {
 
 // device gives what a status says of one device.
 func (w *wire) device(call vendors.Result, status vendors.Loose) vendors.Result {
-	result := vendors.Result{Code: codeBadDevice, VendorID: call.VendorID, Err: errors.New("a device status that is not in vivo's table")}
+	result := vendors.Result{Reason: vendors.Unknown, Code: codeBadDevice, VendorID: call.VendorID, Err: errors.New("a device status that is not in vivo's table")}
 	if !codeForm.MatchString(string(status)) {
 		return result
 	}

@@ -57,11 +57,11 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	case code == "", code == codeOK && !ok:
 		return vendors.All(n, byStatus(resp))
 	case code == codeOK && a.Result != "ok":
-		return vendors.All(n, vendors.Result{Code: code, Err: errors.New("code 0 without the result ok")})
+		return vendors.All(n, vendors.Result{Reason: vendors.Unknown, Code: code, Err: errors.New("code 0 without the result ok")})
 	case code == codeOK:
 		return w.accepted(a.Data, batch)
 	}
-	result := vendors.Result{Code: code}
+	result := vendors.Result{Reason: vendors.Unknown, Code: code}
 	row, known := w.codes[code]
 	if !known {
 		if !ok {
@@ -152,7 +152,7 @@ func (w *wire) exceeded(list string, batch vendors.Batch, results []vendors.Resu
 		}
 	}
 	if !found && len(over) > 0 {
-		unknown := vendors.Result{Code: "channel_exceed_quota", Err: errors.New("some channel's quota is used up, and none of this call is named")}
+		unknown := vendors.Result{Reason: vendors.Unknown, Code: "channel_exceed_quota", Err: errors.New("some channel's quota is used up, and none of this call is named")}
 		copy(results, vendors.All(len(results), unknown))
 	}
 }
