@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -14,6 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/hongyan-im/hongyan/internal/natsaddr"
 )
 
 // Errors of a [Client], for errors.Is, beside [ErrInvalid] and those of nats.go.
@@ -38,6 +39,9 @@ type Options struct {
 	// Prefix of the installation's subjects; default "push". It is the worker's
 	// nats.subject_prefix.
 	Prefix string
+	// Credentials of the connection that [Connect] makes; [New] takes a connection that has its
+	// own.
+	Credentials Credentials
 }
 
 // Client publishes what an IM backend has to say. It may be used by many goroutines at once, and
@@ -60,23 +64,35 @@ func New(nc *nats.Conn, opts Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Client{js: js, subjects: Subjects(opts)}, nil
+	return &Client{js: js, subjects: Subjects{Prefix: opts.Prefix}}, nil
 }
 
-// Connect connects to one or several comma-separated addresses and returns a client that Close
-// disconnects. A connection that is lost later is regained for ever. More options, such as
-// credentials or TLS, are nats.go's.
+// Connect connects to one or several comma-separated addresses, as opts.Credentials say, and returns
+// a client that Close disconnects. A connection that is lost later is regained for ever, also from
+// a server that refuses the credentials for a time. More options are nats.go's. No error repeats a
+// secret that stands in an address.
 func Connect(addresses string, opts Options, more ...nats.Option) (*Client, error) {
-	options := append([]nats.Option{
+	if addresses == "" {
+		addresses = natsaddr.Default
+	}
+	fail := func(err error) error { return fmt.Errorf("connect to NATS at %s: %w", natsaddr.Redact(addresses), err) }
+	if err := natsaddr.Check(addresses); err != nil {
+		return nil, fail(err)
+	}
+	options := []nats.Option{
 		nats.Name("hongyan client"), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
-		nats.ReconnectJitter(250*time.Millisecond, time.Second), nats.PingInterval(10 * time.Second),
+		nats.ReconnectJitter(250*time.Millisecond, time.Second), nats.PingInterval(10 * time.Second), nats.IgnoreAuthErrorAbort(),
 		// What is published while the connection is gone fails at once, and publish tries again:
 		// nothing is sent twice from a buffer.
 		nats.ReconnectBufSize(-1),
-	}, more...)
-	nc, err := nats.Connect(addresses, options...)
+	}
+	credentials, err := opts.Credentials.options(addresses)
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w", redact(addresses), err)
+		return nil, fail(err)
+	}
+	nc, err := nats.Connect(addresses, slices.Concat(options, credentials, more)...)
+	if err != nil {
+		return nil, fail(err)
 	}
 	c, err := New(nc, opts)
 	if err != nil {
@@ -92,19 +108,6 @@ func (c *Client) Close() {
 	if c.own != nil {
 		c.own.Close()
 	}
-}
-
-// redact hides what comes before the @ of each address.
-func redact(addresses string) string {
-	parts := strings.Split(addresses, ",")
-	for i, p := range parts {
-		if u, err := url.Parse(strings.TrimSpace(p)); err == nil {
-			parts[i] = u.Redacted()
-		} else if at := strings.LastIndexByte(p, '@'); at >= 0 {
-			parts[i] = p[at+1:]
-		}
-	}
-	return strings.Join(parts, ",")
 }
 
 // Receipt is the server's word that it stored a message.

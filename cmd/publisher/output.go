@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -193,17 +192,3 @@ func (t *tool) confirm(yes bool, question string, args ...any) error {
 	}
 	return nil
 }
-
-// redact hides user and password of each address.
-func redact(addresses string) string {
-	parts := strings.Split(addresses, ",")
-	for i, p := range parts {
-		if u, err := url.Parse(strings.TrimSpace(p)); err == nil {
-			parts[i] = u.Redacted()
-		}
-	}
-	return strings.Join(parts, ",")
-}
-
-// isConnect tells a failure to connect from others.
-func isConnect(err error) bool { return strings.Contains(err.Error(), "connect to NATS at ") }

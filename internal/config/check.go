@@ -6,10 +6,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/hongyan-im/hongyan/internal/natsaddr"
 )
 
 // find is the node of a key below a mapping, such as "apps" or "nats", "url"; the mapping itself
@@ -56,14 +57,11 @@ func (b *binder) check(root ast.Node, c *Config) {
 }
 
 func (b *binder) checkNATS(root ast.Node, c *Config) {
+	b.checkCredentials(root, &c.NATS)
 	n := c.NATS
-	for u := range strings.SplitSeq(n.URL, ",") {
-		if n.URL == "" {
-			break
-		}
-		parsed, err := url.Parse(strings.TrimSpace(u))
-		if err != nil || parsed.Host == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, parsed.Scheme) {
-			b.problem(b.find(root, "nats", "url"), "nats.url", "has an address that is no NATS address", "write nats://host:4222, several separated by commas")
+	if n.URL != "" {
+		if err := natsaddr.Check(n.URL); err != nil {
+			b.problem(b.find(root, "nats", "url"), "nats.url", err.Error(), "write nats://host:4222, several separated by commas")
 		}
 	}
 	if n.URL != "" && (n.Embedded.Dir != "" || n.Embedded.Listen != "") {
