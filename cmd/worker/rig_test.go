@@ -238,7 +238,7 @@ func chat(id string, recipients ...string) hongyan.Message {
 		OfflinePush: hongyan.OfflinePush{Ext: `{"id":"` + id + `"}`}}
 }
 
-// outcomes reads every outcome there is, by message, user and device; later ones win.
+// outcomes reads every end there is, by message, user and device; later ones win.
 func (r *rig) outcomes() map[[3]string]dispatch.Ended {
 	r.t.Helper()
 	found := map[[3]string]dispatch.Ended{}
@@ -257,6 +257,9 @@ func (r *rig) outcomes() map[[3]string]dispatch.Ended {
 				r.t.Fatal(err)
 			}
 			for _, o := range ends {
+				if !o.Status.End() {
+					continue
+				}
 				found[[3]string{o.MessageID, o.User, o.Device}] = o
 			}
 		}

@@ -164,14 +164,15 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	apps, err := s.apps(dir, metrics, limiter)
+	recorder := &dispatch.Recorder{Queue: s.bus, Subjects: s.topology().Subjects, Metrics: metrics, Log: s.log, Now: time.Now}
+	apps, err := s.apps(dir, metrics, limiter, recorder)
 	if err != nil {
 		return err
 	}
 	defer s.closeDrivers()
 	parking := newParking(s.bus.Notes(dispatch.ParkedRoom), worker, s.log, s.senders)
 
-	router := &dispatch.Router{Queue: s.bus, Devices: dir, Subjects: s.topology().Subjects, Apps: apps, Metrics: metrics, Log: s.log, Now: time.Now}
+	router := &dispatch.Router{Recorder: recorder, Devices: dir, Subjects: s.topology().Subjects, Apps: apps, Metrics: metrics, Log: s.log, Now: time.Now}
 	messages, err := s.bus.MessageConsumer(ctx, 2048)
 	if err != nil {
 		return s.stopped(ctx, err)
@@ -199,7 +200,7 @@ func (s *service) consume(ctx context.Context) error {
 	for _, l := range all {
 		wg.Go(func() { l.sender.Run(ctx, hard, l.sources) })
 	}
-	wg.Go(func() { router.Run(ctx, messages) })
+	wg.Go(func() { router.Run(ctx, hard, messages) })
 	for _, v := range s.conf.Vendors() {
 		wg.Go(func() {
 			if err := s.bus.Waker(ctx, v); err != nil && ctx.Err() == nil {
@@ -262,7 +263,7 @@ func usualClasses(c vendors.Config) []vendors.Class {
 }
 
 // apps makes the drivers and the senders, and what the router needs to know about each app.
-func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limiter *ratelimit.Limiter) (map[string]dispatch.App, error) {
+func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limiter *ratelimit.Limiter, recorder *dispatch.Recorder) (map[string]dispatch.App, error) {
 	apps := map[string]dispatch.App{}
 	for _, a := range s.conf.Apps {
 		app := dispatch.App{Accounts: map[string]dispatch.Account{}, Policy: dispatch.Policy{
@@ -289,7 +290,7 @@ func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limi
 			app.Accounts[base.ID] = dispatch.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Chunk: chunk}
 			s.senders = append(s.senders, &dispatch.Sender{
 				Certificate: dispatch.Certificate{App: a.ID, Vendor: base.Vendor, ID: base.ID, Driver: driver, Class: c.Class, Concurrency: base.Concurrency, Zone: zone},
-				Queue:       s.bus, Devices: dir, Subjects: s.topology().Subjects, Limiter: limiter,
+				Queue:       s.bus, Recorder: recorder, Devices: dir, Subjects: s.topology().Subjects, Limiter: limiter,
 				Retries: dispatch.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 				Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now,
 			})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -21,6 +22,8 @@ type Bus struct {
 	js       jetstream.JetStream
 	topology Topology
 	log      *slog.Logger
+	windows  windows
+	back     *atomic.Int64 // when the connection came back last, in Unix nanoseconds
 }
 
 // Options of Connect.
@@ -50,6 +53,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	back := new(atomic.Int64)
 	options := []nats.Option{
 		nats.Name(opts.Name),
 		nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(250*time.Millisecond, time.Second),
@@ -64,7 +68,10 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 				log.Warn("lost the connection to NATS, trying again", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("connected to NATS again", "server", natsaddr.Redact(nc.ConnectedUrl())) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			back.Store(time.Now().UnixNano())
+			log.Info("connected to NATS again", "server", natsaddr.Redact(nc.ConnectedUrl()))
+		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats reports an error", "error", err) }),
 	}
 	shown := natsaddr.Redact(opts.URL)
@@ -97,13 +104,12 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 			return nil, fmt.Errorf("connect to NATS at %s: %w", shown, errors.Join(context.Cause(ctx), err))
 		}
 	}
-	js, err := jetstream.New(nc,
-		jetstream.WithPublishAsyncMaxPending(16_384), jetstream.WithPublishAsyncTimeout(15*time.Second))
+	js, err := jetstream.New(nc)
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Bus{nc: nc, js: js, topology: opts.Topology, log: log}, nil
+	return &Bus{nc: nc, js: js, topology: opts.Topology, log: log, windows: windows{nc: nc, root: opts.Topology.Subjects.Root() + "."}, back: back}, nil
 }
 
 // IsRefused says whether a server did not let a connection in, for want of the right credentials.
@@ -116,6 +122,14 @@ func (b *Bus) Topology() Topology { return b.topology }
 
 // Connected says whether the connection stands at this moment.
 func (b *Bus) Connected() bool { return b.nc.IsConnected() }
+
+// Reconnected is when the connection came back after it was lost; zero when it never was.
+func (b *Bus) Reconnected() time.Time {
+	if at := b.back.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
+}
 
 // Close sends what is still buffered and closes the connection.
 func (b *Bus) Close() {

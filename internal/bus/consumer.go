@@ -21,7 +21,7 @@ type Consumer struct {
 	con   jetstream.Consumer
 	name  string
 	hold  int
-	slots chan struct{} // one for each delivery that is not settled
+	slots chan struct{} // one for each delivery that is neither settled nor kept
 	more  func() int    // nil when all that there is room for is of use
 
 	mu   sync.Mutex
@@ -204,11 +204,13 @@ func (c *Consumer) Held() int {
 	return len(c.held)
 }
 
-// Delivery is one message on loan. It must be settled exactly once: Ack, or Nak.
+// Delivery is one message on loan. It must be settled exactly once: Ack, Nak or
+// Forget.
 type Delivery struct {
 	msg      jetstream.Msg
 	consumer *Consumer
 	taken    time.Time
+	kept     bool // it has no place any more; the consumer's lock guards it
 }
 
 // Data is the message's body; it must not be changed.
@@ -255,15 +257,35 @@ func (d *Delivery) Nak(delay time.Duration) error {
 	return d.settle(d.msg.NakWithDelay(delay))
 }
 
+// Forget ends the loan here alone: the server is told nothing.
+func (d *Delivery) Forget() { _ = d.settle(nil) }
+
+// Keep frees the delivery's place; its claim is still renewed.
+func (d *Delivery) Keep() {
+	c := d.consumer
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, held := c.held[d]; held {
+		d.free()
+	}
+}
+
+// free gives back the delivery's place, once. The consumer's lock is held.
+func (d *Delivery) free() {
+	if !d.kept {
+		d.kept = true
+		<-d.consumer.slots
+	}
+}
+
 func (d *Delivery) settle(err error) error {
 	c := d.consumer
 	c.mu.Lock()
-	_, held := c.held[d]
-	delete(c.held, d)
-	c.mu.Unlock()
-	if held {
-		<-c.slots
+	if _, held := c.held[d]; held {
+		delete(c.held, d)
+		d.free()
 	}
+	c.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("settle delivery: %w", err)
 	}

@@ -4,13 +4,57 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
+
+const (
+	// windowSize is how many messages to one stream may wait for the server's word.
+	windowSize = 8192
+	// stallWait is how long a publish waits for room in its window.
+	stallWait = 5 * time.Second
+	// ackTimeout is how long a message waits for the server's word.
+	ackTimeout = 15 * time.Second
+)
+
+// windows are the publishes under way, apart for each stream: one that does not answer must not
+// hold up those to the others.
+type windows struct {
+	nc   *nats.Conn
+	root string
+
+	mu  sync.Mutex
+	all map[string]jetstream.JetStream
+}
+
+func (w *windows) of(subject string) (jetstream.JetStream, error) {
+	kind, rest, _ := strings.Cut(strings.TrimPrefix(subject, w.root), ".")
+	if kind == string(hongyan.KindJob) { // a stream for each vendor
+		vendor, _, _ := strings.Cut(rest, ".")
+		kind += "." + vendor
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if js, ok := w.all[kind]; ok {
+		return js, nil
+	}
+	js, err := jetstream.New(w.nc, jetstream.WithPublishAsyncMaxPending(windowSize), jetstream.WithPublishAsyncTimeout(ackTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	if w.all == nil {
+		w.all = map[string]jetstream.JetStream{}
+	}
+	w.all[kind] = js
+	return js, nil
+}
 
 func msg(o dispatch.Outgoing) *nats.Msg {
 	m := &nats.Msg{Subject: o.Subject, Data: o.Data}
@@ -38,9 +82,24 @@ func (b *Bus) Publish(ctx context.Context, msgs []dispatch.Outgoing) (errs []err
 		errs[i] = fmt.Errorf("publish on %s: %w", msgs[i].Subject, classify(err))
 	}
 	futures := make([]jetstream.PubAckFuture, len(msgs))
+	var stalled map[jetstream.JetStream]error // windows that are full
 	for i, o := range msgs {
-		f, err := b.js.PublishMsgAsync(msg(o), jetstream.WithStallWait(5*time.Second))
+		window, err := b.windows.of(o.Subject)
+		if err == nil {
+			err = stalled[window]
+		}
 		if err != nil {
+			fail(i, err)
+			continue
+		}
+		f, err := window.PublishMsgAsync(msg(o), jetstream.WithStallWait(stallWait))
+		if err != nil {
+			if errors.Is(err, jetstream.ErrTooManyStalledMsgs) {
+				if stalled == nil {
+					stalled = map[jetstream.JetStream]error{}
+				}
+				stalled[window] = err
+			}
 			fail(i, err)
 			continue
 		}
@@ -62,10 +121,14 @@ func (b *Bus) Publish(ctx context.Context, msgs []dispatch.Outgoing) (errs []err
 }
 
 // classify marks the errors that mean a full stream or disk, in which nothing was stored and
-// nothing old was dropped, and those that would come again for ever.
+// nothing old was dropped, and those that would come again for ever, and
+// those of a connection that is lost.
 func classify(err error) error {
 	if errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrBadSubject) || errors.Is(err, nats.ErrBadHeaderMsg) {
 		return errors.Join(dispatch.ErrPermanent, err)
+	}
+	if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrDisconnected) {
+		return errors.Join(dispatch.ErrAway, err)
 	}
 	var api *jetstream.APIError
 	if errors.As(err, &api) {

@@ -164,9 +164,11 @@ type presence struct {
 	stored time.Time
 }
 
+// user lists the devices by id: a message that is planned twice must give the same jobs.
 func (b *builder) user() *User {
 	u := &User{Settings: b.settings, Quiet: b.quiet, Devices: make([]Device, 0, len(b.devices))}
-	for id, dev := range b.devices {
+	for _, id := range slices.Sorted(maps.Keys(b.devices)) {
+		dev := b.devices[id]
 		if p, ok := b.presence[id]; ok {
 			dev.Presence = &p.Presence
 			if p.At.After(dev.Heard) {

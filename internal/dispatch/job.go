@@ -30,6 +30,10 @@ type Job struct {
 	FirstAttempt time.Time `json:"first_attempt,omitzero"`
 	LastAttempt  time.Time `json:"last_attempt,omitzero"`
 
+	// StoredAs names this storing of a job that is tried again; the waiting records of its devices
+	// carry the name in HeaderJob.
+	StoredAs string `json:"stored_as,omitzero"`
+
 	Notification *vendors.Notification `json:"notification"`
 	Targets      []Target              `json:"targets"`
 }

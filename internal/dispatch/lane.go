@@ -25,6 +25,11 @@ type lane struct {
 	landing sync.WaitGroup
 	flights chan *call
 
+	claims *claims
+	debts  debtor
+	// owing counts the deliveries whose records are not stored yet.
+	owing sync.WaitGroup
+
 	out   chan Delivery
 	queue []piece // what is at hand, oldest first
 	hand  hand
@@ -32,14 +37,16 @@ type lane struct {
 
 // work is a job while it is being sent.
 type work struct {
-	delivery Delivery
-	job      *Job
-	class    vendors.Class
-	began    time.Time // of its first call
-	results  []vendors.Result
-	sick     []bool
-	left     atomic.Int32
-	trace    string
+	claim   *claim
+	subject string
+	size    int
+	job     *Job
+	class   vendors.Class
+	began   time.Time // of its first call
+	results []vendors.Result
+	sick    []bool
+	left    atomic.Int32
+	trace   string
 }
 
 // piece is the part of a job's targets that is not on its way yet and goes to one host.
@@ -52,6 +59,7 @@ type piece struct {
 func (l *lane) run(ctx context.Context) {
 	l.flights = make(chan *call)
 	l.out = make(chan Delivery, l.source.Hold())
+	l.claims, l.debts.vendor = newClaims(l.s.Log), l.s.Certificate.Vendor
 	renew, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
 	var pulling sync.WaitGroup
 	l.source.Want(l.more)
@@ -72,6 +80,7 @@ func (l *lane) run(ctx context.Context) {
 	close(l.flights)
 	l.giveBack()
 	l.landing.Wait()
+	l.owing.Wait()
 	stopRenewing()
 	pulling.Wait()
 }
@@ -114,23 +123,33 @@ func (l *lane) wait(ctx context.Context) bool {
 
 // open puts a delivery's job at hand, or settles it when there is nothing to send.
 func (l *lane) open(d Delivery) {
-	job, err := DecodeJob(d.Data())
-	if err != nil {
-		l.bury(d, err)
+	c := l.claims.take(d)
+	if c == nil {
 		return
 	}
-	now := l.s.Now()
-	w := &work{delivery: d, job: job, results: make([]vendors.Result, len(job.Targets)), sick: make([]bool, len(job.Targets)), trace: d.Header(HeaderTrace)}
+	job, err := DecodeJob(d.Data())
+	if err != nil {
+		l.bury(d, c, err)
+		return
+	}
+	l.start(&work{claim: c, subject: d.Subject(), size: len(d.Data()), job: job, trace: d.Header(HeaderTrace)})
+}
+
+// start puts a job at hand, or settles it when there is nothing to send.
+func (l *lane) start(w *work) {
+	job, now := w.job, l.s.Now()
+	w.results, w.sick = make([]vendors.Result, len(job.Targets)), make([]bool, len(job.Targets))
 	w.left.Store(int32(len(job.Targets)))
-	if !now.Before(job.Notification.Deadline) {
-		for i := range w.results {
-			w.results[i] = vendors.Result{Reason: vendors.Expired}
-		}
-		l.landing.Go(func() { l.settle(w) })
+	switch {
+	case !now.Before(job.Notification.Deadline):
+		l.finish(w, vendors.Expired)
+		return
+	case w.claim.Takes() > maxTakes:
+		l.finish(w, vendors.AttemptsExhausted)
 		return
 	}
 	if wait := job.NotBefore.Sub(now); wait > 0 {
-		l.nak(d, wait)
+		w.claim.Nak(wait)
 		return
 	}
 	if l.s.Certificate.Class != nil {
@@ -138,6 +157,14 @@ func (l *lane) open(d Delivery) {
 	}
 	l.hand.took(len(job.Targets))
 	l.queue = append(l.queue, pieces(w, l.limits.Partition)...)
+}
+
+// finish ends a job that nothing was sent of.
+func (l *lane) finish(w *work, reason vendors.Reason) {
+	for i := range w.results {
+		w.results[i] = vendors.Result{Reason: reason}
+	}
+	l.landing.Go(func() { l.settle(w) })
 }
 
 // pieces divides a job's targets by host.
@@ -232,7 +259,7 @@ func (l *lane) giveBack() {
 	}
 	for _, p := range l.queue {
 		if whole[p.w] == len(p.w.job.Targets) {
-			l.nak(p.w.delivery, 0)
+			p.w.claim.Nak(0)
 			whole[p.w] = -1
 		} else if whole[p.w] >= 0 {
 			l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Interrupted})
@@ -240,19 +267,9 @@ func (l *lane) giveBack() {
 	}
 	l.queue = nil
 	for d := range l.out {
-		l.nak(d, 0)
-	}
-}
-
-func (l *lane) nak(d Delivery, delay time.Duration) {
-	if err := d.Nak(delay); err != nil {
-		l.s.Log.Debug("cannot give back, the job comes again", "subject", d.Subject(), "error", err)
-	}
-}
-
-func (l *lane) ack(d Delivery) {
-	if err := d.Ack(); err != nil {
-		l.s.Log.Debug("cannot ack, the job comes again", "subject", d.Subject(), "error", err)
+		if c := l.claims.take(d); c != nil {
+			c.Nak(0)
+		}
 	}
 }
 

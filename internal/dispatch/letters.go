@@ -9,6 +9,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
+// HeaderJob of a waiting record names the stored job that its devices wait in.
+const HeaderJob = "Push-Job"
+
 // Headers of a dead letter.
 const (
 	HeaderReason       = "Push-Reason"

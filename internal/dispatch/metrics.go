@@ -25,6 +25,9 @@ type Metrics struct {
 	ignored    metric.Int64Counter
 	dropped    metric.Int64Counter
 	parked     metric.Int64Gauge
+	waiting    metric.Int64UpDownCounter
+	paused     metric.Int64Gauge
+	looked     metric.Int64Counter
 
 	mu   sync.Mutex
 	sets map[[4]string]metric.MeasurementOption
@@ -54,7 +57,12 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.call = histogram("push_call_duration", "of vendor calls, by vendor, certificate and lane")
 	m.ignored = counter("push_ignored", "input that was ignored, by kind: fields that the contract does not name, directory records that cannot be read, signals")
 	m.dropped = counter("push_dropped_registrations", "registrations removed because a vendor called the token dead, by vendor and certificate")
+	m.looked = counter("push_looked", "devices of jobs that were taken again, by what the look at the records said: done, pushed, or unread where there were more records than a look reads")
 	var err error
+	m.waiting, err = meter.Int64UpDownCounter("push_unstored_bytes", metric.WithDescription("what became of pushes and could not be stored yet, by stream"), metric.WithUnit("By"))
+	errs = append(errs, err)
+	m.paused, err = meter.Int64Gauge("push_paused", metric.WithDescription("1 while attempts pause because what became of earlier ones cannot be stored, by vendor, certificate and lane"))
+	errs = append(errs, err)
 	m.parked, err = meter.Int64Gauge("push_parked", metric.WithDescription("1 while a certificate is parked, by vendor and certificate"))
 	return m, errors.Join(append(errs, err)...)
 }
@@ -137,5 +145,27 @@ func (m *Metrics) park(vendor, certificate string, parked bool) {
 			v = 1
 		}
 		m.parked.Record(context.Background(), v, m.set([4]string{vendor, certificate, "", "park"}, "vendor", "certificate"))
+	}
+}
+
+func (m *Metrics) unstored(stream string, bytes int) {
+	if m != nil {
+		m.waiting.Add(context.Background(), int64(bytes), m.set([4]string{stream, "", "", "unstored"}, "stream"))
+	}
+}
+
+func (m *Metrics) pause(vendor, certificate, lane string, paused bool) {
+	if m != nil {
+		var v int64
+		if paused {
+			v = 1
+		}
+		m.paused.Record(context.Background(), v, m.set([4]string{vendor, certificate, lane, "pause"}, "vendor", "certificate", "lane"))
+	}
+}
+
+func (m *Metrics) look(result string, devices int) {
+	if m != nil && devices > 0 {
+		m.looked.Add(context.Background(), int64(devices), m.set([4]string{result, "", "", "look"}, "result"))
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 )
 
-// Delivery is a message on loan from a queue. It must be settled exactly once, by Ack or Nak; a
-// delivery that is not settled comes again.
+// Delivery is a message on loan from a queue. It must be settled exactly once, by Ack, Nak or
+// Forget; a delivery that is not settled comes again.
 type Delivery interface {
 	// Data must not be changed.
 	Data() []byte
@@ -23,6 +23,12 @@ type Delivery interface {
 	Ack() error
 	// Nak gives the message back, to come again after the delay.
 	Nak(delay time.Duration) error
+	// Forget ends the loan without a word to the queue: another delivery of the message takes this
+	// one's place, or the message is to come again when its claim ends.
+	Forget()
+	// Keep makes the delivery count no longer among those that Hold bounds. Its claim is still
+	// renewed.
+	Keep()
 }
 
 // Source hands out deliveries.
@@ -30,7 +36,8 @@ type Source interface {
 	// Want must be called before Run, or not at all: more says how many further deliveries are of
 	// use now, and is asked before each pull.
 	Want(more func() int)
-	// Run sends deliveries to out until ctx ends. It never has more than Hold unsettled.
+	// Run sends deliveries to out until ctx ends. It never has more than Hold that are neither settled
+	// nor kept.
 	Run(ctx context.Context, out chan<- Delivery)
 	// Renew keeps the claims on what is held alive until ctx ends.
 	Renew(ctx context.Context)
@@ -64,6 +71,9 @@ var ErrFull = errors.New("the stream is full")
 // ErrPermanent is what Publish answers, wrapped, for a message that the server will never take as it
 // is: too large, or not allowed on its subject.
 var ErrPermanent = errors.New("it can never be stored as it is")
+
+// ErrAway is what Publish answers, wrapped, while the server cannot be reached.
+var ErrAway = errors.New("the server cannot be reached")
 
 // Devices is what the router and the sender need of the directory; *directory.Directory implements
 // it.

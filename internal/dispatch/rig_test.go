@@ -105,7 +105,8 @@ func (r *rig) start() {
 		"c-apns":   {App: "demo", Vendor: "apns", Certificate: "c-apns", Chunk: 50},
 		"c-huawei": {App: "demo", Vendor: "huawei", Certificate: "c-huawei", Chunk: 3},
 	}
-	router := &dispatch.Router{Queue: r.bus, Devices: dir, Subjects: subjects, Log: r.log, Now: time.Now,
+	recorder := &dispatch.Recorder{Queue: r.bus, Subjects: subjects, Log: r.log, Now: time.Now}
+	router := &dispatch.Router{Recorder: recorder, Devices: dir, Subjects: subjects, Log: r.log, Now: time.Now,
 		Apps: map[string]dispatch.App{
 			"demo":  {Policy: dispatch.Policy{StaleAfter: 7 * 24 * time.Hour}, Accounts: accounts},
 			"other": {Accounts: accounts},
@@ -115,11 +116,11 @@ func (r *rig) start() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	wg.Go(func() { router.Run(ctx, messages) })
+	wg.Go(func() { router.Run(ctx, context.WithoutCancel(ctx), messages) })
 	for id, driver := range map[string]*scripted{"c-apns": r.apns, "c-huawei": r.huawei} {
 		s := &dispatch.Sender{
 			Certificate: dispatch.Certificate{App: "demo", Vendor: accounts[id].Vendor, ID: id, Driver: driver, Concurrency: 8},
-			Queue:       r.bus, Devices: dir, Subjects: subjects, Retries: r.retries, Breaker: r.breaker, Log: r.log, Now: time.Now, Tracer: r.tracer,
+			Queue:       r.bus, Recorder: recorder, Devices: dir, Subjects: subjects, Retries: r.retries, Breaker: r.breaker, Log: r.log, Now: time.Now, Tracer: r.tracer,
 		}
 		r.senders = append(r.senders, s)
 		lanes := map[string]dispatch.Source{}
@@ -208,7 +209,7 @@ func (r *rig) outcomes(message string, devices ...string) map[string]dispatch.En
 				r.t.Fatal(err)
 			}
 			for _, o := range ends {
-				if o.MessageID == message {
+				if o.MessageID == message && o.Status.End() {
 					found[o.User+"/"+o.Device] = o
 				}
 			}

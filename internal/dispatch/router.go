@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -23,7 +24,7 @@ type App struct {
 
 // Router plans messages and stores their jobs.
 type Router struct {
-	Queue    Queue
+	Recorder *Recorder
 	Devices  Devices
 	Subjects hongyan.Subjects
 	Apps     map[string]App
@@ -42,8 +43,22 @@ const (
 	routeRounds = 4
 )
 
-// Run routes what the source delivers until ctx ends, and returns when every delivery is settled.
-func (r *Router) Run(ctx context.Context, source Source) {
+// routing is one run of the router.
+type routing struct {
+	*Router
+	hard   context.Context
+	claims *claims
+	// owing counts the messages whose jobs and outcomes are not stored yet.
+	owing sync.WaitGroup
+}
+
+// Run routes what the source delivers until ctx ends, and returns when every delivery is settled: at
+// hard, what could not be stored is left to whoever takes the messages next.
+func (r *Router) Run(ctx, hard context.Context, source Source) {
+	(&routing{Router: r, hard: hard, claims: newClaims(r.Log)}).run(ctx, source)
+}
+
+func (r *routing) run(ctx context.Context, source Source) {
 	out := make(chan Delivery, source.Hold())
 	var pulling sync.WaitGroup
 	renew, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
@@ -53,7 +68,7 @@ func (r *Router) Run(ctx context.Context, source Source) {
 		source.Run(ctx, out)
 	})
 	rounds := make(chan struct{}, routeRounds)
-	var routing sync.WaitGroup
+	var planning sync.WaitGroup
 	for first := range out {
 		batch := []Delivery{first}
 	more:
@@ -68,30 +83,34 @@ func (r *Router) Run(ctx context.Context, source Source) {
 				break more
 			}
 		}
-		if ctx.Err() != nil {
+		if !r.Recorder.pause(ctx, nil, func(paused bool) { r.Metrics.pause("", "", "router", paused) }) || ctx.Err() != nil {
 			r.giveBack(batch)
 			continue
 		}
 		rounds <- struct{}{}
-		routing.Go(func() {
+		planning.Go(func() {
 			defer func() { <-rounds }()
 			r.route(context.WithoutCancel(ctx), batch)
 		})
 	}
-	routing.Wait()
+	planning.Wait()
+	r.owing.Wait()
 	stopRenewing()
 	pulling.Wait()
 }
 
-func (r *Router) giveBack(batch []Delivery) {
+func (r *routing) giveBack(batch []Delivery) {
 	for _, d := range batch {
-		r.nak(d, 0)
+		if c := r.claims.take(d); c != nil {
+			c.Nak(0)
+		}
 	}
 }
 
 // routed is a message on its way through a round.
 type routed struct {
 	delivery Delivery
+	claim    *claim
 	app      string
 	conf     App
 	message  *hongyan.Message
@@ -101,7 +120,7 @@ type routed struct {
 
 // route plans a batch of deliveries. A delivery is acked only when everything that follows from it
 // is stored.
-func (r *Router) route(ctx context.Context, batch []Delivery) {
+func (r *routing) route(ctx context.Context, batch []Delivery) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	var small []*routed
@@ -132,9 +151,13 @@ func (r *Router) route(ctx context.Context, batch []Delivery) {
 
 // read parses a delivery. What cannot be read becomes a dead letter at once, and the delivery is
 // settled: then it returns nil.
-func (r *Router) read(ctx context.Context, d Delivery) *routed {
+func (r *routing) read(ctx context.Context, d Delivery) *routed {
 	subject, err := r.Subjects.Parse(d.Subject())
-	seq, stored, _ := d.Meta()
+	c := r.claims.take(d)
+	if c == nil {
+		return nil
+	}
+	seq, stored, takes := d.Meta()
 	app := subject.App
 	var m *hongyan.Message
 	var repairs hongyan.Repairs
@@ -146,7 +169,7 @@ func (r *Router) read(ctx context.Context, d Delivery) *routed {
 		if err == nil {
 			r.note(repairs)
 			r.Metrics.Ignore("signal")
-			r.ack(d)
+			c.Ack()
 			return nil
 		}
 	default:
@@ -162,7 +185,12 @@ func (r *Router) read(ctx context.Context, d Delivery) *routed {
 		if dropped {
 			r.Metrics.Ignore("traceparent")
 		}
-		return &routed{delivery: d, app: app, conf: conf, message: m, stored: stored, trace: trace}
+		m := &routed{delivery: d, claim: c, app: app, conf: conf, message: m, stored: stored, trace: trace}
+		if takes > maxTakes {
+			r.exhaust(m)
+			return nil
+		}
+		return m
 	}
 	id := ""
 	if m != nil {
@@ -175,25 +203,50 @@ func (r *Router) read(ctx context.Context, d Delivery) *routed {
 	}
 	r.Metrics.message(label, "malformed")
 	letter := deadMessage(r.Subjects, d, app, id, err, fmt.Sprintf(":malformed/%d/%d", seq, stored.UnixNano()))
-	if perr := errors.Join(storeAll(ctx, r.Queue, r.Subjects, []Outgoing{letter})...); perr != nil {
-		r.Log.Warn("cannot store a dead letter, trying again", "app", app, "error", perr)
-		r.nak(d, backoffDelay())
-		return nil
-	}
 	r.Log.Warn("message is malformed", "app", app, "message_id", id, "error", err)
-	r.ack(d)
+	r.owe(c, len(d.Data()), []Outgoing{letter}, nil)
 	return nil
 }
 
+// owe records what follows from a delivery, and then acks it.
+func (r *routing) owe(c *claim, size int, msgs, then []Outgoing) {
+	r.owing.Add(1)
+	r.Recorder.Record(r.hard, &debt{msgs: msgs, then: then, size: size, divert: true, keep: c.Keep, done: func(all bool) {
+		defer r.owing.Done()
+		if all {
+			c.Ack()
+		} else {
+			c.Forget()
+		}
+	}})
+}
+
+// exhaust ends a message that was taken again and again without an end.
+func (r *routing) exhaust(m *routed) {
+	r.Log.Error("a message was taken too often without an end", "app", m.app, "message_id", m.message.ID, "takes", maxTakes)
+	r.Metrics.message(m.app, "exhausted")
+	id := tryID(m.delivery.Subject(), m.claim, maxTakes)
+	letter := deadMessage(r.Subjects, m.delivery, m.app, m.message.ID, fmt.Errorf("it was taken %d times without an end", maxTakes), ":exhausted/"+id)
+	letter.Subject, letter.Header[HeaderReason] = r.Subjects.Dead("", "", vendors.AttemptsExhausted), vendors.AttemptsExhausted.String()
+	var ends []Outgoing
+	for _, u := range m.message.Recipients {
+		ends = r.end(ends, m, Ended{
+			Outcome:       hongyan.Outcome{MessageID: m.message.ID, App: m.app, Status: hongyan.StatusDead, At: r.Now().UTC()},
+			DeviceOutcome: hongyan.DeviceOutcome{User: u, Reason: vendors.AttemptsExhausted},
+		})
+	}
+	r.owe(m.claim, len(m.delivery.Data()), []Outgoing{letter}, ends)
+}
+
 // note counts what an input was not quite, and was taken all the same.
-func (r *Router) note(repairs hongyan.Repairs) {
+func (r *routing) note(repairs hongyan.Repairs) {
 	for _, repair := range repairs {
 		r.Metrics.Ignore(string(repair.Kind))
 	}
 }
 
 // round plans messages that are looked up together.
-func (r *Router) round(ctx context.Context, messages []*routed) {
+func (r *routing) round(ctx context.Context, messages []*routed) {
 	var refs []directory.Ref
 	seen := map[directory.Ref]struct{}{}
 	for _, m := range messages {
@@ -209,30 +262,22 @@ func (r *Router) round(ctx context.Context, messages []*routed) {
 	if err != nil {
 		r.Log.Warn("cannot read the directory, trying again", "users", len(refs), "error", err)
 		for _, m := range messages {
-			r.nak(m.delivery, backoffDelay())
+			m.claim.Nak(backoffDelay())
 		}
 		return
 	}
-	var msgs []Outgoing
-	ends := make([]int, len(messages))
-	for i, m := range messages {
-		msgs = r.plan(msgs, m, m.message.Recipients, known)
-		ends[i] = len(msgs)
-	}
-	errs := r.publish(ctx, msgs)
-	from := 0
-	for i, m := range messages {
-		var failed error
-		if errs != nil {
-			failed = errors.Join(errs[from:ends[i]]...)
-		}
-		from = ends[i]
-		r.finish(m, failed)
+	for _, m := range messages {
+		r.Metrics.message(m.app, "planned")
+		r.owe(m.claim, len(m.delivery.Data()), r.plan(nil, m, m.message.Recipients, known), nil)
 	}
 }
 
-// large plans a message to more users than one round looks up.
-func (r *Router) large(ctx context.Context, m *routed) {
+// large plans a message to more users than one round looks up. What follows from each part is
+// stored while the next one is looked up.
+func (r *routing) large(ctx context.Context, m *routed) {
+	var parts sync.WaitGroup
+	var lost atomic.Bool
+	var failed error
 	for rest := m.message.Recipients; len(rest) > 0; {
 		part := rest[:min(len(rest), routeUsers)]
 		rest = rest[len(part):]
@@ -241,30 +286,37 @@ func (r *Router) large(ctx context.Context, m *routed) {
 			refs[i] = directory.Ref{App: m.app, User: u}
 		}
 		known, err := r.Devices.Lookup(ctx, refs)
-		if err == nil {
-			err = errors.Join(r.publish(ctx, r.plan(nil, m, part, known))...)
-		}
 		if err != nil {
-			r.finish(m, err)
-			return
+			failed = err
+			break
 		}
+		parts.Add(1)
+		r.owing.Add(1)
+		r.Recorder.Record(r.hard, &debt{msgs: r.plan(nil, m, part, known), size: len(m.delivery.Data()), divert: true, keep: m.claim.Keep, done: func(stored bool) {
+			defer r.owing.Done()
+			if !stored {
+				lost.Store(true)
+			}
+			parts.Done()
+		}})
 	}
-	r.finish(m, nil)
-}
-
-// finish settles a message.
-func (r *Router) finish(m *routed, failed error) {
-	if failed != nil {
-		r.Log.Warn("cannot store what follows from a message, trying again", "app", m.app, "message_id", m.message.ID, "error", failed)
-		r.nak(m.delivery, backoffDelay())
-		return
-	}
-	r.Metrics.message(m.app, "planned")
-	r.ack(m.delivery)
+	r.owing.Go(func() {
+		parts.Wait()
+		switch {
+		case failed != nil:
+			r.Log.Warn("cannot read the directory, trying again", "app", m.app, "message_id", m.message.ID, "error", failed)
+			m.claim.Nak(backoffDelay())
+		case lost.Load():
+			m.claim.Forget()
+		default:
+			r.Metrics.message(m.app, "planned")
+			m.claim.Ack()
+		}
+	})
 }
 
 // plan appends the jobs and the suppressed outcomes of a message for some of its recipients.
-func (r *Router) plan(msgs []Outgoing, m *routed, recipients []string, known map[directory.Ref]*directory.User) []Outgoing {
+func (r *routing) plan(msgs []Outgoing, m *routed, recipients []string, known map[directory.Ref]*directory.User) []Outgoing {
 	now := r.Now()
 	accounts := m.conf.Accounts
 	decisions := Plan(m.message, recipients, m.conf.Policy,
@@ -296,7 +348,7 @@ func traceHeader(trace string) map[string]string {
 	return map[string]string{HeaderTrace: trace}
 }
 
-func (r *Router) suppress(msgs []Outgoing, m *routed, d *Decision, now time.Time) []Outgoing {
+func (r *routing) suppress(msgs []Outgoing, m *routed, d *Decision, now time.Time) []Outgoing {
 	r.Metrics.suppress(m.app, d.Suppressed)
 	e := Ended{
 		Outcome:       hongyan.Outcome{MessageID: m.message.ID, App: m.app, Status: hongyan.StatusSuppressed, At: now.UTC()},
@@ -317,18 +369,21 @@ func (r *Router) suppress(msgs []Outgoing, m *routed, d *Decision, now time.Time
 }
 
 // end appends the record of an end. One that cannot be written is a dead letter of its message.
-func (r *Router) end(msgs []Outgoing, m *routed, e Ended) []Outgoing {
+func (r *routing) end(msgs []Outgoing, m *routed, e Ended) []Outgoing {
 	msg, err := outcome(r.Subjects, e)
 	if err != nil {
 		r.Log.Error("cannot encode an outcome", "app", m.app, "message_id", m.message.ID, "error", err)
 		seq, stored, _ := m.delivery.Meta()
 		msg = deadMessage(r.Subjects, m.delivery, m.app, m.message.ID, err, fmt.Sprintf(":outcome/%d/%d", seq, stored.UnixNano()))
 	}
+	if err == nil {
+		msg.ID = ":s/" + tryID(m.delivery.Subject(), m.claim, 0) + "/" + deviceHash(e.User, e.Device)
+	}
 	return append(msgs, msg)
 }
 
 // unwritable ends the devices of a job that cannot be written: the dead letter is the message itself.
-func (r *Router) unwritable(msgs []Outgoing, m *routed, job *Job, cause error, now time.Time) []Outgoing {
+func (r *routing) unwritable(msgs []Outgoing, m *routed, job *Job, cause error, now time.Time) []Outgoing {
 	seq, stored, _ := m.delivery.Meta()
 	msgs = append(msgs, deadMessage(r.Subjects, m.delivery, m.app, m.message.ID, cause,
 		fmt.Sprintf(":unwritable/%d/%d/%s", seq, stored.UnixNano(), job.Certificate)))
@@ -342,56 +397,5 @@ func (r *Router) unwritable(msgs []Outgoing, m *routed, job *Job, cause error, n
 	return msgs
 }
 
-// publish stores jobs and outcomes. A job whose vendor's stream is full is stored among those that
-// come later: a vendor that is sick for long must not hold up the messages of the others.
-func (r *Router) publish(ctx context.Context, msgs []Outgoing) []error {
-	if len(msgs) == 0 {
-		return nil
-	}
-	errs := storeAll(ctx, r.Queue, r.Subjects, msgs)
-	if errs == nil {
-		return nil
-	}
-	var later []Outgoing
-	var at []int
-	for i, err := range errs {
-		if subject, perr := r.Subjects.Parse(msgs[i].Subject); errors.Is(err, ErrFull) && perr == nil && subject.Kind == hongyan.KindJob {
-			later = append(later, r.Queue.Later(msgs[i], r.Now().Add(30*time.Second+rand.N(30*time.Second))))
-			at = append(at, i)
-		}
-	}
-	if len(later) == 0 {
-		return errs
-	}
-	r.Log.Warn("a job stream is full, its new jobs wait outside", "jobs", len(later), "subject", msgs[at[0]].Subject)
-	again := r.Queue.Publish(ctx, later)
-	failed := false
-	for k, i := range at {
-		errs[i] = nil
-		if again != nil {
-			errs[i] = again[k]
-		}
-	}
-	for _, err := range errs {
-		failed = failed || err != nil
-	}
-	if !failed {
-		return nil
-	}
-	return errs
-}
-
 // backoffDelay keeps what failed away for a moment.
 func backoffDelay() time.Duration { return time.Second + rand.N(2*time.Second) }
-
-func (r *Router) ack(d Delivery) {
-	if err := d.Ack(); err != nil {
-		r.Log.Debug("cannot ack, the message comes again", "subject", d.Subject(), "error", err)
-	}
-}
-
-func (r *Router) nak(d Delivery, delay time.Duration) {
-	if err := d.Nak(delay); err != nil {
-		r.Log.Debug("cannot give back, the message comes again", "subject", d.Subject(), "error", err)
-	}
-}

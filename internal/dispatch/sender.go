@@ -46,6 +46,7 @@ func (c *Certificate) Hold() int { return min(c.concurrency()+c.concurrency()/2,
 type Sender struct {
 	Certificate Certificate
 	Queue       Queue
+	Recorder    *Recorder
 	Devices     Devices
 	Subjects    hongyan.Subjects
 	// Limiter is nil for no limits.

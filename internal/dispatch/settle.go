@@ -30,38 +30,56 @@ type fate struct {
 	code string
 }
 
-// settle carries out the verdicts on a job and ends its delivery. Everything that follows is stored
-// before the delivery is acked.
+const (
+	// maxTakes is how often a message or job is taken before it is dead.
+	maxTakes = 100
+	// maxNaks is how often a job is taken before waits are stored jobs however short they are, which
+	// count anew.
+	maxNaks = 20
+)
+
+// settle carries out the verdicts on a job. Its delivery is held until all that follows is stored,
+// and acked then.
 func (l *lane) settle(w *work) {
 	s := l.s
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.hard), 20*time.Second)
-	defer cancel()
-	now := s.Now()
-	seq, _, _ := w.delivery.Meta()
-	msgs, nak, err := l.verdicts(ctx, w, seq, now)
-	if err == nil {
-		if nak >= 0 {
-			l.nak(w.delivery, nak)
-			return
-		}
-		if err = errors.Join(storeAll(ctx, s.Queue, s.Subjects, msgs)...); err == nil {
-			l.ack(w.delivery)
-			return
-		}
+	f := l.verdicts(w, s.Now())
+	if f.again >= 0 {
+		w.claim.Nak(f.again)
+		return
 	}
-	s.Log.Warn("cannot store what became of a job, trying it again", "vendor", w.job.Vendor, "certificate", w.job.Certificate, "job_id", w.job.ID, "error", err)
-	l.nak(w.delivery, backoffDelay())
+	l.owe(w.claim, w.size, f.msgs, f.then)
+	l.dropTokens(w, f.dead)
 }
 
-// verdicts decides for each target and writes what follows. nak is not negative when the whole job
-// just comes again after that delay.
-func (l *lane) verdicts(ctx context.Context, w *work, seq uint64, now time.Time) (msgs []Outgoing, nak time.Duration, err error) {
+// owe records what follows from a delivery, and then acks it.
+func (l *lane) owe(c *claim, size int, msgs, then []Outgoing) {
+	l.owing.Add(1)
+	l.s.Recorder.Record(l.hard, &debt{msgs: msgs, then: then, size: size, owner: &l.debts, keep: c.Keep, done: func(stored bool) {
+		defer l.owing.Done()
+		if stored {
+			c.Ack()
+		} else {
+			c.Forget()
+		}
+	}})
+}
+
+// following is what follows from a job's results.
+type following struct {
+	msgs, then []Outgoing    // as in debt
+	dead       []int         // targets whose registration is to be removed
+	again      time.Duration // not negative: the whole job just comes again after it
+}
+
+// verdicts decides for each target and writes what follows.
+func (l *lane) verdicts(w *work, now time.Time) following {
 	s, job := l.s, w.job
 	luck := random() // one draw for the job, so that devices with one fate stay together
 	zone := s.Certificate.Zone
 	if zone == nil {
 		zone = time.UTC
 	}
+	x := following{again: -1}
 	groups := map[fate][]int{}
 	var order []fate
 	for i, r := range w.results {
@@ -69,16 +87,14 @@ func (l *lane) verdicts(ctx context.Context, w *work, seq uint64, now time.Time)
 			Midnight: Midnight(now, zone), Random: luck, Retries: s.Retries})
 		f := fate{Verdict: v}
 		switch v.Act {
-		case Done, Die:
-			if msgs, err = l.outcome(msgs, w, i, v, now); err != nil {
-				return nil, -1, err
-			}
-			if v.Act == Done {
-				continue
-			}
+		case Done:
+			x.msgs = l.outcome(x.msgs, w, i, v, now)
+			continue
+		case Die:
+			x.then = l.outcome(x.then, w, i, v, now)
 			f.Drop, f.code = false, r.Code
 			if v.Drop {
-				l.dropToken(ctx, w, i)
+				x.dead = append(x.dead, i)
 			}
 		case Retry:
 			f.Reason = vendors.Accepted // one job for all that wait as long
@@ -88,21 +104,23 @@ func (l *lane) verdicts(ctx context.Context, w *work, seq uint64, now time.Time)
 		}
 		groups[f] = append(groups[f], i)
 	}
-	if len(order) == 1 && len(groups[order[0]]) == len(w.results) && order[0].Act == Retry && !order[0].Counts && order[0].Delay <= shortWait {
-		return nil, order[0].Delay, nil
+	if len(order) == 1 && len(groups[order[0]]) == len(w.results) && order[0].Act == Retry && !order[0].Counts && order[0].Delay <= shortWait &&
+		w.claim.Takes() < maxNaks {
+		return following{again: order[0].Delay}
 	}
 	for k, f := range order {
-		m, err := l.follow(w, f, groups[f], fmt.Sprintf("%d/%d", seq, k), now)
-		if err != nil {
-			return nil, -1, err
+		if err := l.follow(&x, w, f, groups[f], fmt.Sprintf("%d/%d", w.claim.at.sequence, k), now); err != nil {
+			// A job that was read can be written.
+			s.Log.Error("what became of a job cannot be written", "vendor", job.Vendor, "certificate", job.Certificate, "job_id", job.ID, "error", err)
+			x.msgs = append(x.msgs, stranded(s.Subjects, Outgoing{Subject: w.subject, ID: ":unwritable/" + tryID(w.subject, w.claim, k)}, err))
 		}
-		msgs = append(msgs, m)
 	}
-	return msgs, -1, nil
+	return x
 }
 
-// follow is the message that a fate leads to: a dead letter, or the job for another try.
-func (l *lane) follow(w *work, f fate, targets []int, id string, now time.Time) (Outgoing, error) {
+// follow adds the message that a fate leads to: a dead letter, or the job for another try and the
+// records that say so.
+func (l *lane) follow(x *following, w *work, f fate, targets []int, id string, now time.Time) error {
 	s := l.s
 	some := make([]Target, len(targets))
 	for k, i := range targets {
@@ -119,22 +137,38 @@ func (l *lane) follow(w *work, f fate, targets []int, id string, now time.Time) 
 		next.LastAttempt = w.began
 	}
 	if f.Act == Die {
-		return deadJob(s.Subjects, next, f.Reason, w.results[targets[0]], ":dead/"+next.ID+"/"+id)
+		m, err := deadJob(s.Subjects, next, f.Reason, w.results[targets[0]], ":dead/"+next.ID+"/"+id)
+		if err == nil {
+			x.msgs = append(x.msgs, m)
+		}
+		return err
 	}
 	due := now.Add(f.Delay)
 	next.NotBefore = due
+	next.StoredAs = ":again/" + next.ID + "/" + id
 	data, err := next.Encode()
 	if err != nil {
-		return Outgoing{}, err
+		return err
 	}
-	m := Outgoing{Subject: s.Subjects.Job(next.Vendor, next.Certificate, next.Lane), ID: ":again/" + next.ID + "/" + id, Data: data, Header: traceHeader(w.trace)}
+	m := Outgoing{Subject: s.Subjects.Job(next.Vendor, next.Certificate, next.Lane), ID: next.StoredAs, Data: data, Header: traceHeader(w.trace)}
 	if f.Delay > shortWait {
 		m = s.Queue.Later(m, due)
 	}
-	return m, nil
+	devices := make([]hongyan.DeviceOutcome, len(targets))
+	for k, i := range targets {
+		t, r := &w.job.Targets[i], &w.results[i]
+		devices[k] = hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: r.Reason, VendorCode: r.Code, Attempt: next.Attempts}
+	}
+	records, err := waiting(s.Subjects, next, devices, now)
+	if err != nil {
+		return err
+	}
+	x.msgs, x.then = append(x.msgs, m), append(x.then, records...)
+	return nil
 }
 
-func (l *lane) outcome(msgs []Outgoing, w *work, i int, v Verdict, now time.Time) ([]Outgoing, error) {
+// outcome appends the record of a target's end.
+func (l *lane) outcome(msgs []Outgoing, w *work, i int, v Verdict, now time.Time) []Outgoing {
 	job, t, r := w.job, &w.job.Targets[i], &w.results[i]
 	status := hongyan.StatusAccepted
 	if v.Act == Die {
@@ -156,9 +190,24 @@ func (l *lane) outcome(msgs []Outgoing, w *work, i int, v Verdict, now time.Time
 			Attempt: attempt, LatencyMS: latency.Milliseconds()},
 	})
 	if err != nil {
-		return msgs, err
+		l.s.Log.Error("an outcome cannot be written", "vendor", job.Vendor, "certificate", job.Certificate, "job_id", job.ID, "error", err)
+		return msgs
 	}
-	return append(msgs, m), nil
+	m.ID = ":o/" + tryID(w.subject, w.claim, job.Attempts) + "/" + deviceHash(t.User, t.Device)
+	return append(msgs, m)
+}
+
+// dropTokens removes registrations that the vendor called dead, after what became of their pushes
+// is on its way.
+func (l *lane) dropTokens(w *work, targets []int) {
+	if len(targets) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(l.hard, 20*time.Second)
+	defer cancel()
+	for _, i := range targets {
+		l.dropToken(ctx, w, i)
+	}
 }
 
 // dropToken removes a registration that the vendor called dead, unless it changed or was made after
@@ -190,15 +239,10 @@ func (l *lane) dropToken(ctx context.Context, w *work, i int) {
 }
 
 // bury makes a dead letter of a job that cannot be read.
-func (l *lane) bury(d Delivery, cause error) {
-	seq, _, _ := d.Meta()
-	letter := deadMessage(l.s.Subjects, d, l.s.Certificate.App, "", cause, fmt.Sprintf(":malformed/%s/%d", d.Subject(), seq))
-	if err := errors.Join(storeAll(l.hard, l.s.Queue, l.s.Subjects, []Outgoing{letter})...); err != nil {
-		l.nak(d, backoffDelay())
-		return
-	}
+func (l *lane) bury(d Delivery, c *claim, cause error) {
+	letter := deadMessage(l.s.Subjects, d, l.s.Certificate.App, "", cause, fmt.Sprintf(":malformed/%s/%d", d.Subject(), c.at.sequence))
 	l.s.Log.Error("a job cannot be read", "subject", d.Subject(), "error", cause)
-	l.ack(d)
+	l.landing.Go(func() { l.owe(c, len(d.Data()), []Outgoing{letter}, nil) })
 }
 
 // report logs a call's results: one wide line for each device at debug level, and a warning for
