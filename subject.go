@@ -135,6 +135,11 @@ func (s Subjects) OutcomesOf(app, user string) string {
 	return s.Root() + ".outcome." + app + ".*." + partition
 }
 
+// OutcomesIn is the filter that covers the outcomes of an app's users in a partition.
+func (s Subjects) OutcomesIn(app string, partition int) string {
+	return s.Root() + ".outcome." + app + ".*." + strconv.Itoa(partition)
+}
+
 // All is the filter that covers every subject of a kind.
 func (s Subjects) All(k Kind) string {
 	switch k {

@@ -89,7 +89,7 @@ func (s *service) stopped(ctx context.Context, err error) error {
 
 func (s *service) topology() bus.Topology {
 	n := s.conf.NATS
-	return bus.Topology{Subjects: hongyan.Subjects{Prefix: n.SubjectPrefix}, StreamPrefix: n.StreamPrefix, Replicas: n.Replicas, MaxBytes: n.MaxBytes}
+	return bus.Topology{Subjects: hongyan.Subjects{Prefix: n.SubjectPrefix}, StreamPrefix: n.StreamPrefix, Replicas: n.Replicas, MaxBytes: n.MaxBytes, OutcomesMaxBytes: n.OutcomesMaxBytes}
 }
 
 func (s *service) connect(ctx context.Context) error {
@@ -165,7 +165,13 @@ func (s *service) consume(ctx context.Context) error {
 		return err
 	}
 	recorder := &dispatch.Recorder{Queue: s.bus, Subjects: s.topology().Subjects, Metrics: metrics, Log: s.log, Now: time.Now}
-	apps, err := s.apps(dir, metrics, limiter, recorder)
+	looker := &dispatch.Looker{Records: s.bus, Metrics: metrics, Log: s.log, Now: time.Now, Trouble: func() time.Time {
+		if at := s.bus.Reconnected(); at.After(recorder.Trouble()) {
+			return at
+		}
+		return recorder.Trouble()
+	}}
+	apps, err := s.apps(dir, metrics, limiter, recorder, looker)
 	if err != nil {
 		return err
 	}
@@ -263,7 +269,7 @@ func usualClasses(c vendors.Config) []vendors.Class {
 }
 
 // apps makes the drivers and the senders, and what the router needs to know about each app.
-func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limiter *ratelimit.Limiter, recorder *dispatch.Recorder) (map[string]dispatch.App, error) {
+func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limiter *ratelimit.Limiter, recorder *dispatch.Recorder, looker *dispatch.Looker) (map[string]dispatch.App, error) {
 	apps := map[string]dispatch.App{}
 	for _, a := range s.conf.Apps {
 		app := dispatch.App{Accounts: map[string]dispatch.Account{}, Policy: dispatch.Policy{
@@ -290,7 +296,7 @@ func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limi
 			app.Accounts[base.ID] = dispatch.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Chunk: chunk}
 			s.senders = append(s.senders, &dispatch.Sender{
 				Certificate: dispatch.Certificate{App: a.ID, Vendor: base.Vendor, ID: base.ID, Driver: driver, Class: c.Class, Concurrency: base.Concurrency, Zone: zone},
-				Queue:       s.bus, Recorder: recorder, Devices: dir, Subjects: s.topology().Subjects, Limiter: limiter,
+				Queue:       s.bus, Recorder: recorder, Looker: looker, Devices: dir, Subjects: s.topology().Subjects, Limiter: limiter,
 				Retries: dispatch.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 				Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now,
 			})

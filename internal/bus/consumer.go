@@ -21,6 +21,7 @@ type Consumer struct {
 	con   jetstream.Consumer
 	name  string
 	hold  int
+	wait  time.Duration // how long a claim lasts that is not renewed
 	slots chan struct{} // one for each delivery that is neither settled nor kept
 	more  func() int    // nil when all that there is room for is of use
 
@@ -31,20 +32,24 @@ type Consumer struct {
 // MessageConsumer consumes message events, urgent ones included, and signals, holding at most hold deliveries at a time.
 func (b *Bus) MessageConsumer(ctx context.Context, hold int) (*Consumer, error) {
 	s := b.topology.Subjects
-	return b.newConsumer(ctx, b.topology.Messages(), "router", hold, s.All(hongyan.KindMessage), s.All(hongyan.KindUrgent), s.All(hongyan.KindSignal))
+	return b.newConsumer(ctx, b.topology.Messages(), "router", ackWait, hold, s.All(hongyan.KindMessage), s.All(hongyan.KindUrgent), s.All(hongyan.KindSignal))
 }
 
 // JobConsumer consumes the jobs of a certificate's lane.
 func (b *Bus) JobConsumer(ctx context.Context, vendor, certificate, lane string, hold int) (*Consumer, error) {
-	return b.newConsumer(ctx, b.topology.Jobs(vendor), certificate+"-"+lane, hold, b.topology.Subjects.Job(vendor, certificate, lane))
+	wait := ackWait
+	if lane == hongyan.LaneUrgent {
+		wait = urgentAckWait
+	}
+	return b.newConsumer(ctx, b.topology.Jobs(vendor), certificate+"-"+lane, wait, hold, b.topology.Subjects.Job(vendor, certificate, lane))
 }
 
-func (b *Bus) newConsumer(ctx context.Context, stream, name string, hold int, filters ...string) (*Consumer, error) {
-	con, err := b.consumer(ctx, stream, name, filters...)
+func (b *Bus) newConsumer(ctx context.Context, stream, name string, wait time.Duration, hold int, filters ...string) (*Consumer, error) {
+	con, err := b.consumer(ctx, stream, name, wait, filters...)
 	if err != nil {
 		return nil, err
 	}
-	return &Consumer{bus: b, con: con, name: name, hold: hold, slots: make(chan struct{}, hold), held: map[*Delivery]struct{}{}}, nil
+	return &Consumer{bus: b, con: con, name: name, hold: hold, wait: wait, slots: make(chan struct{}, hold), held: map[*Delivery]struct{}{}}, nil
 }
 
 // Run pulls until ctx ends, sends each delivery to out, which should have room for Hold of them,
@@ -180,8 +185,8 @@ func (c *Consumer) Hold() int { return c.hold }
 // worked on. It belongs to whoever runs Run and must outlive it by as long as deliveries are being
 // settled.
 func (c *Consumer) Renew(ctx context.Context) {
-	for pause(ctx, ackWait/3) {
-		limit := time.Now().Add(-ackWait / 4)
+	for pause(ctx, c.wait/3) {
+		limit := time.Now().Add(-c.wait / 4)
 		var old []*Delivery
 		c.mu.Lock()
 		for d := range c.held {

@@ -24,6 +24,7 @@ func (b *Bus) Later(o dispatch.Outgoing, due time.Time) dispatch.Outgoing {
 	header := map[string]string{
 		"Nats-Schedule":        "@at " + due.UTC().Format(time.RFC3339Nano),
 		"Nats-Schedule-Target": target.Build(job),
+		dispatch.HeaderJob:     o.ID,
 	}
 	for k, v := range o.Header {
 		header[k] = v
@@ -50,7 +51,7 @@ func token(id string) string {
 // ends. One for each vendor keeps a full job stream from holding up the others.
 func (b *Bus) Waker(ctx context.Context, vendor string) error {
 	_, due := b.topology.later()
-	c, err := b.newConsumer(ctx, b.topology.Later(), vendor, 256, due.Job(vendor, "*", "*"))
+	c, err := b.newConsumer(ctx, b.topology.Later(), vendor, ackWait, 256, due.Job(vendor, "*", "*"))
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,12 @@ func (b *Bus) wake(ctx context.Context, d dispatch.Delivery, due hongyan.Subject
 		_ = d.Nak(time.Minute)
 		return
 	}
-	job := dispatch.Outgoing{Subject: b.topology.Subjects.Build(place), ID: fmt.Sprintf(":later/%d/%d", seq, stored.UnixNano()), Data: d.Data()}
+	// Under its own id a job that did reach its stream, when nobody knew, is not stored again.
+	id := d.Header(dispatch.HeaderJob)
+	if id == "" {
+		id = fmt.Sprintf(":later/%d/%d", seq, stored.UnixNano())
+	}
+	job := dispatch.Outgoing{Subject: b.topology.Subjects.Build(place), ID: id, Data: d.Data()}
 	if trace := d.Header(dispatch.HeaderTrace); trace != "" {
 		job.Header = map[string]string{dispatch.HeaderTrace: trace}
 	}

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,17 @@ type Topology struct {
 	// MaxBytes bounds PUSH_MESSAGES and each PUSH_JOBS stream; 0 leaves it to the server's limits.
 	// A full stream refuses new messages.
 	MaxBytes int64
+	// OutcomesMaxBytes bounds PUSH_OUTCOMES, which then drops its oldest records, so that it never
+	// starves the other streams; 0 is 8 GiB, or less where the server has not that much.
+	OutcomesMaxBytes int64
 }
+
+// outcomesBytes is the default bound of PUSH_OUTCOMES: some 25 million devices. Where the server has
+// not as much it is quartered, down to leastOutcomesBytes.
+const (
+	outcomesBytes      = 8 << 30
+	leastOutcomesBytes = 64 << 20
+)
 
 // dedupWindow is how long a Nats-Msg-Id is remembered. It covers several redeliveries of a message
 // that is being fanned out, at about 150 bytes of the server's memory for each id.
@@ -72,7 +83,8 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	dead.MaxAge = 30 * 24 * time.Hour
 
 	outcomes := base(t.Outcomes(), subjects.All(hongyan.KindOutcome))
-	outcomes.MaxAge = 72 * time.Hour
+	outcomes.MaxAge, outcomes.MaxBytes = 72*time.Hour, cmp.Or(t.OutcomesMaxBytes, outcomesBytes)
+	outcomes.Discard = jetstream.DiscardOld
 
 	// The vendors' day is over after three, wherever it began.
 	counters := base(t.Counters(), subjects.Own("count.>"))
@@ -103,7 +115,12 @@ func (b *Bus) Ensure(ctx context.Context, vendors []string) error {
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			// Another worker may create it at the same moment, in the same shape: then this call
 			// finds it.
-			if stream, err = b.js.CreateStream(ctx, want); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			stream, err = b.js.CreateStream(ctx, want)
+			for isTooMuch(err) && want.Name == b.topology.Outcomes() && b.topology.OutcomesMaxBytes == 0 && want.MaxBytes > leastOutcomesBytes {
+				want.MaxBytes /= 4
+				stream, err = b.js.CreateStream(ctx, want)
+			}
+			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 				stream, err = b.js.Stream(ctx, want.Name)
 			}
 		}
@@ -117,6 +134,12 @@ func (b *Bus) Ensure(ctx context.Context, vendors []string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// isTooMuch says whether the server has not the storage that a stream wants for itself.
+func isTooMuch(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == 10047 || api.ErrorCode == 10023)
 }
 
 // streamDiff names what in an existing stream would break a promise. Sizes, ages and descriptions
@@ -155,12 +178,15 @@ func streamDiff(want, got jetstream.StreamConfig) []string {
 
 // ackWait is how long the server waits for a delivery to be settled before it gives it to another
 // worker: what a killed worker held comes back after this. A live worker renews its claim (see
-// Delivery) as long as it needs.
-const ackWait = 15 * time.Second
+// Delivery) as long as it needs, so it must outlast a moment without NATS. A call cannot wait long.
+const (
+	ackWait       = 60 * time.Second
+	urgentAckWait = 15 * time.Second
+)
 
-func (b *Bus) consumer(ctx context.Context, stream, name string, filters ...string) (jetstream.Consumer, error) {
+func (b *Bus) consumer(ctx context.Context, stream, name string, wait time.Duration, filters ...string) (jetstream.Consumer, error) {
 	want := jetstream.ConsumerConfig{
-		Durable: name, FilterSubjects: filters, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait,
+		Durable: name, FilterSubjects: filters, AckPolicy: jetstream.AckExplicitPolicy, AckWait: wait,
 		MaxDeliver: -1, MaxAckPending: 50_000, MaxWaiting: 4096,
 	}
 	c, err := b.js.Consumer(ctx, stream, name)
@@ -186,6 +212,13 @@ func (b *Bus) consumer(ctx context.Context, stream, name string, filters ...stri
 	if len(diffs) > 0 {
 		return nil, fmt.Errorf("consumer %s of stream %s %w: %s; delete it with `nats consumer rm`, the worker makes it anew",
 			name, stream, ErrMisfit, strings.Join(diffs, "; "))
+	}
+	if got.AckWait != want.AckWait {
+		changed := got
+		changed.AckWait = want.AckWait
+		if c, err = b.js.UpdateConsumer(ctx, stream, changed); err != nil {
+			return nil, fmt.Errorf("change consumer %s of stream %s: %w", name, stream, err)
+		}
 	}
 	return c, nil
 }

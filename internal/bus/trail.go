@@ -56,3 +56,21 @@ func (b *Bus) Outcomes(ctx context.Context, app, user string, since time.Time, e
 		return true
 	})
 }
+
+// Records calls each with the records of an app's users in a partition since a time, oldest first,
+// until it returns false. Records that cannot be read are left out. It implements dispatch.Records.
+func (b *Bus) Records(ctx context.Context, app string, partition int, since time.Time, each func(dispatch.Record) (more bool)) error {
+	s := b.topology.Subjects
+	return b.scan(ctx, b.topology.Outcomes(), s.OutcomesIn(app, partition), place{since: since}, func(m *jetstream.RawStreamMsg) bool {
+		outcomes, err := hongyan.ParseOutcomes(m.Data)
+		if err != nil {
+			b.log.Warn("an outcome cannot be read", "sequence", m.Sequence, "error", err)
+		}
+		for _, o := range outcomes {
+			if !each(dispatch.Record{Outcome: o, Job: m.Header.Get(dispatch.HeaderJob), Stored: m.Time}) {
+				return false
+			}
+		}
+		return true
+	})
+}

@@ -71,6 +71,9 @@ type NATS struct {
 	// MaxBytes bounds PUSH_MESSAGES and each PUSH_JOBS stream, in bytes; a full stream refuses new
 	// messages. 0 (default): the server's own limits.
 	MaxBytes int64 `yaml:"max_bytes"`
+	// OutcomesMaxBytes bounds PUSH_OUTCOMES when it is made, in bytes; it drops its oldest records
+	// then. 0 (default): 8 GiB, or less where the server has not that much.
+	OutcomesMaxBytes int64 `yaml:"outcomes_max_bytes"`
 }
 
 // TLS says whom the connection to NATS trusts, and as whom it appears. Any of its keys makes the

@@ -33,7 +33,7 @@ func (l *lane) assemble(ctx context.Context) *call {
 	if !ok {
 		return nil
 	}
-	c := l.gather(probe)
+	c := l.gather(ctx, probe)
 	if len(c.works) == 0 {
 		if probe {
 			l.s.forgetProbe()
@@ -51,7 +51,7 @@ func (l *lane) assemble(ctx context.Context) *call {
 
 // gather takes as many devices from what is at hand as one call carries: of one host and class, and
 // with one notification unless the vendor takes different ones at once. It never waits for more.
-func (l *lane) gather(probe bool) *call {
+func (l *lane) gather(ctx context.Context, probe bool) *call {
 	now := l.s.Now()
 	c := &call{batch: vendors.Batch{Now: now}, probe: probe}
 	same, mixed := max(l.limits.Batch, 1), max(l.limits.Mixed, 1)
@@ -61,8 +61,8 @@ func (l *lane) gather(probe bool) *call {
 	var host string
 	notes := 0
 	for i := 0; ; i++ {
-		if i >= len(l.queue) && len(l.out) > 0 && len(c.works) < mixed {
-			l.drain()
+		if i >= len(l.queue) && (len(l.out) > 0 || len(l.looked) > 0) && len(c.works) < mixed {
+			l.drain(ctx)
 		}
 		if i >= len(l.queue) {
 			break

@@ -30,6 +30,10 @@ type lane struct {
 	// owing counts the deliveries whose records are not stored yet.
 	owing sync.WaitGroup
 
+	// looking are the jobs that wait for a look at the records, and looked is where they come back.
+	looking map[*work]struct{}
+	looked  chan *question
+
 	out   chan Delivery
 	queue []piece // what is at hand, oldest first
 	hand  hand
@@ -59,6 +63,7 @@ type piece struct {
 func (l *lane) run(ctx context.Context) {
 	l.flights = make(chan *call)
 	l.out = make(chan Delivery, l.source.Hold())
+	l.looking, l.looked = map[*work]struct{}{}, make(chan *question, l.source.Hold())
 	l.claims, l.debts.vendor = newClaims(l.s.Log), l.s.Certificate.Vendor
 	renew, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
 	var pulling sync.WaitGroup
@@ -108,7 +113,9 @@ func (l *lane) wait(ctx context.Context) bool {
 			if !ok {
 				return false
 			}
-			l.open(d)
+			l.open(ctx, d)
+		case q := <-l.looked:
+			l.seen(q)
 		case <-ctx.Done():
 			return false
 		}
@@ -121,8 +128,9 @@ func (l *lane) wait(ctx context.Context) bool {
 	}
 }
 
-// open puts a delivery's job at hand, or settles it when there is nothing to send.
-func (l *lane) open(d Delivery) {
+// open puts a delivery's job at hand, settles it when there is nothing to send, or lets it be looked
+// for when it was taken before.
+func (l *lane) open(ctx context.Context, d Delivery) {
 	c := l.claims.take(d)
 	if c == nil {
 		return
@@ -132,7 +140,12 @@ func (l *lane) open(d Delivery) {
 		l.bury(d, c, err)
 		return
 	}
-	l.start(&work{claim: c, subject: d.Subject(), size: len(d.Data()), job: job, trace: d.Header(HeaderTrace)})
+	w := &work{claim: c, subject: d.Subject(), size: len(d.Data()), job: job, trace: d.Header(HeaderTrace)}
+	if c.again && l.s.Looker != nil {
+		l.look(ctx, w)
+		return
+	}
+	l.start(w)
 }
 
 // start puts a job at hand, or settles it when there is nothing to send.
@@ -205,7 +218,7 @@ func (l *lane) gate(ctx context.Context) (probe, ok bool) {
 		if !sleep(ctx, min(wait, time.Second)) {
 			return false, false
 		}
-		l.drain()
+		l.drain(ctx)
 		l.expire()
 		if len(l.queue) == 0 {
 			return false, false
@@ -213,14 +226,17 @@ func (l *lane) gate(ctx context.Context) (probe, ok bool) {
 	}
 }
 
-// drain takes over what was delivered, without waiting.
-func (l *lane) drain() {
+// drain takes over what was delivered or looked for, without waiting.
+func (l *lane) drain(ctx context.Context) {
+	for len(l.looked) > 0 {
+		l.seen(<-l.looked)
+	}
 	for len(l.out) > 0 {
 		d, ok := <-l.out
 		if !ok {
 			return
 		}
-		l.open(d)
+		l.open(ctx, d)
 	}
 }
 
@@ -266,6 +282,9 @@ func (l *lane) giveBack() {
 		}
 	}
 	l.queue = nil
+	for w := range l.looking {
+		w.claim.Nak(0)
+	}
 	for d := range l.out {
 		if c := l.claims.take(d); c != nil {
 			c.Nak(0)

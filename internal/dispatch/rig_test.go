@@ -120,7 +120,9 @@ func (r *rig) start() {
 	for id, driver := range map[string]*scripted{"c-apns": r.apns, "c-huawei": r.huawei} {
 		s := &dispatch.Sender{
 			Certificate: dispatch.Certificate{App: "demo", Vendor: accounts[id].Vendor, ID: id, Driver: driver, Concurrency: 8},
-			Queue:       r.bus, Recorder: recorder, Devices: dir, Subjects: subjects, Retries: r.retries, Breaker: r.breaker, Log: r.log, Now: time.Now, Tracer: r.tracer,
+			Queue:       r.bus, Recorder: recorder, Devices: dir, Subjects: subjects,
+			Looker:  &dispatch.Looker{Records: r.bus, Trouble: recorder.Trouble, Log: r.log, Now: time.Now},
+			Retries: r.retries, Breaker: r.breaker, Log: r.log, Now: time.Now, Tracer: r.tracer,
 		}
 		r.senders = append(r.senders, s)
 		lanes := map[string]dispatch.Source{}

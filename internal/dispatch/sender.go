@@ -47,8 +47,10 @@ type Sender struct {
 	Certificate Certificate
 	Queue       Queue
 	Recorder    *Recorder
-	Devices     Devices
-	Subjects    hongyan.Subjects
+	// Looker is nil for no look at what became of jobs that come again.
+	Looker   *Looker
+	Devices  Devices
+	Subjects hongyan.Subjects
 	// Limiter is nil for no limits.
 	Limiter Limiter
 	Retries Retries
