@@ -125,7 +125,7 @@ func TestOutcomesRefused(t *testing.T) {
 	}
 }
 
-// NATS stands still in the middle of a flood: hardly a push is made twice.
+// NATS stands still in the middle of a flood over two workers: hardly a push is made twice.
 func TestNATSStandsStill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("stops NATS for 20 seconds")
@@ -134,7 +134,7 @@ func TestNATSStandsStill(t *testing.T) {
 	r := newRig(t, "")
 	const users, messages = 40, 6000
 	r.registerAll(users, "apns")
-	worker := r.start()
+	workers := []*process{r.start(), r.start()}
 	var ids []string
 	for i := range messages {
 		ids = append(ids, fmt.Sprintf("m-%d", i))
@@ -158,8 +158,10 @@ func TestNATSStandsStill(t *testing.T) {
 		t.Errorf("%d pushes were made more than once, %d while NATS stood still", repeats, during)
 	}
 	r.noViolations()
-	if err := worker.stop(sigterm); err != nil {
-		t.Errorf("the worker did not stop cleanly: %v", err)
+	for _, w := range workers {
+		if err := w.stop(sigterm); err != nil {
+			t.Errorf("a worker did not stop cleanly: %v", err)
+		}
 	}
 }
 

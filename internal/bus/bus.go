@@ -109,7 +109,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		nc.Close()
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Bus{nc: nc, js: js, topology: opts.Topology, log: log, windows: windows{nc: nc, root: opts.Topology.Subjects.Root() + "."}, back: back}, nil
+	return &Bus{nc: nc, js: js, topology: opts.Topology, log: log, windows: windows{nc: nc, subjects: opts.Topology.Subjects}, back: back}, nil
 }
 
 // IsRefused says whether a server did not let a connection in, for want of the right credentials.

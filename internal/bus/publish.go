@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,22 +26,24 @@ const (
 // windows are the publishes under way, apart for each stream: one that does not answer must not
 // hold up those to the others.
 type windows struct {
-	nc   *nats.Conn
-	root string
+	nc       *nats.Conn
+	subjects hongyan.Subjects
 
 	mu  sync.Mutex
-	all map[string]jetstream.JetStream
+	all map[string]jetstream.JetStream // by name
 }
 
 func (w *windows) of(subject string) (jetstream.JetStream, error) {
-	kind, rest, _ := strings.Cut(strings.TrimPrefix(subject, w.root), ".")
-	if kind == string(hongyan.KindJob) { // a stream for each vendor
-		vendor, _, _ := strings.Cut(rest, ".")
-		kind += "." + vendor
+	var name string // of the window; what is no subject of the contract comes later
+	if s, err := w.subjects.Parse(subject); err == nil {
+		name = string(s.Kind)
+		if s.Kind == hongyan.KindJob {
+			name += " " + s.Vendor // a stream for each vendor
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if js, ok := w.all[kind]; ok {
+	if js, ok := w.all[name]; ok {
 		return js, nil
 	}
 	js, err := jetstream.New(w.nc, jetstream.WithPublishAsyncMaxPending(windowSize), jetstream.WithPublishAsyncTimeout(ackTimeout))
@@ -52,7 +53,7 @@ func (w *windows) of(subject string) (jetstream.JetStream, error) {
 	if w.all == nil {
 		w.all = map[string]jetstream.JetStream{}
 	}
-	w.all[kind] = js
+	w.all[name] = js
 	return js, nil
 }
 

@@ -211,6 +211,55 @@ func TestLostAcks(t *testing.T) {
 		m.queue.Fail("job.apns", dispatchtest.Fault{})
 		time.Sleep(2 * dispatchtest.AckWait)
 		m.once(jobs)
+		if n := m.queue.Reads(); n > 0 {
+			t.Errorf("the records were read %d times, for jobs that the worker settled itself", n)
+		}
+		stop(time.Second)
+	})
+}
+
+// What a worker gave back without an attempt costs no look.
+func TestNoLookAfterNak(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t)
+		m.driver.answer = func(_ context.Context, _ vendors.Device, n int) vendors.Result {
+			if n <= 10 {
+				return vendors.Result{Reason: vendors.RateLimited}
+			}
+			return vendors.Result{Reason: vendors.Accepted}
+		}
+		m.job(1, 10)
+		stop := m.worker()
+		time.Sleep(time.Minute)
+		if devices, _ := m.ends(); devices != 1 {
+			t.Error("it has no end")
+		}
+		if n := m.queue.Reads(); n > 0 {
+			t.Errorf("the records were read %d times", n)
+		}
+		stop(time.Second)
+	})
+}
+
+// A certificate that is over its rate for long does not use up its jobs' hundred takes.
+func TestLongRateLimitExhaustsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t)
+		m.driver.answer = func(_ context.Context, _ vendors.Device, n int) vendors.Result {
+			if n <= 300 {
+				return vendors.Result{Reason: vendors.RateLimited}
+			}
+			return vendors.Result{Reason: vendors.Accepted}
+		}
+		m.job(1, 10)
+		stop := m.worker()
+		time.Sleep(time.Hour)
+		if n := len(m.queue.Stored("dead")); n > 0 || m.left("job.apns") > 0 {
+			t.Errorf("%d letters, %d jobs are left", n, m.left("job.apns"))
+		}
+		if devices, most := m.ends(); devices != 1 || most != 1 {
+			t.Errorf("%d ends, at most %d", devices, most)
+		}
 		stop(time.Second)
 	})
 }

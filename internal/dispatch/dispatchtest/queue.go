@@ -46,6 +46,7 @@ type Queue struct {
 	stored   map[string][]*Message
 	ids      map[string]bool
 	tries    map[string]int
+	reads    int
 	changed  chan struct{}
 }
 
@@ -90,6 +91,13 @@ func (q *Queue) Tries(stream string) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.tries[stream]
+}
+
+// Reads is how often the records were read.
+func (q *Queue) Reads() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.reads
 }
 
 // streamOf names the stream of a subject.
@@ -157,6 +165,9 @@ func (q *Queue) Later(o dispatch.Outgoing, due time.Time) dispatch.Outgoing {
 
 // Records implements dispatch.Records.
 func (q *Queue) Records(_ context.Context, app string, partition int, since time.Time, each func(dispatch.Record) bool) error {
+	q.mu.Lock()
+	q.reads++
+	q.mu.Unlock()
 	for _, m := range q.Stored("outcome") {
 		tokens := strings.Split(m.Subject, ".")
 		if m.Stored.Before(since) || tokens[2] != app || tokens[4] != strconv.Itoa(partition) {
