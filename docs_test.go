@@ -51,7 +51,7 @@ var bannedNames = []struct {
 	{"cmd/worker", regexp.MustCompile(`^(introduced?|advise|cast|play|watch)$`), "heartbeat, warnOfConfig, demoUsers, demo, measureBacklogs"},
 	{"internal/vendors", regexp.MustCompile(`^([oO]rDefault|or|First)$`), "cmp.Or"},
 	{"internal/vendors", regexp.MustCompile(`(?i)^hash31$`), "NotifyID"},
-	{".", regexp.MustCompile(`(?i)^fnv1a?$`), "hash/fnv"},
+	{".", regexp.MustCompile(`(?i)^(fnv1a?|equalfold)$`), "hash/fnv, strings.EqualFold"},
 }
 
 // texts gives the lines of every file that people read or write.

@@ -155,10 +155,13 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
-	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{Unreadable: func(subject, kind string, err error) {
-		metrics.Ignore("directory_" + kind)
-		s.log.Warn("a directory record cannot be read, it counts as absent: write it anew", "subject", subject, "kind", kind, "error", err)
-	}})
+	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{
+		Unreadable: func(subject, kind string, err error) {
+			metrics.Ignore("directory_" + kind)
+			s.log.Warn("a directory record cannot be read, it counts as absent: write it anew", "subject", subject, "kind", kind, "error", err)
+		},
+		Repaired: metrics.Repaired,
+	})
 	worker := "w" + rand.Text()
 	limiter, err := s.limiter(worker)
 	if err != nil {
