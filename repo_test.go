@@ -47,6 +47,7 @@ var arrows = []arrow{
 	{"internal/vendors/*", []string{".", "internal/vendors"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
 	{"internal/sandbox", nil, "a fake that shared code with the drivers would share their mistakes"},
 	{"internal/config", []string{"internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/terminal", nil, "what a terminal is shown, whoever wrote it"},
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/dispatch", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
@@ -232,6 +233,25 @@ func TestArrows(t *testing.T) {
 		for _, to := range s.ours() {
 			if !slices.ContainsFunc(arrows[i].to, func(p string) bool { return covers(p, to) }) {
 				t.Errorf("%s must not import %s: %s", s.path, to, arrows[i].why)
+			}
+		}
+	}
+}
+
+// TestPublisherPrintsInOnePlace: what others wrote reaches the terminal through output.go, which
+// makes it harmless. Elsewhere nobody writes to a stream.
+func TestPublisherPrintsInOnePlace(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if s.dir != "cmd/publisher" || s.test || s.path == "cmd/publisher/output.go" {
+			continue
+		}
+		for _, n := range s.calls("fmt", "Print", "Printf", "Println", "Fprint", "Fprintf", "Fprintln") {
+			t.Errorf("%s prints by itself; use printf, warn, say, emit or table of output.go", s.line(n))
+		}
+		for _, n := range s.calls("os", "Stdout", "Stderr") {
+			if s.path != "cmd/publisher/main.go" {
+				t.Errorf("%s writes around output.go", s.line(n))
 			}
 		}
 	}

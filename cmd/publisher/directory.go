@@ -15,6 +15,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func (t *tool) deviceCommand() *cobra.Command {
@@ -376,10 +377,13 @@ func (t *tool) showSettings(user string, s *hongyan.Settings) error {
 }
 
 // settingsText is the settings in words.
-func settingsText(user string, s *hongyan.Settings) string {
+func settingsText(user string, s *hongyan.Settings) terminal.Text {
 	var lines []string
+	add := func(format string, args ...any) {
+		lines = append(lines, fmt.Sprintf(format, terminal.Values(args)...))
+	}
 	if q := s.QuietHours; q != nil {
-		lines = append(lines, fmt.Sprintf("quiet hours: %s to %s, %s", q.From, q.To, or(q.Timezone, directory.DefaultZone)))
+		add("quiet hours: %s to %s, %s", q.From, q.To, or(q.Timezone, directory.DefaultZone))
 	}
 	ids := make([]string, 0, len(s.Conversations))
 	for id := range s.Conversations {
@@ -387,10 +391,10 @@ func settingsText(user string, s *hongyan.Settings) string {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		lines = append(lines, fmt.Sprintf("conversation %s: %s", id, s.Conversations[id]))
+		add("conversation %s: %s", id, s.Conversations[id])
 	}
 	if len(lines) == 0 {
-		return user + " has no quiet hours and no muted conversation"
+		add("%s has no quiet hours and no muted conversation", user)
 	}
-	return strings.Join(lines, "\n")
+	return terminal.Text(strings.Join(lines, "\n"))
 }

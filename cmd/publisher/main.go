@@ -18,6 +18,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func main() {
@@ -46,6 +47,7 @@ var errSaid = errors.New("said")
 
 // run is main without the exit; it returns the exit code.
 func (t *tool) run(ctx context.Context, args []string) int {
+	t.out, t.err = terminal.NewWriter(t.out), terminal.NewWriter(t.err)
 	root := t.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -53,7 +55,7 @@ func (t *tool) run(ctx context.Context, args []string) int {
 	case err == nil:
 		return 0
 	case !errors.Is(err, errSaid):
-		_, _ = fmt.Fprintln(t.err, "publisher:", t.plain(err))
+		t.warn("publisher: %s", terminal.Text(t.plain(err)))
 	}
 	return 1
 }

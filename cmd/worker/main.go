@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func main() {
@@ -22,6 +24,7 @@ func main() {
 
 // run is main with its surroundings passed in; it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)
 	ctx, stop := signalled(stderr)
 	defer stop()
 	root := &cobra.Command{

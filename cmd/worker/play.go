@@ -14,6 +14,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 // play is what `worker dev` shows: sample users, and three acts of messages through the real
@@ -240,7 +241,7 @@ func (p *play) print(push sandbox.Push) {
 	if push.Repeat {
 		repeat = " (again; it replaces the first)"
 	}
-	fmt.Fprintf(p.out, "  %s %-8s %-6s %s │ %s%s\n", mark, push.Vendor, owner, push.Title, strings.ReplaceAll(push.Body, "\n", " "), repeat)
+	fmt.Fprintf(p.out, "  %s %-8s %-6s %s │ %s%s\n", mark, push.Vendor, owner, terminal.Line(push.Title), terminal.Line(push.Body), repeat)
 }
 
 func (p *play) where() {
