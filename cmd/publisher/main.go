@@ -40,6 +40,9 @@ type tool struct {
 	nats, subjectPrefix, streamPrefix string
 	output                            string
 	timeout                           time.Duration
+
+	// refused ends the command that lacks a right.
+	refused func(*hongyan.PermissionError)
 }
 
 // errSaid is a failure whose explanation was printed already.
@@ -48,9 +51,10 @@ var errSaid = errors.New("said")
 // run is main without the exit; it returns the exit code.
 func (t *tool) run(ctx context.Context, args []string) int {
 	t.out, t.err = terminal.NewWriter(t.out), terminal.NewWriter(t.err)
+	ctx, refusal := t.watchRights(ctx)
 	root := t.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := refusal(root.ExecuteContext(ctx))
 	switch {
 	case err == nil:
 		return 0
@@ -151,7 +155,7 @@ func (t *tool) topology() bus.Topology {
 
 // connect opens the streams and checks that those needed are there.
 func (t *tool) connect(ctx context.Context, streams ...string) (*bus.Bus, error) {
-	b, err := bus.Connect(ctx, bus.Options{URL: t.nats, Name: "hongyan publisher", Topology: t.topology(), Once: true})
+	b, err := bus.Connect(ctx, bus.Options{URL: t.nats, Name: "hongyan publisher", Topology: t.topology(), Once: true, Refused: t.refused})
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +195,8 @@ func (t *tool) publish(ctx context.Context, do func(context.Context, *hongyan.Cl
 // plain adds to an error what a person can do about it.
 func (t *tool) plain(err error) string {
 	switch {
+	case isRefused(err):
+		return rightsText(err)
 	case errors.Is(err, hongyan.ErrNoStream), errors.Is(err, bus.ErrNoStream):
 		return fmt.Sprintf("%v\nNo worker has run yet on %s with subject prefix %q and stream prefix %q: a worker makes the streams when it starts.\n"+
 			"Start one (worker run), or give the prefixes of its configuration with --subject-prefix and --stream-prefix.",
