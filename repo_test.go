@@ -51,7 +51,8 @@ var arrows = []arrow{
 	{"internal/vendors/accesstoken", []string{"internal/vendors"}, "one token source serves all vendors"},
 	{"internal/vendors/*", []string{".", "internal/vendors"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
 	{"internal/sandbox", nil, "a fake that shared code with the drivers would share their mistakes"},
-	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/terminal", nil, "what a terminal is shown, whoever wrote it"},
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
@@ -335,6 +336,25 @@ func TestLight(t *testing.T) {
 		for _, n := range l.never {
 			if !slices.ContainsFunc(sources(t), func(s source) bool { return covers(n, s.dir) }) {
 				t.Errorf("%s is gone: correct the list of what %s must not import", n, l.dir)
+			}
+		}
+	}
+}
+
+// TestPublisherPrintsInOnePlace: what others wrote reaches the terminal through output.go, which
+// makes it harmless. Elsewhere nobody writes to a stream.
+func TestPublisherPrintsInOnePlace(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if s.dir != "cmd/publisher" || s.test || s.path == "cmd/publisher/output.go" {
+			continue
+		}
+		for _, n := range s.calls("fmt", "Print", "Printf", "Println", "Fprint", "Fprintf", "Fprintln") {
+			t.Errorf("%s prints by itself; use printf, warn, say, emit or table of output.go", s.line(n))
+		}
+		for _, n := range s.calls("os", "Stdout", "Stderr") {
+			if s.path != "cmd/publisher/main.go" {
+				t.Errorf("%s writes around output.go", s.line(n))
 			}
 		}
 	}

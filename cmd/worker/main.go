@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan/internal/cli"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func main() {
@@ -19,6 +20,7 @@ func main() {
 
 // run is main with its surroundings passed in; it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)
 	ctx, stop := cli.Signals(stderr, "worker: second signal, leaving at once; what was under way comes again")
 	defer stop()
 	root := &cobra.Command{
