@@ -4,11 +4,11 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-	"reflect"
 )
 
 // Warnings are what a configuration allows and a careful operator would not, in the order of its
@@ -55,7 +55,10 @@ func (b *binder) warnOfNATS(root ast.Node, addresses string) {
 		return slices.ContainsFunc(section, func(e entry) bool { return slices.Contains(names, e.name) })
 	}
 	for address := range strings.SplitSeq(addresses, ",") {
-		u, err := url.Parse(strings.TrimSpace(address))
+		if address = strings.TrimSpace(address); !strings.Contains(address, "://") {
+			address = "nats://" + address
+		}
+		u, err := url.Parse(address)
 		if err != nil || loopback(u.Hostname()) {
 			continue
 		}
