@@ -35,7 +35,6 @@ type place struct {
 	settings vendors.Settings
 	node     ast.Node
 	key      string
-	app      string
 }
 
 func (b *binder) problem(node ast.Node, key, text, remedy string) {
