@@ -143,7 +143,7 @@ func (s *service) warnOfConfig() {
 	for _, app := range s.conf.Apps {
 		for _, c := range app.Certificates {
 			for _, text := range c.Advice() {
-				s.log.Warn("certificate "+c.Base().ID+": "+text, "app", app.ID, "vendor", c.Base().Vendor)
+				s.log.Warn("the configuration can be better", "app", app.ID, "vendor", c.Base().Vendor, "certificate", c.Base().ID, "advice", text)
 			}
 		}
 	}
@@ -227,7 +227,7 @@ func (s *service) consume(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	s.health.stopping()
-	s.log.Info("stopping: finishing what is under way", "at most", s.conf.Shutdown)
+	s.log.Info("stopping: finishing what is under way", "at_most", s.conf.Shutdown)
 	timer := time.AfterFunc(s.conf.Shutdown, cut)
 	defer timer.Stop()
 	wg.Wait()

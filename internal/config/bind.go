@@ -39,7 +39,6 @@ type place struct {
 	settings vendors.Config
 	node     ast.Node
 	key      string
-	app      string
 }
 
 func (b *binder) problem(node ast.Node, key, text, remedy string) {
