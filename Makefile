@@ -43,7 +43,7 @@ fuzz: ## Fuzz each target for FUZZTIME (10s)
 
 bench: ## Run the Go benchmarks, then the whole pipeline's (see docs/performance.md)
 	go test -run '^$$' -bench . -benchmem ./...
-	go run -tags $(TAGS) ./cmd/publisher bench
+	go run ./internal/bench
 
 run-dev: ## Start everything on this machine and watch pushes arrive
 	go run -tags $(TAGS) ./cmd/worker dev

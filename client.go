@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/hongyan-im/hongyan/internal/natsaddr"
 )
 
 // Errors of a [Client], for errors.Is, beside [ErrInvalid] and those of nats.go.
@@ -37,6 +39,9 @@ type Options struct {
 	// Prefix of the installation's subjects; default "push". It is the worker's
 	// nats.subject_prefix.
 	Prefix string
+	// Credentials of the connection that [Connect] makes; [New] takes a connection that has its
+	// own.
+	Credentials Credentials
 }
 
 // Client publishes what an IM backend has to say. It may be used by many goroutines at once, and
@@ -46,36 +51,55 @@ type Options struct {
 // again, for as long as its context lives and for half a minute where that has no deadline; so it
 // outlasts a lost connection and the election of a new leader. A method that fails leaves it open
 // whether the last try was stored, unless the error is [ErrInvalid], [ErrNoStream] or [ErrFull]:
-// then it was not.
+// then it was not. A right that the NATS user lacks is told at once, as a [PermissionError].
 type Client struct {
-	js       jetstream.JetStream
-	subjects Subjects
-	own      *nats.Conn // closed by Close; nil for a caller's connection
+	js          jetstream.JetStream
+	permissions *permissions
+	subjects    Subjects
+	own         *nats.Conn // closed by Close; nil for a caller's connection
 }
 
-// New returns a client on a connection of the caller's, who closes it.
+// New returns a client on a connection of the caller's, who closes it. One client for a connection
+// is enough. It hears of missing rights by the connection's error handler: New puts its own before
+// the caller's, which is called as ever. A caller that sets a handler later, by SetErrorHandler,
+// must call the one that was there before (ErrorHandler), or a missing right looks like a server
+// that does not answer.
 func New(nc *nats.Conn, opts Options) (*Client, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Client{js: js, subjects: Subjects(opts)}, nil
+	return &Client{js: js, permissions: watchPermissions(nc), subjects: Subjects{Prefix: opts.Prefix}}, nil
 }
 
-// Connect connects to one or several comma-separated addresses and returns a client that Close
-// disconnects. A connection that is lost later is regained for ever. More options, such as
-// credentials or TLS, are nats.go's.
+// Connect connects to one or several comma-separated addresses, as opts.Credentials say, and returns
+// a client that Close disconnects. A connection that is lost later is regained for ever, also from
+// a server that refuses the credentials for a time. More options are nats.go's. No error repeats a
+// secret that stands in an address.
 func Connect(addresses string, opts Options, more ...nats.Option) (*Client, error) {
-	options := append([]nats.Option{
+	if addresses == "" {
+		addresses = natsaddr.Default
+	}
+	fail := func(err error) error { return fmt.Errorf("connect to NATS at %s: %w", natsaddr.Redact(addresses), err) }
+	if err := natsaddr.Check(addresses); err != nil {
+		return nil, fail(err)
+	}
+	options := []nats.Option{
 		nats.Name("hongyan client"), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
-		nats.ReconnectJitter(250*time.Millisecond, time.Second), nats.PingInterval(10 * time.Second),
+		nats.ReconnectJitter(250*time.Millisecond, time.Second), nats.PingInterval(10 * time.Second), nats.IgnoreAuthErrorAbort(),
 		// What is published while the connection is gone fails at once, and publish tries again:
 		// nothing is sent twice from a buffer.
 		nats.ReconnectBufSize(-1),
-	}, more...)
-	nc, err := nats.Connect(addresses, options...)
+		// What fails is told by the call that fails; nats.go would write to standard error besides.
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
+	}
+	credentials, err := opts.Credentials.options(addresses)
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w", redact(addresses), err)
+		return nil, fail(err)
+	}
+	nc, err := nats.Connect(addresses, slices.Concat(options, credentials, more)...)
+	if err != nil {
+		return nil, fail(err)
 	}
 	c, err := New(nc, opts)
 	if err != nil {
@@ -93,19 +117,6 @@ func (c *Client) Close() {
 	}
 }
 
-// redact hides what comes before the @ of each address.
-func redact(addresses string) string {
-	parts := strings.Split(addresses, ",")
-	for i, p := range parts {
-		if u, err := url.Parse(strings.TrimSpace(p)); err == nil {
-			parts[i] = u.Redacted()
-		} else if at := strings.LastIndexByte(p, '@'); at >= 0 {
-			parts[i] = p[at+1:]
-		}
-	}
-	return strings.Join(parts, ",")
-}
-
 // Receipt is the server's word that it stored a message.
 type Receipt struct {
 	// Sequence is the message's place in its stream.
@@ -115,53 +126,35 @@ type Receipt struct {
 	Duplicate bool
 }
 
-// Send announces a message. Its id is also the Nats-Msg-Id: within two minutes a second Send with
-// the same id stores nothing, so a backend that does not know whether a Send came through repeats
-// it. Mind that apps which share an installation share these ids too. The span in ctx, if there is
-// one, becomes the parent of the pushes, by the W3C traceparent header.
+// Send announces a message. Call events go on the subject of urgent messages, so that they do not
+// queue behind chat. The Nats-Msg-Id is "<app>/<id>": within two minutes a second Send with the same
+// id stores nothing, so a backend that does not know whether a Send came through repeats it. The
+// span in ctx, if there is one, becomes the parent of the pushes, by the W3C traceparent header.
 func (c *Client) Send(ctx context.Context, app string, m *Message) (Receipt, error) {
-	var p problems
-	p.word("app", app)
-	if err := errors.Join(p.err("app"), m.Validate()); err != nil {
+	if err := errors.Join(validApp(app), m.Validate()); err != nil {
 		return Receipt{}, err
 	}
-	return c.publishJSON(ctx, c.subjects.Message(app), m.ID, m, 0)
+	subject := c.subjects.Message(app)
+	if m.Content.Type == ContentCall {
+		subject = c.subjects.Urgent(app)
+	}
+	return c.publishJSON(ctx, subject, app+"/"+m.ID, m, MaxMessage, 0)
 }
 
-// Recall says that a message was taken back: pushes of it that were not sent yet are suppressed.
-func (c *Client) Recall(ctx context.Context, app, messageID string) error {
-	var p problems
-	p.word("app", app)
-	switch {
-	case messageID == "":
-		p.add("the message's id is missing")
-	case len(messageID) > MaxMessageID:
-		p.add("the message's id is %d bytes long, the most is %d", len(messageID), MaxMessageID)
-	}
-	if err := p.err("recall"); err != nil {
+// Signal publishes a recall or a read mark. Workers check and count signals, but do not act on them
+// yet: pushes go out all the same.
+func (c *Client) Signal(ctx context.Context, app string, s Signal) error {
+	if err := errors.Join(validApp(app), s.Validate()); err != nil {
 		return err
 	}
-	_, err := c.publishJSON(ctx, c.subjects.Signal(app), "recall/"+app+"/"+messageID, Signal{Type: RecallSignal, MessageID: messageID}, 0)
+	_, err := c.publishJSON(ctx, c.subjects.Signal(app), nuid.Next(), s, MaxRecord, 0)
 	return err
 }
 
-// ReadMark says that a user has read a conversation up to a time, now when at is zero: pushes of
-// older messages that were not sent yet are suppressed.
-func (c *Client) ReadMark(ctx context.Context, app, user, conversationID string, at time.Time) error {
-	var p problems
-	p.word("app", app)
-	p.name("user", user)
-	if conversationID == "" {
-		p.add("the conversation's id is missing")
-	}
-	if err := p.err("read mark"); err != nil {
-		return err
-	}
-	if at.IsZero() {
-		at = time.Now()
-	}
-	_, err := c.publishJSON(ctx, c.subjects.Signal(app), nuid.Next(), Signal{Type: ReadSignal, User: user, ConversationID: conversationID, At: at.UTC()}, 0)
-	return err
+func validApp(app string) error {
+	var j judgement
+	j.word("app", app)
+	return j.err("name")
 }
 
 // SetDevice registers a device, or changes its registration. The last call wins.
@@ -170,7 +163,7 @@ func (c *Client) SetDevice(ctx context.Context, app, user, device string, d Devi
 		return err
 	}
 	// The id keeps a try whose answer was lost from undoing what another process wrote meanwhile.
-	_, err := c.publishJSON(ctx, c.subjects.Device(app, user, device), nuid.Next(), d, 0)
+	_, err := c.publishJSON(ctx, c.subjects.Device(app, user, device), nuid.Next(), d, MaxRecord, 0)
 	return err
 }
 
@@ -193,7 +186,7 @@ func (c *Client) SetPresence(ctx context.Context, app, user, device string, s Pr
 	}
 	// No id: presences are many, and remembering each for two minutes would cost the server more
 	// than a repeat.
-	_, err := c.publishJSON(ctx, c.subjects.Presence(app, user, device), "", s, 0)
+	_, err := c.publishJSON(ctx, c.subjects.Presence(app, user, device), "", s, MaxRecord, 0)
 	return err
 }
 
@@ -202,70 +195,73 @@ func (c *Client) SetSettings(ctx context.Context, app, user string, s Settings) 
 	if err := errors.Join(owner(app, user, "-"), s.Validate()); err != nil {
 		return err
 	}
-	_, err := c.publishJSON(ctx, c.subjects.Settings(app, user), nuid.Next(), s, 0)
+	_, err := c.publishJSON(ctx, c.subjects.Settings(app, user), nuid.Next(), s, MaxSettings, 0)
 	return err
 }
 
-// owner checks the names in a directory subject.
+// owner judges the names in a directory subject.
 func owner(app, user, device string) error {
-	var p problems
-	p.word("app", app)
-	p.name("user", user)
-	p.name("device", device)
-	return p.err("name")
+	var j judgement
+	j.word("app", app)
+	j.owner("user", user)
+	j.owner("device", device)
+	return j.err("name")
 }
 
 // RenewGateway says once that an IM gateway lives, for a time of at least a second. The foreground
-// presences that name the gateway hold as long. Zero ends the lease at once: the gateway is gone.
-func (c *Client) RenewGateway(ctx context.Context, app, gateway string, lease time.Duration) error {
-	var p problems
-	p.word("app", app)
-	p.name("gateway", gateway)
-	if lease != 0 && lease < time.Second {
-		p.add("the lease is %v, the least is 1s", lease)
+// presences that name the gateway hold as long, if they were stored after lease.Since. A ttl of zero
+// ends the lease at once: the gateway is gone.
+func (c *Client) RenewGateway(ctx context.Context, app, gateway string, lease Lease, ttl time.Duration) error {
+	var j judgement
+	j.word("app", app)
+	j.owner("gateway", gateway)
+	if ttl != 0 && ttl < time.Second {
+		j.add("the lease is %v, the least is 1s", ttl)
 	}
-	if err := p.err("gateway"); err != nil {
+	if err := j.err("gateway"); err != nil {
 		return err
 	}
 	subject := c.subjects.Gateway(app, gateway)
-	if lease == 0 {
+	if ttl == 0 {
 		_, err := c.publish(ctx, subject, "", nil, time.Minute)
 		return err
 	}
-	_, err := c.publishJSON(ctx, subject, "", struct {
-		At time.Time `json:"at"`
-	}{time.Now().UTC()}, lease)
+	_, err := c.publishJSON(ctx, subject, "", lease, MaxRecord, ttl)
 	return err
 }
 
 // KeepGateway renews a gateway's lease, three times in its length, until ctx ends; then it ends the
-// lease and returns nil. It returns early only for an error that would not pass by itself.
-func (c *Client) KeepGateway(ctx context.Context, app, gateway string, lease time.Duration) error {
-	tick := time.NewTicker(max(lease/3, time.Second/3))
+// lease and returns nil. The lease says that the gateway began when KeepGateway was called: the
+// presences of an earlier run under the same name do not hold. It returns early only for an error
+// that would not pass by itself.
+func (c *Client) KeepGateway(ctx context.Context, app, gateway string, ttl time.Duration) error {
+	lease := Lease{Since: time.Now().UTC()}
+	tick := time.NewTicker(max(ttl/3, time.Second/3))
 	defer tick.Stop()
 	for {
-		err := c.RenewGateway(ctx, app, gateway, lease)
-		if err != nil && ctx.Err() == nil && (errors.Is(err, ErrInvalid) || errors.Is(err, nats.ErrConnectionClosed)) {
+		err := c.RenewGateway(ctx, app, gateway, lease, ttl)
+		if err != nil && ctx.Err() == nil && (errors.Is(err, ErrInvalid) || errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrConnectionClosed)) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
 			defer cancel()
-			_ = c.RenewGateway(last, app, gateway, 0) // it ends by itself soon
+			_ = c.RenewGateway(last, app, gateway, lease, 0) // it ends by itself soon
 			return nil
 		case <-tick.C:
 		}
 	}
 }
 
-func (c *Client) publishJSON(ctx context.Context, subject, id string, v any, ttl time.Duration) (Receipt, error) {
-	data, err := json.Marshal(v)
+func (c *Client) publishJSON(ctx context.Context, subject, id string, v any, limit int, ttl time.Duration) (Receipt, error) {
+	// Texts with an invalid byte are taken, as workers take them.
+	data, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		return Receipt{}, fmt.Errorf("%w: write JSON: %w", ErrInvalid, err)
 	}
-	if len(data) > MaxRecord && strings.Contains(subject, ".user.") {
-		return Receipt{}, fmt.Errorf("%w record: it is %d bytes long, the most is %d", ErrInvalid, len(data), MaxRecord)
+	if len(data) > limit {
+		return Receipt{}, fmt.Errorf("%w: it is %d bytes long, the most is %d", ErrInvalid, len(data), limit)
 	}
 	return c.publish(ctx, subject, id, data, ttl)
 }
@@ -292,17 +288,27 @@ func (c *Client) publish(ctx context.Context, subject, id string, data []byte, t
 		opts = append(opts, jetstream.WithMsgTTL(ttl))
 	}
 	wait := 100 * time.Millisecond
+	var before error // of the try before, which may say more than that the time is over
 	for try := 0; ; try++ {
 		one, cancel := context.WithTimeout(ctx, tryTimeout)
+		one, release := c.permissions.guard(one, subject)
 		ack, err := c.js.PublishMsg(one, &nats.Msg{Subject: subject, Data: data, Header: header}, opts...)
+		release()
 		cancel()
 		if err == nil {
 			return Receipt{Sequence: ack.Sequence, Duplicate: ack.Duplicate && try == 0}, nil
 		}
-		final, err := c.final(ctx, subject, len(data), err)
-		if final || ctx.Err() != nil {
-			return Receipt{}, fmt.Errorf("publish on %s: %w", subject, err)
+		if refused := refusal(one); refused != nil {
+			return Receipt{}, fmt.Errorf("publish on %s: %w", subject, refused)
 		}
+		final, err := c.final(ctx, subject, len(data), err)
+		switch {
+		case final:
+			return Receipt{}, fmt.Errorf("publish on %s: %w", subject, err)
+		case ctx.Err() != nil:
+			return Receipt{}, fmt.Errorf("publish on %s: %w", subject, errors.Join(err, before))
+		}
+		before = err
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -324,6 +330,9 @@ func (c *Client) final(ctx context.Context, subject string, size int, err error)
 		// An election looks like a stream that is missing; the cluster's leader knows which it is.
 		ask, cancel := context.WithTimeout(ctx, tryTimeout)
 		defer cancel()
+		// A user without the right to ask leaves it open, and the caller's patience decides.
+		ask, release := c.permissions.guard(ask, jetstream.DefaultAPIPrefix+"STREAM.NAMES")
+		defer release()
 		_, look := c.js.StreamNameBySubject(ask, subject)
 		switch {
 		case errors.Is(look, jetstream.ErrStreamNotFound):

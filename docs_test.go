@@ -1,6 +1,8 @@
 package hongyan_test
 
 import (
+	"go/ast"
+	"go/token"
 	"os"
 	"path"
 	"path/filepath"
@@ -25,7 +27,31 @@ var bannedWords = []struct {
 }{
 	{regexp.MustCompile(`(?i)provider`), regexp.MustCompile(`(?i)provider.?token|fileprovider|(Meter|Tracer|Logger)Provider|Provider\(|cloud provider`), nil, "vendor"},
 	{regexp.MustCompile(`(?i)push.service\b`), regexp.MustCompile(`(?i)web push service`), nil, "vendor"},
-	{regexp.MustCompile(`(?i)\breg_?id|registration.?id\b`), nil, []string{"internal/vendors/", "internal/sandbox/", "docs/vendors"}, "token"},
+	{regexp.MustCompile(`(?i)\breg_?id|registration.?id\b`), nil, []string{"internal/vendors/xiaomi/", "internal/vendors/oppo/", "internal/vendors/vivo/", "internal/sandbox/", "docs/vendors"}, "token"},
+}
+
+// bannedNames are names that must not be declared, below the folder and everything in it, because the
+// thing has another name there or the standard library has it already.
+var bannedNames = []struct {
+	folder  string
+	name    *regexp.Regexp
+	instead string
+}{
+	{"internal/vendors", regexp.MustCompile(`(?i)lane`), "conn; a lane is urgent or normal"},
+	{"internal/vendors", regexp.MustCompile(`^(newW|[wW])ire$`), "protocol; the wire types are those of package hongyan"},
+	{"internal/vendors", regexp.MustCompile(`^Settings$`), "Config; settings are a user's"},
+	{"internal/vendors", regexp.MustCompile(`^(Sheet|Fact)$`), "Doc, Row"},
+	{"internal/registry", regexp.MustCompile(`^(Settings|Sheet)$`), "Config, Doc"},
+	{"internal/ratelimit", regexp.MustCompile(`(?i)latch`), "exhausted, resume"},
+	{"internal/ratelimit", regexp.MustCompile(`(?i)unslow`), "ResumeRate"},
+	{"internal/ratelimit", regexp.MustCompile(`(?i)^(board|notes?)$|Note$`), "KV, entry"},
+	{"internal/ratelimit", regexp.MustCompile(`^Order$`), "Command"},
+	{"internal/ratelimit", regexp.MustCompile(`(?i)^beats?$`), "heartbeat"},
+	{"internal/ratelimit", regexp.MustCompile(`^(heard|shut|hot|dry.*|tidy|believe.*)$`), "a word of the field"},
+	{"cmd/worker", regexp.MustCompile(`^(introduced?|advise|cast|play|watch)$`), "heartbeat, warnOfConfig, demoUsers, demo, measureBacklogs"},
+	{"internal/vendors", regexp.MustCompile(`^([oO]rDefault|or|First)$`), "cmp.Or"},
+	{"internal/vendors", regexp.MustCompile(`(?i)^hash31$`), "NotifyID"},
+	{".", regexp.MustCompile(`(?i)^(fnv1a?|equalfold)$`), "hash/fnv, strings.EqualFold"},
 }
 
 // texts gives the lines of every file that people read or write.
@@ -57,6 +83,55 @@ func TestWords(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNames: no package declares a name that has another name there.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		for _, id := range declared(s.file) {
+			for _, b := range bannedNames {
+				if (b.folder == "." || s.dir == b.folder || strings.HasPrefix(s.dir, b.folder+"/")) && b.name.MatchString(id.Name) {
+					t.Errorf("%s declares %s; use %s", s.line(id), id.Name, b.instead)
+				}
+			}
+		}
+	}
+}
+
+// declared lists the names that a file declares: types, functions, methods, fields, parameters,
+// variables and constants.
+func declared(file *ast.File) []*ast.Ident {
+	var names []*ast.Ident
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			names = append(names, n.Name)
+		case *ast.TypeSpec:
+			names = append(names, n.Name)
+		case *ast.ValueSpec:
+			names = append(names, n.Names...)
+		case *ast.Field:
+			names = append(names, n.Names...)
+		case *ast.AssignStmt:
+			if n.Tok != token.DEFINE {
+				return true
+			}
+			for _, e := range n.Lhs {
+				if id, ok := e.(*ast.Ident); ok {
+					names = append(names, id)
+				}
+			}
+		case *ast.RangeStmt:
+			for _, e := range []ast.Expr{n.Key, n.Value} {
+				if id, ok := e.(*ast.Ident); ok && n.Tok == token.DEFINE {
+					names = append(names, id)
+				}
+			}
+		}
+		return true
+	})
+	return names
 }
 
 // TestNoMachinePaths: nothing in the tree knows the machine that it was written on.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 )
 
 // Example shows the life of an IM backend: a user's phone registers, goes to the background, and
@@ -30,15 +31,15 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := client.SetPresence(ctx, "demo", "bob", "phone", hongyan.Presence{State: hongyan.Background}); err != nil {
+	if err := client.SetPresence(ctx, "demo", "bob", "phone", hongyan.Presence{State: hongyan.StateBackground}); err != nil {
 		log.Fatal(err)
 	}
 	receipt, err := client.Send(ctx, "demo", &hongyan.Message{
 		ID:           "m-1001",
-		Conversation: hongyan.Conversation{Type: hongyan.C2C, ID: "c2c_alice"},
+		Conversation: hongyan.Conversation{Type: hongyan.ConversationC2C, ID: "c2c_alice"},
 		Sender:       hongyan.Sender{ID: "alice", Nickname: "Alice"},
 		Recipients:   []string{"bob"},
-		Content:      hongyan.Content{Type: hongyan.Text, Text: "See you at eight"},
+		Content:      hongyan.Content{Type: hongyan.ContentText, Text: "See you at eight"},
 		OfflinePush:  hongyan.OfflinePush{Ext: `{"conversationID":"c2c_alice"}`},
 	})
 	if err != nil {
@@ -61,10 +62,10 @@ func ExampleClient_Send_again() {
 
 	message := &hongyan.Message{
 		ID:           "m-1002",
-		Conversation: hongyan.Conversation{Type: hongyan.Group, ID: "g-7", Name: "Book club"},
+		Conversation: hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g-7", Name: "Book club"},
 		Sender:       hongyan.Sender{ID: "alice", Nickname: "Alice"},
 		Recipients:   []string{"bob", "carol"},
-		Content:      hongyan.Content{Type: hongyan.Image},
+		Content:      hongyan.Content{Type: hongyan.ContentImage},
 	}
 	for range 2 {
 		receipt, err := client.Send(context.Background(), "demo", message)
@@ -82,8 +83,7 @@ func ExampleClient_Send_again() {
 func ExampleMessage_Validate() {
 	m := hongyan.Message{ID: "m-1", Sender: hongyan.Sender{ID: "alice"}, Conversation: hongyan.Conversation{Type: "channel"}}
 	fmt.Println(m.Validate())
-	// Output: invalid message: conversation.type is "channel", neither c2c nor group; recipients is
-	// missing or empty; content.type is missing
+	// Output: invalid message: conversation.type is none of c2c, group; recipients is missing or empty; content.type is missing
 }
 
 // An IM gateway keeps one lease for all its users instead of a presence that each of them has to
@@ -100,7 +100,7 @@ func ExampleClient_KeepGateway() {
 	// the gateway's life
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	if err := client.SetPresence(ctx, "demo", "bob", "phone", hongyan.Presence{State: hongyan.Foreground, Gateway: "gw-7"}); err != nil {
+	if err := client.SetPresence(ctx, "demo", "bob", "phone", hongyan.Presence{State: hongyan.StateForeground, Gateway: "gw-7"}); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(client.KeepGateway(ctx, "demo", "gw-7", 15*time.Second))
@@ -113,7 +113,7 @@ func demo() (address string, stop func()) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: "127.0.0.1:0"})
+	srv, err := natsd.Start(natsd.Options{Dir: dir, Listen: "127.0.0.1:0"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -2,24 +2,34 @@ package hongyan
 
 import "time"
 
-// Signal types.
+// SignalType is the kind of a signal.
+type SignalType string
+
+// The signal types.
 const (
-	RecallSignal = "recall"
-	ReadSignal   = "read"
+	SignalRecall SignalType = "recall"
+	SignalRead   SignalType = "read"
 )
 
 // Signal is what an IM backend says on push.signal.<app> about messages that it announced before:
-// that one was recalled, or that a user has read a conversation. Both suppress pushes that were not
-// sent yet.
+// that one was recalled, or that a user has read a conversation.
 //
-//	{"type": "recall", "message_id": "m-1001"}
-//	{"type": "read", "user": "bob", "conversation_id": "c2c_alice", "at": "2026-11-23T08:00:00Z"}
+// Workers check and count signals, but do not act on them yet: pushes go out all the same.
+//
+//	{"type": "recall", "message_id": "m-1001", "conversation": "c2c_alice"}
+//	{"type": "read", "user": "bob", "conversation": "c2c_alice", "at": "2026-11-23T08:00:00Z"}
 type Signal struct {
-	Type string `json:"type"` // RecallSignal or ReadSignal
-	// MessageID is the message that was recalled.
+	Type SignalType `json:"type"`
+	// MessageID is the message that was recalled; required in a recall.
 	MessageID string `json:"message_id,omitempty"`
-	// User has read ConversationID up to At.
-	User           string    `json:"user,omitempty"`
-	ConversationID string    `json:"conversation_id,omitempty"`
-	At             time.Time `json:"at,omitzero"`
+	// Conversation is required in a read mark, and helps a recall.
+	Conversation string `json:"conversation,omitempty"`
+	// SentAt is the recalled message's own sent_at; it helps a recall to find what was accepted.
+	SentAt time.Time `json:"sent_at,omitzero"`
+	// User has read Conversation; required in a read mark.
+	User string `json:"user,omitempty"`
+	// At is up to when the user has read; default: when the signal arrived.
+	At time.Time `json:"at,omitzero"`
+	// Unread is the number of all that the user has not read; nil when it is not known.
+	Unread *int `json:"unread,omitempty"`
 }

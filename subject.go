@@ -1,83 +1,318 @@
 package hongyan
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"strconv"
 	"strings"
 )
 
-// Subjects builds the subjects of one installation. The zero value uses the prefix "push". It may
-// be copied and used by many goroutines.
+// Subjects is the grammar of one installation's subjects: it builds them, and [Subjects.Parse] reads
+// them back. The zero value uses the prefix "push". It may be copied and used by many goroutines.
 type Subjects struct {
-	// Prefix replaces "push" where several installations share a NATS account.
+	// Prefix replaces "push" where several installations share a NATS account. It may be several
+	// tokens long.
 	Prefix string
 }
 
-func (s Subjects) prefix() string {
+// Kind is what a subject is for.
+type Kind string
+
+// The kinds of subjects. The comments show the subject below the prefix.
+const (
+	KindMessage  Kind = "message"  // message.<app>
+	KindUrgent   Kind = "urgent"   // urgent.<app>
+	KindSignal   Kind = "signal"   // signal.<app>
+	KindDevice   Kind = "device"   // user.<app>.<user>.device.<device>
+	KindPresence Kind = "presence" // user.<app>.<user>.presence.<device>
+	KindSettings Kind = "settings" // user.<app>.<user>.settings
+	KindGateway  Kind = "gateway"  // gateway.<app>.<gateway>
+	KindJob      Kind = "job"      // job.<vendor>.<certificate>.<lane>
+	KindDead     Kind = "dead"     // dead.<vendor>.<certificate>.<reason>
+	KindOutcome  Kind = "outcome"  // outcome.<app>.<status>.<partition>
+)
+
+// Kinds lists every kind of subject.
+var Kinds = [...]Kind{
+	KindMessage, KindUrgent, KindSignal, KindDevice, KindPresence, KindSettings, KindGateway, KindJob, KindDead, KindOutcome,
+}
+
+// Lanes of jobs. Calls have a lane of their own, so that chat never holds them up.
+const (
+	LaneUrgent = "urgent"
+	LaneNormal = "normal"
+)
+
+// Subject is a subject taken apart. Only the fields of its kind are set; names are decoded.
+type Subject struct {
+	Kind Kind
+	App  string
+	// User of a directory record, and Device of a registration or presence.
+	User, Device string
+	Gateway      string
+	// Vendor and Certificate of a job or dead letter; empty in a dead letter that has none.
+	Vendor, Certificate string
+	Lane                string // LaneUrgent or LaneNormal
+	Reason              Reason
+	Status              Status
+	Partition           int // of an outcome; see [Partition]
+}
+
+// Root is the prefix: everything of the installation lies below it.
+func (s Subjects) Root() string {
 	if s.Prefix == "" {
 		return "push"
 	}
 	return s.Prefix
 }
 
+// Own is a subject of the workers' own below the prefix; rest may be several tokens.
+func (s Subjects) Own(rest string) string { return s.Root() + "." + rest }
+
+// CutOwn is the inverse of [Subjects.Own].
+func (s Subjects) CutOwn(subject string) (rest string, ok bool) {
+	return strings.CutPrefix(subject, s.Root()+".")
+}
+
 // Message is the subject of an app's message events.
-func (s Subjects) Message(app string) string { return s.prefix() + ".message." + app }
+func (s Subjects) Message(app string) string { return s.Root() + ".message." + app }
+
+// Urgent is the subject of an app's message events that must not queue behind chat: calls.
+func (s Subjects) Urgent(app string) string { return s.Root() + ".urgent." + app }
 
 // Signal is the subject of an app's recalls and read marks.
-func (s Subjects) Signal(app string) string { return s.prefix() + ".signal." + app }
+func (s Subjects) Signal(app string) string { return s.Root() + ".signal." + app }
 
 // Device is the subject that holds a device's registration.
 func (s Subjects) Device(app, user, device string) string {
-	return s.prefix() + ".user." + app + "." + EncodeToken(user) + ".device." + EncodeToken(device)
+	return s.user(app, user) + ".device." + EncodeToken(device)
 }
 
 // Presence is the subject that holds a device's presence.
 func (s Subjects) Presence(app, user, device string) string {
-	return s.prefix() + ".user." + app + "." + EncodeToken(user) + ".presence." + EncodeToken(device)
+	return s.user(app, user) + ".presence." + EncodeToken(device)
 }
 
 // Settings is the subject that holds a user's settings.
-func (s Subjects) Settings(app, user string) string {
-	return s.prefix() + ".user." + app + "." + EncodeToken(user) + ".settings"
-}
+func (s Subjects) Settings(app, user string) string { return s.user(app, user) + ".settings" }
 
-// User is the wildcard over all that is known of a user.
-func (s Subjects) User(app, user string) string {
-	return s.prefix() + ".user." + app + "." + EncodeToken(user) + ".>"
+// User is the filter that covers all that is known of a user.
+func (s Subjects) User(app, user string) string { return s.user(app, user) + ".>" }
+
+func (s Subjects) user(app, user string) string {
+	return s.Root() + ".user." + app + "." + EncodeToken(user)
 }
 
 // Gateway is the subject that holds a gateway's lease.
 func (s Subjects) Gateway(app, gateway string) string {
-	return s.prefix() + ".gateway." + app + "." + EncodeToken(gateway)
+	return s.Root() + ".gateway." + app + "." + EncodeToken(gateway)
 }
 
-// Job is the subject of the jobs of one certificate and lane.
+// Job is the subject of the jobs of one certificate and lane. Each may be "*" to make a filter.
 func (s Subjects) Job(vendor, certificate, lane string) string {
-	return s.prefix() + ".job." + vendor + "." + certificate + "." + lane
+	return s.Root() + ".job." + vendor + "." + certificate + "." + lane
 }
 
-// Dead is the subject of a dead letter; an empty vendor or certificate is written "none".
-func (s Subjects) Dead(vendor, certificate, reason string) string {
-	return s.prefix() + ".dead." + orNone(vendor) + "." + orNone(certificate) + "." + reason
+// Dead is the subject of a dead letter; an empty vendor or certificate is written "none". Each may
+// be "*" to make a filter.
+func (s Subjects) Dead(vendor, certificate string, reason Reason) string {
+	return s.Root() + ".dead." + orNone(vendor) + "." + orNone(certificate) + "." + string(reason)
 }
 
-// Outcome is the subject of an outcome.
-func (s Subjects) Outcome(app, status, user string) string {
-	return fmt.Sprintf("%s.outcome.%s.%s.%d", s.prefix(), app, status, Bucket(user))
+// Outcome is the subject of the outcomes of one app, status and partition.
+func (s Subjects) Outcome(app string, status Status, partition int) string {
+	return s.Root() + ".outcome." + app + "." + string(status) + "." + strconv.Itoa(partition)
 }
+
+// OutcomesOf is the filter that covers a user's outcomes, beside those of others in the same
+// partition. An empty user means all of the app.
+func (s Subjects) OutcomesOf(app, user string) string {
+	partition := "*"
+	if user != "" {
+		partition = strconv.Itoa(Partition(user))
+	}
+	return s.Root() + ".outcome." + app + ".*." + partition
+}
+
+// All is the filter that covers every subject of a kind.
+func (s Subjects) All(k Kind) string {
+	switch k {
+	case KindMessage, KindUrgent, KindSignal:
+		return s.Root() + "." + string(k) + ".*"
+	case KindDevice, KindPresence:
+		return s.Root() + ".user.*.*." + string(k) + ".*"
+	case KindSettings:
+		return s.Root() + ".user.*.*.settings"
+	case KindGateway:
+		return s.Root() + ".gateway.*.*"
+	case KindJob, KindDead, KindOutcome:
+		return s.Root() + "." + string(k) + ".*.*.*"
+	}
+	return ""
+}
+
+// Build writes a subject; it is the inverse of [Subjects.Parse].
+func (s Subjects) Build(x Subject) string {
+	switch x.Kind {
+	case KindMessage:
+		return s.Message(x.App)
+	case KindUrgent:
+		return s.Urgent(x.App)
+	case KindSignal:
+		return s.Signal(x.App)
+	case KindDevice:
+		return s.Device(x.App, x.User, x.Device)
+	case KindPresence:
+		return s.Presence(x.App, x.User, x.Device)
+	case KindSettings:
+		return s.Settings(x.App, x.User)
+	case KindGateway:
+		return s.Gateway(x.App, x.Gateway)
+	case KindJob:
+		return s.Job(x.Vendor, x.Certificate, x.Lane)
+	case KindDead:
+		return s.Dead(x.Vendor, x.Certificate, x.Reason)
+	case KindOutcome:
+		return s.Outcome(x.App, x.Status, x.Partition)
+	}
+	return ""
+}
+
+// ErrSubject is a subject that is none of the installation's.
+var ErrSubject = errors.New("no subject of this installation")
+
+// Parse takes a subject apart. It takes exactly what the builders write for valid names: one that is
+// not in canonical form, such as an escape in lower-case hex, is refused, because whoever looks for
+// the name would never find it. The error is [ErrSubject] and holds no name.
+func (s Subjects) Parse(subject string) (Subject, error) {
+	x, problem := s.parse(subject)
+	if problem != "" {
+		return Subject{}, fmt.Errorf("%w: %s", ErrSubject, problem)
+	}
+	return x, nil
+}
+
+func (s Subjects) parse(subject string) (x Subject, problem string) {
+	rest, ok := s.CutOwn(subject)
+	if !ok {
+		return x, "it does not begin with the prefix"
+	}
+	var tokens [6]string
+	n := 0
+	for token := range strings.SplitSeq(rest, ".") {
+		if n == len(tokens) {
+			return x, "it has too many tokens"
+		}
+		tokens[n] = token
+		n++
+	}
+	shape := func(want int) bool { return n == want }
+	switch first := tokens[0]; first {
+	case "message", "urgent", "signal":
+		x.Kind, x.App = Kind(first), tokens[1]
+		if !shape(2) {
+			return x, "it needs the app and nothing more"
+		}
+	case "user":
+		x.Kind, x.App = Kind(tokens[3]), tokens[1]
+		var err error
+		if x.User, err = DecodeToken(tokens[2]); err != nil {
+			return x, "the user is not in canonical form"
+		}
+		switch x.Kind {
+		case KindDevice, KindPresence:
+			if !shape(5) {
+				return x, "it needs app, user, kind and device"
+			}
+			if x.Device, err = DecodeToken(tokens[4]); err != nil {
+				return x, "the device is not in canonical form"
+			}
+		case KindSettings:
+			if !shape(4) {
+				return x, "it needs app, user and kind"
+			}
+		default:
+			return x, "no such kind of user record"
+		}
+	case "gateway":
+		x.Kind, x.App = KindGateway, tokens[1]
+		var err error
+		if !shape(3) {
+			return x, "it needs app and gateway"
+		}
+		if x.Gateway, err = DecodeToken(tokens[2]); err != nil {
+			return x, "the gateway is not in canonical form"
+		}
+	case "job":
+		x = Subject{Kind: KindJob, Vendor: tokens[1], Certificate: tokens[2], Lane: tokens[3]}
+		switch {
+		case !shape(4) || !isWord(x.Vendor) || !isWord(x.Certificate):
+			return x, "it needs vendor, certificate and lane"
+		case x.Lane != LaneUrgent && x.Lane != LaneNormal:
+			return x, "the lane is neither urgent nor normal"
+		}
+		return x, ""
+	case "dead":
+		x = Subject{Kind: KindDead, Vendor: tokens[1], Certificate: tokens[2], Reason: Reason(tokens[3])}
+		if !shape(4) || !isWord(x.Vendor) || !isWord(x.Certificate) || !isWord(tokens[3]) {
+			return x, "it needs vendor, certificate and reason"
+		}
+		x.Vendor, x.Certificate = noneIsEmpty(x.Vendor), noneIsEmpty(x.Certificate)
+		return x, ""
+	case "outcome":
+		x = Subject{Kind: KindOutcome, App: tokens[1], Status: Status(tokens[2])}
+		var err error
+		x.Partition, err = strconv.Atoi(tokens[3])
+		if !shape(4) || !x.Status.Known() || err != nil || x.Partition < 0 || x.Partition >= Partitions || strconv.Itoa(x.Partition) != tokens[3] {
+			return x, "it needs app, status and partition"
+		}
+	default:
+		return x, "no such kind of subject"
+	}
+	if !isWord(x.App) {
+		return x, "the app's name is not 1 to 64 of A-Z a-z 0-9 _ -"
+	}
+	return x, ""
+}
+
+const none = "none"
 
 func orNone(s string) string {
 	if s == "" {
-		return "none"
+		return none
 	}
 	return s
 }
 
-// Buckets is the number of buckets that outcomes are spread over.
-const Buckets = 256
+func noneIsEmpty(s string) string {
+	if s == none {
+		return ""
+	}
+	return s
+}
 
-// Bucket is the CRC-32 (IEEE) of the user, modulo [Buckets].
-func Bucket(user string) int { return int(crc32.ChecksumIEEE([]byte(user)) % Buckets) }
+// Partitions is the number of parts into which users are divided.
+const Partitions = 16
+
+// Partition is the part that a user belongs to: the CRC-32 (IEEE) of the user, modulo [Partitions].
+func Partition(user string) int { return int(crc32.ChecksumIEEE([]byte(user)) % Partitions) }
+
+// MaxWord is the longest name of an app or certificate, in bytes.
+const MaxWord = 64
+
+// isWord says whether s can name an app or a certificate.
+func isWord(s string) bool {
+	if s == "" || len(s) > MaxWord {
+		return false
+	}
+	for i := range len(s) {
+		if !plain(s[i]) {
+			return false
+		}
+	}
+	return true
+}
 
 const upperHex = "0123456789ABCDEF"
 
@@ -85,11 +320,11 @@ func plain(c byte) bool {
 	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// EncodeToken writes any string as one subject token: every byte outside A-Z a-z 0-9 _ - becomes
-// %XX in upper-case hex.
+// EncodeToken writes any string as one subject token: every byte outside A-Z a-z 0-9 _ - becomes %XX
+// in upper-case hex.
 func EncodeToken(s string) string {
 	escapes := 0
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if !plain(s[i]) {
 			escapes++
 		}
@@ -99,7 +334,7 @@ func EncodeToken(s string) string {
 	}
 	var b strings.Builder
 	b.Grow(len(s) + 2*escapes)
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; plain(c) {
 			b.WriteByte(c)
 		} else {
@@ -114,31 +349,29 @@ func EncodeToken(s string) string {
 // DecodeToken is the inverse of [EncodeToken]. It refuses a token that EncodeToken would not have
 // written.
 func DecodeToken(token string) (string, error) {
-	if !strings.Contains(token, "%") {
-		if EncodeToken(token) != token {
-			return "", fmt.Errorf("subject token %q has a byte that must be written %%XX", token)
-		}
-		return token, nil
-	}
 	out := make([]byte, 0, len(token))
 	for i := 0; i < len(token); i++ {
 		c := token[i]
-		if c != '%' {
-			out = append(out, c)
-			continue
-		}
-		if i+2 >= len(token) {
+		switch {
+		case plain(c):
+		case c != '%':
+			return "", fmt.Errorf("subject token %q has a byte that must be written %%XX", token)
+		case i+2 >= len(token):
 			return "", fmt.Errorf("subject token %q ends inside an escape", token)
+		default:
+			hi, lo := strings.IndexByte(upperHex, token[i+1]), strings.IndexByte(upperHex, token[i+2])
+			if hi < 0 || lo < 0 {
+				return "", fmt.Errorf("subject token %q has an escape that is not %%XX in upper-case hex", token)
+			}
+			if c = byte(hi<<4 | lo); plain(c) {
+				return "", fmt.Errorf("subject token %q escapes a byte that needs none", token)
+			}
+			i += 2
 		}
-		hi, lo := strings.IndexByte(upperHex, token[i+1]), strings.IndexByte(upperHex, token[i+2])
-		if hi < 0 || lo < 0 {
-			return "", fmt.Errorf("subject token %q has an escape that is not %%XX in upper-case hex", token)
-		}
-		out = append(out, byte(hi<<4|lo))
-		i += 2
+		out = append(out, c)
 	}
-	if s := string(out); EncodeToken(s) == token {
-		return s, nil
+	if len(out) == 0 {
+		return "", errors.New("subject token is empty")
 	}
-	return "", fmt.Errorf("subject token %q is not in its canonical form", token)
+	return string(out), nil
 }

@@ -1,55 +1,59 @@
 package main
 
 import (
-	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // suppressionAdvice says, for each suppression, why it happened and what to do if it should not
 // have.
-func suppressionAdvice(s string) string {
-	switch dispatch.Suppression(s) {
-	case dispatch.Disabled:
+func suppressionAdvice(r hongyan.Reason) string {
+	switch r {
+	case hongyan.Disabled:
 		return "The message asked for no push (offline_push.disable), or its group is larger than the app's max_push_group. Change the message, or the policy."
-	case dispatch.TooLate:
+	case hongyan.Expired:
 		return "The message was older than its ttl_seconds when a worker read it. Were the workers down or behind, or is sent_at wrong? Compare the clocks, or give a longer ttl_seconds."
-	case dispatch.Recalled:
+	case hongyan.Recalled:
 		return "The message was recalled before it was pushed. Nothing to do."
-	case dispatch.Read:
+	case hongyan.Read:
 		return "The user had read the conversation already, on another device. Nothing to do."
-	case dispatch.OwnMessage:
+	case hongyan.OwnMessage:
 		return "The user wrote the message. Nothing to do."
-	case dispatch.NoContent:
+	case hongyan.NoContent:
 		return "A custom message without offline_push.desc, or a call step that notifies nobody. Give a desc if it shall be pushed."
-	case dispatch.NoDevice:
+	case hongyan.CallOver:
+		return "The invitation came after the call had ended: it was answered, rejected, cancelled or hung up meanwhile. Nothing to do."
+	case hongyan.NotificationsOff:
+		return "The app registered with notifications off: the user switched them off in the system's settings. Only the user can change that; the app then registers again."
+	case hongyan.TooManyDevices:
+		return "The user has more than 32 devices, and others were heard of later. Remove registrations of devices that are gone: \"publisher device remove --help\"."
+	case hongyan.NoDevice:
 		return "The user had no registered device with a token. The app must register after it got its token from the vendor's SDK: see \"publisher device set --help\". A registration also goes when a vendor calls its token dead."
-	case dispatch.LoggedOut:
+	case hongyan.LoggedOut:
 		return "The device's last presence is logged_out. When the user logs in again, publish another presence (background, foreground)."
-	case dispatch.Kicked:
+	case hongyan.Kicked:
 		return "The device's last presence is kicked: another login pushed it out. When the user logs in on it again, publish another presence."
-	case dispatch.Stale:
+	case hongyan.Stale:
 		return "Nothing was heard of the device for longer than the app's stale_after (7 days unless set). Publish its presence or register it again when the app starts, or raise stale_after."
-	case dispatch.InFront:
+	case hongyan.Foreground:
 		return "The device was in the foreground, so the app itself shows the message. If the app was closed by then, its presence is wrong: publish background or disconnected when the connection goes, or let a gateway lease vouch for the foreground."
-	case dispatch.Elsewhere:
+	case hongyan.ActiveElsewhere:
 		return "Another device of the user was in the foreground, and the app's policy is quiet_when_active_elsewhere."
-	case dispatch.Muted:
+	case hongyan.Muted:
 		return "The user muted the conversation and was not mentioned. offline_push.ignore_mute passes it; \"publisher settings\" shows and changes it."
-	case dispatch.Quiet:
+	case hongyan.QuietHours:
 		return "It was inside the user's quiet hours; only calls pass. \"publisher settings\" shows and changes them; mind their time zone."
-	case dispatch.NoAccount:
+	case hongyan.UnknownCertificate:
 		return "The registration names a certificate that the workers' configuration does not have for this app. Add it there and restart the workers, or correct what the app registers."
 	}
 	return "This version of publisher does not know why; a newer one may."
 }
 
 // reasonAdvice says, for each reason, what the vendor's word means and what to do.
-func reasonAdvice(s string) string {
-	var r vendors.Reason
-	if err := r.UnmarshalText([]byte(s)); err != nil {
-		return "This version of publisher does not know the reason; a newer one may."
-	}
+func reasonAdvice(r hongyan.Reason) string {
 	switch r {
+	case hongyan.UnknownCertificate:
+		return "The push waited for a certificate that no worker serves any more. Put it back into the configuration and replay, or let the app register under one that is served."
 	case vendors.Accepted:
 		return "The vendor took it. If the phone showed nothing: are notifications allowed for the app and its channel, is battery saving on, and is the vendor's channel or category set up? The vendor's console follows the push by its id."
 	case vendors.BadToken:

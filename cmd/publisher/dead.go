@@ -12,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/vendors"
@@ -39,11 +40,11 @@ not be read. It says why in its reason and in the vendor's own code. They are ke
 // filterFlags defines the flags that say which letters are meant; the function reads them.
 func (t *tool) filterFlags(c *cobra.Command) func() (dispatch.LetterFilter, error) {
 	var filter dispatch.LetterFilter
-	var since, until string
+	var reason, since, until string
 	f := c.Flags()
 	f.StringVar(&filter.Vendor, "vendor", "", "only of this `vendor`; none for malformed messages")
 	f.StringVar(&filter.Certificate, "certificate", "", "only of this certificate `id`")
-	f.StringVar(&filter.Reason, "reason", "", "only with this `reason`, such as bad_token or attempts_exhausted")
+	f.StringVar(&reason, "reason", "", "only with this `reason`, such as bad_token or attempts_exhausted")
 	f.StringVar(&filter.App, "app", "", "only of this `app`")
 	f.StringVar(&filter.User, "user", "", "only of this `user`")
 	f.StringVar(&filter.Message, "message", "", "only of this message `id`")
@@ -51,7 +52,7 @@ func (t *tool) filterFlags(c *cobra.Command) func() (dispatch.LetterFilter, erro
 	f.StringVar(&until, "until", "", "only those that died before a `time`, or before so long ago")
 	complete(c, "vendor", append(vendorNames[:], "none")...)
 	var reasons []string
-	for _, r := range vendors.Reasons() {
+	for _, r := range hongyan.Results {
 		if r != vendors.Accepted && r != vendors.Interrupted {
 			reasons = append(reasons, r.String())
 		}
@@ -67,9 +68,10 @@ func (t *tool) filterFlags(c *cobra.Command) func() (dispatch.LetterFilter, erro
 		if filter.Vendor != "" && filter.Vendor != "none" && !slices.Contains(vendorNames[:], filter.Vendor) {
 			return filter, fmt.Errorf("--vendor is %q, none of %v", filter.Vendor, vendorNames)
 		}
-		if filter.Reason != "" && !slices.Contains(reasons, filter.Reason) {
-			return filter, fmt.Errorf("--reason is %q, none of %v", filter.Reason, reasons)
+		if reason != "" && !slices.Contains(reasons, reason) {
+			return filter, fmt.Errorf("--reason is %q, none of %v", reason, reasons)
 		}
+		filter.Reason = hongyan.Reason(reason)
 		return filter, nil
 	}
 }
@@ -230,6 +232,6 @@ func (t *tool) deadSummary(ctx context.Context, box *bus.LetterBox, filter *disp
 		w.AppendRow(table.Row{r.Letters, r.Devices, r.Vendor, r.Certificate, r.Reason, dash(r.Code), t.ago(r.First), t.ago(r.Last)})
 	}
 	w.Render()
-	t.printf("\nwhat to do about the most frequent one, %s: %s", sorted[0].Reason, reasonAdvice(sorted[0].Reason))
+	t.printf("\nwhat to do about the most frequent one, %s: %s", sorted[0].Reason, reasonAdvice(hongyan.Reason(sorted[0].Reason)))
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func (t *tool) deviceCommand() *cobra.Command {
@@ -106,19 +107,29 @@ type deviceView struct {
 	VoIPCertificate string    `json:"voip_certificate,omitempty"`
 	VoIPToken       string    `json:"voip_token,omitempty"`
 	RegisteredAt    time.Time `json:"registered_at,omitzero"`
-	// State and StateAt are the presence, "" without one; InFront says that a living gateway
+	// State and StateAt are the presence, "" without one; Foreground says that a living gateway
 	// vouches for the foreground.
-	State   string    `json:"state,omitempty"`
-	StateAt time.Time `json:"state_at,omitzero"`
-	InFront bool      `json:"in_front,omitzero"`
-	Heard   time.Time `json:"heard"`
+	State      hongyan.PresenceState `json:"state,omitempty"`
+	StateAt    time.Time             `json:"state_at,omitzero"`
+	Foreground bool                  `json:"foreground,omitzero"`
+	Heard      time.Time             `json:"heard"`
 }
 
 // lookup reads all that is known of a user; notes say which records cannot be read.
 func (t *tool) lookup(ctx context.Context, b *bus.Bus, app, user string) (u *directory.User, notes []string, err error) {
-	dir := directory.New(b, t.topology().Subjects, directory.Options{Now: t.now, Unreadable: func(_, kind string, err error) {
-		notes = append(notes, fmt.Sprintf("a %s record cannot be read, so it counts as absent: %v", kind, err))
-	}})
+	dir := directory.New(b, t.topology().Subjects, directory.Options{
+		Now: t.now,
+		Unreadable: func(_, kind string, err error) {
+			notes = append(notes, fmt.Sprintf("a %s record cannot be read, so it counts as absent: %v", kind, err))
+		},
+		Repaired: func(repairs hongyan.Repairs) {
+			for _, r := range repairs {
+				if r.Kind == hongyan.RepairField {
+					notes = append(notes, fmt.Sprintf("a record holds a %s that cannot be understood, so that part counts as absent", r.Field))
+				}
+			}
+		},
+	})
 	ctx, cancel := t.step(ctx)
 	defer cancel()
 	ref := directory.Ref{App: app, User: user}
@@ -137,7 +148,7 @@ func deviceViews(u *directory.User, showTokens bool) []deviceView {
 	for _, d := range u.Devices {
 		r := d.Registration
 		v := deviceView{Device: d.ID, Certificate: r.Certificate, Token: token(r.Token, showTokens), Platform: r.Platform, Locale: r.Locale,
-			Region: r.Region, RegisteredAt: r.RegisteredAt, InFront: d.InFront, Heard: d.Heard}
+			Region: r.Region, RegisteredAt: r.RegisteredAt, Foreground: d.Foreground, Heard: d.Heard}
 		if r.VoIP != nil {
 			v.VoIPCertificate, v.VoIPToken = r.VoIP.Certificate, token(r.VoIP.Token, showTokens)
 		}
@@ -153,8 +164,8 @@ func deviceViews(u *directory.User, showTokens bool) []deviceView {
 func (t *tool) deviceTable(views []deviceView) {
 	w := t.table("device", "certificate", "token", "platform", "locale", "presence", "since", "registered")
 	for _, v := range views {
-		state := dash(v.State)
-		if v.InFront {
+		state := dash(string(v.State))
+		if v.Foreground {
 			state += " (gateway)"
 		}
 		w.AppendRow(table.Row{v.Device, v.Certificate, dash(v.Token), dash(v.Platform), dash(v.Locale), state, t.ago(v.StateAt), t.ago(v.RegisteredAt)})
@@ -230,16 +241,16 @@ func (t *tool) presenceCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.At = t.now().UTC()
 			return t.publish(cmd.Context(), func(ctx context.Context, c *hongyan.Client) error { return c.SetPresence(ctx, app, user, device, p) },
-				place{app, user, device, p.State}, "device %s of %s in %s is %s", device, user, app, p.State)
+				place{app, user, device, string(p.State)}, "device %s of %s in %s is %s", device, user, app, p.State)
 		},
 	}
 	owner(c, &app, &user, &device)
 	f := c.Flags()
-	f.StringVar(&p.State, "state", "", "foreground, background, disconnected, logged_out or kicked")
+	f.StringVar((*string)(&p.State), "state", "", "foreground, background, disconnected, logged_out or kicked")
 	f.IntVar(&p.Unread, "unread", 0, "how many unread messages the device shows")
 	f.StringVar(&p.Gateway, "gateway", "", "the IM `gateway` whose lease vouches for the foreground")
 	require(c, "state")
-	complete(c, "state", hongyan.Foreground, hongyan.Background, hongyan.Disconnected, hongyan.LoggedOut, hongyan.Kicked)
+	complete(c, "state", wordsOf(hongyan.PresenceStates[:])...)
 	return c
 }
 
@@ -264,7 +275,7 @@ func (w *wishes) apply(s *hongyan.Settings) error {
 		if !ok {
 			return fmt.Errorf("--quiet is %q, not FROM-TO such as 22:00-08:00", w.quiet)
 		}
-		s.QuietHours = &hongyan.QuietHours{From: from, To: to, Timezone: w.zone}
+		s.QuietHours = &hongyan.QuietWindow{From: from, To: to, Timezone: w.zone}
 	case w.zone != "":
 		if s.QuietHours == nil {
 			return fmt.Errorf("--timezone is for quiet hours, and there are none: give --quiet too")
@@ -272,13 +283,13 @@ func (w *wishes) apply(s *hongyan.Settings) error {
 		s.QuietHours.Timezone = w.zone
 	}
 	if s.Conversations == nil {
-		s.Conversations = map[string]string{}
+		s.Conversations = map[string]hongyan.Mute{}
 	}
 	for _, id := range w.mute {
-		s.Conversations[id] = hongyan.Muted
+		s.Conversations[id] = hongyan.MuteAll
 	}
 	for _, id := range w.mentionsOnly {
-		s.Conversations[id] = hongyan.MentionsOnly
+		s.Conversations[id] = hongyan.MuteButMentions
 	}
 	for _, id := range w.unmute {
 		delete(s.Conversations, id)
@@ -339,8 +350,14 @@ func (t *tool) settings(ctx context.Context, app, user string, w *wishes) error 
 		if len(values) > 0 {
 			revision = values[0].Revision
 			if len(values[0].Data) > 0 && !w.replace {
-				if s, _, err = directory.ParseSettings(values[0].Data, time.LoadLocation); err != nil {
+				var repairs hongyan.Repairs
+				if s, repairs, err = hongyan.ParseSettings(values[0].Data, nil); err != nil {
 					return fmt.Errorf("the stored settings cannot be read, and so count as absent: %w; --replace writes new ones", err)
+				}
+				for _, r := range repairs {
+					if r.Kind == hongyan.RepairField {
+						t.warn("the stored %s holds what cannot be understood, so that part counts as absent", r.Field)
+					}
 				}
 			}
 		}
@@ -376,10 +393,13 @@ func (t *tool) showSettings(user string, s *hongyan.Settings) error {
 }
 
 // settingsText is the settings in words.
-func settingsText(user string, s *hongyan.Settings) string {
+func settingsText(user string, s *hongyan.Settings) terminal.Text {
 	var lines []string
+	add := func(format string, args ...any) {
+		lines = append(lines, fmt.Sprintf(format, terminal.Values(args)...))
+	}
 	if q := s.QuietHours; q != nil {
-		lines = append(lines, fmt.Sprintf("quiet hours: %s to %s, %s", q.From, q.To, or(q.Timezone, directory.DefaultZone)))
+		add("quiet hours: %s to %s, %s", q.From, q.To, or(q.Timezone, hongyan.DefaultTimezone))
 	}
 	ids := make([]string, 0, len(s.Conversations))
 	for id := range s.Conversations {
@@ -387,10 +407,10 @@ func settingsText(user string, s *hongyan.Settings) string {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		lines = append(lines, fmt.Sprintf("conversation %s: %s", id, s.Conversations[id]))
+		add("conversation %s: %s", id, s.Conversations[id])
 	}
 	if len(lines) == 0 {
-		return user + " has no quiet hours and no muted conversation"
+		add("%s has no quiet hours and no muted conversation", user)
 	}
-	return strings.Join(lines, "\n")
+	return terminal.Text(strings.Join(lines, "\n"))
 }

@@ -35,7 +35,13 @@ type explanation struct {
 
 // decision is an outcome with what it means.
 type decision struct {
-	hongyan.Outcome `json:",inline"`
+	MessageID   string         `json:"message_id"`
+	App         string         `json:"app"`
+	Vendor      string         `json:"vendor"`
+	Certificate string         `json:"certificate"`
+	Status      hongyan.Status `json:"status"`
+	At          time.Time      `json:"at"`
+	hongyan.DeviceOutcome
 	// Error is what the dead letter says, where there is one.
 	Error  string `json:"error,omitempty"`
 	Advice string `json:"advice"`
@@ -134,7 +140,7 @@ func (x *explainer) explain(ctx context.Context) error {
 		}
 	}
 	if len(x.e.Devices) == 0 {
-		x.note("%s has no registered device now, so nothing can be pushed. %s", x.e.User, suppressionAdvice(string(dispatch.NoDevice)))
+		x.note("%s has no registered device now, so nothing can be pushed. %s", x.e.User, suppressionAdvice(hongyan.NoDevice))
 	}
 	if x.e.Message == "" && len(x.e.Decisions) == 0 {
 		x.note("Nothing was decided for %s lately (outcomes are kept for three days): no message named the user as a recipient, or no worker has read it. Is a worker running?", x.e.User)
@@ -146,12 +152,13 @@ func (x *explainer) explain(ctx context.Context) error {
 func (x *explainer) decisions(ctx context.Context) error {
 	var all []decision
 	dropped := 0
-	err := x.b.Outcomes(ctx, x.e.App, x.e.User, x.since, func(o hongyan.Outcome, _ time.Time) bool {
+	err := x.b.Outcomes(ctx, x.e.App, x.e.User, x.since, func(o dispatch.Ended, _ time.Time) bool {
 		if x.e.Message != "" && o.MessageID != x.e.Message {
 			return true
 		}
-		d := decision{Outcome: o, Advice: reasonAdvice(o.Reason)}
-		if o.Status == hongyan.Suppressed {
+		d := decision{MessageID: o.MessageID, App: o.App, Vendor: o.Vendor, Certificate: o.Certificate, Status: o.Status, At: o.At,
+			DeviceOutcome: o.DeviceOutcome, Advice: reasonAdvice(o.Reason)}
+		if o.Status == hongyan.StatusSuppressed {
 			d.Advice = suppressionAdvice(o.Reason)
 		}
 		if all = append(all, d); x.e.Message == "" && x.limit > 0 && len(all) > x.limit {
@@ -175,8 +182,8 @@ func (x *explainer) decisions(ctx context.Context) error {
 		return err
 	}
 	for i := range all {
-		if all[i].Status == hongyan.Dead {
-			if all[i].Error, err = x.lastWords(ctx, box, &all[i].Outcome); err != nil {
+		if all[i].Status == hongyan.StatusDead {
+			if all[i].Error, err = x.lastWords(ctx, box, &all[i]); err != nil {
 				return err
 			}
 		}
@@ -185,7 +192,7 @@ func (x *explainer) decisions(ctx context.Context) error {
 }
 
 // lastWords finds the error in a dead device's letter; empty when the letter is gone.
-func (x *explainer) lastWords(ctx context.Context, box *bus.LetterBox, o *hongyan.Outcome) (string, error) {
+func (x *explainer) lastWords(ctx context.Context, box *bus.LetterBox, o *decision) (string, error) {
 	filter := dispatch.LetterFilter{Vendor: o.Vendor, Certificate: o.Certificate, Reason: o.Reason, App: o.App, User: o.User, Message: o.MessageID,
 		Since: o.At.Add(-time.Minute), Until: o.At.Add(time.Minute)}
 	said := ""
@@ -262,8 +269,8 @@ func (x *explainer) waiting(ctx context.Context) error {
 	for certificate := range certificates {
 		for _, vendor := range vendorNames {
 			read := 0
-			subject := x.t.topology().Subjects.Job(vendor, certificate, "*")
-			err := x.b.Waiting(ctx, subject, time.Time{}, func(w dispatch.Waiting) bool {
+			where := hongyan.Subject{Kind: hongyan.KindJob, Vendor: vendor, Certificate: certificate, Lane: "*"}
+			err := x.b.Waiting(ctx, where, time.Time{}, func(w dispatch.Waiting) bool {
 				read++
 				job, err := dispatch.DecodeJob(w.Data)
 				if err != nil || job.App != x.e.App || job.Notification.MessageID != x.e.Message {
@@ -292,16 +299,21 @@ func (x *explainer) waiting(ctx context.Context) error {
 
 // unrouted says whether the message waits for a worker to read it.
 func (x *explainer) unrouted(ctx context.Context) (found bool, err error) {
-	read := 0
-	err = x.b.Waiting(ctx, x.t.topology().Subjects.Message(x.e.App), time.Time{}, func(w dispatch.Waiting) bool {
-		read++
-		if found = w.ID == x.e.Message; !found && w.ID == "" {
-			m, _, err := dispatch.ParseMessage(w.Data, w.Stored)
-			found = err == nil && m.ID == x.e.Message
+	for _, kind := range []hongyan.Kind{hongyan.KindUrgent, hongyan.KindMessage} {
+		read := 0
+		err = x.b.Waiting(ctx, hongyan.Subject{Kind: kind, App: x.e.App}, time.Time{}, func(w dispatch.Waiting) bool {
+			read++
+			if found = w.ID == x.e.App+"/"+x.e.Message; !found {
+				m, _, err := hongyan.ParseMessage(w.Data, w.Stored)
+				found = err == nil && m.ID == x.e.Message
+			}
+			return !found && read < lookLimit
+		})
+		if found || err != nil {
+			return found, err
 		}
-		return !found && read < lookLimit
-	})
-	return found, err
+	}
+	return false, nil
 }
 
 // malformed looks for the message among those that could not be read.
@@ -313,11 +325,11 @@ func (x *explainer) malformed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	filter := dispatch.LetterFilter{Reason: vendors.Malformed.String(), App: x.e.App, Message: x.e.Message}
+	filter := dispatch.LetterFilter{Reason: vendors.Malformed, App: x.e.App, Message: x.e.Message}
 	found := false
 	err = x.letters(ctx, box, &filter, func(l *dispatch.Letter) {
 		found = true
-		x.note("The message could not be read: %s (dead letter %d). %s", l.Header[dispatch.HeaderError], l.Sequence, reasonAdvice(vendors.Malformed.String()))
+		x.note("The message could not be read: %s (dead letter %d). %s", l.Header[dispatch.HeaderError], l.Sequence, reasonAdvice(vendors.Malformed))
 	})
 	if err == nil && !found {
 		x.note("Nothing is known of message %s for %s: it was never published in %s, it does not name the user as a recipient, or it is older than three days.",
@@ -337,7 +349,7 @@ func (t *tool) showExplanation(e *explanation) {
 		for i := range e.Decisions {
 			d := &e.Decisions[i]
 			latency := "-"
-			if d.Status == hongyan.Accepted {
+			if d.Status == hongyan.StatusAccepted {
 				latency = (time.Duration(d.LatencyMS) * time.Millisecond).String()
 			}
 			w.AppendRow(table.Row{t.ago(d.At), shorten(d.MessageID, 24), dash(d.Device), dash(d.Vendor), dash(d.Certificate), d.Status, d.Reason,
@@ -352,9 +364,9 @@ func (t *tool) showExplanation(e *explanation) {
 		if d.Error != "" {
 			t.printf("%s on %s, %s said: %s", shorten(d.MessageID, 24), d.Device, d.Vendor, d.Error)
 		}
-		if key := d.Status + " " + d.Reason; !said[key] {
+		if key := string(d.Status) + " " + d.Reason.String(); !said[key] {
 			said[key] = true
-			t.printf("%s: %s", strings.TrimSuffix(key, " "+d.Status), d.Advice)
+			t.printf("%s: %s", strings.TrimSuffix(key, " "+string(d.Status)), d.Advice)
 		}
 	}
 	for _, n := range e.Notes {

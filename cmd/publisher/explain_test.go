@@ -70,7 +70,7 @@ func TestExplain(t *testing.T) {
 			if err := r.bus.Put(r.t.Context(), "push.user.demo.bob.device.phone", []byte("{}")); err != nil {
 				r.t.Fatal(err)
 			}
-		}, nil, []string{"a device record cannot be read, so it counts as absent: certificate is missing"}},
+		}, nil, []string{"a device record cannot be read, so it counts as absent: invalid registration: certificate is missing"}},
 		{"many", func(r *rig) {
 			register(r)
 			for range 5 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -37,7 +38,7 @@ func viewLetter(l *dispatch.Letter, whole, showTokens bool) letterView {
 	v := letterView{Sequence: l.Sequence, Died: l.Stored, Code: l.Header[dispatch.HeaderVendorCode], Error: l.Header[dispatch.HeaderError],
 		App: l.Header[dispatch.HeaderApp], Message: l.Header[dispatch.HeaderMessageID], FirstAttempt: l.Header[dispatch.HeaderFirstAttempt],
 		LastAttempt: l.Header[dispatch.HeaderLastAttempt], Subject: l.Header[dispatch.HeaderSubject]}
-	v.Vendor, v.Certificate, v.Reason = l.Place()
+	v.Vendor, v.Certificate, v.Reason = cmp.Or(l.Vendor, "none"), cmp.Or(l.Certificate, "none"), l.Reason.String()
 	v.Attempts, _ = strconv.Atoi(l.Header[dispatch.HeaderAttempts]) // 0 where it is absent
 	job, err := l.Job()
 	if l.Malformed() || err != nil {

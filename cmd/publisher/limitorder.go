@@ -25,13 +25,13 @@ var limitOrders = [...]limitOrder{
 	{"reset", "Forgive what was counted of a quota today",
 		`reset makes the whole daily quota of a class available again today. It is for a count that is wrong, such as after the vendor
 reset its own; the next day begins as always. It does not make the vendor count anew.`, ratelimit.ResetQuota, false, "today's count is forgiven"},
-	{"unlatch", "Forget that the vendor called a quota spent",
-		`unlatch lets a class go on that was stopped because the vendor said "quota spent". If the vendor says so again, it stops again.
+	{"resume-quota", "Send again although the vendor called a quota spent",
+		`resume-quota lets a class go on that was stopped because the vendor said "quota spent". If the vendor says so again, it stops again.
 
-Mind that vivo lowers the quota of an app that goes on sending after it was told to stop.`, ratelimit.Unlatch, false, "the vendor's word is forgotten"},
-	{"unslow", "Forget that the vendor said \"too fast\"",
-		`unslow gives a certificate its whole rate back at once, and ends the pause that a Retry-After asked for. If the vendor says
-"too fast" again, it is slowed again.`, ratelimit.Unslow, true, "the whole rate is there again"},
+Mind that vivo lowers the quota of an app that goes on sending after it was told to stop.`, ratelimit.ResumeQuota, false, "the class goes on"},
+	{"resume-rate", "Use the whole rate again after the vendor said \"too fast\"",
+		`resume-rate gives a certificate its whole rate back at once, and ends the pause that a Retry-After asked for. If the vendor says
+"too fast" again, it is slowed again.`, ratelimit.ResumeRate, true, "the whole rate is there again"},
 	{"drop-override", "Take set and reset back",
 		`drop-override takes back what "limits set" and "limits reset" changed: the configured quota and the whole count of the day are
 in force again.`, ratelimit.DropOverride, false, "the configured quota is in force again"},
@@ -61,7 +61,7 @@ func (t *tool) limitsOrderCommand(o limitOrder) *cobra.Command {
 		Example: "  publisher limits " + o.name + " " + strings.NewReplacer("ID", "35001", "CLASS", "public", "WHY", `"OPPO ticket 4711"`).Replace(flags),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return t.order(cmd, &f, ratelimit.Order{Action: o.action}, o.done)
+			return t.order(cmd, &f, ratelimit.Command{Action: o.action}, o.done)
 		},
 	}
 	t.orderFlags(c, &f, !o.wholeCertificate)
@@ -80,7 +80,7 @@ holds for a while; what holds for good belongs into the configuration. What was 
   publisher limits set --certificate 35001 --class private --quota unlimited --until 72h --reason "festival"`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o := ratelimit.Order{Action: ratelimit.SetQuota}
+			o := ratelimit.Command{Action: ratelimit.SetQuota}
 			if err := o.Quota.UnmarshalText([]byte(quota)); err != nil {
 				return fmt.Errorf("--quota: %w", err)
 			}
@@ -123,7 +123,7 @@ type orderView struct {
 	Done        string           `json:"done"`
 }
 
-func (t *tool) order(cmd *cobra.Command, f *orderFlags, o ratelimit.Order, done string) error {
+func (t *tool) order(cmd *cobra.Command, f *orderFlags, o ratelimit.Command, done string) error {
 	if strings.TrimSpace(f.reason) == "" {
 		return errors.New("--reason is empty: say why, so that whoever reads the log knows")
 	}
@@ -142,7 +142,7 @@ func (t *tool) order(cmd *cobra.Command, f *orderFlags, o ratelimit.Order, done 
 	if i < 0 {
 		return fmt.Errorf("no live worker serves certificate %q; \"publisher limits\" lists those that are served", f.certificate)
 	}
-	if o.Action != ratelimit.Unslow {
+	if o.Action != ratelimit.ResumeRate {
 		if o.Class, err = pickClass(f.class, r.certificates[i].Limits); err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (t *tool) order(cmd *cobra.Command, f *orderFlags, o ratelimit.Order, done 
 		return err
 	}
 	o.Certificate, o.Reason, o.By, o.Now = f.certificate, f.reason, f.by, t.now()
-	if err := limiter.Do(ctx, o); err != nil {
+	if err := limiter.Apply(ctx, o); err != nil {
 		return err
 	}
 	return t.say(orderView{o.Action, o.Certificate, o.Class, o.Reason, o.By, done}, "%s: %s; all workers follow within two seconds",

@@ -14,6 +14,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
@@ -225,7 +226,7 @@ func (t *tool) limitsView(ctx context.Context, b *bus.Bus, want func(*limitedCer
 		for _, n := range parked {
 			var p dispatch.Parked
 			if n.Key == s.ID && json.Unmarshal(n.Value, &p) == nil {
-				lc.Parked = &limitsParked{p, r.workers[p.Worker].Host, reasonAdvice(p.Reason)}
+				lc.Parked = &limitsParked{p, r.workers[p.Worker].Host, reasonAdvice(hongyan.Reason(p.Reason))}
 			}
 		}
 		v.Certificates = append(v.Certificates, lc)
@@ -298,7 +299,7 @@ func (t *tool) state(c *limitedCertificate) string {
 }
 
 // quotaRows adds a row for the quota that all may use, and one for the calls' reserve.
-func (t *tool) quotaRows(w table.Writer, id string, s *ratelimit.ClassState) {
+func (t *tool) quotaRows(w rows, id string, s *ratelimit.ClassState) {
 	state := "well"
 	switch {
 	case s.SpentUntil.After(t.now()):
@@ -334,14 +335,14 @@ func (t *tool) explainLimits(c *limitedCertificate) {
 			c.ID, when(p.Since), t.ago(p.Since), said(p.Reason, p.Code, p.Error), p.Worker, on(p.Host), p.Advice)
 	}
 	if c.PausedUntil.After(t.now()) {
-		t.printf("\n%s is paused until %s: the vendor gave a Retry-After. \"publisher limits unslow\" ends it.", c.ID, when(c.PausedUntil))
+		t.printf("\n%s is paused until %s: the vendor gave a Retry-After. \"publisher limits resume-rate\" ends it.", c.ID, when(c.PausedUntil))
 	} else if c.Current > 0 && (c.Rate == 0 || c.Current < c.Rate) {
-		t.printf("\n%s is slowed: the vendor said \"too fast\". The rate grows back by itself; \"publisher limits unslow\" gives it back at once.", c.ID)
+		t.printf("\n%s is slowed: the vendor said \"too fast\". The rate grows back by itself; \"publisher limits resume-rate\" gives it back at once.", c.ID)
 	}
 	for _, s := range c.Classes {
 		if s.SpentUntil.After(t.now()) {
 			t.printf("\n%s %s: the vendor says that the quota is spent. Nothing is sent until %s, then one push tries.\n"+
-				"  Compare \"used\" with the vendor's console: is there another sender, or a lower quota? \"publisher limits unlatch\" forgets the vendor's word.",
+				"  Compare \"used\" with the vendor's console: is there another sender, or a lower quota? \"publisher limits resume-quota\" lets it go on.",
 				c.ID, s.Name, when(s.SpentUntil))
 		}
 		if o := s.Override; o != nil {

@@ -144,8 +144,8 @@ func TestLimitOrders(t *testing.T) {
 		}
 	}
 	says(t, r.ok("limits"), "spent, says the vendor", "Nothing is sent until", "slowed by the vendor", `said "too fast"`)
-	r.ok(order("unlatch", "--class", "public")...)
-	r.ok(order("unslow")...)
+	r.ok(order("resume-quota", "--class", "public")...)
+	r.ok(order("resume-rate")...)
 	if got := r.ok("limits"); strings.Contains(got, "says the vendor") || strings.Contains(got, "slowed") {
 		t.Errorf("the vendor's word is still there:\n%s", got)
 	}
@@ -158,5 +158,5 @@ func TestLimitOrders(t *testing.T) {
 	r.fails(order("reset"), `--class is ""`, "private, public")
 	r.fails(order("set", "--class", "public", "--quota", "many"), "--quota", "unlimited")
 	r.fails(order("set", "--class", "public", "--quota", "1", "--until", "yesterday"), `--until is "yesterday"`)
-	r.fails([]string{"limits", "unslow", "--certificate", "nobody", "--reason", "x"}, `no live worker serves certificate "nobody"`)
+	r.fails([]string{"limits", "resume-rate", "--certificate", "nobody", "--reason", "x"}, `no live worker serves certificate "nobody"`)
 }

@@ -10,13 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/jedib0t/go-pretty/v6/progress"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/jsonerror"
 )
 
 // sendCounts is the answer of send --file.
@@ -60,17 +57,14 @@ func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name 
 		if len(data) == 0 {
 			continue
 		}
-		m, unnamed, err := readMessage(data)
-		if err == nil {
-			err = m.Validate()
-		}
+		m, repairs, err := hongyan.ParseMessage(data, t.now())
 		if err != nil {
 			bad(line, "%v", err)
 			continue
 		}
-		if unnamed != "" {
+		for _, repair := range repairs {
 			mu.Lock()
-			t.warn("%s:%d: %s is no field that Hongyan knows, it is ignored", name, line, unnamed)
+			t.warn("%s:%d: %s", name, line, repairText(repair))
 			mu.Unlock()
 		}
 		at := line
@@ -108,27 +102,18 @@ func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name 
 	return counts, err
 }
 
-// readMessage reads one line. unnamed is a field that the contract does not name.
-func readMessage(data []byte) (m *hongyan.Message, unnamed string, err error) {
-	m = new(hongyan.Message)
-	err = json.Unmarshal(data, m, json.RejectUnknownMembers(true))
-	var where *json.SemanticError
-	if errors.Is(err, json.ErrUnknownName) {
-		if errors.As(err, &where) {
-			unnamed = jsonerror.Field(where.JSONPointer)
-		}
-		unnamed = or(unnamed, "something")
-		m = new(hongyan.Message)
-		err = json.Unmarshal(data, m)
+// repairText says what was not as the contract writes it, and what was made of it.
+func repairText(r hongyan.Repair) string {
+	field := or(r.Field, "it")
+	switch r.Kind {
+	case hongyan.RepairUnknownField:
+		return field + " is no field that Hongyan knows, it is ignored"
+	case hongyan.RepairRecipient:
+		return field + " holds what is no user id, which is left out"
+	case hongyan.RepairFuture:
+		return field + " is ahead of the clock, it counts as now"
 	}
-	var syntax *jsontext.SyntacticError
-	switch {
-	case err == nil:
-		return m, unnamed, nil
-	case errors.As(err, &syntax):
-		return nil, "", fmt.Errorf("not valid JSON, at byte %d: %w", syntax.ByteOffset+1, syntax.Err)
-	}
-	return nil, "", jsonerror.Plain(err, "it")
+	return fmt.Sprintf("%s is taken, although it is not as the contract writes it (%s)", field, r.Kind)
 }
 
 // sendPatiently waits, up to the timeout, while the stream is full: the workers are behind, and

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
-	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 func TestHelp(t *testing.T) {
@@ -88,7 +88,7 @@ func TestSendFromFlags(t *testing.T) {
 	if want := `{"app":"demo","id":"m-1","sequence":1,"duplicate":false}` + "\n"; got != want {
 		t.Errorf("answer %s, want %s", got, want)
 	}
-	stored := r.waiting("push.message.demo")
+	stored := r.waiting(hongyan.Subject{Kind: hongyan.KindMessage, App: "demo"})
 	if len(stored) != 1 {
 		t.Fatalf("%d messages", len(stored))
 	}
@@ -97,10 +97,10 @@ func TestSendFromFlags(t *testing.T) {
 	says(t, r.ok("send", "--app", "demo", "--from", "alice", "--to", "bob", "--text", "Hi", "--id", "m-1"), "was sent before")
 
 	says(t, r.ok("send", "--app", "demo", "--from", "alice", "--to", "bob", "--call", "video"), "explain --app demo --message cli-")
-	says(t, r.waiting("push.message.demo")[1], `"call":{"media":"video","action":"invite","call_id":"cli-`)
+	says(t, r.waiting(hongyan.Subject{Kind: hongyan.KindUrgent, App: "demo"})[0], `"call":{"media":"video","action":"invite","call_id":"cli-`)
 
 	r.fails([]string{"send", "--app", "demo", "--from", "alice", "--text", "x"}, "recipients is missing")
-	r.fails([]string{"send", "--app", "de mo", "--from", "alice", "--to", "b", "--text", "x"}, `app is "de mo"`)
+	r.fails([]string{"send", "--app", "de mo", "--from", "alice", "--to", "b", "--text", "x"}, "app is not 1 to 64")
 	r.fails([]string{"send", "--app", "demo", "--from", "alice", "--to", "b"}, "--text")
 }
 
@@ -121,19 +121,19 @@ func TestSendFileWithBadLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := r.fails([]string{"send", "--app", "demo", "--file", file, "-o", "json"},
-		file+":3: not valid JSON", file+":4: invalid message: recipients is missing", file+":5: recipiants is no field", file+":6: id has the wrong type",
-		file+":7: it is a JSON array")
+		file+":3: invalid message: not valid JSON", file+":4: invalid message: recipients is missing", file+":5: recipiants is no field", file+":6: invalid message: id has the wrong type",
+		file+":7: invalid message: the message is a JSON array")
 	if want := `{"app":"demo","sent":3,"duplicates":0,"bad":4}` + "\n"; got.out != want {
 		t.Errorf("answer %s, want %s", got.out, want)
 	}
-	if n := len(r.waiting("push.message.demo")); n != 3 {
+	if n := len(r.waiting(hongyan.Subject{Kind: hongyan.KindMessage, App: "demo"})); n != 3 {
 		t.Errorf("%d messages are stored, want 3", n)
 	}
 	// Again, from standard input: nothing is stored twice.
 	again := r.feed(lines, "send", "--app", "demo", "--file", "-")
 	says(t, again.out, "3 message(s) stored, 3 of them were there already, 4 bad line(s)")
 	says(t, again.err, "standard input:3: ")
-	if n := len(r.waiting("push.message.demo")); n != 3 {
+	if n := len(r.waiting(hongyan.Subject{Kind: hongyan.KindMessage, App: "demo"})); n != 3 {
 		t.Errorf("%d messages are stored, want 3", n)
 	}
 	r.fails([]string{"send", "--app", "demo", "--file", "/does/not/exist"}, "no such file")
@@ -177,7 +177,7 @@ func TestDevices(t *testing.T) {
 	if got := r.ok("device", "list", "--app", "demo", "--user", "bob"); strings.Contains(got, "35001") {
 		t.Errorf("the device is still there:\n%s", got)
 	}
-	r.fails([]string{"presence", "--app", "demo", "--user", "bob", "--device", "phone", "--state", "asleep"}, `state is "asleep"`)
+	r.fails([]string{"presence", "--app", "demo", "--user", "bob", "--device", "phone", "--state", "asleep"}, "state is none of")
 	r.fails([]string{"device", "set", "--app", "demo", "--user", "bob", "--device", "d", "--certificate", "1"}, "token is missing")
 }
 
@@ -205,8 +205,8 @@ func TestSignals(t *testing.T) {
 	r := newRig(t)
 	r.ok("recall", "--app", "demo", "--message", "m-1")
 	r.ok("read", "--app", "demo", "--user", "bob", "--conversation", "g-7", "--at", "2026-11-23T08:00:00Z")
-	want := []string{`{"type":"recall","message_id":"m-1"}`, `{"type":"read","user":"bob","conversation_id":"g-7","at":"2026-11-23T08:00:00Z"}`}
-	if diff := cmp.Diff(want, r.waiting("push.signal.demo")); diff != "" {
+	want := []string{`{"type":"recall","message_id":"m-1"}`, `{"type":"read","conversation":"g-7","user":"bob","at":"2026-11-23T08:00:00Z"}`}
+	if diff := cmp.Diff(want, r.waiting(hongyan.Subject{Kind: hongyan.KindSignal, App: "demo"})); diff != "" {
 		t.Errorf("signals (-want +got):\n%s", diff)
 	}
 }
@@ -276,7 +276,7 @@ func TestReplay(t *testing.T) {
 	r.die("m-3", "dave", "attempts_exhausted", "", "unavailable")
 	r.fails([]string{"replay"}, "ALL 3 dead letter(s)", "--yes")
 	says(t, r.ok("replay", "--dry-run"), "2", "would come back, for 2 device(s)", "not registered any more")
-	if n := len(r.waiting("push.job.oppo.*.*")); n != 0 {
+	if n := len(r.waiting(hongyan.Subject{Kind: hongyan.KindJob, Vendor: "oppo", Certificate: "*", Lane: "*"})); n != 0 {
 		t.Fatalf("a dry run published %d jobs", n)
 	}
 	says(t, r.ok("replay", "--user", "bob", "--rate", "100"), "1", "came back, for 1 device(s)")
@@ -284,7 +284,7 @@ func TestReplay(t *testing.T) {
 	if diff := cmp.Diff(want, r.ok("replay", "--yes", "-o", "json")); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
-	if n := len(r.waiting("push.job.oppo.*.*")); n != 2 {
+	if n := len(r.waiting(hongyan.Subject{Kind: hongyan.KindJob, Vendor: "oppo", Certificate: "*", Lane: "*"})); n != 2 {
 		t.Errorf("%d jobs, want 2", n)
 	}
 	r.publish(dispatch.Outgoing{Subject: "push.dead.oppo.35001.bad_payload", Data: []byte("?")})
@@ -308,11 +308,11 @@ func TestAdviceIsTotal(t *testing.T) {
 		}
 		seen = append(seen, advice)
 	}
-	for _, s := range dispatch.Suppressions {
-		check(string(s), suppressionAdvice(string(s)))
+	for _, s := range hongyan.Suppressions {
+		check(string(s), suppressionAdvice(s))
 	}
-	for _, reason := range vendors.Reasons() {
-		check(reason.String(), reasonAdvice(reason.String()))
+	for _, reason := range hongyan.Results {
+		check(reason.String(), reasonAdvice(reason))
 	}
 	says(t, reasonAdvice("no such reason"), "does not know")
 }

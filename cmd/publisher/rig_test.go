@@ -17,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -32,7 +33,7 @@ type rig struct {
 // bare starts a server without streams.
 func bare(t *testing.T) *rig {
 	t.Helper()
-	srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	srv, err := natsd.Start(natsd.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,41 +133,41 @@ func (r *rig) publish(msgs ...dispatch.Outgoing) {
 func sampleJob(message, user string) *dispatch.Job {
 	now := time.Now()
 	return &dispatch.Job{
-		ID: message, App: "demo", Vendor: "oppo", Certificate: "35001", Lane: dispatch.Normal, Published: now, Attempts: 2,
+		ID: message, App: "demo", Vendor: "oppo", Certificate: "35001", Lane: hongyan.LaneNormal, Published: now, Attempts: 2,
 		Notification: &vendors.Notification{Key: "k", MessageID: message, Title: "Alice", Body: "See you at eight", Deadline: now.Add(time.Hour)},
 		Targets:      []dispatch.Target{{User: user, Device: "phone", Token: "CN_0123456789abcdef"}},
 	}
 }
 
 // die stores a dead letter and its outcome.
-func (r *rig) die(message, user, reason, code, said string) {
+func (r *rig) die(message, user string, reason hongyan.Reason, code, said string) {
 	r.t.Helper()
 	data, err := sampleJob(message, user).Encode()
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.publish(dispatch.Outgoing{Subject: "push.dead.oppo.35001." + reason, Data: data, Header: map[string]string{
-		dispatch.HeaderReason: reason, dispatch.HeaderVendorCode: code, dispatch.HeaderError: said, dispatch.HeaderAttempts: "3",
+	r.publish(dispatch.Outgoing{Subject: hongyan.Subjects{}.Dead("oppo", "35001", reason), Data: data, Header: map[string]string{
+		dispatch.HeaderReason: reason.String(), dispatch.HeaderVendorCode: code, dispatch.HeaderError: said, dispatch.HeaderAttempts: "3",
 		dispatch.HeaderApp: "demo", dispatch.HeaderMessageID: message}})
-	r.outcome(message, user, hongyan.Dead, reason, code)
+	r.outcome(message, user, hongyan.StatusDead, reason, code)
 }
 
-func (r *rig) outcome(message, user, status, reason, code string) {
+func (r *rig) outcome(message, user string, status hongyan.Status, reason hongyan.Reason, code string) {
 	r.t.Helper()
 	device, vendor := "phone", "oppo"
 	if reason == "no_device" {
 		device, vendor = "", ""
 	}
-	data := fmt.Sprintf(`{"message_id":%q,"app":"demo","user":%q,"device":%q,"vendor":%q,"certificate":"35001","status":%q,"reason":%q,"vendor_code":%q,"vendor_id":"v-1","attempt":1,"at":%q,"latency_ms":12}`,
-		message, user, device, vendor, status, reason, code, time.Now().UTC().Format(time.RFC3339Nano))
-	r.publish(dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", status, user), Data: []byte(data)})
+	data := fmt.Sprintf(`{"message_id":%q,"app":"demo","vendor":%q,"certificate":"35001","status":%q,"at":%q,"devices":[{"user":%q,"device":%q,"reason":%q,"vendor_code":%q,"vendor_id":"v-1","attempt":1,"latency_ms":12}]}`,
+		message, vendor, status, time.Now().UTC().Format(time.RFC3339Nano), user, device, reason, code)
+	r.publish(dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", status, hongyan.Partition(user)), Data: []byte(data)})
 }
 
 // waiting lists what waits on a subject.
-func (r *rig) waiting(subject string) []string {
+func (r *rig) waiting(where hongyan.Subject) []string {
 	r.t.Helper()
 	var got []string
-	if err := r.bus.Waiting(r.t.Context(), subject, time.Time{}, func(w dispatch.Waiting) bool {
+	if err := r.bus.Waiting(r.t.Context(), where, time.Time{}, func(w dispatch.Waiting) bool {
 		got = append(got, string(w.Data))
 		return true
 	}); err != nil {

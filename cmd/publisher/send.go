@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -15,13 +16,12 @@ import (
 
 // draft is what the flags of send say.
 type draft struct {
-	app, file            string
-	message              hongyan.Message
-	group, groupName     string
-	kind                 string
-	call, action, callID string
-	ttl                  time.Duration
-	parallel             int
+	app, file                  string
+	message                    hongyan.Message
+	group, groupName           string
+	kind, call, action, callID string
+	ttl                        time.Duration
+	parallel                   int
 }
 
 func (t *tool) sendCommand() *cobra.Command {
@@ -71,7 +71,7 @@ JSON: {"app","id","sequence","duplicate"} for one message; {"app","sent","duplic
 	f.StringVar(&m.Content.Text, "text", "", "what it `says`")
 	f.StringVar(&d.kind, "type", "", "the content's `type`: text image audio video file location face merged custom (default text)")
 	f.StringVar(&d.call, "call", "", "make it a call: `audio` or video")
-	f.StringVar(&d.action, "call-action", hongyan.Invite, "the call's step: invite, cancel, answer, reject or hangup")
+	f.StringVar(&d.action, "call-action", string(hongyan.CallInvite), "the call's step: invite, cancel, answer, reject or hangup")
 	f.StringVar(&d.callID, "call-id", "", "the call's `id` (default: the message's)")
 	f.StringVar(&d.group, "group", "", "the `id` of the group that it is said in (default: a conversation of two)")
 	f.StringVar(&d.groupName, "group-name", "", "the group's `name`, which becomes the title")
@@ -88,10 +88,19 @@ JSON: {"app","id","sequence","duplicate"} for one message; {"app","sent","duplic
 		c.MarkFlagsMutuallyExclusive("file", other)
 	}
 	c.MarkFlagsMutuallyExclusive("call", "type")
-	complete(c, "type", hongyan.Text, hongyan.Image, hongyan.Audio, hongyan.Video, hongyan.File, hongyan.Location, hongyan.Face, hongyan.Merged, hongyan.Custom)
+	complete(c, "type", wordsOf(hongyan.ContentTypes[:])...)
 	complete(c, "call", "audio", "video")
-	complete(c, "call-action", hongyan.Invite, hongyan.Cancel, hongyan.Answer, hongyan.Reject, hongyan.Hangup)
+	complete(c, "call-action", wordsOf(hongyan.CallActions[:])...)
 	return c
+}
+
+// wordsOf writes a closed list as plain strings.
+func wordsOf[T ~string](list []T) []string {
+	words := make([]string, len(list))
+	for i, w := range list {
+		words[i] = string(w)
+	}
+	return words
 }
 
 // complete fills in what the flags left open.
@@ -100,14 +109,14 @@ func (d *draft) complete() *hongyan.Message {
 	if m.ID == "" {
 		m.ID = "cli-" + strings.ToLower(rand.Text()[:16])
 	}
-	m.Conversation = hongyan.Conversation{Type: hongyan.C2C, ID: "c2c_" + m.Sender.ID}
+	m.Conversation = hongyan.Conversation{Type: hongyan.ConversationC2C, ID: "c2c_" + m.Sender.ID}
 	if d.group != "" {
-		m.Conversation = hongyan.Conversation{Type: hongyan.Group, ID: d.group, Name: d.groupName}
+		m.Conversation = hongyan.Conversation{Type: hongyan.ConversationGroup, ID: d.group, Name: d.groupName}
 	}
-	m.Content.Type = or(d.kind, hongyan.Text)
+	m.Content.Type = cmp.Or(hongyan.ContentType(d.kind), hongyan.ContentText)
 	if d.call != "" {
-		m.Content.Type = hongyan.CallType
-		m.Content.Call = &hongyan.Call{Media: d.call, Action: d.action, ID: or(d.callID, m.ID)}
+		m.Content.Type = hongyan.ContentCall
+		m.Content.Call = &hongyan.Call{Media: hongyan.CallMedia(d.call), Action: hongyan.CallAction(d.action), ID: or(d.callID, m.ID)}
 	}
 	m.TTLSeconds = int64(d.ttl / time.Second)
 	return m
@@ -115,7 +124,7 @@ func (d *draft) complete() *hongyan.Message {
 
 func (t *tool) sendOne(ctx context.Context, d *draft) error {
 	m := d.complete()
-	if m.Content.Type == hongyan.Text && m.Content.Text == "" && m.OfflinePush.Desc == "" {
+	if m.Content.Type == hongyan.ContentText && m.Content.Text == "" && m.OfflinePush.Desc == "" {
 		return errors.New("say something with --text, or give another --type or --call")
 	}
 	c, err := t.client()

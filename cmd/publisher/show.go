@@ -14,8 +14,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func (t *tool) deadShowCommand() *cobra.Command {
@@ -81,14 +83,14 @@ func (t *tool) showLetter(l *dispatch.Letter, showTokens bool) error {
 	case v.Job != nil:
 		job := v.Job
 		if err := job.Indent(jsontext.WithIndentPrefix("  "), jsontext.WithIndent("  ")); err == nil {
-			t.printf("  job %s", job)
+			t.printf("  job %s", terminal.Text(terminal.EscapeJSON(job)))
 		}
 	case utf8.Valid(v.Body):
 		t.printf("  body %s", shorten(string(v.Body), 4000))
 	default:
 		t.printf("  body %d bytes that are no text; -o json shows them in base64", len(v.Body))
 	}
-	t.printf("  what to do: %s\n", reasonAdvice(v.Reason))
+	t.printf("  what to do: %s\n", reasonAdvice(hongyan.Reason(v.Reason)))
 	return nil
 }
 

@@ -14,7 +14,8 @@ func (t *tool) recallCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "recall --app APP --message ID",
 		Short: "Say that a message was taken back",
-		Long: `recall publishes that a message was taken back, so that pushes of it that were not sent yet are suppressed.
+		Long: `recall publishes that a message was taken back, for workers that suppress what was not sent yet. Workers
+check and count recalls, but do not act on them yet: pushes go out all the same.
 
 JSON: {"app","message","done"}.`,
 		Example: `  publisher recall --app demo --message m-1001`,
@@ -25,7 +26,9 @@ JSON: {"app","message","done"}.`,
 				Message string `json:"message"`
 				Done    string `json:"done"`
 			}{app, message, "recalled"}
-			return t.publish(cmd.Context(), func(ctx context.Context, c *hongyan.Client) error { return c.Recall(ctx, app, message) },
+			return t.publish(cmd.Context(), func(ctx context.Context, c *hongyan.Client) error {
+				return c.Signal(ctx, app, hongyan.Signal{Type: hongyan.SignalRecall, MessageID: message})
+			},
 				answer, "recalled message %s in %s", message, app)
 		},
 	}
@@ -40,8 +43,8 @@ func (t *tool) readCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "read --app APP --user USER --conversation ID",
 		Short: "Say that a user has read a conversation",
-		Long: `read publishes a read mark: pushes of the conversation's older messages to this user that were not sent yet are
-suppressed.
+		Long: `read publishes a read mark, for workers that suppress older messages of the conversation which were not sent yet. Workers
+check and count read marks, but do not act on them yet: pushes go out all the same.
 
 JSON: {"app","user","conversation","at"}.`,
 		Example: `  publisher read --app demo --user bob --conversation c2c_alice
@@ -62,7 +65,7 @@ JSON: {"app","user","conversation","at"}.`,
 				At           time.Time `json:"at"`
 			}{app, user, conversation, upTo.UTC()}
 			return t.publish(cmd.Context(), func(ctx context.Context, c *hongyan.Client) error {
-				return c.ReadMark(ctx, app, user, conversation, upTo)
+				return c.Signal(ctx, app, hongyan.Signal{Type: hongyan.SignalRead, User: user, Conversation: conversation, At: upTo.UTC()})
 			}, answer, "%s has read %s in %s up to %s", user, conversation, app, when(upTo))
 		},
 	}

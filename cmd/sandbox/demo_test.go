@@ -48,16 +48,16 @@ func TestDemoReachesSandbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range certificates {
-		settings := load(t, c)
-		common := settings.Base()
+		config := load(t, c)
+		common := config.Base()
 		t.Run(common.ID, func(t *testing.T) {
-			if problems := settings.Problems(); len(problems) > 0 {
+			if problems := config.Problems(); len(problems) > 0 {
 				t.Fatalf("problems: %v", problems)
 			}
-			for _, advice := range settings.Advice() {
+			for _, advice := range config.Advice() {
 				t.Logf("advice: %s", advice)
 			}
-			driver, err := settings.Driver(vendors.Env{Tokens: func(_ string, fetch vendors.TokenFetch) vendors.TokenSource {
+			driver, err := config.Driver(vendors.Env{Tokens: func(_ string, fetch vendors.TokenFetch) vendors.TokenSource {
 				return accesstoken.New(fetch, accesstoken.Options{})
 			}})
 			if err != nil {
@@ -105,7 +105,7 @@ func TestDemoReachesSandbox(t *testing.T) {
 
 // load reads a certificate as a worker's configuration does: strictly, and the file of x_file into
 // the secret x.
-func load(t *testing.T, certificate map[string]any) vendors.Settings {
+func load(t *testing.T, certificate map[string]any) vendors.Config {
 	t.Helper()
 	for k, v := range certificate {
 		name, isFile := strings.CutSuffix(k, "_file")
@@ -123,9 +123,9 @@ func load(t *testing.T, certificate map[string]any) vendors.Settings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := registry.Kinds()[certificate["vendor"].(string)]()
-	if err := yaml.UnmarshalWithOptions(text, settings, yaml.Strict()); err != nil {
+	config := registry.Kinds()[certificate["vendor"].(string)]()
+	if err := yaml.UnmarshalWithOptions(text, config, yaml.Strict()); err != nil {
 		t.Fatalf("%s: %v", certificate["id"], err)
 	}
-	return settings
+	return config
 }

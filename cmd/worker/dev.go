@@ -49,7 +49,7 @@ Nothing leaves this machine, and nothing but Go is needed.`,
 	f.StringVar(&o.tls, "tls", "127.0.0.1:8241", "`address` of the sandbox's vendor APIs, over TLS")
 	f.StringVar(&o.http, "http", "127.0.0.1:8230", "`address` of the worker's /healthz, /readyz and /metrics")
 	f.StringVar(&o.level, "log", "warn", "log `level`: debug, info, warn or error")
-	f.IntVar(&o.members, "members", 1000, "members of the large `group`; 0 leaves that act out")
+	f.IntVar(&o.members, "members", 1000, "members of the large `group`; 0 leaves that step out")
 	return c
 }
 
@@ -66,12 +66,12 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
 	keys := filepath.Join(dir, "sandbox")
-	demo, err := sandbox.OpenDemo(keys, time.Now())
+	accounts, err := sandbox.OpenDemo(keys, time.Now())
 	if err != nil {
 		return err
 	}
-	box := sandbox.New(demo.Accounts(), sandbox.Options{})
-	listener, err := box.Start(sandbox.ListenOptions{HTTP: o.page, TLS: o.tls, Authority: demo.Authority(), Log: log})
+	box := sandbox.New(accounts.Accounts(), sandbox.Options{})
+	listener, err := box.Start(sandbox.ListenOptions{HTTP: o.page, TLS: o.tls, Authority: accounts.Authority(), Log: log})
 	if err != nil {
 		return fmt.Errorf("%w; is another worker dev running? --page and --tls choose other addresses", err)
 	}
@@ -80,12 +80,12 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 		defer cancel()
 		err = errors.Join(err, listener.Stop(stop))
 	}()
-	place := sandbox.Place{URL: listener.TLSURL(), Dir: keys}
-	if err := demo.WriteFiles(keys, place); err != nil {
+	address := sandbox.Place{URL: listener.TLSURL(), Dir: keys}
+	if err := accounts.WriteFiles(keys, address); err != nil {
 		return err
 	}
 	file := filepath.Join(dir, "hongyan.yaml")
-	yaml := fmt.Appendf(nil, "nats: {embedded: {dir: %q, listen: %q}}\nhttp: {listen: %q}\n%s", filepath.Join(dir, "nats"), o.nats, o.http, demo.Apps(place))
+	yaml := fmt.Appendf(nil, "nats: {embedded: {dir: %q, listen: %q}}\nhttp: {listen: %q}\n%s", filepath.Join(dir, "nats"), o.nats, o.http, accounts.Apps(address))
 	if err := os.WriteFile(file, yaml, 0o600); err != nil {
 		return fmt.Errorf("write the demo's configuration: %w", err)
 	}
@@ -94,12 +94,12 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 		return fmt.Errorf("the demo's own configuration: %w", err)
 	}
 	fmt.Fprintln(stdout, "Starting NATS, the sandbox of nine vendors and a worker …")
-	var playing sync.WaitGroup
-	defer playing.Wait()
+	var showing sync.WaitGroup
+	defer showing.Wait()
 	return serve(ctx, conf, log, func(s *service) {
-		p := &play{s: s, box: box, out: stdout, options: o, place: listener.URL()}
-		playing.Go(func() {
-			if err := p.run(ctx); err != nil && ctx.Err() == nil {
+		show := &demo{s: s, box: box, out: stdout, options: o, pageURL: listener.URL()}
+		showing.Go(func() {
+			if err := show.run(ctx); err != nil && ctx.Err() == nil {
 				fmt.Fprintln(stderr, "worker dev:", err)
 			}
 		})

@@ -52,7 +52,7 @@ func TestSickVendorHurtsOnlyItself(t *testing.T) {
 		for _, id := range ids {
 			for u := range users {
 				if o, ok := outcomes[[3]string{id, fmt.Sprintf("u%d", u), "apns"}]; ok {
-					if o.Status != hongyan.Accepted {
+					if o.Status != hongyan.StatusAccepted {
 						t.Errorf("APNs push of %s ended as %s %s", id, o.Status, o.Reason)
 					}
 					all = append(all, o.LatencyMS)
@@ -79,7 +79,7 @@ func TestSickVendorHurtsOnlyItself(t *testing.T) {
 			if o, ok := outcomes[[3]string{id, fmt.Sprintf("u%d", u), "huawei"}]; ok {
 				found = true
 				attempts[o.Attempt]++
-				if o.Status != hongyan.Accepted {
+				if o.Status != hongyan.StatusAccepted {
 					t.Errorf("Huawei push of %s ended as %s %s", id, o.Status, o.Reason)
 				}
 			}

@@ -94,7 +94,7 @@ func TestNothingIsLostUnderKills(t *testing.T) {
 					t.Errorf("%v was pushed with different keys: %v", at, accepted[at])
 				case !dead[[2]string{user, v}]:
 					t.Errorf("%v is missing; its outcome is %+v", at, o)
-				case o.Status == hongyan.Dead && o.Reason == "bad_token":
+				case o.Status == hongyan.StatusDead && o.Reason == "bad_token":
 					ends["dead"]++
 				case o.Status == "":
 					// the registration of the dead device was gone when the message came

@@ -114,7 +114,7 @@ func (r *rig) registerAll(users int, vendor string) {
 // waiting counts the jobs that come later.
 func (r *rig) waiting(vendor string) (n int) {
 	r.t.Helper()
-	err := r.bus.Waiting(r.t.Context(), "push.job."+vendor+".*.*", time.Time{}, func(w dispatch.Waiting) bool {
+	err := r.bus.Waiting(r.t.Context(), hongyan.Subject{Kind: hongyan.KindJob, Vendor: vendor, Certificate: "*", Lane: "*"}, time.Time{}, func(w dispatch.Waiting) bool {
 		n++
 		return true
 	})
@@ -129,7 +129,7 @@ func (r *rig) ends() map[string]int {
 	r.t.Helper()
 	ends := map[string]int{}
 	for _, o := range r.outcomes() {
-		ends[o.Status+" "+o.Reason]++
+		ends[string(o.Status)+" "+o.Reason.String()]++
 	}
 	return ends
 }

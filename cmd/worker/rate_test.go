@@ -57,7 +57,7 @@ func between(arrivals []time.Time, from, to time.Time) int {
 	return at(to) - at(from)
 }
 
-// shared says whether there are n workers that claim as much of the rates each.
+// shared reports whether there are n workers that claim as much of the rates each.
 func (r *rig) shared(n int) bool {
 	r.t.Helper()
 	notes, err := r.bus.LimitStore().List(r.t.Context())

@@ -30,7 +30,7 @@ type rig struct {
 	binary string
 	url    string
 	env    []string // for the processes, beside the test's own
-	nats   *natsd
+	nats   *natsProcess
 	bus    *bus.Bus
 	box    *sandbox.Server
 
@@ -225,7 +225,7 @@ func (r *rig) send(messages ...hongyan.Message) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		out[i] = dispatch.Outgoing{Subject: hongyan.Subjects{}.Message("demo"), ID: m.ID, Data: data}
+		out[i] = dispatch.Outgoing{Subject: hongyan.Subjects{}.Message("demo"), ID: "demo/" + m.ID, Data: data}
 	}
 	if errs := r.bus.Publish(r.t.Context(), out); errs != nil {
 		r.t.Fatal(errors.Join(errs...))
@@ -233,15 +233,15 @@ func (r *rig) send(messages ...hongyan.Message) {
 }
 
 func chat(id string, recipients ...string) hongyan.Message {
-	return hongyan.Message{ID: id, Conversation: hongyan.Conversation{Type: hongyan.C2C, ID: "c2c_alice"}, Sender: hongyan.Sender{ID: "alice", Nickname: "爱丽丝"},
-		Recipients: recipients, Content: hongyan.Content{Type: hongyan.Text, Text: "晚上八点见，第 " + id + " 号消息"},
+	return hongyan.Message{ID: id, Conversation: hongyan.Conversation{Type: hongyan.ConversationC2C, ID: "c2c_alice"}, Sender: hongyan.Sender{ID: "alice", Nickname: "爱丽丝"},
+		Recipients: recipients, Content: hongyan.Content{Type: hongyan.ContentText, Text: "晚上八点见，第 " + id + " 号消息"},
 		OfflinePush: hongyan.OfflinePush{Ext: `{"id":"` + id + `"}`}}
 }
 
 // outcomes reads every outcome there is, by message, user and device; later ones win.
-func (r *rig) outcomes() map[[3]string]hongyan.Outcome {
+func (r *rig) outcomes() map[[3]string]dispatch.Ended {
 	r.t.Helper()
-	found := map[[3]string]hongyan.Outcome{}
+	found := map[[3]string]dispatch.Ended{}
 	for next := uint64(1); ; {
 		entries, err := r.bus.Read(r.t.Context(), r.bus.Topology().Outcomes(), "push.outcome.>", next, 1000)
 		if err != nil {
@@ -252,11 +252,13 @@ func (r *rig) outcomes() map[[3]string]hongyan.Outcome {
 		}
 		for _, e := range entries {
 			next = e.Sequence + 1
-			var o hongyan.Outcome
-			if err := json.Unmarshal(e.Data, &o); err != nil {
+			ends, err := dispatch.ParseEnded(e.Data)
+			if err != nil {
 				r.t.Fatal(err)
 			}
-			found[[3]string{o.MessageID, o.User, o.Device}] = o
+			for _, o := range ends {
+				found[[3]string{o.MessageID, o.User, o.Device}] = o
+			}
 		}
 	}
 }

@@ -59,7 +59,7 @@ func calmGC() {
 }
 
 // profile writes a CPU profile until stop is called; an empty file name writes none. It is for
-// `publisher bench --cpuprofile`.
+// the benchmark (internal/bench, --cpuprofile).
 func profile(file string) (stop func() error, err error) {
 	if file == "" {
 		return func() error { return nil }, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,32 +13,38 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
+	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// service is a worker: everything between a configuration and its end.
+// kinds are the vendors that a configuration may name.
+var kinds = config.Kinds(registry.Kinds())
+
+// service is a running worker.
 type service struct {
 	conf   *config.Config
 	log    *slog.Logger
 	tel    *telemetry.Telemetry
 	health *health
 	// embedded is nil when an outside server is used.
-	embedded *bus.Embedded
+	embedded *natsd.Server
 	bus      *bus.Bus
 	senders  []*dispatch.Sender
-	// ready, when it is set, is called once when the service consumes.
+	// ready, if it is set, is called once the service consumes.
 	ready func(s *service)
 }
 
 // serve runs a worker until ctx ends, then lets it finish what is under way. It returns nil after a
 // clean stop.
 func serve(ctx context.Context, conf *config.Config, log *slog.Logger, ready func(*service)) (err error) {
-	tel, err := telemetry.Start(ctx, "hongyan-worker", version())
+	tel, err := telemetry.Start(ctx, "hongyan-worker", cli.Version())
 	if err != nil {
 		return err
 	}
@@ -68,11 +75,11 @@ func (s *service) run(ctx context.Context) (err error) {
 	if err := s.ensure(ctx); err != nil {
 		return s.stopped(ctx, err)
 	}
-	s.advise()
+	s.warnOfConfig()
 	return s.consume(ctx)
 }
 
-// stopped tells a stop during the start from a failure.
+// stopped returns nil if the start was interrupted because ctx ended, else the error.
 func (s *service) stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil && !errors.Is(err, bus.ErrMisfit) {
 		return nil
@@ -89,7 +96,7 @@ func (s *service) connect(ctx context.Context) error {
 	url := s.conf.NATS.URL
 	if url == "" {
 		e := s.conf.NATS.Embedded
-		srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: e.Dir, Listen: e.Listen, Log: s.log})
+		srv, err := natsd.Start(natsd.Options{Dir: e.Dir, Listen: e.Listen, Log: s.log})
 		if err != nil {
 			return err
 		}
@@ -98,7 +105,7 @@ func (s *service) connect(ctx context.Context) error {
 	}
 	s.health.starting("waiting for NATS")
 	host, _ := os.Hostname() // only a name for operators
-	b, err := bus.Connect(ctx, bus.Options{URL: url, Name: "hongyan worker " + host, Topology: s.topology(), Log: s.log})
+	b, err := bus.Connect(ctx, bus.Options{URL: url, Credentials: s.conf.NATS.Credentials(), Name: "hongyan worker " + host, Topology: s.topology(), Log: s.log})
 	if err != nil {
 		if s.embedded != nil {
 			err = errors.Join(err, s.embedded.Close())
@@ -109,19 +116,19 @@ func (s *service) connect(ctx context.Context) error {
 	return nil
 }
 
-// ensure makes the streams, waiting for a cluster that is not ready; a stream that does not fit
-// needs a person.
+// ensure makes the streams. It waits for a cluster that is not ready, but returns an error if a
+// stream exists that does not fit, because only an operator can change that.
 func (s *service) ensure(ctx context.Context) error {
-	for said := false; ; {
+	for logged := false; ; {
 		attempt, cancel := context.WithTimeout(ctx, 3*time.Second)
 		err := s.bus.Ensure(attempt, s.conf.Vendors())
 		cancel()
 		if err == nil || errors.Is(err, bus.ErrMisfit) || ctx.Err() != nil {
 			return err
 		}
-		if !said {
+		if !logged {
 			s.log.Warn("jetstream is not ready yet, trying until it is", "error", err)
-			said = true
+			logged = true
 		}
 		select {
 		case <-time.After(time.Second):
@@ -131,8 +138,8 @@ func (s *service) ensure(ctx context.Context) error {
 	}
 }
 
-// advise says at start what is unwise in the configuration.
-func (s *service) advise() {
+// warnOfConfig logs what is allowed but unwise in the configuration.
+func (s *service) warnOfConfig() {
 	for _, app := range s.conf.Apps {
 		for _, c := range app.Certificates {
 			for _, text := range c.Advice() {
@@ -148,10 +155,13 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
-	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{Unreadable: func(subject, kind string, err error) {
-		metrics.Ignore("directory_" + kind)
-		s.log.Warn("a directory record cannot be read, it counts as absent: write it anew", "subject", subject, "kind", kind, "error", err)
-	}})
+	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{
+		Unreadable: func(subject, kind string, err error) {
+			metrics.Ignore("directory_" + kind)
+			s.log.Warn("a directory record cannot be read, it counts as absent: write it anew", "subject", subject, "kind", kind, "error", err)
+		},
+		Repaired: metrics.Repaired,
+	})
 	worker := "w" + rand.Text()
 	limiter, err := s.limiter(worker)
 	if err != nil {
@@ -177,7 +187,7 @@ func (s *service) consume(ctx context.Context) error {
 	for _, sender := range s.senders {
 		c := &sender.Certificate
 		sources := map[string]dispatch.Source{}
-		for _, lane := range []string{dispatch.Urgent, dispatch.Normal} {
+		for _, lane := range []string{hongyan.LaneUrgent, hongyan.LaneNormal} {
 			source, err := s.bus.JobConsumer(ctx, c.Vendor, c.ID, lane, c.Hold())
 			if err != nil {
 				return s.stopped(ctx, err)
@@ -200,10 +210,10 @@ func (s *service) consume(ctx context.Context) error {
 			}
 		})
 	}
-	wg.Go(func() { s.watch(ctx) })
+	wg.Go(func() { s.measureBacklogs(ctx) })
 	wg.Go(func() { parking.run(ctx) })
-	wg.Go(func() { s.introduce(ctx, worker, limiter) })
-	// The limiter goes on until the last call is made.
+	wg.Go(func() { s.heartbeat(ctx, worker, limiter) })
+	// The limiter runs until the last vendor call is made.
 	var limiting sync.WaitGroup
 	limiting.Go(func() {
 		if err := limiter.Run(context.WithoutCancel(ctx)); err != nil {
@@ -231,7 +241,7 @@ func (s *service) consume(ctx context.Context) error {
 	return nil
 }
 
-// limiter makes the limits of all certificates.
+// limiter makes the limiter of all certificates.
 func (s *service) limiter(worker string) (*ratelimit.Limiter, error) {
 	var certificates []ratelimit.Certificate
 	for _, a := range s.conf.Apps {
@@ -246,7 +256,15 @@ func (s *service) limiter(worker string) (*ratelimit.Limiter, error) {
 	return ratelimit.New(s.bus.LimitStore(), ratelimit.Options{Certificates: certificates, Member: worker, Logger: s.log})
 }
 
-// apps makes the drivers and senders, and what the router knows of each app.
+// usualClasses are the classes of a plain chat message and of a call.
+func usualClasses(c vendors.Config) []vendors.Class {
+	return []vendors.Class{
+		c.Class(&vendors.Notification{}),
+		c.Class(&vendors.Notification{Urgent: true, Call: &hongyan.Call{Media: "audio", Action: hongyan.CallInvite}}),
+	}
+}
+
+// apps makes the drivers and the senders, and what the router needs to know about each app.
 func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limiter *ratelimit.Limiter) (map[string]dispatch.App, error) {
 	apps := map[string]dispatch.App{}
 	for _, a := range s.conf.Apps {
@@ -260,7 +278,7 @@ func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limi
 			if err != nil {
 				return nil, fmt.Errorf("certificate %s: %w", base.ID, err)
 			}
-			zone, err := time.LoadLocation(vendors.First(base.Timezone, "Asia/Shanghai"))
+			zone, err := time.LoadLocation(cmp.Or(base.Timezone, "Asia/Shanghai"))
 			if err != nil {
 				return nil, fmt.Errorf("certificate %s: timezone: %w", base.ID, err)
 			}

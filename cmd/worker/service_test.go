@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
@@ -99,8 +100,8 @@ func TestNATSComesLateAndGoesAway(t *testing.T) {
 		t.Errorf("healthz: %d, %v", status, err)
 	}
 	dir := filepath.Join(r.dir, "late")
-	startNATS := func() *bus.Embedded {
-		srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: natsAddr})
+	startNATS := func() *natsd.Server {
+		srv, err := natsd.Start(natsd.Options{Dir: dir, Listen: natsAddr})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ import (
 )
 
 // tokens makes the source of a certificate's access token, shared with the other workers.
-func (s *service) tokens(settings vendors.Settings) func(string, vendors.TokenFetch) vendors.TokenSource {
+func (s *service) tokens(settings vendors.Config) func(string, vendors.TokenFetch) vendors.TokenSource {
 	return func(name string, fetch vendors.TokenFetch) vendors.TokenSource {
 		share, err := s.bus.TokenShare(name, secretsOf(settings))
 		if err != nil {
@@ -31,7 +31,7 @@ func (s *service) tokens(settings vendors.Settings) func(string, vendors.TokenFe
 }
 
 // secretsOf joins everything secret in a certificate's settings.
-func secretsOf(settings vendors.Settings) []byte {
+func secretsOf(settings vendors.Config) []byte {
 	var all []byte
 	var walk func(v reflect.Value)
 	walk = func(v reflect.Value) {
@@ -177,13 +177,12 @@ func (p *parking) round(ctx context.Context, seen map[string]bool, written map[s
 	for _, n := range notes {
 		s := p.senders[n.Key]
 		var note dispatch.Parked
-		var why vendors.Reason
-		if s == nil || json.Unmarshal(n.Value, &note) != nil || why.UnmarshalText([]byte(note.Reason)) != nil {
+		if s == nil || json.Unmarshal(n.Value, &note) != nil {
 			continue
 		}
 		now[n.Key] = true
 		if !over[n.Key] {
-			s.Follow(true, why, note.Since)
+			s.Follow(true, vendors.Reason(note.Reason), note.Since)
 		}
 	}
 	for id := range seen {

@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"bytes"
@@ -17,14 +17,15 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
 // rig is a NATS server and a sandbox in this process, and a folder for the worker's configuration.
 type rig struct {
-	opts     Options
+	opts     options
 	dir      string
-	nats     *bus.Embedded
+	nats     *natsd.Server
 	bus      *bus.Bus
 	demo     *sandbox.Demo
 	box      *sandbox.Server
@@ -33,7 +34,7 @@ type rig struct {
 	serial   int
 }
 
-func newRig(ctx context.Context, opts Options) (r *rig, err error) {
+func newRig(ctx context.Context, opts options) (r *rig, err error) {
 	r = &rig{opts: opts}
 	defer func() {
 		if err != nil {
@@ -43,7 +44,7 @@ func newRig(ctx context.Context, opts Options) (r *rig, err error) {
 	if r.dir, err = os.MkdirTemp("", "hongyan-bench-"); err != nil {
 		return r, fmt.Errorf("make a temporary folder: %w", err)
 	}
-	if r.nats, err = bus.StartEmbedded(bus.EmbeddedOptions{Dir: filepath.Join(r.dir, "nats"), Listen: "127.0.0.1:0"}); err != nil {
+	if r.nats, err = natsd.Start(natsd.Options{Dir: filepath.Join(r.dir, "nats"), Listen: "127.0.0.1:0"}); err != nil {
 		return r, err
 	}
 	if r.bus, err = bus.Connect(ctx, bus.Options{URL: r.nats.URL(), Name: "bench", Once: true}); err != nil {
@@ -184,7 +185,7 @@ func (r *rig) register(ctx context.Context, prefix string, n int, certificates .
 		if err != nil {
 			return err
 		}
-		presence, err := json.Marshal(hongyan.Presence{State: hongyan.Background, Unread: 1, At: time.Now().UTC()})
+		presence, err := json.Marshal(hongyan.Presence{State: hongyan.StateBackground, Unread: 1, At: time.Now().UTC()})
 		if err != nil {
 			return err
 		}
@@ -202,15 +203,15 @@ func (r *rig) register(ctx context.Context, prefix string, n int, certificates .
 // message is a chat message as a backend would write it.
 func (r *rig) message(id string, recipients ...string) (dispatch.Outgoing, error) {
 	m := hongyan.Message{
-		ID: id, SentAt: time.Now().UTC(), Conversation: hongyan.Conversation{Type: hongyan.C2C, ID: "c2c_alice"},
+		ID: id, SentAt: time.Now().UTC(), Conversation: hongyan.Conversation{Type: hongyan.ConversationC2C, ID: "c2c_alice"},
 		Sender: hongyan.Sender{ID: "alice", Nickname: "Alice", Device: "iphone-1"}, Recipients: recipients,
-		Content:     hongyan.Content{Type: hongyan.Text, Text: "晚上八点老地方见，记得带上那本书。See you at eight."},
+		Content:     hongyan.Content{Type: hongyan.ContentText, Text: "晚上八点老地方见，记得带上那本书。See you at eight."},
 		OfflinePush: hongyan.OfflinePush{Ext: `{"conversationID":"c2c_alice","id":"` + id + `"}`},
 	}
 	if len(recipients) == 1 {
 		m.Unread = map[string]int{recipients[0]: 5}
 	} else {
-		m.Conversation = hongyan.Conversation{Type: hongyan.Group, ID: "g-1", Name: "大群"}
+		m.Conversation = hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g-1", Name: "大群"}
 	}
 	data, err := json.Marshal(m)
 	return dispatch.Outgoing{Subject: hongyan.Subjects{}.Message(sandbox.DemoApp), ID: id, Data: data}, err

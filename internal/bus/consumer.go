@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
@@ -27,10 +29,10 @@ type Consumer struct {
 	held map[*Delivery]struct{}
 }
 
-// MessageConsumer consumes message events and signals, holding at most hold deliveries at a time.
+// MessageConsumer consumes message events, urgent ones included, and signals, holding at most hold deliveries at a time.
 func (b *Bus) MessageConsumer(ctx context.Context, hold int) (*Consumer, error) {
-	p := b.topology.prefix()
-	return b.newConsumer(ctx, b.topology.Messages(), "router", hold, p+".message.*", p+".signal.*")
+	s := b.topology.Subjects
+	return b.newConsumer(ctx, b.topology.Messages(), "router", hold, s.All(hongyan.KindMessage), s.All(hongyan.KindUrgent), s.All(hongyan.KindSignal))
 }
 
 // JobConsumer consumes the jobs of a certificate's lane.
@@ -226,7 +228,7 @@ func (d *Delivery) Header(key string) string {
 		return v
 	}
 	for k, vs := range h { // publishers in other languages write traceparent and Traceparent
-		if len(vs) > 0 && len(k) == len(key) && equalFold(k, key) {
+		if len(vs) > 0 && strings.EqualFold(k, key) {
 			return vs[0]
 		}
 	}
@@ -267,14 +269,4 @@ func (d *Delivery) settle(err error) error {
 		return fmt.Errorf("settle delivery: %w", err)
 	}
 	return nil
-}
-
-func equalFold(a, b string) bool {
-	for i := range len(a) {
-		x, y := a[i], b[i]
-		if x != y && x|0x20 != y|0x20 {
-			return false
-		}
-	}
-	return true
 }

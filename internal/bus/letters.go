@@ -45,7 +45,12 @@ func (l *LetterBox) Letters(ctx context.Context, subject string, from uint64, si
 	}
 	letters := make([]dispatch.Letter, len(msgs))
 	for i, m := range msgs {
-		letters[i] = dispatch.Letter{Sequence: m.Sequence, Stored: m.Time, Subject: m.Subject, Header: ownHeaders(m), Data: m.Data}
+		place, err := l.bus.topology.Subjects.Parse(m.Subject)
+		if err != nil {
+			return nil, fmt.Errorf("dead letter %d: %w", m.Sequence, err)
+		}
+		letters[i] = dispatch.Letter{Sequence: m.Sequence, Stored: m.Time, Subject: m.Subject, Vendor: place.Vendor,
+			Certificate: place.Certificate, Reason: place.Reason, Header: ownHeaders(m), Data: m.Data}
 	}
 	return letters, nil
 }
@@ -124,7 +129,7 @@ func (l *LetterBox) markStream() string { return l.bus.topology.stream("REPLAYS"
 // journal opens the marks' stream, which it makes when it is missing, replicated like the dead
 // letters.
 func (l *LetterBox) journal(ctx context.Context) (jetstream.Stream, string, error) {
-	subject := l.bus.topology.prefix() + ".replay.mark"
+	subject := l.bus.topology.Subjects.Own("replay.mark")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.marks != nil {

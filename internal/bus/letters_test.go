@@ -9,11 +9,12 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 )
 
 func letterBus(t *testing.T, ensure bool) *bus.Bus {
 	t.Helper()
-	srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	srv, err := natsd.Start(natsd.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,7 @@ func TestLettersWithoutAStream(t *testing.T) {
 		t.Errorf("Outcomes: %v, want ErrNoStream", err)
 	}
 	// Jobs of a vendor that is not configured are none.
-	if err := b.Waiting(t.Context(), "push.job.oppo.*.*", time.Time{}, nil); err != nil {
+	if err := b.Waiting(t.Context(), hongyan.Subject{Kind: hongyan.KindJob, Vendor: "oppo", Certificate: "*", Lane: "*"}, time.Time{}, nil); err != nil {
 		t.Errorf("Waiting: %v, want nothing", err)
 	}
 	if err := b.Require(t.Context(), "PUSH_DEAD"); !errors.Is(err, bus.ErrNoStream) {
@@ -158,14 +159,14 @@ func TestWaitingSeesJobsThatComeLater(t *testing.T) {
 	}
 	got := map[string]string{}
 	visit := func(w dispatch.Waiting) bool { got[w.ID] = string(w.Data); return true }
-	if err := b.Waiting(t.Context(), "push.job.oppo.1.*", time.Time{}, visit); err != nil {
+	if err := b.Waiting(t.Context(), hongyan.Subject{Kind: hongyan.KindJob, Vendor: "oppo", Certificate: "1", Lane: "*"}, time.Time{}, visit); err != nil {
 		t.Fatal(err)
 	}
 	if len(got) != 2 || got["now"] != "now" || got["later"] != "later" {
 		t.Errorf("waiting %v, want now and later", got)
 	}
 	seen := 0
-	if err := b.Waiting(t.Context(), "push.job.oppo.*.*", time.Time{}, func(dispatch.Waiting) bool { seen++; return false }); err != nil || seen != 1 {
+	if err := b.Waiting(t.Context(), hongyan.Subject{Kind: hongyan.KindJob, Vendor: "oppo", Certificate: "*", Lane: "*"}, time.Time{}, func(dispatch.Waiting) bool { seen++; return false }); err != nil || seen != 1 {
 		t.Errorf("after the first, which asked for no more, %d were given, %v", seen, err)
 	}
 }
@@ -176,21 +177,21 @@ func TestOutcomesOfAUser(t *testing.T) {
 	// Two users of one bucket, and one of another.
 	same := "bob"
 	for i := 0; ; i++ {
-		if same = fmt.Sprintf("user-%d", i); hongyan.Bucket(same) == hongyan.Bucket("bob") {
+		if same = fmt.Sprintf("user-%d", i); hongyan.Partition(same) == hongyan.Partition("bob") {
 			break
 		}
 	}
 	for _, u := range []string{"bob", same, "carol"} {
-		for _, status := range []string{hongyan.Accepted, hongyan.Dead} {
-			if _, _, err := b.PublishSync(t.Context(), dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", status, u),
-				Data: []byte(fmt.Sprintf(`{"app":"demo","user":%q,"status":%q}`, u, status))}); err != nil {
+		for _, status := range []hongyan.Status{hongyan.StatusAccepted, hongyan.StatusDead} {
+			if _, _, err := b.PublishSync(t.Context(), dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", status, hongyan.Partition(u)),
+				Data: fmt.Appendf(nil, `{"app":"demo","status":%q,"devices":[{"user":%q}]}`, status, u)}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	count := func(user string) (n int) {
 		t.Helper()
-		if err := b.Outcomes(t.Context(), "demo", user, time.Time{}, func(o hongyan.Outcome, stored time.Time) bool {
+		if err := b.Outcomes(t.Context(), "demo", user, time.Time{}, func(o dispatch.Ended, stored time.Time) bool {
 			if user != "" && o.User != user || stored.IsZero() {
 				t.Errorf("of %q: %+v at %v", user, o, stored)
 			}

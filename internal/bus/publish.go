@@ -35,7 +35,7 @@ func (b *Bus) Publish(ctx context.Context, msgs []dispatch.Outgoing) (errs []err
 		if errs == nil {
 			errs = make([]error, len(msgs))
 		}
-		errs[i] = fmt.Errorf("publish on %s: %w", msgs[i].Subject, fullness(err))
+		errs[i] = fmt.Errorf("publish on %s: %w", msgs[i].Subject, classify(err))
 	}
 	futures := make([]jetstream.PubAckFuture, len(msgs))
 	for i, o := range msgs {
@@ -61,9 +61,12 @@ func (b *Bus) Publish(ctx context.Context, msgs []dispatch.Outgoing) (errs []err
 	return errs
 }
 
-// fullness marks the errors that mean a full stream or disk, in which nothing was stored and
-// nothing old was dropped.
-func fullness(err error) error {
+// classify marks the errors that mean a full stream or disk, in which nothing was stored and
+// nothing old was dropped, and those that would come again for ever.
+func classify(err error) error {
+	if errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrBadSubject) || errors.Is(err, nats.ErrBadHeaderMsg) {
+		return errors.Join(dispatch.ErrPermanent, err)
+	}
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		switch api.ErrorCode {
@@ -71,6 +74,9 @@ func fullness(err error) error {
 			10047, 10023, // insufficient storage or resources
 			10167: // too many requests
 			return errors.Join(dispatch.ErrFull, err)
+		case 10054, // message size exceeds maximum allowed
+			10097: // header size exceeds maximum allowed of 64k
+			return errors.Join(dispatch.ErrPermanent, err)
 		}
 	}
 	return err
@@ -81,7 +87,7 @@ func fullness(err error) error {
 func (b *Bus) PublishSync(ctx context.Context, o dispatch.Outgoing, opts ...jetstream.PublishOpt) (sequence uint64, duplicate bool, err error) {
 	ack, err := b.js.PublishMsg(ctx, msg(o), opts...)
 	if err != nil {
-		return 0, false, fmt.Errorf("publish on %s: %w", o.Subject, fullness(err))
+		return 0, false, fmt.Errorf("publish on %s: %w", o.Subject, classify(err))
 	}
 	return ack.Sequence, ack.Duplicate, nil
 }

@@ -7,18 +7,18 @@ import (
 	"fmt"
 	"iter"
 	"math/big"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 )
 
 // Notes is a room of PUSH_NOTES: small last values with a lifetime, which all workers read. It
-// implements ratelimit.Board.
+// implements ratelimit.KV.
 type Notes struct {
 	bus  *Bus
 	room string
@@ -27,9 +27,12 @@ type Notes struct {
 // Notes opens a room; its name is one subject token.
 func (b *Bus) Notes(room string) *Notes { return &Notes{bus: b, room: room} }
 
-func (n *Notes) subject(key string) string {
-	return n.bus.topology.prefix() + ".note." + n.room + "." + key
+// subjects is the grammar of the room's own subjects.
+func (n *Notes) subjects() hongyan.Subjects {
+	return hongyan.Subjects{Prefix: n.bus.topology.Subjects.Own("note." + n.room)}
 }
+
+func (n *Notes) subject(key string) string { return n.subjects().Own(key) }
 
 // Put stores value under key for ttl, in whole seconds rounded up, instead of what was there.
 func (n *Notes) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
@@ -57,13 +60,15 @@ func (n *Notes) Remove(ctx context.Context, key string) error {
 }
 
 // List returns all notes of the room, in any order; a cluster's followers may lag a little.
-func (n *Notes) List(ctx context.Context) ([]ratelimit.Note, error) {
-	var notes []ratelimit.Note
+func (n *Notes) List(ctx context.Context) ([]ratelimit.Entry, error) {
+	var notes []ratelimit.Entry
 	for m, err := range n.bus.lastOf(ctx, n.bus.topology.Notes(), n.subject(">")) {
 		if err != nil {
 			return nil, storeError("list notes", err)
 		}
-		notes = append(notes, ratelimit.Note{Key: strings.TrimPrefix(m.Subject, n.subject("")), Value: m.Data})
+		if key, ok := n.subjects().CutOwn(m.Subject); ok {
+			notes = append(notes, ratelimit.Entry{Key: key, Value: m.Data})
+		}
 	}
 	return notes, nil
 }
@@ -88,7 +93,7 @@ type LimitStore struct {
 // LimitStore opens the store.
 func (b *Bus) LimitStore() *LimitStore { return &LimitStore{Notes: b.Notes("limits"), bus: b} }
 
-func (s *LimitStore) counter(key string) string { return s.bus.topology.prefix() + ".count." + key }
+func (s *LimitStore) counter(key string) string { return s.bus.topology.Subjects.Own("count." + key) }
 
 // Add adds delta to a counter and returns its value right after. It is sent once: an answer that is
 // lost leaves the outcome unknown. The stream knows an id for its deduplication window, and answers

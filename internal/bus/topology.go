@@ -13,12 +13,6 @@ import (
 	"github.com/hongyan-im/hongyan"
 )
 
-// Lanes of a certificate's jobs.
-const (
-	Urgent = "urgent"
-	Normal = "normal"
-)
-
 // Topology names and shapes the streams of one installation.
 type Topology struct {
 	Subjects hongyan.Subjects
@@ -52,11 +46,8 @@ func (t Topology) Outcomes() string          { return t.stream("OUTCOMES") }
 func (t Topology) Counters() string          { return t.stream("COUNTERS") }
 func (t Topology) Notes() string             { return t.stream("NOTES") }
 
-// prefix is the first token of every subject.
-func (t Topology) prefix() string { return strings.TrimSuffix(t.Subjects.Message(""), ".message.") }
-
 func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
-	p, replicas := t.prefix(), max(t.Replicas, 1)
+	subjects, replicas := t.Subjects, max(t.Replicas, 1)
 	maxBytes := t.MaxBytes
 	if maxBytes == 0 {
 		maxBytes = -1
@@ -67,31 +58,32 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 			MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
 		}
 	}
-	messages := base(t.Messages(), p+".message.*", p+".signal.*")
+	messages := base(t.Messages(), subjects.All(hongyan.KindMessage), subjects.All(hongyan.KindUrgent), subjects.All(hongyan.KindSignal))
 	messages.Retention, messages.Discard, messages.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes
 
-	directory := base(t.Directory(), p+".user.*.*.device.*", p+".user.*.*.presence.*", p+".user.*.*.settings", p+".gateway.*.*")
+	directory := base(t.Directory(), subjects.All(hongyan.KindDevice), subjects.All(hongyan.KindPresence),
+		subjects.All(hongyan.KindSettings), subjects.All(hongyan.KindGateway))
 	directory.MaxMsgsPerSubject, directory.AllowMsgTTL = 1, true
 
-	later := base(t.Later(), p+".later.at.>", p+".later.due.>")
+	later := base(t.Later(), subjects.Own("later.at.>"), subjects.Own("later.due.>"))
 	later.Retention, later.AllowMsgSchedules, later.AllowMsgTTL = jetstream.WorkQueuePolicy, true, true
 
-	dead := base(t.Dead(), p+".dead.*.*.*")
+	dead := base(t.Dead(), subjects.All(hongyan.KindDead))
 	dead.MaxAge = 30 * 24 * time.Hour
 
-	outcomes := base(t.Outcomes(), p+".outcome.*.*.*")
+	outcomes := base(t.Outcomes(), subjects.All(hongyan.KindOutcome))
 	outcomes.MaxAge = 72 * time.Hour
 
 	// The vendors' day is over after three, wherever it began.
-	counters := base(t.Counters(), p+".count.>")
+	counters := base(t.Counters(), subjects.Own("count.>"))
 	counters.MaxMsgsPerSubject, counters.AllowMsgCounter, counters.MaxAge = 1, true, 96*time.Hour
 
-	notes := base(t.Notes(), p+".note.>")
+	notes := base(t.Notes(), subjects.Own("note.>"))
 	notes.MaxMsgsPerSubject, notes.AllowMsgTTL = 1, true
 
 	all := []jetstream.StreamConfig{messages, directory, later, dead, outcomes, counters, notes}
 	for _, v := range vendors {
-		jobs := base(t.Jobs(v), p+".job."+v+".*.*")
+		jobs := base(t.Jobs(v), subjects.Job(v, "*", "*"))
 		jobs.Retention, jobs.Discard, jobs.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes
 		all = append(all, jobs)
 	}

@@ -7,17 +7,17 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"strings"
+	"maps"
+	"slices"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/jsonerror"
 )
 
 // Value is the last value of a subject.
@@ -56,8 +56,8 @@ type Device struct {
 	// Heard is when the device was last heard of, by registration or presence, in its own words
 	// where it gave a time.
 	Heard time.Time
-	// InFront says that the device reported the foreground through a gateway whose lease lives.
-	InFront bool
+	// Foreground says that the device reported the foreground through a gateway whose lease lives.
+	Foreground bool
 }
 
 // Directory looks users up. It may be used by many goroutines.
@@ -73,6 +73,8 @@ type Directory struct {
 
 type gateway struct {
 	alive bool
+	// since is when the gateway's process began; zero when it does not say.
+	since time.Time
 	asked time.Time
 }
 
@@ -81,6 +83,9 @@ type Options struct {
 	// Unreadable is told of every record that cannot be read: its subject, its kind and why. It
 	// must be quick.
 	Unreadable func(subject, kind string, err error)
+	// Repaired is told what kinds of things of a record were not as the contract writes them. It
+	// must be quick.
+	Repaired func(hongyan.Repairs)
 	// Now is nil for time.Now.
 	Now func() time.Time
 }
@@ -89,6 +94,9 @@ type Options struct {
 func New(store Store, subjects hongyan.Subjects, opts Options) *Directory {
 	if opts.Unreadable == nil {
 		opts.Unreadable = func(string, string, error) {}
+	}
+	if opts.Repaired == nil {
+		opts.Repaired = func(hongyan.Repairs) {}
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -110,30 +118,37 @@ func (d *Directory) Lookup(ctx context.Context, refs []Ref) (map[Ref]*User, erro
 		return nil, err
 	}
 	found := make(map[Ref]*builder, len(refs))
-	skip := strings.Count(d.subjects.Message(""), ".") - 2 // tokens of the prefix beyond the first
 	for _, v := range values {
 		if len(v.Data) == 0 {
 			continue // removed
 		}
-		d.read(found, v, skip)
+		d.read(found, v)
 	}
 	users := make(map[Ref]*User, len(found))
-	var waiting []*Device
+	var claims []claim
 	for ref, b := range found {
 		u := b.user()
 		users[ref] = u
 		for i := range u.Devices {
 			dev := &u.Devices[i]
-			if p := dev.Presence; p != nil && p.Gateway != "" && p.State == hongyan.Foreground {
-				dev.Presence.Gateway = d.subjects.Gateway(ref.App, p.Gateway)
-				waiting = append(waiting, dev)
+			if p := dev.Presence; p != nil && p.Gateway != "" && p.State == hongyan.StateForeground {
+				claims = append(claims, claim{dev, b.presence[dev.ID].stored, d.subjects.Gateway(ref.App, p.Gateway)})
 			}
 		}
 	}
-	if err := d.leases(ctx, waiting); err != nil {
+	if err := d.leases(ctx, claims); err != nil {
 		return nil, err
 	}
 	return users, nil
+}
+
+// claim is a device that says it is in the foreground for as long as a gateway lives.
+type claim struct {
+	device *Device
+	// stored is when the device's presence was stored.
+	stored time.Time
+	// gateway is the subject of the gateway's lease.
+	gateway string
 }
 
 // builder gathers the records of a user in whatever order they come.
@@ -146,7 +161,7 @@ type builder struct {
 
 type presence struct {
 	hongyan.Presence
-	heard time.Time
+	stored time.Time
 }
 
 func (b *builder) user() *User {
@@ -154,9 +169,8 @@ func (b *builder) user() *User {
 	for id, dev := range b.devices {
 		if p, ok := b.presence[id]; ok {
 			dev.Presence = &p.Presence
-			dev.Presence.At = p.heard
-			if p.heard.After(dev.Heard) {
-				dev.Heard = p.heard
+			if p.At.After(dev.Heard) {
+				dev.Heard = p.At
 			}
 		}
 		u.Devices = append(u.Devices, *dev)
@@ -164,66 +178,44 @@ func (b *builder) user() *User {
 	return u
 }
 
-// read adds one record. The subject is <prefix>.user.<app>.<user>.<kind>[.<device>].
-func (d *Directory) read(found map[Ref]*builder, v Value, skip int) {
-	t := strings.Split(v.Subject, ".")
-	t = t[min(skip, len(t)):]
-	if len(t) < 5 {
-		d.opts.Unreadable(v.Subject, "subject", fmt.Errorf("%d tokens", len(t)))
-		return
-	}
-	kind := t[4]
-	user, err := hongyan.DecodeToken(t[3])
+// read adds one record.
+func (d *Directory) read(found map[Ref]*builder, v Value) {
+	subject, err := d.subjects.Parse(v.Subject)
 	if err != nil {
-		d.opts.Unreadable(v.Subject, kind, err)
+		d.opts.Unreadable(v.Subject, "subject", err)
 		return
 	}
-	var device string
-	if len(t) > 5 {
-		if device, err = hongyan.DecodeToken(t[5]); err != nil {
-			d.opts.Unreadable(v.Subject, kind, err)
-			return
-		}
-	}
-	ref := Ref{t[2], user}
+	ref := Ref{subject.App, subject.User}
 	b := found[ref]
 	if b == nil {
 		b = &builder{devices: map[string]*Device{}, presence: map[string]presence{}}
 		found[ref] = b
 	}
-	switch kind {
-	case "device":
-		reg, err := ParseDevice(v.Data)
-		if err != nil {
-			d.opts.Unreadable(v.Subject, kind, err)
-			return
+	var repairs hongyan.Repairs
+	switch subject.Kind {
+	case hongyan.KindDevice:
+		var reg hongyan.Device
+		if reg, repairs, err = hongyan.ParseDevice(v.Data, v.Time); err == nil {
+			b.devices[subject.Device] = &Device{ID: subject.Device, Registration: reg, Revision: v.Revision, Heard: reg.RegisteredAt}
 		}
-		heard := reg.RegisteredAt
-		if heard.IsZero() {
-			heard = v.Time
-			reg.RegisteredAt = v.Time
+	case hongyan.KindPresence:
+		var p hongyan.Presence
+		if p, repairs, err = hongyan.ParsePresence(v.Data, v.Time); err == nil {
+			b.presence[subject.Device] = presence{p, v.Time}
 		}
-		b.devices[device] = &Device{ID: device, Registration: reg, Revision: v.Revision, Heard: heard}
-	case "presence":
-		p, err := ParsePresence(v.Data)
-		if err != nil {
-			d.opts.Unreadable(v.Subject, kind, err)
-			return
+	case hongyan.KindSettings:
+		var s hongyan.Settings
+		if s, repairs, err = hongyan.ParseSettings(v.Data, d.zone); err == nil {
+			b.settings, b.quiet = s, NewWindow(s.QuietHours, d.zone)
 		}
-		heard := p.At
-		if heard.IsZero() {
-			heard = v.Time
-		}
-		b.presence[device] = presence{p, heard}
-	case "settings":
-		s, quiet, err := ParseSettings(v.Data, d.zone)
-		if err != nil {
-			d.opts.Unreadable(v.Subject, kind, err)
-			return
-		}
-		b.settings, b.quiet = s, quiet
 	default:
-		d.opts.Unreadable(v.Subject, kind, fmt.Errorf("no such kind of record"))
+		err = fmt.Errorf("%s is no record of a user", subject.Kind)
+	}
+	if len(repairs) > 0 {
+		d.opts.Repaired(repairs)
+	}
+	if err != nil {
+		d.opts.Unreadable(v.Subject, string(subject.Kind), err)
 	}
 }
 
@@ -231,47 +223,71 @@ func (d *Directory) read(found map[Ref]*builder, v Value, skip int) {
 // every few seconds.
 const gatewayMemory = time.Second
 
-// leases finds out which of the devices' gateways live. Presence.Gateway holds the lease's subject.
-func (d *Directory) leases(ctx context.Context, devices []*Device) error {
-	if len(devices) == 0 {
+// leaseMemory is how old a lease may be: one that was stored without a lifetime, or with one that is
+// far too long, must not vouch for devices for ever.
+const leaseMemory = 5 * time.Minute
+
+// clockTolerance is how far the clocks of gateways and servers may differ.
+const clockTolerance = 5 * time.Second
+
+// leases finds out which of the claims hold: those whose gateway lives and began before the presence
+// was stored.
+func (d *Directory) leases(ctx context.Context, claims []claim) error {
+	if len(claims) == 0 {
 		return nil
 	}
 	now := d.opts.Now()
 	ask := map[string]bool{}
 	d.mu.Lock()
-	for _, dev := range devices {
-		if g, ok := d.gateways[dev.Presence.Gateway]; !ok || now.Sub(g.asked) >= gatewayMemory {
-			ask[dev.Presence.Gateway] = true
+	for _, c := range claims {
+		if g, ok := d.gateways[c.gateway]; !ok || now.Sub(g.asked) >= gatewayMemory {
+			ask[c.gateway] = true
 		}
 	}
 	d.mu.Unlock()
 	if len(ask) > 0 {
-		filters := make([]string, 0, len(ask))
-		for s := range ask {
-			filters = append(filters, s)
-		}
-		values, err := d.store.LastValues(ctx, filters)
+		values, err := d.store.LastValues(ctx, slices.Collect(maps.Keys(ask)))
 		if err != nil {
 			return err
+		}
+		read := make(map[string]gateway, len(ask))
+		for _, v := range values {
+			read[v.Subject] = d.lease(v, now)
 		}
 		d.mu.Lock()
 		if len(d.gateways) > 10_000 { // gateways that came and went
 			clear(d.gateways)
 		}
 		for s := range ask {
-			d.gateways[s] = gateway{asked: now}
-		}
-		for _, v := range values {
-			d.gateways[v.Subject] = gateway{alive: len(v.Data) > 0, asked: now}
+			g := read[s]
+			g.asked = now
+			d.gateways[s] = g
 		}
 		d.mu.Unlock()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, dev := range devices {
-		dev.InFront = d.gateways[dev.Presence.Gateway].alive
+	for _, c := range claims {
+		g := d.gateways[c.gateway]
+		c.device.Foreground = g.alive && !c.stored.Add(clockTolerance).Before(g.since)
 	}
 	return nil
+}
+
+// lease reads a gateway's last word. One that cannot be read counts as none.
+func (d *Directory) lease(v Value, now time.Time) gateway {
+	if len(v.Data) == 0 || now.Sub(v.Time) > leaseMemory {
+		return gateway{}
+	}
+	l, repairs, err := hongyan.ParseLease(v.Data)
+	if len(repairs) > 0 {
+		d.opts.Repaired(repairs)
+	}
+	if err != nil {
+		d.opts.Unreadable(v.Subject, string(hongyan.KindGateway), err)
+		return gateway{}
+	}
+	return gateway{alive: true, since: l.Since}
 }
 
 // Drop removes what a vendor called dead: the registration with this token, or only its VoIP half.
@@ -286,7 +302,7 @@ func (d *Directory) Drop(ctx context.Context, ref Ref, device, token string, rev
 	if len(values) == 0 || len(values[0].Data) == 0 || values[0].Revision != revision {
 		return false, nil
 	}
-	reg, err := ParseDevice(values[0].Data)
+	reg, _, err := hongyan.ParseDevice(values[0].Data, values[0].Time)
 	if err != nil {
 		return false, nil // unreadable by now: changed
 	}
@@ -305,55 +321,10 @@ func (d *Directory) Drop(ctx context.Context, ref Ref, device, token string, rev
 	return err == nil && !changed, err
 }
 
-// ParseDevice reads and checks a registration.
-func ParseDevice(data []byte) (hongyan.Device, error) {
-	var r hongyan.Device
-	if err := decode(data, &r); err != nil {
-		return r, err
-	}
-	switch {
-	case r.Certificate == "":
-		return r, fmt.Errorf("certificate is missing")
-	case len(r.Token) > maxToken || r.VoIP != nil && len(r.VoIP.Token) > maxToken:
-		return r, fmt.Errorf("token is longer than %d bytes", maxToken)
-	case r.VoIP != nil && (r.VoIP.Certificate == "" || r.VoIP.Token == ""):
-		return r, fmt.Errorf("voip needs a certificate and a token")
-	}
-	return r, nil
-}
-
-// ParsePresence reads and checks a presence.
-func ParsePresence(data []byte) (hongyan.Presence, error) {
-	var p hongyan.Presence
-	if err := decode(data, &p); err != nil {
-		return p, err
-	}
-	switch p.State {
-	case hongyan.Foreground, hongyan.Background, hongyan.Disconnected, hongyan.LoggedOut, hongyan.Kicked:
-		return p, nil
-	}
-	return p, fmt.Errorf("state is none of foreground, background, disconnected, logged_out, kicked")
-}
-
-// ParseSettings reads and checks a user's settings. quiet is the window of the quiet hours, nil
-// without any; load is as for [NewWindow].
-func ParseSettings(data []byte, load func(string) (*time.Location, error)) (s hongyan.Settings, quiet *Window, err error) {
-	if err := decode(data, &s); err != nil {
-		return s, nil, err
-	}
-	if q := s.QuietHours; q != nil {
-		w, err := NewWindow(*q, load)
-		if err != nil {
-			return s, nil, err
-		}
-		quiet = &w
-	}
-	return s, quiet, nil
-}
-
 // zone loads a time zone once: reading it from disk for every message would cost more than all the
 // rest.
 func (d *Directory) zone(name string) (*time.Location, error) {
+	name = cmp.Or(name, hongyan.DefaultTimezone)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if z := d.zones[name]; z != nil {
@@ -364,23 +335,4 @@ func (d *Directory) zone(name string) (*time.Location, error) {
 		d.zones[name] = z
 	}
 	return z, err
-}
-
-// The longest token that any vendor was seen to make is below 400 bytes.
-const (
-	maxToken  = 4096
-	maxRecord = 64 << 10
-)
-
-func decode(data []byte, into any) error {
-	if len(data) > maxRecord {
-		return fmt.Errorf("record is longer than %d bytes", maxRecord)
-	}
-	if !utf8.Valid(data) {
-		return fmt.Errorf("record is not valid UTF-8")
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return jsonerror.Plain(err, "the record", "conversations") // below conversations stand ids
-	}
-	return nil
 }

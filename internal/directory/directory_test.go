@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,11 @@ func put(t *testing.T, b *bus.Bus, subject, data string) {
 func TestLookup(t *testing.T) {
 	b := bustest.Start(t)
 	var unreadable []string
-	d := directory.New(b, subjects, directory.Options{Unreadable: func(_, kind string, err error) { unreadable = append(unreadable, kind) }})
+	var repaired hongyan.Repairs
+	d := directory.New(b, subjects, directory.Options{
+		Unreadable: func(_, kind string, err error) { unreadable = append(unreadable, kind) },
+		Repaired:   func(r hongyan.Repairs) { repaired = append(repaired, r...) },
+	})
 	users := []string{"bob", "alice@example.com", "a b.*>%", "😀", strings.Repeat("x", 256)}
 	for _, u := range users {
 		put(t, b, subjects.Device("demo", u, "phone 1"), `{"certificate":"c","token":"old"}`)
@@ -42,7 +47,7 @@ func TestLookup(t *testing.T) {
 	}
 	put(t, b, subjects.Device("demo", "bob", "gone"), `{"certificate":"c","token":"t"}`)
 	put(t, b, subjects.Device("demo", "bob", "gone"), ``)
-	for i, bad := range []string{`{`, `{"token":"t"}`, `{"certificate":7}`, "{\"certificate\":\"\xff\"}", `{"certificate":"c","token":"` + strings.Repeat("t", 5000) + `"}`, `{"certificate":"c","voip":{"token":"x"}}`} {
+	for i, bad := range []string{`{`, `{"token":"t"}`, `{"certificate":7}`, "{\"certificate\":\"\xff\"}", `{"certificate":"c","token":"` + strings.Repeat("t", 5000) + `"}`, `{"certificate":"c","voip":{"token":"x"}}`, `{"certificate":"c"}` + strings.Repeat(" ", 8<<10)} {
 		put(t, b, subjects.Device("demo", "bob", fmt.Sprintf("bad%d", i)), bad)
 	}
 	put(t, b, subjects.Presence("demo", "bob", "bad"), `{"state":"asleep"}`)
@@ -72,8 +77,12 @@ func TestLookup(t *testing.T) {
 	if found[directory.Ref{App: "demo", User: "nobody"}] != nil {
 		t.Error("somebody knows nobody")
 	}
-	if len(unreadable) != 8 {
+	// Seven registrations and a presence. Settings with wrong quiet hours are none that cannot be read.
+	if len(unreadable) != 8 || slices.Contains(unreadable, "settings") {
 		t.Errorf("%d records could not be read (%v), want 8", len(unreadable), unreadable)
+	}
+	if len(repaired) == 0 {
+		t.Error("nobody was told of the quiet hours that count as absent")
 	}
 }
 
@@ -90,7 +99,7 @@ func TestGatewayLease(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return found[directory.Ref{App: "demo", User: "bob"}].Devices[0].InFront
+		return found[directory.Ref{App: "demo", User: "bob"}].Devices[0].Foreground
 	}
 	if inFront() {
 		t.Error("a gateway that nobody heard of holds a foreground")
@@ -99,6 +108,25 @@ func TestGatewayLease(t *testing.T) {
 	now = now.Add(2 * time.Second) // the answer is remembered for a second
 	if !inFront() {
 		t.Error("a living gateway does not hold a foreground")
+	}
+	put(t, b, subjects.Gateway("demo", "gw-7"), `{"since":"`+now.Add(time.Minute).UTC().Format(time.RFC3339)+`"}`)
+	now = now.Add(2 * time.Second)
+	if inFront() {
+		t.Error("a gateway that began after the presence was stored vouches for it")
+	}
+	put(t, b, subjects.Gateway("demo", "gw-7"), `{"since":"2026-01-01T00:00:00Z"}`)
+	now = now.Add(2 * time.Second)
+	if !inFront() {
+		t.Error("a gateway that began before the presence was stored does not vouch for it")
+	}
+	now = now.Add(5 * time.Minute)
+	if inFront() {
+		t.Error("a lease of five minutes ago holds a foreground")
+	}
+	put(t, b, subjects.Gateway("demo", "gw-7"), `alive`)
+	now = time.Now()
+	if inFront() {
+		t.Error("a lease that cannot be read holds a foreground")
 	}
 	put(t, b, subjects.Gateway("demo", "gw-7"), ``)
 	now = now.Add(2 * time.Second)
@@ -180,27 +208,17 @@ func TestWindow(t *testing.T) {
 		{"22:00", "08:00", "22:00", true}, {"22:00", "08:00", "07:59", true}, {"22:00", "08:00", "08:00", false}, {"22:00", "08:00", "21:59", false},
 		{"12:00", "13:00", "12:30", true}, {"12:00", "13:00", "13:00", false}, {"12:00", "12:00", "12:00", false},
 	} {
-		w, err := directory.NewWindow(hongyan.QuietHours{From: c.from, To: c.to, Timezone: "UTC"}, time.LoadLocation)
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := directory.NewWindow(&hongyan.QuietWindow{From: c.from, To: c.to, Timezone: "UTC"}, time.LoadLocation)
 		if got := w.Contains(at(c.now)); got != c.want {
 			t.Errorf("%s in %s–%s: %v, want %v", c.now, c.from, c.to, got, c.want)
 		}
 	}
-	for _, bad := range []hongyan.QuietHours{{From: "", To: "08:00"}, {From: "22:00", To: "8"}, {From: "22:00", To: "08:00", Timezone: "Moon"}} {
-		if _, err := directory.NewWindow(bad, time.LoadLocation); err == nil {
+	if directory.NewWindow(nil, time.LoadLocation) != nil {
+		t.Error("no quiet hours have a window")
+	}
+	for _, bad := range []hongyan.QuietWindow{{From: "", To: "08:00"}, {From: "22:00", To: "8"}, {From: "22:00", To: "08:00", Timezone: "Moon"}} {
+		if directory.NewWindow(&bad, time.LoadLocation) != nil {
 			t.Errorf("%+v passes", bad)
 		}
 	}
-}
-
-// Whatever stands in a record, nothing panics.
-func FuzzRecords(f *testing.F) {
-	f.Add([]byte(`{"certificate":"c","token":"t","voip":{"certificate":"v","token":"x"},"quiet_hours":{"from":"22:00","to":"08:00"},"state":"foreground"}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		_, _ = directory.ParseDevice(data)
-		_, _ = directory.ParsePresence(data)
-		_, _, _ = directory.ParseSettings(data, time.LoadLocation)
-	})
 }

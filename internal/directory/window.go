@@ -1,7 +1,7 @@
 package directory
 
 import (
-	"fmt"
+	"cmp"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -13,28 +13,19 @@ type Window struct {
 	zone     *time.Location
 }
 
-// DefaultZone is the time zone of quiet hours that name none.
-const DefaultZone = "Asia/Shanghai"
-
-// NewWindow reads quiet hours; load finds a time zone by its IANA name, as time.LoadLocation does.
-func NewWindow(q hongyan.QuietHours, load func(string) (*time.Location, error)) (Window, error) {
-	from, err := time.Parse("15:04", q.From)
-	if err != nil {
-		return Window{}, fmt.Errorf("quiet_hours.from is not HH:MM")
+// NewWindow is the window of quiet hours that were judged before; nil where there are none. zone
+// finds a time zone by its IANA name, as time.LoadLocation does.
+func NewWindow(q *hongyan.QuietWindow, zone func(string) (*time.Location, error)) *Window {
+	if q == nil {
+		return nil
 	}
-	to, err := time.Parse("15:04", q.To)
-	if err != nil {
-		return Window{}, fmt.Errorf("quiet_hours.to is not HH:MM")
+	from, fromOK := hongyan.ClockTime(q.From)
+	to, toOK := hongyan.ClockTime(q.To)
+	z, err := zone(cmp.Or(q.Timezone, hongyan.DefaultTimezone))
+	if !fromOK || !toOK || err != nil {
+		return nil
 	}
-	name := q.Timezone
-	if name == "" {
-		name = DefaultZone
-	}
-	zone, err := load(name)
-	if err != nil {
-		return Window{}, fmt.Errorf("quiet_hours.timezone is no IANA time zone")
-	}
-	return Window{from.Hour()*60 + from.Minute(), to.Hour()*60 + to.Minute(), zone}, nil
+	return &Window{from, to, z}
 }
 
 // Contains says whether t is inside, the first minute included and the last not. A window from a

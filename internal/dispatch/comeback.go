@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -47,7 +46,7 @@ type comebackOptions struct {
 
 // replayID is the Nats-Msg-Id under which a letter goes back: the same however often that is tried.
 func replayID(created time.Time, sequence uint64) string {
-	return fmt.Sprintf("replay/%d/%d", created.UnixNano(), sequence)
+	return fmt.Sprintf(":replay/%d/%d", created.UnixNano(), sequence)
 }
 
 // comeBack prepares a letter's way back. job is the letter's, nil for one that is malformed or
@@ -78,7 +77,7 @@ func comeBack(l *Letter, job *Job, users func(directory.Ref) *directory.User, op
 		fresh.Deadline = now.Add(lifetime(job))
 		next.Notification = &fresh
 	}
-	_, _, reason := l.Place()
+	reason := l.Reason
 	var back, stay []Target
 	for _, t := range job.Targets {
 		if !opts.filter.wants(&t) {
@@ -86,7 +85,7 @@ func comeBack(l *Letter, job *Job, users func(directory.Ref) *directory.User, op
 			continue
 		}
 		fresh, registered := refresh(t, job, users(directory.Ref{App: job.App, User: t.User}))
-		if !registered && reason == vendors.BadToken.String() {
+		if !registered && reason == vendors.BadToken {
 			stay = append(stay, t)
 			continue
 		}
@@ -101,7 +100,7 @@ func comeBack(l *Letter, job *Job, users func(directory.Ref) *directory.User, op
 		if err != nil {
 			return c, err
 		}
-		c.rest = &Outgoing{Subject: l.Subject, ID: fmt.Sprintf("rest/%d/%d", opts.created.UnixNano(), l.Sequence), Data: rest, Header: l.Header}
+		c.rest = &Outgoing{Subject: l.Subject, ID: fmt.Sprintf(":rest/%d/%d", opts.created.UnixNano(), l.Sequence), Data: rest, Header: l.Header}
 		next = *next.part(back)
 	}
 	next.Targets = back
@@ -120,20 +119,13 @@ func comeBack(l *Letter, job *Job, users func(directory.Ref) *directory.User, op
 
 // publishable says whether a malformed message's subject is one that the workers read.
 func publishable(subject string, s hongyan.Subjects) bool {
-	if strings.ContainsAny(subject, "*> ") {
+	x, err := s.Parse(subject)
+	if err != nil {
 		return false
 	}
-	root := strings.TrimSuffix(s.Message(""), "message.")
-	rest, ok := strings.CutPrefix(subject, root)
-	tokens := strings.Split(rest, ".")
-	if !ok || strings.Contains("."+rest+".", "..") {
-		return false
-	}
-	switch tokens[0] {
-	case "message", "signal":
-		return len(tokens) == 2
-	case "job":
-		return len(tokens) == 4
+	switch x.Kind {
+	case hongyan.KindMessage, hongyan.KindUrgent, hongyan.KindSignal, hongyan.KindJob:
+		return true
 	}
 	return false
 }
@@ -144,9 +136,9 @@ func lifetime(job *Job) time.Duration {
 		return ttl
 	}
 	if job.Notification.Urgent {
-		return defaultInviteTTL
+		return hongyan.DefaultInviteTTL
 	}
-	return defaultTTL
+	return hongyan.DefaultTTL
 }
 
 // refresh brings a target up to date with the directory: the device may have a new token by now.

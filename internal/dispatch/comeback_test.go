@@ -17,7 +17,7 @@ var comebackNow = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 func deadLetter(t *testing.T, reason string, change func(*Job), users ...string) (*Letter, *Job) {
 	t.Helper()
 	job := &Job{
-		ID: "demo/m-1/35001/x", App: "demo", Vendor: "oppo", Certificate: "35001", Lane: Normal, Published: comebackNow.Add(-2 * time.Hour),
+		ID: "demo/m-1/35001/x", App: "demo", Vendor: "oppo", Certificate: "35001", Lane: hongyan.LaneNormal, Published: comebackNow.Add(-2 * time.Hour),
 		NotBefore: comebackNow, Attempts: 8, FirstAttempt: comebackNow.Add(-2 * time.Hour), LastAttempt: comebackNow.Add(-time.Hour),
 		Notification: &vendors.Notification{Key: "k", MessageID: "m-1", Title: "t", Body: "b", Deadline: comebackNow.Add(time.Hour)},
 	}
@@ -31,7 +31,7 @@ func deadLetter(t *testing.T, reason string, change func(*Job), users ...string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Letter{Sequence: 7, Stored: comebackNow.Add(-time.Hour), Subject: "push.dead.oppo.35001." + reason, Data: data,
+	return &Letter{Sequence: 7, Stored: comebackNow.Add(-time.Hour), Subject: "push.dead.oppo.35001." + reason, Vendor: "oppo", Certificate: "35001", Reason: hongyan.Reason(reason), Data: data,
 		Header: map[string]string{HeaderApp: "demo", HeaderMessageID: "m-1", HeaderReason: reason}}, job
 }
 
@@ -80,9 +80,9 @@ func TestComeBack(t *testing.T) {
 		// Three hours from publication to the deadline give three hours from now.
 		{name: "expired-included", reason: "expired", users: nobody, old: true, tokens: []string{"old-bob", "old-carol"}, until: comebackNow.Add(90 * time.Minute),
 			change: func(j *Job) { j.Notification.Deadline = j.Published.Add(90 * time.Minute) }},
-		{name: "expired-before-it-arrived", reason: "expired", users: nobody, old: true, tokens: []string{"old-bob", "old-carol"}, until: comebackNow.Add(defaultTTL),
+		{name: "expired-before-it-arrived", reason: "expired", users: nobody, old: true, tokens: []string{"old-bob", "old-carol"}, until: comebackNow.Add(hongyan.DefaultTTL),
 			change: func(j *Job) { j.Notification.Deadline = j.Published.Add(-time.Minute) }},
-		{name: "expired-call", reason: "expired", users: nobody, old: true, tokens: []string{"old-bob", "old-carol"}, until: comebackNow.Add(defaultInviteTTL),
+		{name: "expired-call", reason: "expired", users: nobody, old: true, tokens: []string{"old-bob", "old-carol"}, until: comebackNow.Add(hongyan.DefaultInviteTTL),
 			change: func(j *Job) {
 				j.Notification.Urgent, j.Published = true, time.Time{}
 				j.Notification.Deadline = comebackNow.Add(-time.Hour)
@@ -111,7 +111,7 @@ func TestComeBack(t *testing.T) {
 			if c.kind != bringBack {
 				return
 			}
-			if got.out.Subject != "push.job.oppo.35001.normal" || got.out.ID != "replay/5/7" {
+			if got.out.Subject != "push.job.oppo.35001.normal" || got.out.ID != ":replay/5/7" {
 				t.Errorf("it goes to %s as %s", got.out.Subject, got.out.ID)
 			}
 			next, err := DecodeJob(got.out.Data)
@@ -168,13 +168,13 @@ func TestComeBackMalformed(t *testing.T) {
 		{"push.message", unreadable},
 		{"", unreadable},
 	} {
-		l := &Letter{Sequence: 3, Subject: "push.dead.none.none.malformed", Data: []byte("{"), Header: map[string]string{HeaderSubject: c.subject}}
+		l := &Letter{Sequence: 3, Subject: "push.dead.none.none.malformed", Reason: hongyan.Malformed, Data: []byte("{"), Header: map[string]string{HeaderSubject: c.subject}}
 		got, err := comeBack(l, nil, nil, comebackOptions{filter: &LetterFilter{}, created: time.Unix(0, 5)}, comebackNow)
 		if err != nil || got.kind != c.want {
 			t.Errorf("%q: kind %d, %v; want %d", c.subject, got.kind, err, c.want)
 			continue
 		}
-		if c.want == bringBack && (got.out.Subject != c.subject || string(got.out.Data) != "{" || got.out.ID != "replay/5/3") {
+		if c.want == bringBack && (got.out.Subject != c.subject || string(got.out.Data) != "{" || got.out.ID != ":replay/5/3") {
 			t.Errorf("%q goes back as %+v", c.subject, got.out)
 		}
 	}
@@ -204,7 +204,7 @@ func TestLetterFilterMatch(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
-	malformed := &Letter{Subject: "push.dead.none.none.malformed", Data: []byte("{"), Header: map[string]string{HeaderApp: "demo"}}
+	malformed := &Letter{Subject: "push.dead.none.none.malformed", Reason: hongyan.Malformed, Data: []byte("{"), Header: map[string]string{HeaderApp: "demo"}}
 	if f := (LetterFilter{User: "bob"}); f.Match(malformed) {
 		t.Error("a malformed message fits a user")
 	}

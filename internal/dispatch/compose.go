@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -21,11 +22,15 @@ type Account struct {
 }
 
 // placeholders stand for a content without text, by content type: Chinese, English.
-var placeholders = map[string][2]string{
-	hongyan.Text: {"[消息]", "[Message]"}, hongyan.Image: {"[图片]", "[Photo]"}, hongyan.Audio: {"[语音]", "[Voice message]"},
-	hongyan.Video: {"[视频]", "[Video]"}, hongyan.File: {"[文件]", "[File]"}, hongyan.Location: {"[位置]", "[Location]"},
-	hongyan.Face: {"[表情]", "[Sticker]"}, hongyan.Merged: {"[聊天记录]", "[Chat history]"}, hongyan.Custom: {"[消息]", "[Message]"},
-	"audio call": {"邀请你语音通话", "Incoming voice call"}, "video call": {"邀请你视频通话", "Incoming video call"},
+var placeholders = map[hongyan.ContentType][2]string{
+	hongyan.ContentText: {"[消息]", "[Message]"}, hongyan.ContentImage: {"[图片]", "[Photo]"}, hongyan.ContentAudio: {"[语音]", "[Voice message]"},
+	hongyan.ContentVideo: {"[视频]", "[Video]"}, hongyan.ContentFile: {"[文件]", "[File]"}, hongyan.ContentLocation: {"[位置]", "[Location]"},
+	hongyan.ContentFace: {"[表情]", "[Sticker]"}, hongyan.ContentMerged: {"[聊天记录]", "[Chat history]"}, hongyan.ContentCustom: {"[消息]", "[Message]"},
+}
+
+// invitations stand for a call, by its media: Chinese, English.
+var invitations = map[hongyan.CallMedia][2]string{
+	hongyan.CallAudio: {"邀请你语音通话", "Incoming voice call"}, hongyan.CallVideo: {"邀请你视频通话", "Incoming video call"},
 }
 
 // languages that placeholders exist in, in the order of their columns; Chinese is what a device
@@ -57,7 +62,7 @@ func text(m *hongyan.Message, column int) (title, body string) {
 	name := senderName(m)
 	push := &m.OfflinePush
 	title = push.Title
-	groupName := title == "" && m.Conversation.Type == hongyan.Group && m.Conversation.Name != ""
+	groupName := title == "" && m.Conversation.Type == hongyan.ConversationGroup && m.Conversation.Name != ""
 	switch {
 	case groupName:
 		title = m.Conversation.Name
@@ -68,15 +73,15 @@ func text(m *hongyan.Message, column int) (title, body string) {
 		return title, push.Desc // the backend's own words, which name the sender if they want to
 	}
 	switch kind := m.Content.Type; {
-	case kind == hongyan.CallType:
-		body = placeholders[m.Content.Call.Media+" call"][column]
-	case m.Content.Text != "" && (kind == hongyan.Text || kind == hongyan.Custom):
+	case kind == hongyan.ContentCall:
+		body = invitations[m.Content.Call.Media][column]
+	case m.Content.Text != "" && (kind == hongyan.ContentText || kind == hongyan.ContentCustom):
 		body = m.Content.Text
 	default:
 		body = placeholders[kind][column]
 	}
 	if strings.TrimSpace(body) == "" {
-		body = placeholders[hongyan.Text][column]
+		body = placeholders[hongyan.ContentText][column]
 	}
 	if groupName {
 		body = name + ": " + body
@@ -84,7 +89,7 @@ func text(m *hongyan.Message, column int) (title, body string) {
 	return title, body
 }
 
-func senderName(m *hongyan.Message) string { return vendors.First(m.Sender.Nickname, m.Sender.ID) }
+func senderName(m *hongyan.Message) string { return cmp.Or(m.Sender.Nickname, m.Sender.ID) }
 
 // maxText bounds what a job carries of a title or body; no vendor shows or takes more. Drivers
 // shorten to the vendor's own limit.
@@ -102,7 +107,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 	open := map[variant]*Job{}
 	var jobs []*Job
 	messageKey := key(app, m.ID)
-	until := deadline(m)
+	until := m.Deadline()
 	for i := range decisions {
 		d := &decisions[i]
 		if d.Suppressed != "" {
@@ -136,10 +141,10 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 }
 
 func laneOf(m *hongyan.Message) string {
-	if isInvite(m) {
-		return Urgent
+	if m.Rings() {
+		return hongyan.LaneUrgent
 	}
-	return Normal
+	return hongyan.LaneNormal
 }
 
 func notification(m *hongyan.Message, messageKey string, column int, voip bool, vendor string, until time.Time) *vendors.Notification {
@@ -147,7 +152,7 @@ func notification(m *hongyan.Message, messageKey string, column int, voip bool, 
 	n := &vendors.Notification{
 		Key: messageKey, MessageID: m.ID, Conversation: m.Conversation.ID,
 		Title: maxText.Fit(title), Body: maxText.Fit(body), Ext: m.OfflinePush.Ext,
-		Call: m.Content.Call, Urgent: isInvite(m), VoIP: voip, Deadline: until,
+		Call: m.Content.Call, Urgent: m.Rings(), VoIP: voip, Deadline: until,
 	}
 	if sender := senderName(m); sender != n.Title {
 		n.Sender = sender
@@ -158,12 +163,28 @@ func notification(m *hongyan.Message, messageKey string, column int, voip bool, 
 		if n.IOS.Title != "" {
 			n.Title = maxText.Fit(n.IOS.Title)
 		}
+		n.IOS.Title, n.IOS.Subtitle = "", maxText.Fit(n.IOS.Subtitle)
 	case "harmony":
 		n.Harmony = m.OfflinePush.Harmony
 	default:
 		n.Android = m.OfflinePush.Android
+		for _, params := range []*map[string]string{&n.Android.XiaomiTemplateParams, &n.Android.OPPOTitleParams, &n.Android.OPPOContentParams} {
+			*params = fitParams(*params)
+		}
 	}
 	return n
+}
+
+// fitParams bounds the values of template parameters, which are texts.
+func fitParams(params map[string]string) map[string]string {
+	if len(params) == 0 {
+		return nil
+	}
+	fitted := make(map[string]string, len(params))
+	for name, value := range params {
+		fitted[name] = maxText.Fit(value)
+	}
+	return fitted
 }
 
 // key is 32 lower-case hex digits, stable for its parts.

@@ -13,7 +13,7 @@ func TestTextFollowsTheContentRules(t *testing.T) {
 	t.Parallel()
 	group := func(name string) func(*hongyan.Message) {
 		return func(m *hongyan.Message) {
-			m.Conversation = hongyan.Conversation{Type: hongyan.Group, ID: "g", Name: name}
+			m.Conversation = hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g", Name: name}
 		}
 	}
 	for name, c := range map[string]struct {
@@ -29,12 +29,12 @@ func TestTextFollowsTheContentRules(t *testing.T) {
 		"group_without_name":    {group(""), "", "Alice", "hi"},
 		"group_with_title":      {func(m *hongyan.Message) { group("Hiking")(m); m.OfflinePush.Title = "T" }, "", "T", "hi"},
 		"group_with_desc":       {func(m *hongyan.Message) { group("Hiking")(m); m.OfflinePush.Desc = "D" }, "", "Hiking", "D"},
-		"photo_in_chinese":      {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.Image} }, "zh-CN", "Alice", "[图片]"},
-		"photo_without_locale":  {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.Image} }, "", "Alice", "[图片]"},
-		"photo_in_english":      {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.Image} }, "en-GB", "Alice", "[Photo]"},
-		"photo_for_a_frenchman": {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.Image} }, "fr-FR", "Alice", "[Photo]"},
-		"photo_for_nonsense":    {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.Image} }, "??", "Alice", "[图片]"},
-		"photo_in_a_group":      {func(m *hongyan.Message) { group("Hiking")(m); m.Content = hongyan.Content{Type: hongyan.Image} }, "en", "Hiking", "Alice: [Photo]"},
+		"photo_in_chinese":      {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "zh-CN", "Alice", "[图片]"},
+		"photo_without_locale":  {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "", "Alice", "[图片]"},
+		"photo_in_english":      {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "en-GB", "Alice", "[Photo]"},
+		"photo_for_a_frenchman": {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "fr-FR", "Alice", "[Photo]"},
+		"photo_for_nonsense":    {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "??", "Alice", "[图片]"},
+		"photo_in_a_group":      {func(m *hongyan.Message) { group("Hiking")(m); m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "en", "Hiking", "Alice: [Photo]"},
 		"empty_text":            {func(m *hongyan.Message) { m.Content.Text = " " }, "en", "Alice", "[Message]"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,7 +67,7 @@ func account(string) Account {
 func TestComposeChunksAndSeparates(t *testing.T) {
 	t.Parallel()
 	m := message(func(m *hongyan.Message) {
-		m.Content = hongyan.Content{Type: hongyan.Image}
+		m.Content = hongyan.Content{Type: hongyan.ContentImage}
 		m.Unread = map[string]int{"u0": 7}
 	})
 	jobs := Compose(m, "demo", decisions(250, func(i int, d *Decision) {
@@ -75,7 +75,7 @@ func TestComposeChunksAndSeparates(t *testing.T) {
 			d.Device.Registration.Locale = "en"
 		}
 		if i == 3 {
-			d.Suppressed = Muted
+			d.Suppressed = hongyan.Muted
 		}
 	}), account, noon)
 	devices, ids := 0, map[string]bool{}

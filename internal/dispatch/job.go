@@ -7,14 +7,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/jsonerror"
 	"github.com/hongyan-im/hongyan/internal/vendors"
-)
-
-// Lanes. Calls have their own consumers and in-flight cap, so that chat never holds them up.
-const (
-	Urgent = "urgent"
-	Normal = "normal"
 )
 
 // Job is one notification for the devices of one certificate that get the same content. It is what
@@ -59,12 +54,12 @@ func (j *Job) Encode() ([]byte, error) { return json.Marshal(j) }
 func DecodeJob(data []byte) (*Job, error) {
 	j := new(Job)
 	if err := json.Unmarshal(data, j); err != nil {
-		return nil, fmt.Errorf("read job: %w", jsonerror.Plain(err, "the job"))
+		return nil, fmt.Errorf("read job: %w", jsonerror.Describe(err, "the job"))
 	}
 	switch {
 	case j.Notification == nil, len(j.Targets) == 0, j.App == "", j.Vendor == "", j.Certificate == "":
 		return nil, fmt.Errorf("read job: it lacks a notification, targets, app, vendor or certificate")
-	case j.Lane != Urgent && j.Lane != Normal:
+	case j.Lane != hongyan.LaneUrgent && j.Lane != hongyan.LaneNormal:
 		return nil, fmt.Errorf("read job: lane %q is neither urgent nor normal", strings.ToValidUTF8(j.Lane, "?"))
 	}
 	return j, nil

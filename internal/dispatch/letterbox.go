@@ -1,7 +1,7 @@
 package dispatch
 
 import (
-	"strings"
+	"cmp"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -14,24 +14,15 @@ type Letter struct {
 	Sequence uint64
 	Stored   time.Time
 	Subject  string
-	Header   map[string]string // those that begin with "Push-"
-	Data     []byte
-}
-
-// Place reads <prefix>.dead.<vendor>.<certificate>.<reason>.
-func (l *Letter) Place() (vendor, certificate, reason string) {
-	t := strings.Split(l.Subject, ".")
-	if len(t) < 3 {
-		return "", "", ""
-	}
-	return t[len(t)-3], t[len(t)-2], t[len(t)-1]
+	// Vendor and Certificate are empty where there is none; Reason is why the letter is dead.
+	Vendor, Certificate string
+	Reason              hongyan.Reason
+	Header              map[string]string // those that begin with "Push-"
+	Data                []byte
 }
 
 // Malformed says that the letter holds an original message rather than a job.
-func (l *Letter) Malformed() bool {
-	_, _, reason := l.Place()
-	return reason == vendors.Malformed.String()
-}
+func (l *Letter) Malformed() bool { return l.Reason == vendors.Malformed }
 
 // Job reads the job that the letter holds.
 func (l *Letter) Job() (*Job, error) { return DecodeJob(l.Data) }
@@ -39,8 +30,9 @@ func (l *Letter) Job() (*Job, error) { return DecodeJob(l.Data) }
 // LetterFilter says which dead letters are meant. An empty field leaves them all in; the others
 // must all fit.
 type LetterFilter struct {
-	Vendor, Certificate, Reason string
-	App, User, Message          string
+	Vendor, Certificate string
+	Reason              hongyan.Reason
+	App, User, Message  string
 	// Since and Until bound when the letter was stored, the first included and the last not.
 	Since, Until time.Time
 }
@@ -55,15 +47,14 @@ func (f *LetterFilter) BySubject() bool {
 
 // Subject is the narrowest subject filter that covers all letters meant.
 func (f *LetterFilter) Subject(s hongyan.Subjects) string {
-	return s.Dead(vendors.First(f.Vendor, "*"), vendors.First(f.Certificate, "*"), vendors.First(f.Reason, "*"))
+	return s.Dead(cmp.Or(f.Vendor, "*"), cmp.Or(f.Certificate, "*"), cmp.Or(f.Reason, "*"))
 }
 
 // Match says whether a letter is meant. A user is looked for among the job's targets, so a
 // malformed message fits no user.
 func (f *LetterFilter) Match(l *Letter) bool {
-	vendor, certificate, reason := l.Place()
 	switch {
-	case f.Vendor != "" && f.Vendor != vendor, f.Certificate != "" && f.Certificate != certificate, f.Reason != "" && f.Reason != reason,
+	case f.Vendor != "" && f.Vendor != cmp.Or(l.Vendor, "none"), f.Certificate != "" && f.Certificate != cmp.Or(l.Certificate, "none"), f.Reason != "" && f.Reason != l.Reason,
 		f.App != "" && f.App != l.Header[HeaderApp],
 		f.Message != "" && headerValue(f.Message) != l.Header[HeaderMessageID],
 		l.Stored.Before(f.Since), f.past(l):

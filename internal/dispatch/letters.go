@@ -5,13 +5,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Headers of a dead letter, and of trace context.
+// Headers of a dead letter.
 const (
 	HeaderReason       = "Push-Reason"
 	HeaderVendorCode   = "Push-Vendor-Code"
@@ -21,8 +19,10 @@ const (
 	HeaderLastAttempt  = "Push-Last-Attempt"
 	HeaderMessageID    = "Push-Message-Id"
 	HeaderApp          = "Push-App"
-	HeaderSubject      = "Push-Subject" // of a malformed message: where it was published
-	HeaderTrace        = "Traceparent"
+	// HeaderSubject of a malformed message says where it was published.
+	HeaderSubject = "Push-Subject"
+	// HeaderTruncated says how many bytes there were before the letter was cut to what fits.
+	HeaderTruncated = "Push-Truncated"
 )
 
 // deadJob is the dead letter of a job's targets that share a fate.
@@ -48,7 +48,7 @@ func deadJob(subjects hongyan.Subjects, job *Job, reason vendors.Reason, last ve
 		h[HeaderFirstAttempt] = job.FirstAttempt.UTC().Format(time.RFC3339Nano)
 		h[HeaderLastAttempt] = job.LastAttempt.UTC().Format(time.RFC3339Nano)
 	}
-	return Outgoing{Subject: subjects.Dead(job.Vendor, job.Certificate, reason.String()), ID: id, Data: data, Header: h}, nil
+	return Outgoing{Subject: subjects.Dead(job.Vendor, job.Certificate, reason), ID: id, Data: data, Header: h}, nil
 }
 
 // deadMessage is the dead letter of a message that could not be read: its own bytes.
@@ -61,7 +61,7 @@ func deadMessage(subjects hongyan.Subjects, d Delivery, app, messageID string, c
 	put(h, HeaderError, cause.Error())
 	put(h, HeaderApp, app)
 	put(h, HeaderMessageID, messageID)
-	return Outgoing{Subject: subjects.Dead("", "", vendors.Malformed.String()), ID: id, Data: d.Data(), Header: h}
+	return Outgoing{Subject: subjects.Dead("", "", vendors.Malformed), ID: id, Data: d.Data(), Header: h}
 }
 
 func put(h map[string]string, key, value string) {
@@ -79,13 +79,4 @@ func headerValue(s string) string {
 		return r
 	}, strings.ToValidUTF8(s, "?"))
 	return vendors.TextLimit{Max: 1024, Measure: vendors.Bytes}.Fit(s)
-}
-
-// outcome is the record of what became of a device.
-func outcome(subjects hongyan.Subjects, o *hongyan.Outcome) (Outgoing, error) {
-	data, err := json.Marshal(o)
-	if err != nil {
-		return Outgoing{}, err
-	}
-	return Outgoing{Subject: subjects.Outcome(o.App, o.Status, o.User), Data: data}, nil
 }

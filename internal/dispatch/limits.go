@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -23,7 +24,7 @@ func (l *lane) limit(ctx context.Context, c *call) bool {
 	}
 	for {
 		now := l.s.Now()
-		g, err := lim.Take(ctx, ratelimit.Request{Certificate: l.s.Certificate.ID, Class: c.class, Urgent: l.name == Urgent, Devices: len(c.works), Requests: 1, Now: now})
+		g, err := lim.Take(ctx, ratelimit.Request{Certificate: l.s.Certificate.ID, Class: c.class, Urgent: l.name == hongyan.LaneUrgent, Devices: len(c.works), Requests: 1, Now: now})
 		if err != nil {
 			l.s.Log.Error("the limiter refuses a call", "certificate", l.s.Certificate.ID, "class", c.class.Name, "error", err)
 			g = ratelimit.Grant{Reason: vendors.RateLimited, Wait: longWait + time.Second}

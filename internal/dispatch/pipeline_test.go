@@ -137,7 +137,7 @@ func TestReasonsLeadToTheirFates(t *testing.T) {
 	r.start()
 	r.send(chat("m-1", "bad_payload", "refused", "not_displayed", "device_capped", "unknown", "quota", "flaky", "healthy"))
 	got := r.outcomes("m-1", "bad_payload/d", "refused/d", "not_displayed/d", "device_capped/d", "unknown/d", "quota/d", "flaky/d", "healthy/d")
-	for user, reason := range map[string]string{"bad_payload": "bad_payload", "refused": "refused", "not_displayed": "not_displayed",
+	for user, reason := range map[string]hongyan.Reason{"bad_payload": "bad_payload", "refused": "refused", "not_displayed": "not_displayed",
 		"device_capped": "device_capped", "unknown": "attempts_exhausted", "quota": "quota_spent"} {
 		want(t, got[user+"/d"], "dead", reason)
 	}
@@ -239,7 +239,7 @@ func TestLongWaitIsScheduled(t *testing.T) {
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("got %d waiting jobs, %v", len(entries), err)
 	}
-	if h := entries[0].Header["Nats-Schedule-Target"]; len(h) != 1 || h[0] != "push.later.due.apns.c-apns.normal" {
+	if h := entries[0].Header["Nats-Schedule-Target"]; len(h) != 1 || h[0] != "push.later.due.job.apns.c-apns.normal" {
 		t.Errorf("target is %v", h)
 	}
 }

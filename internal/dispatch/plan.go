@@ -8,34 +8,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 )
 
-// Suppression says why a device is not pushed to. The names are stable: outcomes and metrics store
-// them.
-type Suppression string
-
-// The suppressions, in the order in which they apply.
-const (
-	Disabled   Suppression = "disabled"
-	TooLate    Suppression = "expired"
-	Recalled   Suppression = "recalled" // applied once signals are read
-	Read       Suppression = "read"     // applied once signals are read
-	OwnMessage Suppression = "own_message"
-	NoContent  Suppression = "no_content"
-	NoDevice   Suppression = "no_device"
-	LoggedOut  Suppression = "logged_out"
-	Kicked     Suppression = "kicked"
-	Stale      Suppression = "stale"
-	InFront    Suppression = "foreground"
-	Elsewhere  Suppression = "active_elsewhere"
-	Muted      Suppression = "muted"
-	Quiet      Suppression = "quiet_hours"
-	NoAccount  Suppression = "unknown_certificate"
-)
-
-// Suppressions lists all of them in the order in which they apply.
-var Suppressions = [...]Suppression{
-	Disabled, TooLate, Recalled, Read, OwnMessage, NoContent, NoDevice, LoggedOut, Kicked, Stale, InFront, Elsewhere, Muted, Quiet, NoAccount,
-}
-
 // Policy is an app's own rules.
 type Policy struct {
 	// ForegroundLease is how long a reported foreground holds; default 400s.
@@ -54,7 +26,7 @@ type Decision struct {
 	User   string
 	Device *directory.Device // nil where the decision is about a user without devices
 	// Suppressed is empty when the device is pushed to.
-	Suppressed Suppression
+	Suppressed hongyan.Reason
 	// Certificate and Token say how to reach the device.
 	Certificate, Token string
 	VoIP               bool
@@ -73,14 +45,14 @@ func Plan(m *hongyan.Message, recipients []string, policy Policy, users func(use
 }
 
 // wholeMessage is the suppression that holds for every recipient, or empty.
-func wholeMessage(m *hongyan.Message, policy Policy, now time.Time) Suppression {
+func wholeMessage(m *hongyan.Message, policy Policy, now time.Time) hongyan.Reason {
 	switch {
 	case m.OfflinePush.Disable:
-		return Disabled
-	case m.Conversation.Type == hongyan.Group && policy.MaxPushGroup > 0 && len(m.Recipients) > policy.MaxPushGroup:
-		return Disabled
-	case now.After(deadline(m)):
-		return TooLate
+		return hongyan.Disabled
+	case m.Conversation.Type == hongyan.ConversationGroup && policy.MaxPushGroup > 0 && len(m.Recipients) > policy.MaxPushGroup:
+		return hongyan.Disabled
+	case now.After(m.Deadline()):
+		return hongyan.Expired
 	}
 	return ""
 }
@@ -88,26 +60,26 @@ func wholeMessage(m *hongyan.Message, policy Policy, now time.Time) Suppression 
 // hasContent says whether there is something to show.
 func hasContent(m *hongyan.Message) bool {
 	switch m.Content.Type {
-	case hongyan.Custom:
+	case hongyan.ContentCustom:
 		return m.OfflinePush.Desc != ""
-	case hongyan.CallType:
+	case hongyan.ContentCall:
 		// An invite rings. A cancelled one replaces the ringing notification when the backend says
 		// with what; the other steps concern only those who already talk.
-		return isInvite(m) || m.Content.Call.Action == hongyan.Cancel && m.OfflinePush.Desc != ""
+		return m.Rings() || m.Content.Call.Action == hongyan.CallCancel && m.OfflinePush.Desc != ""
 	}
 	return true
 }
 
-func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user string, u *directory.User, whole Suppression,
+func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user string, u *directory.User, whole hongyan.Reason,
 	known func(string) bool, now time.Time) []Decision {
 	suppressed := whole
 	switch {
 	case suppressed != "":
-	// Recalled and Read belong here.
+	// The place of hongyan.Recalled and hongyan.Read, once signals are acted on.
 	case user == m.Sender.ID:
-		suppressed = OwnMessage
+		suppressed = hongyan.OwnMessage
 	case !hasContent(m):
-		suppressed = NoContent
+		suppressed = hongyan.NoContent
 	}
 	before := len(decisions)
 	if u != nil {
@@ -128,45 +100,45 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 	}
 	if len(decisions) == before {
 		if suppressed == "" {
-			suppressed = NoDevice
+			suppressed = hongyan.NoDevice
 		}
 		decisions = append(decisions, Decision{User: user, Suppressed: suppressed})
 	}
 	return decisions
 }
 
-func planDevice(m *hongyan.Message, policy Policy, user string, u *directory.User, d *directory.Device, now time.Time) Suppression {
+func planDevice(m *hongyan.Message, policy Policy, user string, u *directory.User, d *directory.Device, now time.Time) hongyan.Reason {
 	if p := d.Presence; p != nil {
 		switch p.State {
-		case hongyan.LoggedOut:
-			return LoggedOut
-		case hongyan.Kicked:
-			return Kicked
+		case hongyan.StateLoggedOut:
+			return hongyan.LoggedOut
+		case hongyan.StateKicked:
+			return hongyan.Kicked
 		}
 	}
 	if policy.StaleAfter > 0 && now.Sub(d.Heard) > policy.StaleAfter {
-		return Stale
+		return hongyan.Stale
 	}
 	if inFront(d, policy, now) {
-		return InFront
+		return hongyan.Foreground
 	}
 	if policy.QuietWhenActiveElsewhere && slices.ContainsFunc(u.Devices, func(other directory.Device) bool {
 		return other.ID != d.ID && inFront(&other, policy, now)
 	}) {
-		return Elsewhere
+		return hongyan.ActiveElsewhere
 	}
 	switch u.Settings.Conversations[m.Conversation.ID] {
-	case hongyan.Muted:
+	case hongyan.MuteAll:
 		if !m.OfflinePush.IgnoreMute {
-			return Muted
+			return hongyan.Muted
 		}
-	case hongyan.MentionsOnly:
+	case hongyan.MuteButMentions:
 		if !m.OfflinePush.IgnoreMute && !m.MentionAll && !slices.Contains(m.Mentions, user) {
-			return Muted
+			return hongyan.Muted
 		}
 	}
-	if u.Quiet != nil && !isInvite(m) && u.Quiet.Contains(now) {
-		return Quiet
+	if u.Quiet != nil && !m.Rings() && u.Quiet.Contains(now) {
+		return hongyan.QuietHours
 	}
 	return ""
 }
@@ -175,11 +147,11 @@ func planDevice(m *hongyan.Message, policy Policy, user string, u *directory.Use
 // that is young enough.
 func inFront(d *directory.Device, policy Policy, now time.Time) bool {
 	p := d.Presence
-	if p == nil || p.State != hongyan.Foreground {
+	if p == nil || p.State != hongyan.StateForeground {
 		return false
 	}
 	if p.Gateway != "" {
-		return d.InFront
+		return d.Foreground
 	}
 	lease := policy.ForegroundLease
 	if lease <= 0 {
@@ -196,15 +168,15 @@ const defaultForegroundLease = 400 * time.Second
 func reach(d *Decision, m *hongyan.Message, known func(string) bool) {
 	r := &d.Device.Registration
 	voip := m.OfflinePush.IOS.PushType == "voip" || m.OfflinePush.IOS.PushType == ""
-	if v := r.VoIP; v != nil && voip && isInvite(m) && (known(v.Certificate) || r.Token == "") {
+	if v := r.VoIP; v != nil && voip && m.Rings() && (known(v.Certificate) || r.Token == "") {
 		d.Certificate, d.Token, d.VoIP = v.Certificate, v.Token, true
 	} else {
 		d.Certificate, d.Token = r.Certificate, r.Token
 	}
 	switch {
 	case d.Token == "": // only a PushKit token, and this is no call for it
-		d.Suppressed = NoDevice
+		d.Suppressed = hongyan.NoDevice
 	case !known(d.Certificate):
-		d.Suppressed = NoAccount
+		d.Suppressed = hongyan.UnknownCertificate
 	}
 }

@@ -11,8 +11,8 @@ import (
 var noon = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC) // 12:00 in Shanghai
 
 func message(change func(*hongyan.Message)) *hongyan.Message {
-	m := &hongyan.Message{ID: "m-1", SentAt: noon.Add(-time.Minute), Conversation: hongyan.Conversation{Type: hongyan.C2C, ID: "c"},
-		Sender: hongyan.Sender{ID: "alice", Nickname: "Alice"}, Recipients: []string{"bob"}, Content: hongyan.Content{Type: hongyan.Text, Text: "hi"}}
+	m := &hongyan.Message{ID: "m-1", SentAt: noon.Add(-time.Minute), Conversation: hongyan.Conversation{Type: hongyan.ConversationC2C, ID: "c"},
+		Sender: hongyan.Sender{ID: "alice", Nickname: "Alice"}, Recipients: []string{"bob"}, Content: hongyan.Content{Type: hongyan.ContentText, Text: "hi"}}
 	if change != nil {
 		change(m)
 	}
@@ -27,21 +27,21 @@ func phone(change func(*directory.Device)) directory.Device {
 	return d
 }
 
-func present(state string, ago time.Duration) *hongyan.Presence {
+func present(state hongyan.PresenceState, ago time.Duration) *hongyan.Presence {
 	return &hongyan.Presence{State: state, At: noon.Add(-ago)}
 }
 
-func muted(how string) hongyan.Settings {
-	return hongyan.Settings{Conversations: map[string]string{"c": how}}
+func muted(how hongyan.Mute) hongyan.Settings {
+	return hongyan.Settings{Conversations: map[string]hongyan.Mute{"c": how}}
 }
 
 func window(t *testing.T, from, to, zone string) *directory.Window {
 	t.Helper()
-	w, err := directory.NewWindow(hongyan.QuietHours{From: from, To: to, Timezone: zone}, time.LoadLocation)
-	if err != nil {
-		t.Fatal(err)
+	w := directory.NewWindow(&hongyan.QuietWindow{From: from, To: to, Timezone: zone}, time.LoadLocation)
+	if w == nil {
+		t.Fatal("no such window")
 	}
-	return &w
+	return w
 }
 
 // Every row of the decision table, and the order of the rows: each case below the first of its pair
@@ -49,59 +49,62 @@ func window(t *testing.T, from, to, zone string) *directory.Window {
 func TestPlanFollowsTheTable(t *testing.T) {
 	t.Parallel()
 	week := Policy{StaleAfter: 7 * 24 * time.Hour}
-	call := func(action string) func(*hongyan.Message) {
+	call := func(action hongyan.CallAction) func(*hongyan.Message) {
 		return func(m *hongyan.Message) {
-			m.Content = hongyan.Content{Type: hongyan.CallType, Call: &hongyan.Call{Media: "audio", Action: action, ID: "x"}}
+			m.Content = hongyan.Content{Type: hongyan.ContentCall, Call: &hongyan.Call{Media: "audio", Action: action, ID: "x"}}
 		}
 	}
 	for name, c := range map[string]struct {
 		message func(*hongyan.Message)
 		policy  Policy
 		user    *directory.User
-		want    Suppression
+		want    hongyan.Reason
 		device  bool // the decision names the device
 	}{
-		"pushed":                   {user: &directory.User{Devices: []directory.Device{phone(nil)}}, device: true},
-		"disabled":                 {message: func(m *hongyan.Message) { m.OfflinePush.Disable = true; m.TTLSeconds = 1 }, want: Disabled},
-		"group_above_the_limit":    {message: func(m *hongyan.Message) { m.Conversation.Type = hongyan.Group; m.Recipients = []string{"bob", "x"} }, policy: Policy{MaxPushGroup: 1}, want: Disabled},
-		"group_at_the_limit":       {message: func(m *hongyan.Message) { m.Conversation.Type = hongyan.Group }, policy: Policy{MaxPushGroup: 1}, user: &directory.User{Devices: []directory.Device{phone(nil)}}, device: true},
-		"expired":                  {message: func(m *hongyan.Message) { m.TTLSeconds = 59; m.Sender.ID = "bob" }, want: TooLate},
-		"invite_lives_a_minute":    {message: func(m *hongyan.Message) { call(hongyan.Invite)(m); m.SentAt = noon.Add(-61 * time.Second) }, want: TooLate},
-		"own_message":              {message: func(m *hongyan.Message) { m.Sender.ID = "bob"; m.Content.Type = hongyan.Custom }, user: &directory.User{Devices: []directory.Device{phone(nil)}}, want: OwnMessage, device: true},
-		"custom_without_desc":      {message: func(m *hongyan.Message) { m.Content.Type = hongyan.Custom }, want: NoContent},
-		"custom_with_desc":         {message: func(m *hongyan.Message) { m.Content.Type = hongyan.Custom; m.OfflinePush.Desc = "d" }, user: &directory.User{Devices: []directory.Device{phone(nil)}}, device: true},
-		"call_answered":            {message: call(hongyan.Answer), want: NoContent},
-		"call_cancelled":           {message: call(hongyan.Cancel), want: NoContent},
-		"call_cancelled_with_desc": {message: func(m *hongyan.Message) { call(hongyan.Cancel)(m); m.OfflinePush.Desc = "missed" }, user: &directory.User{Devices: []directory.Device{phone(nil)}}, device: true},
-		"no_device":                {want: NoDevice},
-		"no_token":                 {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Registration.Token = "" })}}, want: NoDevice},
+		"pushed":   {user: &directory.User{Devices: []directory.Device{phone(nil)}}, device: true},
+		"disabled": {message: func(m *hongyan.Message) { m.OfflinePush.Disable = true; m.TTLSeconds = 1 }, want: hongyan.Disabled},
+		"group_above_the_limit": {message: func(m *hongyan.Message) {
+			m.Conversation.Type = hongyan.ConversationGroup
+			m.Recipients = []string{"bob", "x"}
+		}, policy: Policy{MaxPushGroup: 1}, want: hongyan.Disabled},
+		"group_at_the_limit":       {message: func(m *hongyan.Message) { m.Conversation.Type = hongyan.ConversationGroup }, policy: Policy{MaxPushGroup: 1}, user: &directory.User{Devices: []directory.Device{phone(nil)}}, device: true},
+		"expired":                  {message: func(m *hongyan.Message) { m.TTLSeconds = 59; m.Sender.ID = "bob" }, want: hongyan.Expired},
+		"invite_lives_a_minute":    {message: func(m *hongyan.Message) { call(hongyan.CallInvite)(m); m.SentAt = noon.Add(-61 * time.Second) }, want: hongyan.Expired},
+		"own_message":              {message: func(m *hongyan.Message) { m.Sender.ID = "bob"; m.Content.Type = hongyan.ContentCustom }, user: &directory.User{Devices: []directory.Device{phone(nil)}}, want: hongyan.OwnMessage, device: true},
+		"custom_without_desc":      {message: func(m *hongyan.Message) { m.Content.Type = hongyan.ContentCustom }, want: hongyan.NoContent},
+		"custom_with_desc":         {message: func(m *hongyan.Message) { m.Content.Type = hongyan.ContentCustom; m.OfflinePush.Desc = "d" }, user: &directory.User{Devices: []directory.Device{phone(nil)}}, device: true},
+		"call_answered":            {message: call(hongyan.CallAnswer), want: hongyan.NoContent},
+		"call_cancelled":           {message: call(hongyan.CallCancel), want: hongyan.NoContent},
+		"call_cancelled_with_desc": {message: func(m *hongyan.Message) { call(hongyan.CallCancel)(m); m.OfflinePush.Desc = "missed" }, user: &directory.User{Devices: []directory.Device{phone(nil)}}, device: true},
+		"no_device":                {want: hongyan.NoDevice},
+		"no_token":                 {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Registration.Token = "" })}}, want: hongyan.NoDevice},
 		"logged_out": {policy: week, user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) {
-			d.Presence = present(hongyan.LoggedOut, 0)
+			d.Presence = present(hongyan.StateLoggedOut, 0)
 			d.Heard = noon.Add(-999 * time.Hour)
-		})}}, want: LoggedOut, device: true},
-		"kicked":                  {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.Kicked, 0) })}}, want: Kicked, device: true},
-		"stale":                   {policy: week, user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Heard = noon.Add(-169 * time.Hour) })}}, want: Stale, device: true},
+		})}}, want: hongyan.LoggedOut, device: true},
+		"kicked":                  {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.StateKicked, 0) })}}, want: hongyan.Kicked, device: true},
+		"stale":                   {policy: week, user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Heard = noon.Add(-169 * time.Hour) })}}, want: hongyan.Stale, device: true},
 		"stale_is_off":            {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Heard = noon.Add(-9999 * time.Hour) })}}, device: true},
-		"foreground":              {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.Foreground, 399*time.Second) })}, Settings: muted(hongyan.Muted)}, want: InFront, device: true},
-		"foreground_too_long_ago": {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.Foreground, 401*time.Second) })}}, device: true},
+		"foreground":              {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.StateForeground, 399*time.Second) })}, Settings: muted(hongyan.MuteAll)}, want: hongyan.Foreground, device: true},
+		"foreground_too_long_ago": {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.StateForeground, 401*time.Second) })}}, device: true},
 		"foreground_by_gateway": {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) {
-			d.Presence = present(hongyan.Foreground, time.Hour)
+			d.Presence = present(hongyan.StateForeground, time.Hour)
 			d.Presence.Gateway = "g"
-			d.InFront = true
-		})}}, want: InFront, device: true},
-		"foreground_of_a_dead_gateway": {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.Foreground, 0); d.Presence.Gateway = "g" })}}, device: true},
-		"background":                   {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.Background, 0) })}}, device: true},
-		"muted":                        {message: func(m *hongyan.Message) { m.MentionAll = true }, user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.Muted)}, want: Muted, device: true},
-		"muted_but_ignored":            {message: func(m *hongyan.Message) { m.OfflinePush.IgnoreMute = true }, user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.Muted)}, device: true},
-		"mentions_only":                {user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.MentionsOnly)}, want: Muted, device: true},
-		"mentions_only_and_mentioned":  {message: func(m *hongyan.Message) { m.Mentions = []string{"bob"} }, user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.MentionsOnly)}, device: true},
-		"mentions_only_and_all":        {message: func(m *hongyan.Message) { m.MentionAll = true }, user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.MentionsOnly)}, device: true},
-		"other_conversation_muted":     {message: func(m *hongyan.Message) { m.Conversation.ID = "d" }, user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.Muted)}, device: true},
-		"quiet_hours":                  {user: &directory.User{Devices: []directory.Device{phone(nil)}, Quiet: window(t, "11:00", "13:00", "")}, want: Quiet, device: true},
-		"quiet_hours_pass_midnight":    {user: &directory.User{Devices: []directory.Device{phone(nil)}, Quiet: window(t, "22:00", "12:01", "Asia/Shanghai")}, want: Quiet, device: true},
+			d.Foreground = true
+		})}}, want: hongyan.Foreground, device: true},
+		"foreground_of_a_dead_gateway": {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.StateForeground, 0); d.Presence.Gateway = "g" })}}, device: true},
+		"background":                   {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.StateBackground, 0) })}}, device: true},
+		"muted":                        {message: func(m *hongyan.Message) { m.MentionAll = true }, user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.MuteAll)}, want: hongyan.Muted, device: true},
+		"muted_but_ignored":            {message: func(m *hongyan.Message) { m.OfflinePush.IgnoreMute = true }, user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.MuteAll)}, device: true},
+		"mentions_only":                {user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.MuteButMentions)}, want: hongyan.Muted, device: true},
+		"mentions_only_and_mentioned":  {message: func(m *hongyan.Message) { m.Mentions = []string{"bob"} }, user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.MuteButMentions)}, device: true},
+		"mentions_only_and_all":        {message: func(m *hongyan.Message) { m.MentionAll = true }, user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.MuteButMentions)}, device: true},
+		"other_conversation_muted":     {message: func(m *hongyan.Message) { m.Conversation.ID = "d" }, user: &directory.User{Devices: []directory.Device{phone(nil)}, Settings: muted(hongyan.MuteAll)}, device: true},
+		"quiet_hours":                  {user: &directory.User{Devices: []directory.Device{phone(nil)}, Quiet: window(t, "11:00", "13:00", "")}, want: hongyan.QuietHours, device: true},
+		"quiet_hours_pass_midnight":    {user: &directory.User{Devices: []directory.Device{phone(nil)}, Quiet: window(t, "22:00", "12:01", "Asia/Shanghai")}, want: hongyan.QuietHours, device: true},
 		"quiet_hours_are_over":         {user: &directory.User{Devices: []directory.Device{phone(nil)}, Quiet: window(t, "22:00", "12:00", "Asia/Shanghai")}, device: true},
-		"quiet_hours_let_calls_pass":   {message: call(hongyan.Invite), user: &directory.User{Devices: []directory.Device{phone(nil)}, Quiet: window(t, "11:00", "13:00", "")}, device: true},
-		"unknown_certificate":          {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Registration.Certificate = "gone" })}}, want: NoAccount, device: true},
+		"quiet_hours_let_calls_pass":   {message: call(hongyan.CallInvite), user: &directory.User{Devices: []directory.Device{phone(nil)}, Quiet: window(t, "11:00", "13:00", "")}, device: true},
+		"unknown_certificate":          {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Registration.Certificate = "gone" })}}, want: hongyan.UnknownCertificate, device: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -118,16 +121,16 @@ func TestPlanFollowsTheTable(t *testing.T) {
 
 func TestPlanActiveElsewhere(t *testing.T) {
 	t.Parallel()
-	pad := phone(func(d *directory.Device) { d.ID = "pad"; d.Presence = present(hongyan.Foreground, time.Second) })
+	pad := phone(func(d *directory.Device) { d.ID = "pad"; d.Presence = present(hongyan.StateForeground, time.Second) })
 	user := &directory.User{Devices: []directory.Device{phone(nil), pad}}
 	for _, quiet := range []bool{false, true} {
 		got := Plan(message(nil), []string{"bob"}, Policy{QuietWhenActiveElsewhere: quiet}, func(string) *directory.User { return user }, func(string) bool { return true }, noon)
 		if len(got) != 2 {
 			t.Fatalf("%d decisions for two devices", len(got))
 		}
-		want := map[string]Suppression{"phone": "", "pad": InFront}
+		want := map[string]hongyan.Reason{"phone": "", "pad": hongyan.Foreground}
 		if quiet {
-			want["phone"] = Elsewhere
+			want["phone"] = hongyan.ActiveElsewhere
 		}
 		for _, d := range got {
 			if d.Suppressed != want[d.Device.ID] {
@@ -142,7 +145,7 @@ func TestPlanReachesVoIP(t *testing.T) {
 	t.Parallel()
 	iphone := phone(func(d *directory.Device) { d.Registration.VoIP = &hongyan.VoIP{Certificate: "v1", Token: "vt"} })
 	invite := func(m *hongyan.Message) {
-		m.Content = hongyan.Content{Type: hongyan.CallType, Call: &hongyan.Call{Media: "audio", Action: hongyan.Invite, ID: "x"}}
+		m.Content = hongyan.Content{Type: hongyan.ContentCall, Call: &hongyan.Call{Media: "audio", Action: hongyan.CallInvite, ID: "x"}}
 	}
 	for name, c := range map[string]struct {
 		change func(*hongyan.Message)

@@ -116,7 +116,11 @@ func (r *replayRun) clear(ctx context.Context, suspects []*suspect) error {
 	// of its replay.
 	const moment = 2 * time.Second
 	for subject, since := range subjects {
-		err := r.Trail.Waiting(ctx, subject, since, func(w Waiting) bool {
+		where, err := r.Subjects.Parse(subject)
+		if err != nil {
+			return err
+		}
+		err = r.Trail.Waiting(ctx, where, since, func(w Waiting) bool {
 			if s := byID[w.ID]; s != nil {
 				s.back = true
 				return true
@@ -135,11 +139,11 @@ func (r *replayRun) clear(ctx context.Context, suspects []*suspect) error {
 		}
 	}
 	for app, since := range apps {
-		err := r.Trail.Outcomes(ctx, app, "", since, func(o hongyan.Outcome, stored time.Time) bool {
+		err := r.Trail.Outcomes(ctx, app, "", since, func(o Ended, stored time.Time) bool {
 			switch o.Status {
-			case hongyan.Accepted:
+			case hongyan.StatusAccepted:
 				found(address{o.App, o.MessageID, o.User, o.Device}, stored)
-			case hongyan.Dead:
+			case hongyan.StatusDead:
 				found(address{o.App, o.MessageID, o.User, o.Device}, stored.Add(-moment))
 			}
 			return true

@@ -44,10 +44,10 @@ type Mark struct {
 type Trail interface {
 	// Waiting calls each with what is stored on a subject since a time and not consumed yet, until
 	// it returns false.
-	Waiting(ctx context.Context, subject string, since time.Time, each func(Waiting) (more bool)) error
+	Waiting(ctx context.Context, where hongyan.Subject, since time.Time, each func(Waiting) (more bool)) error
 	// Outcomes does the same with the outcomes of an app, of one user or of all where user is
 	// empty.
-	Outcomes(ctx context.Context, app, user string, since time.Time, each func(o hongyan.Outcome, stored time.Time) (more bool)) error
+	Outcomes(ctx context.Context, app, user string, since time.Time, each func(e Ended, stored time.Time) (more bool)) error
 }
 
 // Waiting is a message that waits to be consumed.

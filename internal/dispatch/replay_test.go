@@ -16,6 +16,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -28,7 +29,7 @@ type yard struct {
 
 func newYard(t *testing.T) *yard {
 	t.Helper()
-	srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	srv, err := natsd.Start(natsd.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,7 @@ func (y *yard) publish(msgs ...dispatch.Outgoing) {
 
 func job(vendor, message, user string, deadline time.Time) *dispatch.Job {
 	return &dispatch.Job{
-		ID: message, App: "demo", Vendor: vendor, Certificate: "35001", Lane: dispatch.Normal, Published: deadline.Add(-time.Hour), Attempts: 8,
+		ID: message, App: "demo", Vendor: vendor, Certificate: "35001", Lane: hongyan.LaneNormal, Published: deadline.Add(-time.Hour), Attempts: 8,
 		Notification: &vendors.Notification{Key: "k", MessageID: message, Title: "t", Body: "b", Deadline: deadline},
 		Targets:      []dispatch.Target{{User: user, Device: "phone", Token: "tok"}},
 	}
@@ -96,7 +97,7 @@ func (y *yard) letters() int {
 func (y *yard) jobs(vendor string) map[string]int {
 	y.t.Helper()
 	got := map[string]int{}
-	err := y.bus.Waiting(y.t.Context(), "push.job."+vendor+".*.*", time.Time{}, func(w dispatch.Waiting) bool {
+	err := y.bus.Waiting(y.t.Context(), hongyan.Subject{Kind: hongyan.KindJob, Vendor: vendor, Certificate: "*", Lane: "*"}, time.Time{}, func(w dispatch.Waiting) bool {
 		j, err := dispatch.DecodeJob(w.Data)
 		if err != nil {
 			y.t.Error(err)
@@ -225,7 +226,7 @@ func TestReplayMalformed(t *testing.T) {
 		t.Errorf("counts %+v, want %+v", counts, want)
 	}
 	var got []string
-	if err := y.bus.Waiting(t.Context(), "push.message.demo", time.Time{}, func(w dispatch.Waiting) bool {
+	if err := y.bus.Waiting(t.Context(), hongyan.Subject{Kind: hongyan.KindMessage, App: "demo"}, time.Time{}, func(w dispatch.Waiting) bool {
 		got = append(got, string(w.Data))
 		return true
 	}); err != nil {
@@ -258,7 +259,7 @@ func TestReplayUsesTheNewTokenAndSplits(t *testing.T) {
 		t.Errorf("counts %+v, want %+v", counts, want)
 	}
 	var tokens []string
-	if err := y.bus.Waiting(t.Context(), "push.job.oppo.35001.normal", time.Time{}, func(w dispatch.Waiting) bool {
+	if err := y.bus.Waiting(t.Context(), hongyan.Subject{Kind: hongyan.KindJob, Vendor: "oppo", Certificate: "35001", Lane: "normal"}, time.Time{}, func(w dispatch.Waiting) bool {
 		j, err := dispatch.DecodeJob(w.Data)
 		if err != nil {
 			t.Error(err)
@@ -392,7 +393,7 @@ func TestReplayKilledHalfwayIsRunAgain(t *testing.T) {
 // take consumes all jobs and gives them to do.
 func (y *yard) take(do func(*dispatch.Job)) {
 	y.t.Helper()
-	con, err := y.bus.JobConsumer(y.t.Context(), "oppo", "35001", dispatch.Normal, 1000)
+	con, err := y.bus.JobConsumer(y.t.Context(), "oppo", "35001", hongyan.LaneNormal, 1000)
 	if err != nil {
 		y.t.Fatal(err)
 	}
@@ -431,13 +432,13 @@ func (y *yard) work() {
 	time.Sleep(2100 * time.Millisecond)
 	accepted := false
 	y.take(func(j *dispatch.Job) {
-		status := hongyan.Dead
+		status := hongyan.StatusDead
 		if accepted = !accepted; accepted {
-			status = hongyan.Accepted
+			status = hongyan.StatusAccepted
 		}
 		target := j.Targets[0]
-		data := fmt.Sprintf(`{"message_id":%q,"app":"demo","user":%q,"device":%q,"status":%q}`, j.Notification.MessageID, target.User, target.Device, status)
-		y.publish(dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", status, target.User), Data: []byte(data)})
+		data := fmt.Sprintf(`{"message_id":%q,"app":"demo","status":%q,"devices":[{"user":%q,"device":%q}]}`, j.Notification.MessageID, status, target.User, target.Device)
+		y.publish(dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", status, hongyan.Partition(target.User)), Data: []byte(data)})
 	})
 }
 

@@ -106,7 +106,10 @@ func (r *rig) start() {
 		"c-huawei": {App: "demo", Vendor: "huawei", Certificate: "c-huawei", Chunk: 3},
 	}
 	router := &dispatch.Router{Queue: r.bus, Devices: dir, Subjects: subjects, Log: r.log, Now: time.Now,
-		Apps: map[string]dispatch.App{"demo": {Policy: dispatch.Policy{StaleAfter: 7 * 24 * time.Hour}, Accounts: accounts}}}
+		Apps: map[string]dispatch.App{
+			"demo":  {Policy: dispatch.Policy{StaleAfter: 7 * 24 * time.Hour}, Accounts: accounts},
+			"other": {Accounts: accounts},
+		}}
 	var wg sync.WaitGroup
 	messages, err := r.bus.MessageConsumer(ctx, 512)
 	if err != nil {
@@ -120,7 +123,7 @@ func (r *rig) start() {
 		}
 		r.senders = append(r.senders, s)
 		lanes := map[string]dispatch.Source{}
-		for _, lane := range []string{dispatch.Urgent, dispatch.Normal} {
+		for _, lane := range []string{hongyan.LaneUrgent, hongyan.LaneNormal} {
 			source, err := r.bus.JobConsumer(ctx, s.Certificate.Vendor, id, lane, s.Certificate.Hold())
 			if err != nil {
 				r.t.Fatal(err)
@@ -175,14 +178,14 @@ func (r *rig) sendRaw(app, id string, data []byte) {
 }
 
 func chat(id string, recipients ...string) hongyan.Message {
-	return hongyan.Message{ID: id, Conversation: hongyan.Conversation{Type: hongyan.C2C, ID: "c2c_alice"}, Sender: hongyan.Sender{ID: "alice", Nickname: "Alice"},
-		Recipients: recipients, Content: hongyan.Content{Type: hongyan.Text, Text: "See you at eight"}}
+	return hongyan.Message{ID: id, Conversation: hongyan.Conversation{Type: hongyan.ConversationC2C, ID: "c2c_alice"}, Sender: hongyan.Sender{ID: "alice", Nickname: "Alice"},
+		Recipients: recipients, Content: hongyan.Content{Type: hongyan.ContentText, Text: "See you at eight"}}
 }
 
 // outcomes waits until each device has an outcome and returns them by "user/device".
-func (r *rig) outcomes(message string, devices ...string) map[string]hongyan.Outcome {
+func (r *rig) outcomes(message string, devices ...string) map[string]dispatch.Ended {
 	r.t.Helper()
-	found := map[string]hongyan.Outcome{}
+	found := map[string]dispatch.Ended{}
 	missing := func() (left []string) {
 		for _, d := range devices {
 			if _, ok := found[d]; !ok {
@@ -200,12 +203,14 @@ func (r *rig) outcomes(message string, devices ...string) map[string]hongyan.Out
 		}
 		for _, e := range entries {
 			next = e.Sequence + 1
-			var o hongyan.Outcome
-			if err := json.Unmarshal(e.Data, &o); err != nil {
+			ends, err := dispatch.ParseEnded(e.Data)
+			if err != nil {
 				r.t.Fatal(err)
 			}
-			if o.MessageID == message {
-				found[o.User+"/"+o.Device] = o
+			for _, o := range ends {
+				if o.MessageID == message {
+					found[o.User+"/"+o.Device] = o
+				}
 			}
 		}
 		if len(entries) == 0 {
@@ -220,7 +225,7 @@ func (r *rig) outcomes(message string, devices ...string) map[string]hongyan.Out
 }
 
 // want checks status and reason of a device's outcome.
-func want(t *testing.T, got hongyan.Outcome, status, reason string) {
+func want(t *testing.T, got dispatch.Ended, status hongyan.Status, reason hongyan.Reason) {
 	t.Helper()
 	if got.Status != status || got.Reason != reason {
 		t.Errorf("outcome of %s/%s is %s %s (code %q), want %s %s", got.User, got.Device, got.Status, got.Reason, got.VendorCode, status, reason)

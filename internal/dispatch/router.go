@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // App is what the router knows of an app.
@@ -133,28 +133,40 @@ func (r *Router) route(ctx context.Context, batch []Delivery) {
 // read parses a delivery. What cannot be read becomes a dead letter at once, and the delivery is
 // settled: then it returns nil.
 func (r *Router) read(ctx context.Context, d Delivery) *routed {
-	kind, app, ok := r.place(d.Subject())
-	if ok && kind == "signal" {
-		// Recalls and read marks are not acted on yet.
-		r.Metrics.Ignore("signal")
-		r.ack(d)
-		return nil
-	}
+	subject, err := r.Subjects.Parse(d.Subject())
 	seq, stored, _ := d.Meta()
-	m, unnamed, err := ParseMessage(d.Data(), stored)
-	if unnamed {
-		r.Metrics.Ignore("field")
+	app := subject.App
+	var m *hongyan.Message
+	var repairs hongyan.Repairs
+	switch {
+	case err != nil:
+	case subject.Kind == hongyan.KindSignal:
+		// Signals are judged and counted; suppressing by them is not built yet.
+		_, repairs, err = hongyan.ParseSignal(d.Data(), stored)
+		if err == nil {
+			r.Metrics.Repaired(repairs)
+			r.Metrics.Ignore("signal")
+			r.ack(d)
+			return nil
+		}
+	default:
+		m, repairs, err = hongyan.ParseMessage(d.Data(), stored)
 	}
+	r.Metrics.Repaired(repairs)
 	conf, known := r.Apps[app]
 	if err == nil && !known {
 		err = errors.New("the configuration has no app of this name")
 	}
 	if err == nil {
-		return &routed{delivery: d, app: app, conf: conf, message: m, stored: stored, trace: d.Header(HeaderTrace)}
+		trace, dropped := traceOf(d.Header(HeaderTrace))
+		if dropped {
+			r.Metrics.Ignore("traceparent")
+		}
+		return &routed{delivery: d, app: app, conf: conf, message: m, stored: stored, trace: trace}
 	}
 	id := ""
-	if m != nil && len(m.ID) <= hongyan.MaxMessageID {
-		id = m.ID
+	if m != nil {
+		id = headerValue(m.ID)
 	}
 	// App names of strangers must not become metric labels.
 	label := app
@@ -162,8 +174,8 @@ func (r *Router) read(ctx context.Context, d Delivery) *routed {
 		label = "unknown"
 	}
 	r.Metrics.message(label, "malformed")
-	letter := deadMessage(r.Subjects, d, app, id, err, fmt.Sprintf("malformed/%d", seq))
-	if perr := publishAll(ctx, r.Queue, []Outgoing{letter}); perr != nil {
+	letter := deadMessage(r.Subjects, d, app, id, err, fmt.Sprintf(":malformed/%d/%d", seq, stored.UnixNano()))
+	if perr := errors.Join(storeAll(ctx, r.Queue, r.Subjects, []Outgoing{letter})...); perr != nil {
 		r.Log.Warn("cannot store a dead letter, trying again", "app", app, "error", perr)
 		r.nak(d, backoffDelay())
 		return nil
@@ -171,17 +183,6 @@ func (r *Router) read(ctx context.Context, d Delivery) *routed {
 	r.Log.Warn("message is malformed", "app", app, "message_id", id, "error", err)
 	r.ack(d)
 	return nil
-}
-
-// place reads <prefix>.<kind>.<app>.
-func (r *Router) place(subject string) (kind, app string, ok bool) {
-	i := strings.LastIndexByte(subject, '.')
-	if i < 0 {
-		return "", "", false
-	}
-	app = subject[i+1:]
-	j := strings.LastIndexByte(subject[:i], '.')
-	return subject[j+1 : i], app, true
 }
 
 // round plans messages that are looked up together.
@@ -271,8 +272,8 @@ func (r *Router) plan(msgs []Outgoing, m *routed, recipients []string, known map
 	for _, job := range jobs {
 		data, err := job.Encode()
 		if err != nil {
-			// Strings that came through the JSON decoder always go out again.
-			r.Log.Error("cannot encode a job", "app", m.app, "message_id", m.message.ID, "error", err)
+			r.Log.Error("cannot encode a job", "app", m.app, "message_id", m.message.ID, "certificate", job.Certificate, "error", err)
+			msgs = r.unwritable(msgs, m, job, err, now)
 			continue
 		}
 		r.Metrics.job(job)
@@ -290,24 +291,48 @@ func traceHeader(trace string) map[string]string {
 
 func (r *Router) suppress(msgs []Outgoing, m *routed, d *Decision, now time.Time) []Outgoing {
 	r.Metrics.suppress(m.app, d.Suppressed)
-	o := hongyan.Outcome{MessageID: m.message.ID, App: m.app, User: d.User, Status: hongyan.Suppressed, Reason: string(d.Suppressed), At: now.UTC()}
+	e := Ended{
+		Outcome:       hongyan.Outcome{MessageID: m.message.ID, App: m.app, Status: hongyan.StatusSuppressed, At: now.UTC()},
+		DeviceOutcome: hongyan.DeviceOutcome{User: d.User, Reason: d.Suppressed},
+	}
 	if d.Device != nil {
-		o.Device = d.Device.ID
-		o.Certificate = d.Certificate
-		if o.Certificate == "" {
-			o.Certificate = d.Device.Registration.Certificate
+		e.Device = d.Device.ID
+		e.Certificate = d.Certificate
+		if e.Certificate == "" {
+			e.Certificate = d.Device.Registration.Certificate
 		}
-		o.Vendor = m.conf.Accounts[o.Certificate].Vendor
+		e.Vendor = m.conf.Accounts[e.Certificate].Vendor
 	}
-	if d.Suppressed == NoAccount {
-		r.Log.Warn("registration names a certificate that the configuration lacks", "app", m.app, "user", d.User, "device", o.Device, "certificate", o.Certificate)
+	if d.Suppressed == hongyan.UnknownCertificate {
+		r.Log.Warn("registration names a certificate that the configuration lacks", "app", m.app, "user", d.User, "device", e.Device, "certificate", e.Certificate)
 	}
-	msg, err := outcome(r.Subjects, &o)
+	return r.end(msgs, m, e)
+}
+
+// end appends the record of an end. One that cannot be written is a dead letter of its message.
+func (r *Router) end(msgs []Outgoing, m *routed, e Ended) []Outgoing {
+	msg, err := outcome(r.Subjects, e)
 	if err != nil {
 		r.Log.Error("cannot encode an outcome", "app", m.app, "message_id", m.message.ID, "error", err)
-		return msgs
+		seq, stored, _ := m.delivery.Meta()
+		msg = deadMessage(r.Subjects, m.delivery, m.app, m.message.ID, err, fmt.Sprintf(":outcome/%d/%d", seq, stored.UnixNano()))
 	}
 	return append(msgs, msg)
+}
+
+// unwritable ends the devices of a job that cannot be written: the dead letter is the message itself.
+func (r *Router) unwritable(msgs []Outgoing, m *routed, job *Job, cause error, now time.Time) []Outgoing {
+	seq, stored, _ := m.delivery.Meta()
+	msgs = append(msgs, deadMessage(r.Subjects, m.delivery, m.app, m.message.ID, cause,
+		fmt.Sprintf(":unwritable/%d/%d/%s", seq, stored.UnixNano(), job.Certificate)))
+	for _, t := range job.Targets {
+		msgs = r.end(msgs, m, Ended{
+			Outcome: hongyan.Outcome{MessageID: m.message.ID, App: m.app, Vendor: job.Vendor, Certificate: job.Certificate,
+				Status: hongyan.StatusDead, At: now.UTC()},
+			DeviceOutcome: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: vendors.Malformed},
+		})
+	}
+	return msgs
 }
 
 // publish stores jobs and outcomes. A job whose vendor's stream is full is stored among those that
@@ -316,15 +341,14 @@ func (r *Router) publish(ctx context.Context, msgs []Outgoing) []error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	errs := r.Queue.Publish(ctx, msgs)
+	errs := storeAll(ctx, r.Queue, r.Subjects, msgs)
 	if errs == nil {
 		return nil
 	}
 	var later []Outgoing
 	var at []int
-	jobs := strings.TrimSuffix(r.Subjects.Job("", "", ""), "..")
 	for i, err := range errs {
-		if errors.Is(err, ErrFull) && strings.HasPrefix(msgs[i].Subject, jobs) {
+		if subject, perr := r.Subjects.Parse(msgs[i].Subject); errors.Is(err, ErrFull) && perr == nil && subject.Kind == hongyan.KindJob {
 			later = append(later, r.Queue.Later(msgs[i], r.Now().Add(30*time.Second+rand.N(30*time.Second))))
 			at = append(at, i)
 		}

@@ -44,7 +44,7 @@ func (l *lane) settle(w *work) {
 			l.nak(w.delivery, nak)
 			return
 		}
-		if err = publishAll(ctx, s.Queue, msgs); err == nil {
+		if err = errors.Join(storeAll(ctx, s.Queue, s.Subjects, msgs)...); err == nil {
 			l.ack(w.delivery)
 			return
 		}
@@ -119,7 +119,7 @@ func (l *lane) follow(w *work, f fate, targets []int, id string, now time.Time) 
 		next.LastAttempt = w.began
 	}
 	if f.Act == Die {
-		return deadJob(s.Subjects, next, f.Reason, w.results[targets[0]], "dead/"+next.ID+"/"+id)
+		return deadJob(s.Subjects, next, f.Reason, w.results[targets[0]], ":dead/"+next.ID+"/"+id)
 	}
 	due := now.Add(f.Delay)
 	next.NotBefore = due
@@ -127,7 +127,7 @@ func (l *lane) follow(w *work, f fate, targets []int, id string, now time.Time) 
 	if err != nil {
 		return Outgoing{}, err
 	}
-	m := Outgoing{Subject: s.Subjects.Job(next.Vendor, next.Certificate, next.Lane), ID: "again/" + next.ID + "/" + id, Data: data, Header: traceHeader(w.trace)}
+	m := Outgoing{Subject: s.Subjects.Job(next.Vendor, next.Certificate, next.Lane), ID: ":again/" + next.ID + "/" + id, Data: data, Header: traceHeader(w.trace)}
 	if f.Delay > shortWait {
 		m = s.Queue.Later(m, due)
 	}
@@ -136,9 +136,9 @@ func (l *lane) follow(w *work, f fate, targets []int, id string, now time.Time) 
 
 func (l *lane) outcome(msgs []Outgoing, w *work, i int, v Verdict, now time.Time) ([]Outgoing, error) {
 	job, t, r := w.job, &w.job.Targets[i], &w.results[i]
-	status := hongyan.Accepted
+	status := hongyan.StatusAccepted
 	if v.Act == Die {
-		status = hongyan.Dead
+		status = hongyan.StatusDead
 	}
 	latency := now.Sub(job.Published)
 	l.s.Metrics.outcome(job, v.Reason)
@@ -149,9 +149,11 @@ func (l *lane) outcome(msgs []Outgoing, w *work, i int, v Verdict, now time.Time
 	if v.Counts || v.Act == Done {
 		attempt++
 	}
-	m, err := outcome(l.s.Subjects, &hongyan.Outcome{
-		MessageID: job.Notification.MessageID, App: job.App, User: t.User, Device: t.Device, Vendor: job.Vendor, Certificate: job.Certificate,
-		Status: status, Reason: v.Reason.String(), VendorCode: r.Code, VendorID: r.VendorID, Attempt: attempt, At: now.UTC(), LatencyMS: latency.Milliseconds(),
+	m, err := outcome(l.s.Subjects, Ended{
+		Outcome: hongyan.Outcome{MessageID: job.Notification.MessageID, App: job.App, Vendor: job.Vendor, Certificate: job.Certificate,
+			Status: status, At: now.UTC()},
+		DeviceOutcome: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: v.Reason, VendorCode: r.Code, VendorID: r.VendorID,
+			Attempt: attempt, LatencyMS: latency.Milliseconds()},
 	})
 	if err != nil {
 		return msgs, err
@@ -190,8 +192,8 @@ func (l *lane) dropToken(ctx context.Context, w *work, i int) {
 // bury makes a dead letter of a job that cannot be read.
 func (l *lane) bury(d Delivery, cause error) {
 	seq, _, _ := d.Meta()
-	letter := deadMessage(l.s.Subjects, d, l.s.Certificate.App, "", cause, fmt.Sprintf("malformed/%s/%d", d.Subject(), seq))
-	if err := publishAll(l.hard, l.s.Queue, []Outgoing{letter}); err != nil {
+	letter := deadMessage(l.s.Subjects, d, l.s.Certificate.App, "", cause, fmt.Sprintf(":malformed/%s/%d", d.Subject(), seq))
+	if err := errors.Join(storeAll(l.hard, l.s.Queue, l.s.Subjects, []Outgoing{letter})...); err != nil {
 		l.nak(d, backoffDelay())
 		return
 	}
@@ -208,7 +210,7 @@ func (l *lane) report(c *call, results []vendors.Result, began time.Time, took t
 	for k, r := range results {
 		counts[r.Reason]++
 		level := slog.LevelDebug
-		if r.Reason == vendors.Unknown {
+		if r.Reason.String() == vendors.Unknown.String() {
 			level = slog.LevelWarn
 		}
 		if !s.Log.Enabled(context.Background(), level) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -62,9 +63,10 @@ var rules = map[vendors.Reason]rule{
 	vendors.Interrupted:    {act: Retry},
 	vendors.Unknown:        {act: Retry, counts: true, tries: 3},
 	// Never a driver's word; total all the same.
-	vendors.Expired:           {act: Die},
-	vendors.AttemptsExhausted: {act: Die},
-	vendors.Malformed:         {act: Die},
+	vendors.Expired:            {act: Die},
+	vendors.AttemptsExhausted:  {act: Die},
+	vendors.Malformed:          {act: Die},
+	hongyan.UnknownCertificate: {act: Die},
 }
 
 // Retries says how often and how fast a push is tried again. The zero value means the defaults.
@@ -108,7 +110,8 @@ type Situation struct {
 func Decide(r vendors.Result, s Situation) Verdict {
 	s.Retries = s.withDefaults()
 	rule, ok := rules[r.Reason]
-	if !ok {
+	if !ok { // a driver's own word, or none at all
+		r.Reason = vendors.Unknown
 		rule = rules[vendors.Unknown]
 	}
 	v := Verdict{Act: rule.act, Reason: r.Reason, Counts: rule.counts, Drop: rule.drop}

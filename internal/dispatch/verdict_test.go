@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -19,25 +20,26 @@ func situation(change func(*Situation)) Situation {
 func TestDecideIsTotal(t *testing.T) {
 	t.Parallel()
 	want := map[vendors.Reason]Verdict{
-		vendors.Unknown:           {Act: Retry, Reason: vendors.Unknown, Counts: true, Delay: time.Second},
-		vendors.Accepted:          {Act: Done, Reason: vendors.Accepted},
-		vendors.BadToken:          {Act: Die, Reason: vendors.BadToken, Counts: true, Drop: true},
-		vendors.NotDisplayed:      {Act: Die, Reason: vendors.NotDisplayed, Counts: true},
-		vendors.BadPayload:        {Act: Die, Reason: vendors.BadPayload, Counts: true},
-		vendors.Refused:           {Act: Die, Reason: vendors.Refused, Counts: true},
-		vendors.BadCredentials:    {Act: Retry, Reason: vendors.BadCredentials, Delay: 1500 * time.Millisecond},
-		vendors.AuthExpired:       {Act: Retry, Reason: vendors.AuthExpired, Delay: 1500 * time.Millisecond},
-		vendors.RateLimited:       {Act: Retry, Reason: vendors.RateLimited, Delay: 1500 * time.Millisecond},
-		vendors.QuotaSpent:        {Act: Retry, Reason: vendors.QuotaSpent, Delay: 12*time.Hour + 15*time.Second},
-		vendors.DeviceCapped:      {Act: Die, Reason: vendors.DeviceCapped},
-		vendors.Unavailable:       {Act: Retry, Reason: vendors.Unavailable, Counts: true, Delay: time.Second},
-		vendors.Timeout:           {Act: Retry, Reason: vendors.Timeout, Counts: true, Delay: time.Second},
-		vendors.Interrupted:       {Act: Retry, Reason: vendors.Interrupted},
-		vendors.Expired:           {Act: Die, Reason: vendors.Expired},
-		vendors.AttemptsExhausted: {Act: Die, Reason: vendors.AttemptsExhausted},
-		vendors.Malformed:         {Act: Die, Reason: vendors.Malformed},
+		vendors.Unknown:            {Act: Retry, Reason: vendors.Unknown, Counts: true, Delay: time.Second},
+		vendors.Accepted:           {Act: Done, Reason: vendors.Accepted},
+		vendors.BadToken:           {Act: Die, Reason: vendors.BadToken, Counts: true, Drop: true},
+		vendors.NotDisplayed:       {Act: Die, Reason: vendors.NotDisplayed, Counts: true},
+		vendors.BadPayload:         {Act: Die, Reason: vendors.BadPayload, Counts: true},
+		vendors.Refused:            {Act: Die, Reason: vendors.Refused, Counts: true},
+		vendors.BadCredentials:     {Act: Retry, Reason: vendors.BadCredentials, Delay: 1500 * time.Millisecond},
+		vendors.AuthExpired:        {Act: Retry, Reason: vendors.AuthExpired, Delay: 1500 * time.Millisecond},
+		vendors.RateLimited:        {Act: Retry, Reason: vendors.RateLimited, Delay: 1500 * time.Millisecond},
+		vendors.QuotaSpent:         {Act: Retry, Reason: vendors.QuotaSpent, Delay: 12*time.Hour + 15*time.Second},
+		vendors.DeviceCapped:       {Act: Die, Reason: vendors.DeviceCapped},
+		vendors.Unavailable:        {Act: Retry, Reason: vendors.Unavailable, Counts: true, Delay: time.Second},
+		vendors.Timeout:            {Act: Retry, Reason: vendors.Timeout, Counts: true, Delay: time.Second},
+		vendors.Interrupted:        {Act: Retry, Reason: vendors.Interrupted},
+		vendors.Expired:            {Act: Die, Reason: vendors.Expired},
+		vendors.AttemptsExhausted:  {Act: Die, Reason: vendors.AttemptsExhausted},
+		vendors.Malformed:          {Act: Die, Reason: vendors.Malformed},
+		hongyan.UnknownCertificate: {Act: Die, Reason: hongyan.UnknownCertificate},
 	}
-	for _, r := range vendors.Reasons() {
+	for _, r := range hongyan.Results {
 		got := Decide(vendors.Result{Reason: r}, situation(nil))
 		if w, ok := want[r]; !ok || got != w {
 			t.Errorf("%v: got %+v, want %+v (in the table: %v)", r, got, w, ok)
@@ -51,7 +53,7 @@ func TestDecideIsTotal(t *testing.T) {
 // No reason at any attempt waits past the deadline, loops without an end, or goes on after it.
 func TestDecideAlwaysEnds(t *testing.T) {
 	t.Parallel()
-	for _, r := range vendors.Reasons() {
+	for _, r := range hongyan.Results {
 		for _, left := range []time.Duration{-time.Second, 0, time.Millisecond, time.Second, time.Minute, time.Hour} {
 			for attempts := range 10 {
 				for _, after := range []time.Duration{0, time.Second, 2 * time.Hour} {

@@ -14,9 +14,9 @@ import (
 // kinds are words for JSON's kinds.
 var kinds = map[jsontext.Kind]string{'n': "null", 't': "boolean", 'f': "boolean", '"': "string", '0': "number", '{': "object", '[': "array"}
 
-// Plain is the sentence for an error of reading what, such as "the message". Of a field that stands
+// Describe is the sentence for an error of reading what, such as "the message". Of a field that stands
 // below one of masked, only that one is named: its members have names that people chose.
-func Plain(err error, what string, masked ...string) error {
+func Describe(err error, what string, masked ...string) error {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
 		problem := "not valid JSON"
@@ -36,9 +36,14 @@ func Plain(err error, what string, masked ...string) error {
 				field = m
 			}
 		}
-		return fmt.Errorf("%s has the wrong type or value (%s)", field, kinds[semantic.JSONKind])
+		return WrongType(field, semantic.JSONKind)
 	}
 	return errors.New("not valid JSON")
+}
+
+// WrongType is the sentence for a field that holds a JSON kind which it cannot hold, or a value of it.
+func WrongType(field string, kind jsontext.Kind) error {
+	return fmt.Errorf("%s has the wrong type or value (%s)", field, kinds[kind])
 }
 
 // Field writes a JSON pointer as people write fields: with dots, empty for the whole text.

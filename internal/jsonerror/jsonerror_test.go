@@ -29,7 +29,7 @@ func TestPlain(t *testing.T) {
 			t.Errorf("%s is read without an error", text)
 			continue
 		}
-		if got := Plain(err, "the record", "counts").Error(); got != want {
+		if got := Describe(err, "the record", "counts").Error(); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
 	}

@@ -9,14 +9,14 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// probeTime is how long a probe may stay unanswered before another one is allowed.
-const probeTime = 30 * time.Second
+// probeTimeout is how long a probe may stay without an answer before another one is allowed.
+const probeTimeout = 30 * time.Second
 
-// minLatch keeps a vendor whose day is not ours from being asked again and again: its word holds
-// for a minute at least.
-const minLatch = time.Minute
+// minExhaustion is the shortest time for which a class stays stopped. It keeps a vendor whose day
+// ends later than we believe from being asked again and again.
+const minExhaustion = time.Minute
 
-// The pools of a day. Calls take from the reserve first; everything else never does.
+// The pools of a day. Urgent requests take from the reserve first; other requests never do.
 const (
 	normalPool = iota
 	reservePool
@@ -28,45 +28,45 @@ var poolNames = [2]string{normalPool: "normal", reservePool: "urgent"}
 type class struct {
 	cert  *certificate
 	name  string
-	known vendors.Class // as the first who asked gave it
+	known vendors.Class // as given with the first request
 	quota vendors.Quota // configured, else published
 	cap   int64         // of a device and day; 0 for none
 
-	plain atomic.Bool // no quota and no latch: nothing to look at
+	unlimited atomic.Bool // no quota, and not exhausted: nothing to check
 
-	mu       sync.Mutex
-	days     []*day // the open ones, oldest first; two around midnight
-	latch    latch
-	override *override
-	seen     map[string]string // the notes applied last, by kind
+	mu          sync.Mutex
+	days        []*day // the open ones, oldest first; two around midnight
+	exhausted   exhaustion
+	override    *overrideEntry
+	lastApplied map[string]string // the entries applied last, by kind
 }
 
-// day is a vendor's day of a class.
+// day is one of the vendor's days, for a class.
 type day struct {
-	span
+	dayRange
 	pools [2]pool
 }
 
-// latch is the vendor's word that the quota is spent.
-type latch struct {
-	until   time.Time // zero when there is none
-	listed  bool      // it was seen on the board
-	probing bool      // past until, one push is on its way to find out
-	probeAt time.Time
+// exhaustion is the state of a class whose quota the vendor reported as spent.
+type exhaustion struct {
+	until     time.Time // zero when there is none
+	published bool      // its entry was seen in the KV
+	probing   bool      // until has passed, and one push is under way to find out
+	probedAt  time.Time
 }
 
-// spent is the value of a latch's note.
-type spent struct {
+// exhaustedEntry is the entry that says that the vendor reported a quota as spent.
+type exhaustedEntry struct {
 	Until time.Time `json:"until"`
 	By    string    `json:"by,omitempty"`
 }
 
-// override is the value of an operator's note.
-type override struct {
-	// Quota replaces the configured one; nil leaves it, below 0 is unlimited.
+// overrideEntry is the entry of an operator's override.
+type overrideEntry struct {
+	// Quota replaces the configured one: nil leaves it as it is, a negative number is unlimited.
 	Quota *int64 `json:"quota,omitempty"`
-	// Forgiven is what the pools had counted when an operator reset them, added to their limits on
-	// Day.
+	// Forgiven is what the pools had counted when an operator reset them. On Day it is added to
+	// their limits.
 	Forgiven [2]int64  `json:"forgiven,omitzero"`
 	Day      string    `json:"day,omitempty"`
 	Until    time.Time `json:"until"`
@@ -76,7 +76,7 @@ type override struct {
 }
 
 func newClass(cert *certificate, vc vendors.Class, name string) *class {
-	c := &class{cert: cert, name: name, known: vc, quota: vendors.Unlimited, seen: map[string]string{}}
+	c := &class{cert: cert, name: name, known: vc, quota: vendors.Unlimited, lastApplied: map[string]string{}}
 	c.known.Name = name
 	if vc.DailyQuota > 0 {
 		c.quota = vendors.Quota(vc.DailyQuota)
@@ -90,15 +90,17 @@ func newClass(cert *certificate, vc vendors.Class, name string) *class {
 			c.cap = max(0, int64(q))
 		}
 	}
-	c.settle()
+	c.updateUnlimited()
 	return c
 }
 
-// settle recomputes plain. Called with mu held, or before the class is shared.
-func (c *class) settle() { c.plain.Store(c.daily() < 0 && c.latch.until.IsZero()) }
+// updateUnlimited recomputes unlimited. Called with mu held, or before the class is shared.
+func (c *class) updateUnlimited() {
+	c.unlimited.Store(c.dailyQuota() < 0 && c.exhausted.until.IsZero())
+}
 
-// daily is the quota in force.
-func (c *class) daily() vendors.Quota {
+// dailyQuota is the quota that applies now: the override's or the configured one.
+func (c *class) dailyQuota() vendors.Quota {
 	if o := c.override; o != nil && o.Quota != nil {
 		return vendors.Quota(*o.Quota)
 	}
@@ -107,7 +109,7 @@ func (c *class) daily() vendors.Quota {
 
 // limit is the limit of a pool on a day. Called with mu held, the quota not being unlimited.
 func (c *class) limit(d *day, pool int) int64 {
-	total := int64(c.daily())
+	total := int64(c.dailyQuota())
 	limit := int64(float64(total) * c.cert.config.UrgentReserve)
 	if pool == normalPool {
 		limit = total - limit
@@ -118,32 +120,32 @@ func (c *class) limit(d *day, pool int) int64 {
 	return limit
 }
 
-// touching gives the first and the last day that a call made at now can arrive in; mostly they are
+// daysOf returns the first and the last day in which a call made at now can arrive; mostly they are
 // the same. Called with mu held.
-func (c *class) touching(now time.Time) (first, last *day) {
+func (c *class) daysOf(now time.Time) (first, last *day) {
 	for _, d := range c.days {
-		if c.cert.band.within(d.span, now) {
+		if c.cert.arrival.onlyIn(d.dayRange, now) {
 			return d, d
 		}
 	}
-	from, to := c.cert.band.window(now)
-	first, last = c.open(from), c.open(to)
-	for len(c.days) > 0 && c.days[0] != first && !now.Before(c.cert.band.over(c.days[0].span)) {
+	from, to := c.cert.arrival.bounds(now)
+	first, last = c.dayAt(from), c.dayAt(to)
+	for len(c.days) > 0 && c.days[0] != first && !now.Before(c.cert.arrival.closesAt(c.days[0].dayRange)) {
 		c.days = c.days[1:]
 	}
 	return first, last
 }
 
-// open finds or makes the day that t lies in.
-func (c *class) open(t time.Time) *day {
+// dayAt returns the day that contains t, and makes it if needed.
+func (c *class) dayAt(t time.Time) *day {
 	for _, d := range c.days {
 		if !t.Before(d.start) && t.Before(d.end) {
 			return d
 		}
 	}
-	d := &day{span: spanOf(t, c.cert.zone)}
+	d := &day{dayRange: dayRangeOf(t, c.cert.zone)}
 	for i := range d.pools {
-		d.pools[i].key = c.counter(i, d.name)
+		d.pools[i].key = c.counterKey(i, d.name)
 	}
 	at := len(c.days)
 	for at > 0 && c.days[at-1].start.After(d.start) {
@@ -153,89 +155,91 @@ func (c *class) open(t time.Time) *day {
 	return d
 }
 
-func (c *class) counter(pool int, day string) string {
-	return key(quotaCounter, c.cert.config.ID, c.name, poolNames[pool], day)
+func (c *class) counterKey(pool int, day string) string {
+	return joinKey(quotaKey, c.cert.config.ID, c.name, poolNames[pool], day)
 }
 
-// refusal is why nothing was granted, and when to come again.
-type refusal struct {
+// denial says why nothing was granted, and when to ask again.
+type denial struct {
 	reason vendors.Reason
 	wait   time.Duration
 }
 
-// gate looks at the latch: past its time one push goes through to find out. Called with mu held.
-func (c *class) gate(now time.Time) (probe bool, no refusal) {
-	switch la := &c.latch; {
-	case la.until.IsZero():
-		return false, refusal{}
-	case now.Before(la.until):
-		return false, refusal{vendors.QuotaSpent, la.until.Sub(now)}
-	case la.probing && now.Before(la.probeAt.Add(probeTime)):
-		return false, refusal{vendors.RateLimited, lookSoon}
+// gate denies everything while the class is exhausted. After that it lets one push through as a
+// probe. Called with mu held.
+func (c *class) gate(now time.Time) (probe bool, denied denial) {
+	switch e := &c.exhausted; {
+	case e.until.IsZero():
+		return false, denial{}
+	case now.Before(e.until):
+		return false, denial{vendors.QuotaSpent, e.until.Sub(now)}
+	case e.probing && now.Before(e.probedAt.Add(probeTimeout)):
+		return false, denial{vendors.RateLimited, recheckSoon}
 	default:
-		la.probing, la.probeAt = true, now
-		return true, refusal{}
+		e.probing, e.probedAt = true, now
+		return true, denial{}
 	}
 }
 
-// shut latches the class after the vendor's word about a call made at at. Where the call may have
-// arrived on either side of midnight the earlier day is meant: the vendor's new day can hardly be
-// spent yet. Called with mu held.
-func (c *class) shut(at, now time.Time) (until time.Time, news bool) {
-	from, _ := c.cert.band.window(at)
-	until = c.cert.band.over(spanOf(from, c.cert.zone))
-	if least := now.Add(minLatch); until.Before(least) {
+// markExhausted stops the class until the vendor's day ends, because the vendor reported its quota
+// as spent. sentAt is when the call was made. If the call may have arrived on either side of
+// midnight, the day that ended is meant: the quota of the new one can hardly be spent yet. news is
+// false if the class was stopped for that long already. Called with mu held.
+func (c *class) markExhausted(sentAt, now time.Time) (until time.Time, news bool) {
+	from, _ := c.cert.arrival.bounds(sentAt)
+	until = c.cert.arrival.closesAt(dayRangeOf(from, c.cert.zone))
+	if least := now.Add(minExhaustion); until.Before(least) {
 		until = least
 	}
-	if !until.After(c.latch.until) {
-		return c.latch.until, false
+	if !until.After(c.exhausted.until) {
+		return c.exhausted.until, false
 	}
-	c.latch = latch{until: until}
-	c.settle()
+	c.exhausted = exhaustion{until: until}
+	c.updateUnlimited()
 	return until, true
 }
 
-// unlatch forgets the vendor's word. Called with mu held.
-func (c *class) unlatch() {
-	c.latch = latch{}
-	c.settle()
+// resume ends the exhaustion. Called with mu held.
+func (c *class) resume() {
+	c.exhausted = exhaustion{}
+	c.updateUnlimited()
 }
 
-// apply takes what the board says of the class: the latch's and the override's notes, "" where
-// there is none. It reports what changed. Notes that cannot be read count as absent.
-func (c *class) apply(spentValue, overrideValue string, now time.Time) (changes []string) {
+// applyEntries takes the class's entries of the KV, of its exhaustion and of its override, each ""
+// if there is none, and returns what changed. Entries that cannot be read count as absent.
+func (c *class) applyEntries(exhaustedValue, overrideValue string, now time.Time) (changes []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var s spent
+	var s exhaustedEntry
 	switch {
-	case spentValue != "" && json.Unmarshal([]byte(spentValue), &s) == nil && s.Until.After(now):
-		if s.Until.After(c.latch.until) {
-			c.latch = latch{until: s.Until}
-			changes = append(changes, "latched")
+	case exhaustedValue != "" && json.Unmarshal([]byte(exhaustedValue), &s) == nil && s.Until.After(now):
+		if s.Until.After(c.exhausted.until) {
+			c.exhausted = exhaustion{until: s.Until}
+			changes = append(changes, "exhausted")
 		}
-		c.latch.listed = true
-	case spentValue == "" && c.latch.listed && now.Before(c.latch.until):
-		c.latch = latch{} // an operator removed it
-		changes = append(changes, "unlatched")
+		c.exhausted.published = true
+	case exhaustedValue == "" && c.exhausted.published && now.Before(c.exhausted.until):
+		c.exhausted = exhaustion{} // an operator removed it
+		changes = append(changes, "resumed")
 	}
-	if c.seen[overrideNote] != overrideValue {
-		c.seen[overrideNote] = overrideValue
+	if c.lastApplied[overrideKey] != overrideValue {
+		c.lastApplied[overrideKey] = overrideValue
 		c.override = nil
-		var o override
+		var o overrideEntry
 		if json.Unmarshal([]byte(overrideValue), &o) == nil {
 			c.override = &o
 		}
 		for _, d := range c.days { // look at once what the new limit leaves
 			for i := range d.pools {
-				d.pools[i].dryAt, d.pools[i].lookAt = time.Time{}, time.Time{}
+				d.pools[i].emptySince, d.pools[i].recheckAt = time.Time{}, time.Time{}
 			}
 		}
 		changes = append(changes, "overridden")
 	}
 	if o := c.override; o != nil && !now.Before(o.Until) {
 		c.override = nil
-		changes = append(changes, "override_over")
+		changes = append(changes, "override_ended")
 	}
-	c.settle()
+	c.updateUnlimited()
 	return changes
 }

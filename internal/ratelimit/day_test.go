@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestSpanOf(t *testing.T) {
+func TestDayRangeOf(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, zone, at, day, start, end string
@@ -26,7 +26,7 @@ func TestSpanOf(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := spanOf(at, zone)
+			s := dayRangeOf(at, zone)
 			if got := [3]string{s.name, s.start.UTC().Format(time.RFC3339), s.end.UTC().Format(time.RFC3339)}; got != [3]string{tt.day, tt.start, tt.end} {
 				t.Errorf("got %v, want %v", got, [3]string{tt.day, tt.start, tt.end})
 			}
@@ -34,9 +34,9 @@ func TestSpanOf(t *testing.T) {
 	}
 }
 
-// TestSpanWithoutMidnight: Cairo's summer time begins at midnight, so that one day has none. Every
+// TestDayWithoutMidnight: Cairo's summer time begins at midnight, so that one day has none. Every
 // moment must still lie in its day.
-func TestSpanWithoutMidnight(t *testing.T) {
+func TestDayWithoutMidnight(t *testing.T) {
 	t.Parallel()
 	zone, err := time.LoadLocation("Africa/Cairo")
 	if err != nil {
@@ -44,7 +44,7 @@ func TestSpanWithoutMidnight(t *testing.T) {
 	}
 	from := time.Date(2026, 4, 22, 0, 0, 0, 0, time.UTC)
 	for at := from; at.Before(from.AddDate(0, 0, 4)); at = at.Add(time.Minute) {
-		s := spanOf(at, zone)
+		s := dayRangeOf(at, zone)
 		if at.Before(s.start) || !at.Before(s.end) || s.name != at.In(zone).Format("20060102") || s.end.Sub(s.start) > 25*time.Hour {
 			t.Fatalf("%v: %+v", at.In(zone), s)
 		}

@@ -24,8 +24,8 @@ type DeviceRequest struct {
 	Now     time.Time
 }
 
-// Caps says whether devices have a cap in this class: only then is TakeDevices worth a hash and a
-// call. A class that is right for chat ([vendors.Class.Capped] is false) never has one.
+// Caps reports whether devices have a cap in this class. Only then TakeDevices needs to be called.
+// A class that is meant for chat ([vendors.Class.Capped] is false) never has a cap.
 func (l *Limiter) Caps(certificate string, class vendors.Class) bool {
 	if !class.Capped {
 		return false
@@ -34,7 +34,7 @@ func (l *Limiter) Caps(certificate string, class vendors.Class) bool {
 	return err == nil && c.cap > 0
 }
 
-// TakeDevices counts a push for each device and says which may get it; false means
+// TakeDevices counts a push for each device and returns which devices may get it; false means
 // [vendors.DeviceCapped]. It costs one round trip for each device, 32 at a time; nothing where
 // there is no cap. After an error nothing may be sent, and what was counted is given back where
 // that is certain.
@@ -50,7 +50,7 @@ func (l *Limiter) TakeDevices(ctx context.Context, r DeviceRequest) ([]bool, err
 		}
 		return allowed, nil
 	}
-	taken := make([]int, len(r.Devices)) // on how many days the device's push stands
+	taken := make([]int, len(r.Devices)) // on how many days the device's push was counted
 	// A count that was begun is finished, so that its outcome is known.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.opts.StoreTimeout)
 	defer cancel()
@@ -90,9 +90,9 @@ func (l *Limiter) TakeDevices(ctx context.Context, r DeviceRequest) ([]bool, err
 	return nil, fmt.Errorf("count devices: %w", errors.Join(err, again.Wait()))
 }
 
-// ReturnDevices takes back what TakeDevices counted for devices whose push the vendor did not
-// count. Now must be TakeDevices' own. A failure leaves the devices with less than their cap, never
-// with more.
+// ReturnDevices undoes what TakeDevices counted, for devices whose push the vendor did not count.
+// Now must be the Now of TakeDevices. If it fails, the devices can use less of their cap, never
+// more.
 func (l *Limiter) ReturnDevices(ctx context.Context, r DeviceRequest) error {
 	c, days, err := l.capDays(r)
 	if err != nil || c == nil {
@@ -119,7 +119,7 @@ func (l *Limiter) returnDevice(ctx context.Context, c *class, device string, day
 }
 
 func (c *class) deviceKey(device, day string) string {
-	return key(deviceCounter, c.cert.config.ID, c.name, device, day)
+	return joinKey(deviceKey, c.cert.config.ID, c.name, device, day)
 }
 
 // capDays finds the class and the days that the push counts in; no class where there is no cap.
@@ -132,13 +132,13 @@ func (l *Limiter) capDays(r DeviceRequest) (*class, []string, error) {
 		return nil, nil, err
 	}
 	for _, d := range r.Devices {
-		if !token(d) {
+		if !validToken(d) {
 			return nil, nil, errors.New("ratelimit: a device's hash cannot stand in a key")
 		}
 	}
-	from, to := c.cert.band.window(r.Now)
-	days := []string{spanOf(from, c.cert.zone).name}
-	if last := spanOf(to, c.cert.zone).name; last != days[0] {
+	from, to := c.cert.arrival.bounds(r.Now)
+	days := []string{dayRangeOf(from, c.cert.zone).name}
+	if last := dayRangeOf(to, c.cert.zone).name; last != days[0] {
 		days = append(days, last)
 	}
 	return c, days, nil

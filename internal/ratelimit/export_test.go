@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Beat does at once what Run does each beat.
-func (l *Limiter) Beat(ctx context.Context, now time.Time) {
-	l.beat(ctx, now)
-	l.tidy(ctx, now)
+// Heartbeat does at once what Run does at each heartbeat.
+func (l *Limiter) Heartbeat(ctx context.Context, now time.Time) {
+	l.heartbeat(ctx, now)
+	l.reconcile(ctx, now)
 }

@@ -9,60 +9,60 @@ import (
 )
 
 const (
-	lookSoon = 500 * time.Millisecond // between looks while others may still return what they hold
-	lookLate = 5 * time.Second        // and after that
-	failMin  = 250 * time.Millisecond // pause after a store that failed, doubled each time
-	failMax  = 5 * time.Second
+	recheckSoon = 500 * time.Millisecond // between looks while others may still return what they hold
+	recheckLate = 5 * time.Second        // and after that
+	minBackoff  = 250 * time.Millisecond // pause after a store that failed, doubled each time
+	maxBackoff  = 5 * time.Second
 
-	// askAgain is how long an addition without an answer is asked about. It leaves the other half
-	// of the time for which a store knows an id to a request that is late.
-	askAgain = time.Minute
-	// refillFrom is the smallest lease of which the next one is asked for in advance.
-	refillFrom = 32
+	// confirmTimeout is for how long an addition without an answer is repeated. A store remembers
+	// an id for twice as long, so that a request may be late.
+	confirmTimeout = time.Minute
+	// minRefill is the smallest lease for which the next one is requested in advance.
+	minRefill = 32
 )
 
-// pool is the local side of one counter: what this worker leased and did not spend. Its class's
-// mutex guards it.
+// pool is this worker's part of one counter: what it leased and has not spent. The mutex of its
+// class guards it.
 type pool struct {
-	key  string
-	held int64 // leased, not spent
-	low  int64 // when fewer are held, the next lease is asked for in advance
-	lost int64 // leased or not given back, and nobody can use it: the outcome was never heard of
+	key         string
+	held        int64 // leased, not spent
+	refillBelow int64 // when fewer are held, the next lease is requested in advance
+	lost        int64 // leased or not given back, with an unknown outcome, so that nobody can use it
 
-	unsure []addition // without an answer yet
-	asked  bool       // the next lease is asked for
+	unconfirmed     []addition // without an answer yet
+	refillRequested bool       // the next lease is asked for
 
-	value    int64 // of the counter, when last heard of
-	block    int64 // the next lease's size by our own pace
-	leasedAt time.Time
-	dryAt    time.Time // since when the counter is at its limit; zero when it is not
-	lookAt   time.Time // when to look again
-	failures int
-	failed   time.Time     // no store call before
-	flight   chan struct{} // closed when the lease under way is over
+	value      int64 // of the counter, when last heard of
+	block      int64 // the next lease's size by our own pace
+	leasedAt   time.Time
+	emptySince time.Time // since when the counter is at its limit; zero when it is not
+	recheckAt  time.Time // when to look again
+	failures   int
+	retryAt    time.Time     // no store call before
+	inFlight   chan struct{} // closed when the lease under way is over
 
-	spent, before int64 // in this and the previous beat
+	spent, spentBefore int64 // in this and the previous heartbeat
 }
 
-// addition is a change of a counter that was asked for at a time, by an id with which it can be
-// asked for again.
+// addition is a change of a counter that was requested at a time. With the same id it can be
+// requested again without being carried out twice.
 type addition struct {
 	id    string
 	delta int64
 	at    time.Time
 }
 
-// missing is what nobody can use at the moment, some of it for ever.
-func (p *pool) missing() int64 {
+// unusable is how many units nobody can use at the moment; some of them are lost for the day.
+func (p *pool) unusable() int64 {
 	n := p.lost
-	for _, a := range p.unsure {
+	for _, a := range p.unconfirmed {
 		n += max(a.delta, -a.delta)
 	}
 	return n
 }
 
-// split says what a lease of ask gives when the counter's value right after it is value: what may
-// be spent and what must be given back.
+// split divides a lease of ask units, after which the counter had the value: got may be spent, and
+// back must be given back because it is above the limit.
 func split(value, ask, limit int64) (got, back int64) {
 	switch over := value - limit; {
 	case over <= 0:
@@ -74,17 +74,17 @@ func split(value, ask, limit int64) (got, back int64) {
 	}
 }
 
-// ask is how much to lease when need are wanted and left are thought to be there: a block, smaller
-// when little is left for all members.
-func ask(need, block, left, limit int64, members int) int64 {
+// leaseSize is how much to lease if need units are needed now and about left are available: a
+// block, or less if little is left for all members.
+func leaseSize(need, block, left, limit int64, members int) int64 {
 	left = max(1, left)
 	return max(1, min(need, left), min(block, limit/128, left/int64(4*members)))
 }
 
-// pace makes the block follow the worker's speed: twice as large when the last one was used within
-// a second, eight times when it was used at once, since each round trip holds the lane up; half
-// when it lasted long.
-func (p *pool) pace(now time.Time) {
+// adaptBlock adapts the block to the worker's speed. It becomes twice as large if the last one was
+// used within a second, eight times as large if it was used at once, because each round trip delays
+// the pushes that wait, and half as large if it lasted long.
+func (p *pool) adaptBlock(now time.Time) {
 	switch since := now.Sub(p.leasedAt); {
 	case p.block == 0:
 		p.block = 1
@@ -98,22 +98,23 @@ func (p *pool) pace(now time.Time) {
 	p.leasedAt = now
 }
 
-// mayLease says whether the store may be asked at now.
-func (p *pool) mayLease(now time.Time) bool {
-	return !now.Before(p.failed) && (p.dryAt.IsZero() || !now.Before(p.lookAt))
+// canLease reports whether the store may be asked at now.
+func (p *pool) canLease(now time.Time) bool {
+	return !now.Before(p.retryAt) && (p.emptySince.IsZero() || !now.Before(p.recheckAt))
 }
 
-// draw takes up to n units of the pool, leasing when it holds too few. Called with c.mu held, which
-// it gives up while the store is asked. It costs one round trip at most, two at the limit.
+// draw takes up to n units from the pool and leases more if it holds too few. It is called with
+// c.mu held, and unlocks it while it waits for the store. It costs at most one round trip, two at
+// the limit.
 func (l *Limiter) draw(ctx context.Context, c *class, p *pool, limit, n int64, now time.Time) int64 {
 	for range 3 {
-		if p.held >= n || limit <= 0 || !p.mayLease(now) {
+		if p.held >= n || limit <= 0 || !p.canLease(now) {
 			break
 		}
-		if flight := p.flight; flight != nil {
+		if inFlight := p.inFlight; inFlight != nil {
 			c.mu.Unlock()
 			select {
-			case <-flight:
+			case <-inFlight:
 			case <-ctx.Done():
 			}
 			c.mu.Lock()
@@ -127,17 +128,17 @@ func (l *Limiter) draw(ctx context.Context, c *class, p *pool, limit, n int64, n
 	n = min(n, p.held)
 	p.held -= n
 	p.spent += n
-	if p.held < p.low && !p.asked && p.flight == nil && p.dryAt.IsZero() {
+	if p.held < p.refillBelow && !p.refillRequested && p.inFlight == nil && p.emptySince.IsZero() {
 		select {
 		case l.refills <- refill{c, p, limit}:
-			p.asked = true
-		default: // the one who needs it will ask
+			p.refillRequested = true
+		default: // the call that needs it will lease
 		}
 	}
 	return n
 }
 
-// refill is a lease in advance, so that nobody waits for it.
+// refill is a lease in advance, so that no call waits for it.
 type refill struct {
 	class *class
 	pool  *pool
@@ -148,80 +149,81 @@ type refill struct {
 func (l *Limiter) refill(ctx context.Context, r refill) {
 	r.class.mu.Lock()
 	defer r.class.mu.Unlock()
-	r.pool.asked = false
-	if now := l.opts.Now(); r.pool.flight == nil && r.pool.mayLease(now) {
+	r.pool.refillRequested = false
+	if now := l.opts.Now(); r.pool.inFlight == nil && r.pool.canLease(now) {
 		l.lease(ctx, r.class, r.pool, r.limit, 0, now)
 	}
 }
 
-// lease asks the store for need units or a block. Called with c.mu held, which it gives up
-// meanwhile. A lease that was begun is finished, whatever becomes of ctx: a shutdown must not lose
+// lease asks the store for need units or a block. It is called with c.mu held, and unlocks it
+// meanwhile. A lease that was begun is finished even if ctx ends, so that a shutdown does not lose
 // it.
 func (l *Limiter) lease(ctx context.Context, c *class, p *pool, limit, need int64, now time.Time) {
-	p.pace(now)
-	flight := make(chan struct{})
-	p.flight = flight
-	looks := !p.dryAt.IsZero()
-	value, block := p.value, p.block // a counter not heard of is 0
+	p.adaptBlock(now)
+	done := make(chan struct{})
+	p.inFlight = done
+	recheck := !p.emptySince.IsZero()
+	value, block := p.value, p.block // the value is 0 before the first answer
 	c.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.opts.StoreTimeout)
 	defer cancel()
 	var (
-		got    int64
-		unsure []addition
-		err    error
+		got         int64
+		unconfirmed []addition
+		err         error
 	)
-	// a look costs the others nothing, an addition might hide the last unit from them for a moment
-	if looks {
+	// reading does not affect the others; an addition might hide the last unit from them for a
+	// moment
+	if recheck {
 		var values []int64
 		if values, err = l.store.Load(ctx, p.key); err == nil {
 			value = values[0]
 		}
 	}
-	if err == nil && (!looks || value < limit) {
-		value, got, unsure, err = l.add(ctx, p.key, ask(need, block, limit-value, limit, l.memberCount()), limit, now)
+	if err == nil && (!recheck || value < limit) {
+		value, got, unconfirmed, err = l.add(ctx, p.key, leaseSize(need, block, limit-value, limit, l.memberCount()), limit, now)
 	}
 
 	c.mu.Lock()
-	p.flight = nil
-	close(flight)
-	p.unsure = append(p.unsure, unsure...)
+	p.inFlight = nil
+	close(done)
+	p.unconfirmed = append(p.unconfirmed, unconfirmed...)
 	if err != nil {
 		p.failures++
-		p.failed = now.Add(min(failMax, failMin<<min(p.failures-1, 10)))
+		p.retryAt = now.Add(min(maxBackoff, minBackoff<<min(p.failures-1, 10)))
 		l.storeFailed(err)
 		return
 	}
 	p.failures, p.value = 0, value
 	p.held += got
-	if p.low = 0; got >= refillFrom {
-		p.low = p.held / 2
+	if p.refillBelow = 0; got >= minRefill {
+		p.refillBelow = p.held / 2
 	}
-	l.warn(c, p, got, limit)
+	l.warnOfQuota(c, p, got, limit)
 	if value < limit {
-		p.dryAt = time.Time{}
+		p.emptySince = time.Time{}
 		return
 	}
-	if p.dryAt.IsZero() || got > 0 {
-		p.dryAt = now
+	if p.emptySince.IsZero() || got > 0 {
+		p.emptySince = now
 	}
-	p.lookAt = now.Add(lookSoon)
-	if now.Sub(p.dryAt) >= l.opts.Drain {
-		p.lookAt = now.Add(lookLate)
+	p.recheckAt = now.Add(recheckSoon)
+	if now.Sub(p.emptySince) >= l.opts.Drain {
+		p.recheckAt = now.Add(recheckLate)
 	}
 }
 
-// add leases ask from the counter and gives back what is above the limit. Unsure is what was asked
-// for without an answer.
-func (l *Limiter) add(ctx context.Context, key string, ask, limit int64, now time.Time) (value, got int64, unsure []addition, err error) {
+// add leases ask units from the counter and gives back what is above the limit. unconfirmed are the
+// additions that got no answer.
+func (l *Limiter) add(ctx context.Context, key string, ask, limit int64, now time.Time) (value, got int64, unconfirmed []addition, err error) {
 	a := addition{l.newID(), ask, now}
 	value, err = l.store.Add(ctx, key, a.delta, a.id)
 	if err != nil {
 		if !errors.Is(err, ErrNotDone) {
-			unsure = append(unsure, a)
+			unconfirmed = append(unconfirmed, a)
 		}
-		return 0, 0, unsure, err
+		return 0, 0, unconfirmed, err
 	}
 	got, back := split(value, ask, limit)
 	if back == 0 {
@@ -229,61 +231,61 @@ func (l *Limiter) add(ctx context.Context, key string, ask, limit int64, now tim
 	}
 	a = addition{l.newID(), -back, now}
 	after, err := l.store.Add(ctx, key, a.delta, a.id)
-	if err != nil { // what was got is ours all the same
+	if err != nil { // the units are leased all the same
 		l.storeFailed(err)
-		return value, got, append(unsure, a), nil
+		return value, got, append(unconfirmed, a), nil
 	}
 	return after, got, nil, nil
 }
 
-// newID is an id that nobody else uses.
+// newID returns an id that no other addition has.
 func (l *Limiter) newID() string { return l.ids + strconv.FormatUint(l.serial.Add(1), 36) }
 
-// resolve asks again about a class's additions without an answer. What was leased and is within the
-// limit can be spent then. An error means that the store is still away.
-func (l *Limiter) resolve(ctx context.Context, c *class, now time.Time) error {
-	type doubt struct {
+// confirm repeats a class's additions that got no answer. What turns out to be leased and within
+// the limit can then be spent. An error means that the store still does not answer.
+func (l *Limiter) confirm(ctx context.Context, c *class, now time.Time) error {
+	type unconfirmed struct {
 		p     *pool
 		limit int64
 		addition
 	}
-	var doubts []doubt
+	var pending []unconfirmed
 	c.mu.Lock()
-	for _, d := range c.days {
-		for i := range d.pools {
-			for _, a := range d.pools[i].unsure {
-				doubts = append(doubts, doubt{&d.pools[i], c.limit(d, i), a})
+	for _, u := range c.days {
+		for i := range u.pools {
+			for _, a := range u.pools[i].unconfirmed {
+				pending = append(pending, unconfirmed{&u.pools[i], c.limit(u, i), a})
 			}
 		}
 	}
 	c.mu.Unlock()
-	for i := 0; i < len(doubts); i++ {
-		d := doubts[i]
-		if now.Sub(d.at) >= askAgain {
+	for i := 0; i < len(pending); i++ {
+		u := pending[i]
+		if now.Sub(u.at) >= confirmTimeout {
 			c.mu.Lock()
-			d.p.forget(d.id)
-			d.p.lost += max(d.delta, -d.delta)
+			u.p.confirm(u.id)
+			u.p.lost += max(u.delta, -u.delta)
 			c.mu.Unlock()
 			continue
 		}
-		value, err := l.store.Add(ctx, d.p.key, d.delta, d.id)
-		// it was done; how far the counter is now decides as well as how far it was then
+		value, err := l.store.Add(ctx, u.p.key, u.delta, u.id)
+		// it was carried out; the counter's value of now serves as well as its value then
 		if errors.Is(err, ErrRepeated) {
-			value, err = l.store.Add(ctx, d.p.key, 0, "")
+			value, err = l.store.Add(ctx, u.p.key, 0, "")
 		}
 		if err != nil {
 			return err
 		}
 		c.mu.Lock()
-		d.p.forget(d.id)
-		d.p.value = value
-		if d.delta > 0 {
-			got, back := split(value, d.delta, d.limit)
-			d.p.held += got
+		u.p.confirm(u.id)
+		u.p.value = value
+		if u.delta > 0 {
+			got, back := split(value, u.delta, u.limit)
+			u.p.held += got
 			if back > 0 {
 				a := addition{l.newID(), -back, now}
-				d.p.unsure = append(d.p.unsure, a)
-				doubts = append(doubts, doubt{d.p, d.limit, a})
+				u.p.unconfirmed = append(u.p.unconfirmed, a)
+				pending = append(pending, unconfirmed{u.p, u.limit, a})
 			}
 		}
 		c.mu.Unlock()
@@ -291,17 +293,17 @@ func (l *Limiter) resolve(ctx context.Context, c *class, now time.Time) error {
 	return nil
 }
 
-// forget removes an addition that has its answer. Called with the class's mutex held.
-func (p *pool) forget(id string) {
-	p.unsure = slices.DeleteFunc(p.unsure, func(a addition) bool { return a.id == id })
+// confirm removes an addition whose outcome is known. Called with the class's mutex held.
+func (p *pool) confirm(id string) {
+	p.unconfirmed = slices.DeleteFunc(p.unconfirmed, func(a addition) bool { return a.id == id })
 }
 
-// idle is what the pool holds beyond two beats of its own pace, taken out of it. Called with the
-// class's mutex held, once a beat.
-func (p *pool) idle() int64 {
-	keep := 2 * max(p.spent, p.before)
-	p.before, p.spent = p.spent, 0
-	if p.flight != nil || p.held <= keep {
+// takeIdle takes out of the pool what it holds beyond twice what it spends in a heartbeat. Called
+// with the class's mutex held, once per heartbeat.
+func (p *pool) takeIdle() int64 {
+	keep := 2 * max(p.spent, p.spentBefore)
+	p.spentBefore, p.spent = p.spent, 0
+	if p.inFlight != nil || p.held <= keep {
 		return 0
 	}
 	n := p.held - keep
@@ -309,7 +311,7 @@ func (p *pool) idle() int64 {
 	return n
 }
 
-// returnIdle gives back what the class holds without need, or all of it.
+// returnIdle gives back what the class holds but does not need, or all that it holds.
 func (l *Limiter) returnIdle(ctx context.Context, c *class, all bool, now time.Time) error {
 	type due struct {
 		p *pool
@@ -320,7 +322,7 @@ func (l *Limiter) returnIdle(ctx context.Context, c *class, all bool, now time.T
 	for _, d := range c.days {
 		for i := range d.pools {
 			p := &d.pools[i]
-			n := p.idle()
+			n := p.takeIdle()
 			if all {
 				n += p.held
 				p.held = 0
@@ -342,8 +344,8 @@ func (l *Limiter) returnIdle(ctx context.Context, c *class, all bool, now time.T
 		case errors.Is(err, ErrNotDone):
 			d.p.held += d.n
 			failed = err
-		default: // perhaps given back, perhaps not
-			d.p.unsure = append(d.p.unsure, a)
+		default: // it is unknown whether it was given back
+			d.p.unconfirmed = append(d.p.unconfirmed, a)
 			failed = err
 		}
 		c.mu.Unlock()

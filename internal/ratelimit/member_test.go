@@ -11,8 +11,8 @@ import (
 // that fail in every way.
 func TestSharesNeverAddUpToMoreThanOne(t *testing.T) {
 	t.Parallel()
-	const beat, ttl = time.Second, 5 * time.Second
-	type note struct {
+	const heartbeat, ttl = time.Second, 5 * time.Second
+	type entry struct {
 		claim float64
 		ends  time.Time
 	}
@@ -26,7 +26,7 @@ func TestSharesNeverAddUpToMoreThanOne(t *testing.T) {
 	full, overslept := 0, 0
 	for seed := range uint64(500) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
-		board := map[*worker]note{}
+		kv := map[*worker]entry{}
 		var live []*worker
 		now := time.Unix(0, 0)
 		for range 600 {
@@ -38,7 +38,7 @@ func TestSharesNeverAddUpToMoreThanOne(t *testing.T) {
 				w := live[i]
 				live = append(live[:i:i], live[i+1:]...)
 				if rnd.IntN(2) == 0 {
-					delete(board, w)
+					delete(kv, w)
 				}
 			case len(live) > 0:
 				w := live[rnd.IntN(len(live))]
@@ -54,7 +54,7 @@ func TestSharesNeverAddUpToMoreThanOne(t *testing.T) {
 						break
 					}
 					var others []float64
-					for o, n := range board {
+					for o, n := range kv {
 						if o != w && now.Before(n.ends) {
 							others = append(others, n.claim)
 						}
@@ -62,7 +62,7 @@ func TestSharesNeverAddUpToMoreThanOne(t *testing.T) {
 					if w.claim.lapsed(now) {
 						overslept++
 					}
-					w.publish, w.began = w.claim.step(others, now, beat/2), now
+					w.publish, w.began = w.claim.next(others, now, heartbeat/2), now
 					w.stage = 1
 				case 1:
 					w.stage = 2
@@ -70,7 +70,7 @@ func TestSharesNeverAddUpToMoreThanOne(t *testing.T) {
 						w.stage = 0
 						break
 					}
-					board[w] = note{w.publish, now.Add(ttl)}
+					kv[w] = entry{w.publish, now.Add(ttl)}
 					if rnd.IntN(20) == 0 { // its answer is
 						w.stage = 0
 					}
@@ -79,7 +79,7 @@ func TestSharesNeverAddUpToMoreThanOne(t *testing.T) {
 					w.stage = 0
 				}
 			}
-			now = now.Add(time.Duration(rnd.Int64N(int64(beat / 4))))
+			now = now.Add(time.Duration(rnd.Int64N(int64(heartbeat / 4))))
 			sum := 0.0
 			for _, w := range live {
 				if !w.claim.lapsed(now) {
@@ -104,26 +104,26 @@ func TestClaimAlone(t *testing.T) {
 	const lag, ttl = time.Second / 2, 5 * time.Second
 	var c claim
 	now := time.Unix(0, 0)
-	at := func(beats float64) time.Time { return now.Add(time.Duration(beats * float64(time.Second))) }
-	if got := c.step(nil, now, lag); got != 1 || c.share != 0 {
-		t.Fatalf("first beat: publishes %v, uses %v; want 1, 0", got, c.share)
+	at := func(heartbeats float64) time.Time { return now.Add(time.Duration(heartbeats * float64(time.Second))) }
+	if got := c.next(nil, now, lag); got != 1 || c.share != 0 {
+		t.Fatalf("first heartbeat: publishes %v, uses %v; want 1, 0", got, c.share)
 	}
 	c.renewed(now, now, ttl)
 	// A look too soon after the publication may miss what others published meanwhile.
-	if c.step(nil, at(0.25), lag); c.share != 0 {
-		t.Errorf("a look after a quarter of a beat: uses %v, want 0", c.share)
+	if c.next(nil, at(0.25), lag); c.share != 0 {
+		t.Errorf("a look after a quarter of a heartbeat: uses %v, want 0", c.share)
 	}
-	if c.step(nil, at(1), lag); c.share != 1 {
-		t.Errorf("second beat: uses %v, want 1", c.share)
+	if c.next(nil, at(1), lag); c.share != 1 {
+		t.Errorf("second heartbeat: uses %v, want 1", c.share)
 	}
 	c.renewed(at(1), at(1), ttl)
-	if got := c.step([]float64{0}, at(2), lag); got != 0.5 || c.share != 0.5 {
+	if got := c.next([]float64{0}, at(2), lag); got != 0.5 || c.share != 0.5 {
 		t.Errorf("another joined: publishes %v, uses %v; want a half at once", got, c.share)
 	}
 }
 
 // A worker that comes back after its lease begins anew, whether it finds out before it looks or
-// only when it is on the board again.
+// only when it is stored again.
 func TestClaimLapses(t *testing.T) {
 	t.Parallel()
 	const lag, ttl = time.Second / 2, 5 * time.Second
@@ -133,17 +133,17 @@ func TestClaimLapses(t *testing.T) {
 		t.Error("a lease must be used until its end, and no longer")
 	}
 	c := whole()
-	if got := c.step(nil, now.Add(ttl), lag); got != 1 || c.share != 0 {
+	if got := c.next(nil, now.Add(ttl), lag); got != 1 || c.share != 0 {
 		t.Errorf("a look after the lease: publishes %v, uses %v; want 1, 0", got, c.share)
 	}
 	c = whole()
-	c.step(nil, now.Add(ttl-1), lag)
+	c.next(nil, now.Add(ttl-1), lag)
 	c.renewed(now.Add(ttl-1), now.Add(ttl), ttl)
 	if c.share != 0 || c.lapsed(now.Add(ttl+1)) {
 		t.Errorf("a renewal that is heard of after the lease: uses %v of a new lease, want 0", c.share)
 	}
 	c = whole()
-	c.step(nil, now.Add(ttl-2), lag)
+	c.next(nil, now.Add(ttl-2), lag)
 	c.renewed(now.Add(ttl-2), now.Add(ttl-1), ttl)
 	if c.share != 1 || c.lapsed(now.Add(2*ttl-3)) || !c.lapsed(now.Add(2*ttl-2)) {
 		t.Errorf("a renewal in time: uses %v, want 1 for as long as the lease from when it was asked for", c.share)

@@ -10,8 +10,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Certificate is what the limiter must know of a certificate. [CertificateOf] makes one from its
-// configuration.
+// Certificate is what the limiter needs to know about a certificate. [CertificateOf] makes one from
+// its configuration.
 type Certificate struct {
 	ID string
 	// Rate, for all workers together; the zero value for none.
@@ -29,7 +29,7 @@ type Certificate struct {
 	Classes []vendors.Class
 }
 
-// CertificateOf takes from a certificate's keys what the limiter must know.
+// CertificateOf makes a Certificate from the keys of the configuration.
 func CertificateOf(c *vendors.Common, classes ...vendors.Class) Certificate {
 	return Certificate{
 		ID: c.ID, Rate: c.Rate, DailyQuota: c.DailyQuota, DeviceCap: c.DeviceCap, UrgentReserve: c.UrgentReserve,
@@ -44,27 +44,27 @@ type Options struct {
 	// Member is this worker's name among the workers, 1 to 64 of [A-Za-z0-9_-], different for every
 	// process and start. Required unless Alone.
 	Member string
-	// Alone says that there is no other worker: the whole rate is used at once, and nobody is told
-	// of this one.
+	// Alone says that there is no other worker: the whole rate is used at once, and no lease of
+	// this worker is stored.
 	Alone bool
 	// Now is the clock of Run; it must be the one that fills Request.Now. Nil is time.Now.
 	Now func() time.Time
-	// Logger hears of changes of state, once each. Nil for none.
+	// Logger gets one line for each change of state. Nil logs nothing.
 	Logger *slog.Logger
-	// Guard is how far the workers' clocks and the vendor's may stand apart. Default 5s.
+	// Guard is how far the clocks of the workers and of the vendor may differ. Default 5s.
 	Guard time.Duration
-	// Beat is how often the worker renews its lease and looks at the board. Default 1s. At least
-	// twice a board's lag.
-	Beat time.Duration
-	// MemberTTL is how long a worker's lease outlives its last renewal. The worker itself takes its
-	// share of the rates for over half a beat earlier. Default 5 beats, at least 2s.
+	// Heartbeat is how often the worker renews its lease and reads the KV. It must be at least
+	// twice the KV's lag. Default 1s.
+	Heartbeat time.Duration
+	// MemberTTL is how long a worker's lease lasts after its last renewal. The worker itself stops
+	// using its share of the rates half a heartbeat earlier. Default 5 heartbeats, at least 2s.
 	MemberTTL time.Duration
-	// Burst is how much of its rate a worker may save up. Default 100ms.
+	// Burst is for how long an unused rate accumulates. Default 100ms.
 	Burst time.Duration
-	// Drain is how long a worker that finds the quota leased out waits for what others return,
-	// before it calls the quota spent. Default 4 beats, none when Alone.
+	// Drain is how long a worker that finds the whole quota leased waits for what other workers
+	// return, before it reports the quota as spent. Default 4 heartbeats, none when Alone.
 	Drain time.Duration
-	// StoreTimeout bounds a call of the store. Default 2s.
+	// StoreTimeout is the longest that a call of the store may take. Default 2s.
 	StoreTimeout time.Duration
 }
 
@@ -75,10 +75,10 @@ func defaults(o *Options) {
 		}
 	}
 	set(&o.Guard, 5*time.Second)
-	set(&o.Beat, time.Second)
-	set(&o.MemberTTL, max(5*o.Beat, 2*time.Second))
+	set(&o.Heartbeat, time.Second)
+	set(&o.MemberTTL, max(5*o.Heartbeat, 2*time.Second))
 	set(&o.Burst, 100*time.Millisecond)
-	set(&o.Drain, 4*o.Beat)
+	set(&o.Drain, 4*o.Heartbeat)
 	set(&o.StoreTimeout, 2*time.Second)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -89,7 +89,7 @@ func defaults(o *Options) {
 }
 
 func newCertificate(c Certificate, opts Options) (*certificate, error) {
-	if !token(c.ID) {
+	if !validToken(c.ID) {
 		return nil, errors.New("id is not 1 to 64 of [A-Za-z0-9_-]")
 	}
 	if c.UrgentReserve < 0 || c.UrgentReserve > 1 {
@@ -108,14 +108,14 @@ func newCertificate(c Certificate, opts Options) (*certificate, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = 10 * time.Second
 	}
-	cert := &certificate{config: c, zone: zone, band: band{guard: opts.Guard, call: c.Timeout}, throttle: newThrottle(c.Rate, opts.Burst)}
+	cert := &certificate{config: c, zone: zone, arrival: arrivalWindow{guard: opts.Guard, callTimeout: c.Timeout}, throttle: newThrottle(c.Rate, opts.Burst)}
 	if opts.Alone {
 		cert.throttle.setShare(1, time.Time{}, opts.Now())
 	}
 	classes := map[string]*class{}
 	for _, vc := range c.Classes {
 		name := className(vc)
-		if !token(name) {
+		if !validToken(name) {
 			return nil, fmt.Errorf("class %q cannot stand in a key", name)
 		}
 		classes[name] = newClass(cert, vc, name)
@@ -131,11 +131,11 @@ func className(vc vendors.Class) string {
 	return vc.Name
 }
 
-// certificate is a Certificate at work.
+// certificate is a Certificate with its state.
 type certificate struct {
 	config   Certificate
 	zone     *time.Location
-	band     band
+	arrival  arrivalWindow
 	throttle *throttle
 
 	classes atomic.Pointer[map[string]*class] // never changed, only replaced, under Limiter.mu

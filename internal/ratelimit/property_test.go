@@ -26,7 +26,6 @@ type world struct {
 	born    int
 	flights []*flight
 	counted map[string]int64 // by the vendor's day
-	urgent  int64
 }
 
 type worker struct {
@@ -109,7 +108,7 @@ func (w *world) step() {
 	case p < 80:
 		w.land()
 	case p < 90:
-		wk.l.Beat(w.t.Context(), local)
+		wk.l.Heartbeat(w.t.Context(), local)
 	case p < 93 && w.crashes: // a crash: what it held is lost, its calls are under way all the same
 		w.workers[i] = w.join()
 	case p < 95 && wk.flights == 0: // a graceful stop, with a store that may fail
@@ -223,7 +222,7 @@ func TestQuotaIsUsedUpWithoutCrashes(t *testing.T) {
 					wk.flights++
 					w.flights = append(w.flights, &flight{wk, g, w.now})
 				}
-				wk.l.Beat(t.Context(), local)
+				wk.l.Heartbeat(t.Context(), local)
 				wk.busy = false
 			}
 			w.pass(500 * time.Millisecond)

@@ -173,7 +173,7 @@ func TestQuotaWithoutStore(t *testing.T) {
 			if sent != known {
 				t.Errorf("after the store came back %d were granted in all, want %d", sent, known)
 			}
-			l.Beat(t.Context(), noon.Add(20*time.Second))
+			l.Heartbeat(t.Context(), noon.Add(20*time.Second))
 			if sent += take(t, l, request(20, noon.Add(20*time.Second))).Devices; sent != 100 {
 				t.Errorf("after it was asked again %d were granted in all, want 100", sent)
 			}
@@ -325,10 +325,10 @@ func TestIdleLeaseComesBack(t *testing.T) {
 	now := noon
 	for range 3 {
 		now = now.Add(time.Second)
-		a.Beat(t.Context(), now)
+		a.Heartbeat(t.Context(), now)
 	}
 	if g := take(t, b, request(100, now)); g.Devices != 50 {
-		t.Errorf("after three quiet beats b got %d, want the 50 that a did not use", g.Devices)
+		t.Errorf("after three quiet heartbeats b got %d, want the 50 that a did not use", g.Devices)
 	}
 }
 
@@ -351,7 +351,7 @@ func TestIdleReturnLost(t *testing.T) {
 		now := noon
 		for range 3 {
 			now = now.Add(time.Second)
-			a.Beat(t.Context(), now)
+			a.Heartbeat(t.Context(), now)
 		}
 		lose = false
 		sent := 10
@@ -365,7 +365,7 @@ func TestIdleReturnLost(t *testing.T) {
 		if sent != want {
 			t.Errorf("fault %d: %d were granted, want %d of 100", fault, sent, want)
 		}
-		a.Beat(t.Context(), now)
+		a.Heartbeat(t.Context(), now)
 		if sent += take(t, b, request(100, now.Add(time.Second))).Devices; sent != 100 {
 			t.Errorf("fault %d: after it was asked again %d were granted, want 100", fault, sent)
 		}
@@ -373,7 +373,7 @@ func TestIdleReturnLost(t *testing.T) {
 }
 
 // TestAskedAgainInVain: what had no answer for a minute is lost for the day, since the store may
-// have forgotten whether it did it; a note says so. It is not asked for again.
+// have forgotten whether it did it; an entry says so. It is not asked for again.
 func TestAskedAgainInVain(t *testing.T) {
 	t.Parallel()
 	fault := ratelimittest.None
@@ -387,11 +387,11 @@ func TestAskedAgainInVain(t *testing.T) {
 	fault = ratelimittest.LostAnswer
 	take(t, l, request(30, noon))
 	for i := range 13 { // more than a minute
-		l.Beat(t.Context(), noon.Add(time.Duration(i)*5*time.Second))
+		l.Heartbeat(t.Context(), noon.Add(time.Duration(i)*5*time.Second))
 	}
 	fault = ratelimittest.None
 	now := noon.Add(2 * time.Minute)
-	l.Beat(t.Context(), now)
+	l.Heartbeat(t.Context(), now)
 	if g := take(t, l, request(100, now)); g.Devices != 70 {
 		t.Errorf("%d were granted, want the 70 that are sure", g.Devices)
 	}

@@ -185,7 +185,7 @@ func TestRateWithoutStore(t *testing.T) {
 		var live []*sender
 		for i := range cut {
 			live = append(live, startSender(t, view{store, &cut[i]}, fmt.Sprint("w", i), cert, 1, v))
-			time.Sleep(130 * time.Millisecond) // so that they do not beat together
+			time.Sleep(130 * time.Millisecond) // so that their heartbeats differ
 		}
 		time.Sleep(8 * time.Second)
 		for i := range cut {
@@ -228,13 +228,13 @@ func TestRateWithoutStore(t *testing.T) {
 	})
 }
 
-// view is a worker's own way to the board, which can be cut.
+// view is a worker's own connection to the store, which can be cut.
 type view struct {
 	*ratelimittest.Store
 	cut *atomic.Bool
 }
 
-func (v view) List(ctx context.Context) ([]ratelimit.Note, error) {
+func (v view) List(ctx context.Context) ([]ratelimit.Entry, error) {
 	if v.cut.Load() {
 		return nil, ratelimit.ErrNotDone
 	}

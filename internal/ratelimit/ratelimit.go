@@ -19,32 +19,32 @@ import (
 // ErrClosed is returned by Take after Close.
 var ErrClosed = errors.New("the limiter is closed")
 
-// Request is one vendor call about to be made.
+// Request describes a vendor call that is about to be made.
 type Request struct {
 	Certificate string
 	Class       vendors.Class
-	// Urgent requests may use the reserve.
+	// Urgent requests may use the urgent reserve of the quota.
 	Urgent bool
 	// Devices is how many the call would carry, at least 1.
 	Devices int
-	// Requests is how many requests the vendor counts for it. Default 1.
+	// Requests is how many requests the vendor counts for the call. Default 1.
 	Requests int
 	Now      time.Time
 }
 
-// Grant answers a Request. It must be given to Settle once, unless Devices is 0.
+// Grant is the answer to a Request. It must be passed to Settle once, unless Devices is 0.
 type Grant struct {
 	// Devices is how many may be sent now, at most what was asked for.
 	Devices int
-	// Reason says why Devices is 0: RateLimited (too fast, or the store cannot say yet) or
+	// Reason says why Devices is 0: RateLimited (too fast, or the store does not answer) or
 	// QuotaSpent.
 	Reason vendors.Reason
-	// Wait is when to come again, when Devices is 0.
+	// Wait is how long to wait before the next Take, if Devices is 0.
 	Wait time.Duration
 
 	class   *class
 	at      time.Time
-	charges [4]charge // of the first day's two pools and the last day's
+	charges [4]charge // from the two pools of the first day, then of the last day
 	probe   bool
 }
 
@@ -54,10 +54,10 @@ type charge struct {
 	n    int64
 }
 
-// Outcome is what became of a granted call.
+// Outcome says what became of a granted call.
 type Outcome struct {
 	// Counted is how many devices the vendor counted, or may have counted; see [Counts]. The others
-	// go back to the quota. Where nothing was sent it is 0.
+	// go back to the quota. It is 0 if nothing was sent.
 	Counted int
 	// RateLimited and QuotaSpent are how many devices got that answer.
 	RateLimited, QuotaSpent int
@@ -66,8 +66,8 @@ type Outcome struct {
 	Now        time.Time
 }
 
-// Counts says whether a push with this result must be taken for counted by the vendor. Without an
-// answer, it may have been.
+// Counts reports whether a push with this result counts against the vendor's quota. Without an
+// answer, it may have been counted, and Counts is true.
 func Counts(r vendors.Reason) bool {
 	switch r {
 	case vendors.Accepted, vendors.Timeout, vendors.Unavailable, vendors.Interrupted, vendors.Unknown:
@@ -102,7 +102,7 @@ type Limiter struct {
 
 	members atomic.Int64
 	closed  atomic.Bool   // changed under mu
-	failing atomic.Bool   // the store failed last
+	failing atomic.Bool   // the last call of the store failed
 	done    chan struct{} // closed by Close
 	runs    sync.WaitGroup
 	wake    chan struct{}
@@ -110,24 +110,24 @@ type Limiter struct {
 	ids     string // begins the ids of this limiter's additions
 	serial  atomic.Uint64
 
-	mu     sync.Mutex
-	outbox map[string]post   // notes to publish
-	board  map[string]string // the board as last seen
-	claim  claim
-	since  time.Time // when Run began
+	mu      sync.Mutex
+	outbox  map[string]pendingPut // entries to store
+	entries map[string]string     // the KV as last read
+	claim   claim
+	since   time.Time // when Run began
 }
 
-// New makes a limiter. It calls no store.
+// New makes a limiter. It does not call the store.
 func New(store Store, opts Options) (*Limiter, error) {
 	defaults(&opts)
 	l := &Limiter{
 		store: store, opts: opts, log: opts.Logger, certs: map[string]*certificate{}, done: make(chan struct{}), wake: make(chan struct{}, 1),
 		refills: make(chan refill, 64), ids: rand.Text() + "-",
-		outbox: map[string]post{}, board: map[string]string{},
+		outbox: map[string]pendingPut{}, entries: map[string]string{},
 	}
 	l.members.Store(1)
 	var problems []error
-	if !opts.Alone && !token(opts.Member) {
+	if !opts.Alone && !validToken(opts.Member) {
 		problems = append(problems, fmt.Errorf("member %q is not 1 to 64 of [A-Za-z0-9_-]", opts.Member))
 	}
 	for _, c := range opts.Certificates {
@@ -147,8 +147,8 @@ func New(store Store, opts Options) (*Limiter, error) {
 	return l, nil
 }
 
-// Certificates returns all certificates, with the classes that were asked for so far among their
-// Classes: what another program must know to have the same view.
+// Certificates returns all certificates. Their Classes include those that were requested so far.
+// Another program that gets them has the same view of the limits.
 func (l *Limiter) Certificates() []Certificate {
 	var all []Certificate
 	for _, id := range slices.Sorted(maps.Keys(l.certs)) {
@@ -164,7 +164,7 @@ func (l *Limiter) Certificates() []Certificate {
 	return all
 }
 
-// find finds the class of a request, or makes it.
+// find returns the class of a request, and makes it if needed.
 func (l *Limiter) find(certificate string, vc vendors.Class) (*class, error) {
 	cert := l.certs[certificate]
 	if cert == nil {
@@ -174,7 +174,7 @@ func (l *Limiter) find(certificate string, vc vendors.Class) (*class, error) {
 	if c := (*cert.classes.Load())[name]; c != nil {
 		return c, nil
 	}
-	if !token(name) {
+	if !validToken(name) {
 		return nil, fmt.Errorf("ratelimit: class %q cannot stand in a key", name)
 	}
 	l.mu.Lock()
@@ -191,10 +191,10 @@ func (l *Limiter) find(certificate string, vc vendors.Class) (*class, error) {
 	return c, nil
 }
 
-// Take asks for leave to make a call. It waits for the store at most: one round trip when the local
-// lease is used up, two at the limit, each no longer than Options.StoreTimeout. A store that fails
-// is no error but a Grant of nothing; errors are an unknown certificate, a class that cannot stand
-// in a key, and ErrClosed.
+// Take asks for permission to make a call. It may wait for the store: one round trip if the local
+// lease is used up, two at the limit, each no longer than Options.StoreTimeout. If the store fails,
+// Take returns a Grant of nothing and no error. Errors are an unknown certificate, a class that
+// cannot be part of a key, and ErrClosed.
 func (l *Limiter) Take(ctx context.Context, r Request) (Grant, error) {
 	c, err := l.find(r.Certificate, r.Class)
 	if err != nil {
@@ -205,7 +205,7 @@ func (l *Limiter) Take(ctx context.Context, r Request) (Grant, error) {
 	if l.closed.Load() {
 		return Grant{}, ErrClosed
 	}
-	if c.plain.Load() && cert.throttle.open.Load() {
+	if c.unlimited.Load() && cert.throttle.unlimited.Load() {
 		cert.throttle.granted.Add(int64(r.Devices))
 		return Grant{Devices: r.Devices, class: c, at: r.Now}, nil
 	}
@@ -219,10 +219,10 @@ func (l *Limiter) take(ctx context.Context, t *throttle, c *class, r Request) Gr
 	if n == 0 {
 		return Grant{Reason: vendors.RateLimited, Wait: wait}
 	}
-	if !c.plain.Load() {
-		var no refusal
-		if n, no = l.charge(ctx, c, r, n, &g); n == 0 {
-			return Grant{Reason: no.reason, Wait: no.wait}
+	if !c.unlimited.Load() {
+		var denied denial
+		if n, denied = l.charge(ctx, c, r, n, &g); n == 0 {
+			return Grant{Reason: denied.reason, Wait: denied.wait}
 		}
 	}
 	k, wait := t.take(r.Now, n, requests)
@@ -230,7 +230,7 @@ func (l *Limiter) take(ctx context.Context, t *throttle, c *class, r Request) Gr
 		c.mu.Lock()
 		g.refund(int64(n - k))
 		if k == 0 && g.probe {
-			c.latch.probing = false
+			c.exhausted.probing = false
 		}
 		c.mu.Unlock()
 	}
@@ -241,9 +241,10 @@ func (l *Limiter) take(ctx context.Context, t *throttle, c *class, r Request) Gr
 	return g
 }
 
-// Pace is how many devices a second this worker may send now, all classes together, when a request
-// carries up to batch of them: its share of the rate in force. It is infinite where there is no
-// rate. Who takes on more than that keeps it from the other workers.
+// Pace returns how many devices a second this worker may send now, all classes together, if a
+// request carries up to batch of them: the worker's share of the rate that is in force. It is
+// infinite if there is no rate. A worker that takes on more work than that keeps the other workers
+// from doing it.
 func (l *Limiter) Pace(certificate string, batch int) float64 {
 	cert := l.certs[certificate]
 	if cert == nil {
@@ -252,18 +253,18 @@ func (l *Limiter) Pace(certificate string, batch int) float64 {
 	return cert.throttle.pace(batch)
 }
 
-// Settle takes the outcome of a granted call: what was not counted goes back to the quota, and the
-// vendor's "too fast" and "quota spent" are believed, here at once and by the other workers within
-// a beat.
+// Settle records the outcome of a granted call. What was not counted goes back to the quota. If the
+// vendor answered "too fast" or "quota spent", this worker slows down or stops at once, and the
+// other workers within a heartbeat.
 func (l *Limiter) Settle(g Grant, o Outcome) {
 	if g.class == nil || g.Devices <= 0 {
 		return
 	}
 	c, t := g.class, g.class.cert.throttle
 	if o.RateLimited > 0 {
-		note, ttl := t.learn(g.at, o.Now, o.RateLimited, o.RetryAfter, l.opts.Member)
-		if note != nil {
-			l.post(key(slowNote, c.cert.config.ID), note, ttl)
+		entry, ttl := t.recordRefusals(g.at, o.Now, o.RateLimited, o.RetryAfter, l.opts.Member)
+		if entry != nil {
+			l.enqueue(joinKey(slowdownKey, c.cert.config.ID), entry, ttl)
 			l.log.Warn("vendor says too fast", "certificate", c.cert.config.ID, "retry_after", o.RetryAfter)
 		}
 	}
@@ -276,23 +277,23 @@ func (l *Limiter) Settle(g Grant, o Outcome) {
 	var news bool
 	switch {
 	case o.QuotaSpent > 0:
-		until, news = c.shut(g.at, o.Now)
+		until, news = c.markExhausted(g.at, o.Now)
 		if g.probe {
-			c.latch.probing = false
+			c.exhausted.probing = false
 		}
 	case g.probe && o.Counted > 0:
-		c.unlatch()
+		c.resume()
 	case g.probe:
-		c.latch.probing = false
+		c.exhausted.probing = false
 	}
 	c.mu.Unlock()
 	if news {
-		l.postSpent(c, until, o.Now)
+		l.publishExhausted(c, until, o.Now)
 	}
 }
 
-// refund puts n units back into the pools of each day that the grant was charged to, last drawn
-// first. Called with the class's mutex held.
+// refund puts n units back into the pools of each day to which the grant was charged. What was
+// taken last goes back first. Called with the class's mutex held.
 func (g *Grant) refund(n int64) {
 	for day := range 2 {
 		left := n
@@ -309,21 +310,21 @@ func (g *Grant) refund(n int64) {
 	}
 }
 
-// charge takes up to n units of every day that the call can arrive in.
-func (l *Limiter) charge(ctx context.Context, c *class, r Request, n int, g *Grant) (int, refusal) {
+// charge takes up to n units from every day in which the call can arrive.
+func (l *Limiter) charge(ctx context.Context, c *class, r Request, n int, g *Grant) (int, denial) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	probe, no := c.gate(r.Now)
-	if no.reason != 0 {
-		return 0, no
+	probe, denied := c.gate(r.Now)
+	if denied.reason != "" {
+		return 0, denied
 	}
 	if probe {
 		g.probe, n = true, 1
 	}
-	if c.daily() < 0 {
-		return n, refusal{}
+	if c.dailyQuota() < 0 {
+		return n, denial{}
 	}
-	first, last := c.touching(r.Now)
+	first, last := c.daysOf(r.Now)
 	k := l.drawDay(ctx, c, first, r, int64(n), g.charges[:2])
 	spent := first
 	if last != first && k > 0 {
@@ -335,11 +336,11 @@ func (l *Limiter) charge(ctx context.Context, c *class, r Request, n int, g *Gra
 	}
 	if k == 0 {
 		if g.probe {
-			c.latch.probing = false
+			c.exhausted.probing = false
 		}
-		return 0, l.refuse(c, spent, r)
+		return 0, l.denialOf(c, spent, r)
 	}
-	return int(k), refusal{}
+	return int(k), denial{}
 }
 
 // refundFirst puts n units back into the first day only.
@@ -349,10 +350,10 @@ func (g *Grant) refundFirst(n int64) {
 	g.charges[0], g.charges[1] = first.charges[0], first.charges[1]
 }
 
-// drawDay takes up to n units of one day: a call's from the reserve first.
+// drawDay takes up to n units from one day. An urgent request takes from the reserve first.
 func (l *Limiter) drawDay(ctx context.Context, c *class, d *day, r Request, n int64, charges []charge) (k int64) {
 	for i := reservePool; i >= normalPool; i-- {
-		if i == reservePool && (!r.Urgent || c.cert.config.UrgentReserve == 0) || k == n || c.daily() < 0 {
+		if i == reservePool && (!r.Urgent || c.cert.config.UrgentReserve == 0) || k == n || c.dailyQuota() < 0 {
 			continue
 		}
 		p := &d.pools[i]
@@ -364,22 +365,22 @@ func (l *Limiter) drawDay(ctx context.Context, c *class, d *day, r Request, n in
 	return k
 }
 
-// refuse says why a day gave nothing. The quota is spent only when nothing came back for a while in
-// every pool that the request may use.
-func (l *Limiter) refuse(c *class, d *day, r Request) refusal {
-	wait := c.cert.band.over(d.span).Sub(r.Now)
+// denialOf says why a day gave nothing. It reports QuotaSpent only if for a while nothing was
+// returned to any pool that the request may use.
+func (l *Limiter) denialOf(c *class, d *day, r Request) denial {
+	wait := c.cert.arrival.closesAt(d.dayRange).Sub(r.Now)
 	for i := range d.pools {
 		if i == reservePool && (!r.Urgent || c.cert.config.UrgentReserve == 0) || c.limit(d, i) <= 0 {
 			continue
 		}
 		switch p := &d.pools[i]; {
-		case r.Now.Before(p.failed):
-			return refusal{vendors.RateLimited, p.failed.Sub(r.Now)}
-		case p.dryAt.IsZero() || !l.opts.Alone && r.Now.Sub(p.dryAt) < l.opts.Drain:
-			return refusal{vendors.RateLimited, max(10*time.Millisecond, min(lookSoon, p.lookAt.Sub(r.Now)))}
+		case r.Now.Before(p.retryAt):
+			return denial{vendors.RateLimited, p.retryAt.Sub(r.Now)}
+		case p.emptySince.IsZero() || !l.opts.Alone && r.Now.Sub(p.emptySince) < l.opts.Drain:
+			return denial{vendors.RateLimited, max(10*time.Millisecond, min(recheckSoon, p.recheckAt.Sub(r.Now)))}
 		}
 	}
-	return refusal{vendors.QuotaSpent, max(time.Millisecond, wait)}
+	return denial{vendors.QuotaSpent, max(time.Millisecond, wait)}
 }
 
 func (l *Limiter) memberCount() int { return int(max(1, l.members.Load())) }

@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// post is a note on its way to the board.
-type post struct {
+// pendingPut is an entry that is still to be stored.
+type pendingPut struct {
 	value []byte
 	ttl   time.Duration
 }
 
-// maxHeld bounds how many counters a worker's note lists, so that it stays small.
-const maxHeld = 500
+// maxListedCounters bounds how many counters a worker's entry lists, so that it stays small.
+const maxListedCounters = 500
 
-// Run renews the worker's lease, follows the others' leases and the notes, and returns what is
-// leased without need. It returns nil after ctx or Close. It must go on for as long as calls are
-// made: a worker that stops it first is taken for gone while it still sends. So stop the calls,
-// then Close.
+// Run renews the worker's lease, follows the leases of the others and the other entries of the KV,
+// and returns units that are leased but not needed. It returns nil when ctx ends or after Close. It
+// must run for as long as calls are made: otherwise the other workers take this one for gone while
+// it still sends. So stop the calls first, then Close.
 func (l *Limiter) Run(ctx context.Context) error {
 	l.mu.Lock()
 	if l.closed.Load() {
@@ -35,8 +35,8 @@ func (l *Limiter) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var loops sync.WaitGroup
-	loops.Go(func() { // apart from the beat, which must not be late
-		l.every(ctx, nil, func() { l.tidy(ctx, l.opts.Now()) })
+	loops.Go(func() { // a loop of its own: the heartbeat must not be late
+		l.eachHeartbeat(ctx, nil, func() { l.reconcile(ctx, l.opts.Now()) })
 	})
 	loops.Go(func() {
 		for {
@@ -50,16 +50,17 @@ func (l *Limiter) Run(ctx context.Context) error {
 			}
 		}
 	})
-	l.beat(ctx, l.opts.Now())
-	l.every(ctx, l.wake, func() { l.beat(ctx, l.opts.Now()) })
+	l.heartbeat(ctx, l.opts.Now())
+	l.eachHeartbeat(ctx, l.wake, func() { l.heartbeat(ctx, l.opts.Now()) })
 	cancel()
 	loops.Wait()
 	return nil
 }
 
-// every calls f each beat until ctx or Close. wake publishes what is waiting, at once.
-func (l *Limiter) every(ctx context.Context, wake <-chan struct{}, f func()) {
-	ticker := time.NewTicker(l.opts.Beat)
+// eachHeartbeat calls f at each heartbeat until ctx ends or Close is called. wake stores at once
+// what is waiting.
+func (l *Limiter) eachHeartbeat(ctx context.Context, wake <-chan struct{}, f func()) {
+	ticker := time.NewTicker(l.opts.Heartbeat)
 	defer ticker.Stop()
 	for {
 		select {
@@ -68,7 +69,7 @@ func (l *Limiter) every(ctx context.Context, wake <-chan struct{}, f func()) {
 		case <-l.done:
 			return
 		case <-wake:
-			if err := l.flush(ctx); err != nil { // the next beat tries again
+			if err := l.flush(ctx); err != nil { // the next heartbeat tries again
 				l.storeFailed(err)
 			}
 		case <-ticker.C:
@@ -77,9 +78,8 @@ func (l *Limiter) every(ctx context.Context, wake <-chan struct{}, f func()) {
 	}
 }
 
-// Close gives back what is leased and the worker's place among the workers, and ends Run. Calls
-// must have been settled before; what a later Settle returns is lost for the day. Close may be
-// called again.
+// Close ends Run, gives back what is leased and removes the worker's own lease. All calls must have
+// been settled before: what a later Settle returns is lost for the day. Close may be called again.
 func (l *Limiter) Close(ctx context.Context) error {
 	l.mu.Lock()
 	if !l.closed.Swap(true) {
@@ -91,15 +91,15 @@ func (l *Limiter) Close(ctx context.Context) error {
 	failed = append(failed, l.flush(ctx))
 	now := l.opts.Now()
 	for c := range l.allClasses() {
-		failed = append(failed, l.resolve(ctx, c, now), l.returnIdle(ctx, c, true, now))
+		failed = append(failed, l.confirm(ctx, c, now), l.returnIdle(ctx, c, true, now))
 	}
 	if !l.opts.Alone {
-		failed = append(failed, l.store.Remove(ctx, key(memberNote, l.opts.Member)))
+		failed = append(failed, l.store.Remove(ctx, joinKey(memberKey, l.opts.Member)))
 	}
 	return errors.Join(failed...)
 }
 
-// allClasses walks every class of every certificate.
+// allClasses iterates over every class of every certificate.
 func (l *Limiter) allClasses() func(yield func(*class) bool) {
 	return func(yield func(*class) bool) {
 		for _, cert := range l.certs {
@@ -112,12 +112,12 @@ func (l *Limiter) allClasses() func(yield func(*class) bool) {
 	}
 }
 
-// tidy asks again about what had no answer, and returns what is leased without need. A failure is
-// tried again at the next beat.
-func (l *Limiter) tidy(ctx context.Context, now time.Time) {
+// reconcile repeats additions that got no answer, and returns units that are leased but not needed.
+// If it fails, the next heartbeat tries again.
+func (l *Limiter) reconcile(ctx context.Context, now time.Time) {
 	for c := range l.allClasses() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.opts.StoreTimeout)
-		err := l.resolve(ctx, c, now)
+		err := l.confirm(ctx, c, now)
 		if err == nil {
 			err = l.returnIdle(ctx, c, false, now)
 		}
@@ -128,28 +128,28 @@ func (l *Limiter) tidy(ctx context.Context, now time.Time) {
 	}
 }
 
-// beat publishes what is waiting, looks at the board, and renews the lease.
-func (l *Limiter) beat(ctx context.Context, now time.Time) {
+// heartbeat stores what is waiting, reads the KV, and renews the lease.
+func (l *Limiter) heartbeat(ctx context.Context, now time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, l.opts.StoreTimeout)
 	defer cancel()
 	err := l.flush(ctx)
-	var notes []Note
+	var entries []Entry
 	if err == nil {
-		notes, err = l.store.List(ctx)
+		entries, err = l.store.List(ctx)
 	}
 	if err != nil {
 		l.storeFailed(err)
-		l.share(now)
+		l.applyShare(now)
 		return
 	}
-	l.apply(notes, now)
+	l.applyEntries(entries, now)
 	if l.opts.Alone {
-		l.share(now)
-		l.storeWell()
+		l.applyShare(now)
+		l.storeRecovered()
 		return
 	}
-	publish := l.step(notes, now)
-	l.share(now) // first: a claim that is lowered on the board must not be in use any more
+	publish := l.nextClaim(entries, now)
+	l.applyShare(now) // before renew: a claim that is lowered in the KV must no longer be in use
 	began := l.opts.Now()
 	if err := l.renew(ctx, publish); err != nil {
 		l.storeFailed(err)
@@ -157,37 +157,37 @@ func (l *Limiter) beat(ctx context.Context, now time.Time) {
 	}
 	now = l.opts.Now()
 	l.mu.Lock()
-	l.claim.renewed(began, now, l.opts.MemberTTL-l.lag())
+	l.claim.renewed(began, now, l.opts.MemberTTL-l.maxLag())
 	l.mu.Unlock()
-	l.share(now)
-	l.storeWell()
+	l.applyShare(now)
+	l.storeRecovered()
 }
 
-// step works out this worker's claim from the others'.
-func (l *Limiter) step(notes []Note, now time.Time) (publish float64) {
+// nextClaim computes this worker's claim from those of the others.
+func (l *Limiter) nextClaim(entries []Entry, now time.Time) (publish float64) {
 	var others []float64
-	for _, n := range notes {
-		name, ok := strings.CutPrefix(n.Key, memberNote+".")
+	for _, n := range entries {
+		name, ok := strings.CutPrefix(n.Key, memberKey+".")
 		if !ok || name == l.opts.Member {
 			continue
 		}
-		var m member
+		var m memberEntry
 		if json.Unmarshal(n.Value, &m) != nil || !(m.Claim >= 0) {
-			m.Claim = 1 // it lives, and nobody knows what it takes
+			m.Claim = 1 // the worker is alive, and its claim is unknown
 		}
 		others = append(others, m.Claim)
 	}
 	l.members.Store(int64(len(others) + 1))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.claim.step(others, now, l.lag())
+	return l.claim.next(others, now, l.maxLag())
 }
 
-// lag is how old a look at the board may be.
-func (l *Limiter) lag() time.Duration { return l.opts.Beat / 2 }
+// maxLag is how old the KV's answer may be.
+func (l *Limiter) maxLag() time.Duration { return l.opts.Heartbeat / 2 }
 
-// share hands the share to every certificate's bucket.
-func (l *Limiter) share(now time.Time) {
+// applyShare sets the share of every certificate's bucket.
+func (l *Limiter) applyShare(now time.Time) {
 	l.mu.Lock()
 	share, until := l.claim.share, l.claim.until
 	l.mu.Unlock()
@@ -201,17 +201,17 @@ func (l *Limiter) share(now time.Time) {
 
 func (l *Limiter) renew(ctx context.Context, claim float64) error {
 	l.mu.Lock()
-	m := member{Claim: claim, Held: map[string]int64{}, Lost: map[string]int64{}, Since: l.since}
+	m := memberEntry{Claim: claim, Held: map[string]int64{}, Lost: map[string]int64{}, Since: l.since}
 	l.mu.Unlock()
 	for c := range l.allClasses() {
 		c.mu.Lock()
 		for _, d := range c.days {
 			for i := range d.pools {
 				p := &d.pools[i]
-				if p.held > 0 && len(m.Held) < maxHeld {
+				if p.held > 0 && len(m.Held) < maxListedCounters {
 					m.Held[p.key] = p.held
 				}
-				if n := p.missing(); n > 0 && len(m.Lost) < maxHeld {
+				if n := p.unusable(); n > 0 && len(m.Lost) < maxListedCounters {
 					m.Lost[p.key] = n
 				}
 			}
@@ -222,7 +222,7 @@ func (l *Limiter) renew(ctx context.Context, claim float64) error {
 	if err != nil {
 		return err
 	}
-	return l.store.Put(ctx, key(memberNote, l.opts.Member), value, l.opts.MemberTTL)
+	return l.store.Put(ctx, joinKey(memberKey, l.opts.Member), value, l.opts.MemberTTL)
 }
 
 func (l *Limiter) storeFailed(err error) {
@@ -231,36 +231,36 @@ func (l *Limiter) storeFailed(err error) {
 	}
 }
 
-func (l *Limiter) storeWell() {
+func (l *Limiter) storeRecovered() {
 	if l.failing.Swap(false) {
 		l.log.Info("limits store is back")
 	}
 }
 
-// apply takes the board's notes: latches, slowdowns and overrides.
-func (l *Limiter) apply(notes []Note, now time.Time) {
-	board := make(map[string]string, len(notes))
-	for _, n := range notes {
-		if !strings.HasPrefix(n.Key, memberNote+".") {
-			board[n.Key] = string(n.Value)
+// applyEntries applies the entries of the KV: exhausted classes, slowdowns, overrides and commands.
+func (l *Limiter) applyEntries(entries []Entry, now time.Time) {
+	current := make(map[string]string, len(entries))
+	for _, n := range entries {
+		if !strings.HasPrefix(n.Key, memberKey+".") {
+			current[n.Key] = string(n.Value)
 		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for k := range l.outbox { // ours is newer
-		delete(board, k)
-		if old, ok := l.board[k]; ok {
-			board[k] = old
+		delete(current, k)
+		if old, ok := l.entries[k]; ok {
+			current[k] = old
 		}
 	}
-	for k, value := range board {
-		if l.board[k] != value {
-			l.heard(k, value)
+	for k, value := range current {
+		if l.entries[k] != value {
+			l.logCommand(k, value)
 		}
 	}
-	l.board = board
+	l.entries = current
 	for _, cert := range l.certs {
-		if cert.throttle.apply(board[key(slowNote, cert.config.ID)], now) {
+		if cert.throttle.applyEntry(current[joinKey(slowdownKey, cert.config.ID)], now) {
 			l.log.Info("rate changed by another worker or an operator", "certificate", cert.config.ID)
 		}
 		for _, c := range *cert.classes.Load() {
@@ -269,18 +269,18 @@ func (l *Limiter) apply(notes []Note, now time.Time) {
 	}
 }
 
-// applyClass brings a class up to date with the board as last seen. Called with l.mu held.
+// applyClass brings a class up to date with the entries as last read. Called with l.mu held.
 func (l *Limiter) applyClass(c *class, now time.Time) {
 	id := c.cert.config.ID
-	for _, change := range c.apply(l.board[key(spentNote, id, c.name)], l.board[key(overrideNote, id, c.name)], now) {
+	for _, change := range c.applyEntries(l.entries[joinKey(exhaustedKey, id, c.name)], l.entries[joinKey(overrideKey, id, c.name)], now) {
 		l.log.Info("quota changed by another worker or an operator", "certificate", id, "class", c.name, "change", change)
 	}
 }
 
-// post puts a note on its way to the board.
-func (l *Limiter) post(key string, value []byte, ttl time.Duration) {
+// enqueue makes flush store an entry soon.
+func (l *Limiter) enqueue(key string, value []byte, ttl time.Duration) {
 	l.mu.Lock()
-	l.outbox[key] = post{value, ttl}
+	l.outbox[key] = pendingPut{value, ttl}
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
@@ -288,19 +288,19 @@ func (l *Limiter) post(key string, value []byte, ttl time.Duration) {
 	}
 }
 
-func (l *Limiter) postSpent(c *class, until, now time.Time) {
-	value, err := json.Marshal(spent{Until: until, By: l.opts.Member})
+func (l *Limiter) publishExhausted(c *class, until, now time.Time) {
+	value, err := json.Marshal(exhaustedEntry{Until: until, By: l.opts.Member})
 	if err != nil {
 		return // a time beyond the year 9999
 	}
-	l.post(key(spentNote, c.cert.config.ID, c.name), value, until.Sub(now)+10*time.Second)
+	l.enqueue(joinKey(exhaustedKey, c.cert.config.ID, c.name), value, until.Sub(now)+10*time.Second)
 	l.log.Warn("vendor says quota spent", "certificate", c.cert.config.ID, "class", c.name, "until", until)
 }
 
-// flush publishes the notes that are waiting.
+// flush stores the entries that are waiting.
 func (l *Limiter) flush(ctx context.Context) error {
 	l.mu.Lock()
-	waiting := make(map[string]post, len(l.outbox))
+	waiting := make(map[string]pendingPut, len(l.outbox))
 	for k, p := range l.outbox {
 		waiting[k] = p
 	}
@@ -318,15 +318,15 @@ func (l *Limiter) flush(ctx context.Context) error {
 	return nil
 }
 
-func (l *Limiter) put(ctx context.Context, k string, p post) error {
+func (l *Limiter) put(ctx context.Context, k string, p pendingPut) error {
 	ctx, cancel := context.WithTimeout(ctx, l.opts.StoreTimeout)
 	defer cancel()
 	return l.store.Put(ctx, k, p.value, max(time.Second, p.ttl))
 }
 
-// warn says once that a pool has come to 80 or 95 percent. The worker whose lease crossed the mark
-// says it, so one line is enough for all.
-func (l *Limiter) warn(c *class, p *pool, got, limit int64) {
+// warnOfQuota logs once that 80 or 95 percent of a pool are taken. The worker whose lease crossed
+// the mark logs it, so that there is one line for all workers.
+func (l *Limiter) warnOfQuota(c *class, p *pool, got, limit int64) {
 	for _, percent := range []int64{95, 80} {
 		mark := limit * percent / 100
 		if got > 0 && p.value >= mark && p.value-got < mark {

@@ -57,7 +57,7 @@ func TestTakeProblems(t *testing.T) {
 func TestStartAndStop(t *testing.T) {
 	t.Parallel()
 	for i := range 100 {
-		l := limiter(t, &ratelimittest.Store{}, ratelimit.Options{Member: "w", Beat: time.Millisecond, Certificates: []ratelimit.Certificate{quota(10)}})
+		l := limiter(t, &ratelimittest.Store{}, ratelimit.Options{Member: "w", Heartbeat: time.Millisecond, Certificates: []ratelimit.Certificate{quota(10)}})
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for range 2 {
@@ -81,9 +81,9 @@ func TestStartAndStop(t *testing.T) {
 	}
 }
 
-// TestWordSpreadsAtOnce: a latch is published without waiting for the beat, and published later
+// TestExhaustionSpreadsAtOnce: it is stored without waiting for the heartbeat, and published later
 // when the store is away.
-func TestWordSpreadsAtOnce(t *testing.T) {
+func TestExhaustionSpreadsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -97,8 +97,8 @@ func TestWordSpreadsAtOnce(t *testing.T) {
 		l.Settle(take(t, l, request(1, time.Now())), ratelimit.Outcome{QuotaSpent: 1, Now: time.Now()})
 		synctest.Wait()
 		spent := func() bool {
-			notes, _ := store.List(t.Context())
-			for _, n := range notes {
+			entries, _ := store.List(t.Context())
+			for _, n := range entries {
 				if n.Key == "spent.c.private" {
 					return true
 				}
@@ -106,7 +106,7 @@ func TestWordSpreadsAtOnce(t *testing.T) {
 			return false
 		}
 		if !spent() {
-			t.Error("the latch is not on the board at once")
+			t.Error("the exhaustion is not stored at once")
 		}
 		time.Sleep(2 * time.Second)
 		if err := store.Remove(t.Context(), "spent.c.private"); err != nil {
@@ -121,7 +121,7 @@ func TestWordSpreadsAtOnce(t *testing.T) {
 		set(ratelimittest.None)
 		time.Sleep(2 * time.Second)
 		if !spent() {
-			t.Error("the latch did not come to the board after the store came back")
+			t.Error("the exhaustion was not stored after the store came back")
 		}
 		if g := take(t, l, request(1, time.Now())); g.Reason != vendors.QuotaSpent {
 			t.Errorf("meanwhile the worker forgot it: %v", g.Reason)
@@ -159,9 +159,9 @@ func (w writer) Write(b []byte) (int, error) { return w(b) }
 
 var _ io.Writer = writer(nil)
 
-// FuzzNotes: whatever stands on the board, nothing panics, grants stay within what was asked, and
+// FuzzEntries: whatever the KV contains, nothing panics, grants stay within what was asked, and
 // the worker goes on.
-func FuzzNotes(f *testing.F) {
+func FuzzEntries(f *testing.F) {
 	f.Add("member.w2", `{"claim":0.5}`)
 	f.Add("member.w2", `{"claim":-1e308}`)
 	f.Add("member.w2", `not json`)
@@ -185,7 +185,7 @@ func FuzzNotes(f *testing.F) {
 			t.Fatal(err)
 		}
 		for range 5 {
-			l.Beat(t.Context(), now)
+			l.Heartbeat(t.Context(), now)
 			for _, urgent := range []bool{false, true} {
 				r := request(10, now)
 				r.Urgent = urgent

@@ -13,7 +13,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Snapshot is the operator's view.
+// Snapshot is the state of all limits, for an operator.
 type Snapshot struct {
 	At           time.Time          `json:"at"`
 	Workers      []Worker           `json:"workers"`
@@ -28,7 +28,7 @@ type Worker struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
-// CertificateState is what holds for a certificate now.
+// CertificateState is the state of a certificate's limits now.
 type CertificateState struct {
 	ID string `json:"id"`
 	// Unit is "devices" or "requests"; empty where neither a rate is configured nor the vendor said
@@ -43,7 +43,7 @@ type CertificateState struct {
 	Classes     []ClassState `json:"classes,omitempty"`
 }
 
-// ClassState is what holds for a message class today.
+// ClassState is the state of a message class today.
 type ClassState struct {
 	Name string `json:"name"`
 	// Day is the vendor's, yyyymmdd; Ends is when its quota is there again.
@@ -58,9 +58,9 @@ type ClassState struct {
 	Urgent *PoolState `json:"urgent,omitempty"`
 	// DeviceCap is the number a device and day; 0 for none.
 	DeviceCap int64 `json:"device_cap,omitempty"`
-	// SpentUntil is how long the vendor's "quota spent" holds.
+	// SpentUntil is until when the class is stopped because the vendor reported its quota as spent.
 	SpentUntil time.Time `json:"spent_until,omitzero"`
-	// Override is the operator's order in force.
+	// Override is the operator's override that is in force.
 	Override *OverrideState `json:"override,omitempty"`
 }
 
@@ -68,16 +68,16 @@ type ClassState struct {
 // was forgiven or lowered.
 type PoolState struct {
 	Limit int64 `json:"limit"`
-	// Used was sent, or was held by a worker that died.
+	// Used was sent, or was held by a worker that crashed.
 	Used int64 `json:"used"`
-	// Leased is held by live workers, as they said a beat ago.
+	// Leased is held by live workers, as of their last heartbeat.
 	Leased int64 `json:"leased"`
 	// Lost cannot be used today: the store's answer was lost.
 	Lost int64 `json:"lost,omitempty"`
 	Left int64 `json:"left"`
 }
 
-// OverrideState is an operator's order.
+// OverrideState is an operator's override.
 type OverrideState struct {
 	Quota  *int64    `json:"quota,omitempty"`
 	Reset  bool      `json:"reset,omitempty"`
@@ -87,25 +87,25 @@ type OverrideState struct {
 	At     time.Time `json:"at"`
 }
 
-// Snapshot asks the store how everything stands. It needs no Run, so a program that is no worker
-// can call it; such a program knows the classes that are configured or given in
-// Certificate.Classes, and those that the store has notes of.
+// Snapshot reads the state of all limits from the store. It needs no Run, so a program that is not
+// a worker can call it. Such a program knows the classes that are configured or given in
+// Certificate.Classes, and those of which the store has entries.
 func (l *Limiter) Snapshot(ctx context.Context, now time.Time) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*l.opts.StoreTimeout)
 	defer cancel()
-	notes, err := l.store.List(ctx)
+	entries, err := l.store.List(ctx)
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("ratelimit: list notes: %w", err)
+		return Snapshot{}, fmt.Errorf("ratelimit: list entries: %w", err)
 	}
-	l.apply(notes, now)
+	l.applyEntries(entries, now)
 	s := Snapshot{At: now}
 	held, lost := map[string]int64{}, map[string]int64{}
-	for _, n := range notes {
-		name, ok := strings.CutPrefix(n.Key, memberNote+".")
+	for _, n := range entries {
+		name, ok := strings.CutPrefix(n.Key, memberKey+".")
 		if !ok {
 			continue
 		}
-		var m member
+		var m memberEntry
 		if json.Unmarshal(n.Value, &m) != nil {
 			continue
 		}
@@ -119,7 +119,7 @@ func (l *Limiter) Snapshot(ctx context.Context, now time.Time) (Snapshot, error)
 	}
 	slices.SortFunc(s.Workers, func(a, b Worker) int { return cmp.Compare(a.Name, b.Name) })
 	for _, id := range slices.Sorted(maps.Keys(l.certs)) {
-		state, err := l.certificateState(ctx, l.certs[id], notes, now, held, lost)
+		state, err := l.certificateState(ctx, l.certs[id], entries, now, held, lost)
 		if err != nil {
 			return Snapshot{}, err
 		}
@@ -128,7 +128,7 @@ func (l *Limiter) Snapshot(ctx context.Context, now time.Time) (Snapshot, error)
 	return s, nil
 }
 
-func (l *Limiter) certificateState(ctx context.Context, cert *certificate, notes []Note, now time.Time, held, lost map[string]int64) (CertificateState, error) {
+func (l *Limiter) certificateState(ctx context.Context, cert *certificate, entries []Entry, now time.Time, held, lost map[string]int64) (CertificateState, error) {
 	state := CertificateState{ID: cert.config.ID, Rate: cert.throttle.base}
 	t := cert.throttle
 	t.mu.Lock()
@@ -139,7 +139,7 @@ func (l *Limiter) certificateState(ctx context.Context, cert *certificate, notes
 		}
 	}
 	if t.paused(now) {
-		state.PausedUntil = t.slow.pause
+		state.PausedUntil = t.slowdown.pausedUntil
 	}
 	t.mu.Unlock()
 
@@ -150,8 +150,8 @@ func (l *Limiter) certificateState(ctx context.Context, cert *certificate, notes
 	for name := range cert.config.DailyQuota {
 		names[name] = true
 	}
-	for _, n := range notes {
-		if kind, rest, _ := strings.Cut(n.Key, "."); kind == spentNote || kind == overrideNote {
+	for _, n := range entries {
+		if kind, rest, _ := strings.Cut(n.Key, "."); kind == exhaustedKey || kind == overrideKey {
 			if id, name, _ := strings.Cut(rest, "."); id == cert.config.ID {
 				names[name] = true
 			}
@@ -175,13 +175,13 @@ func (l *Limiter) certificateState(ctx context.Context, cert *certificate, notes
 }
 
 func (l *Limiter) classState(ctx context.Context, c *class, now time.Time, held, lost map[string]int64) (ClassState, error) {
-	today := spanOf(now, c.cert.zone)
-	cs := ClassState{Name: c.name, Day: today.name, Ends: c.cert.band.over(today), DeviceCap: c.cap}
+	today := dayRangeOf(now, c.cert.zone)
+	cs := ClassState{Name: c.name, Day: today.name, Ends: c.cert.arrival.closesAt(today), DeviceCap: c.cap}
 	var limits [2]int64
 	c.mu.Lock()
-	cs.Quota, cs.Configured, cs.SpentUntil = c.daily(), c.quota, c.latch.until
+	cs.Quota, cs.Configured, cs.SpentUntil = c.dailyQuota(), c.quota, c.exhausted.until
 	for i := range limits {
-		limits[i] = c.limit(&day{span: today}, i)
+		limits[i] = c.limit(&day{dayRange: today}, i)
 	}
 	if o := c.override; o != nil {
 		cs.Override = &OverrideState{Quota: o.Quota, Reset: o.Day == today.name, Until: o.Until, Reason: o.Reason, By: o.By, At: o.At}
@@ -190,7 +190,7 @@ func (l *Limiter) classState(ctx context.Context, c *class, now time.Time, held,
 	if cs.Quota < 0 {
 		return cs, nil
 	}
-	keys := []string{c.counter(normalPool, today.name), c.counter(reservePool, today.name)}
+	keys := []string{c.counterKey(normalPool, today.name), c.counterKey(reservePool, today.name)}
 	values, err := l.store.Load(ctx, keys...)
 	if err != nil {
 		return cs, fmt.Errorf("ratelimit: load counters: %w", err)

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// ErrNotDone is wrapped by a [Store]'s error when the operation was certainly not carried out, such
-// as without a connection. Any other error leaves the outcome unknown.
+// ErrNotDone is wrapped by the error of a [Store] when the operation was certainly not carried out,
+// for example because there was no connection. After any other error the outcome is unknown.
 var ErrNotDone = errors.New("the store did not do it")
 
-// ErrRepeated is wrapped by the error of an addition whose id was carried out before; it is not
+// ErrRepeated is wrapped by the error of an addition whose id was carried out before. It is not
 // carried out again.
 var ErrRepeated = errors.New("the store did it before")
 
 // Counters are numbers that all workers share. A key is one or more tokens of [A-Za-z0-9_-], joined
-// by dots, 250 bytes at most; it ends with a day, yyyymmdd, and a counter must be kept for at least
-// 72 hours after its last change.
+// by dots, 250 bytes at most. It ends with a day, yyyymmdd. A counter must be kept for at least 72
+// hours after its last change.
 type Counters interface {
 	// Add adds delta, which may be negative or 0, to the counter, and returns its value right after
 	// that. A counter that was never added to is 0. It must apply delta at most once, and must
@@ -25,50 +25,51 @@ type Counters interface {
 	// the caller ask again after an answer that was lost: an id that was carried out in the last
 	// two minutes, on any counter, gives ErrRepeated.
 	Add(ctx context.Context, key string, delta int64, id string) (int64, error)
-	// Load returns the counters' values, in order. They may lag behind; they are only ever a hint.
+	// Load returns the counters' values, in order. They may lag behind and are only used as a hint.
 	Load(ctx context.Context, keys ...string) ([]int64, error)
 }
 
-// Note is what a [Board] holds under a key.
-type Note struct {
+// Entry is a key of a [KV] with its value.
+type Entry struct {
 	Key   string
 	Value []byte
 }
 
-// Board holds small notes with a lifetime: the leases of the workers, the vendors' words, the
-// operators' orders. Keys are as those of [Counters], without a day. A value is at most 64 KiB.
-type Board interface {
-	// Put stores value under key for ttl, which is at least a second, instead of what was there. It
-	// may keep it up to two seconds longer.
+// KV is a small key-value store whose entries have a lifetime: the leases of the workers, what
+// vendors reported, the operators' commands. Keys are like those of [Counters], without a day. A
+// value is at most 64 KiB.
+type KV interface {
+	// Put stores value under key for ttl, which is at least a second, and replaces the value that
+	// was there. It may keep the entry for up to two seconds longer.
 	Put(ctx context.Context, key string, value []byte, ttl time.Duration) error
-	// Remove removes the note; none there is no error.
+	// Remove removes the entry. It is no error if there is none.
 	Remove(ctx context.Context, key string) error
-	// List returns all notes, in any order. It may lag behind Put and Remove by at most half a
+	// List returns all entries, in any order. It may lag behind Put and Remove by at most half a
 	// second.
-	List(ctx context.Context) ([]Note, error)
+	List(ctx context.Context) ([]Entry, error)
 }
 
-// Store is what the workers share. It must be safe for concurrent use.
+// Store is what all workers share. It must be safe for concurrent use.
 type Store interface {
 	Counters
-	Board
+	KV
 }
 
-// The kinds of keys; each is the first token.
+// The kinds of keys. Each is the first token of its keys.
 const (
-	quotaCounter  = "quota"    // quota.<certificate>.<class>.<normal|urgent>.<yyyymmdd>
-	deviceCounter = "device"   // device.<certificate>.<class>.<hash>.<yyyymmdd>
-	memberNote    = "member"   // member.<worker>
-	spentNote     = "spent"    // spent.<certificate>.<class>
-	slowNote      = "slow"     // slow.<certificate>
-	overrideNote  = "override" // override.<certificate>.<class>
-	orderNote     = "order"    // order.<certificate>, or order.<certificate>.<class>
+	quotaKey     = "quota"    // quota.<certificate>.<class>.<normal|urgent>.<yyyymmdd>
+	deviceKey    = "device"   // device.<certificate>.<class>.<hash>.<yyyymmdd>
+	memberKey    = "member"   // member.<worker>
+	exhaustedKey = "spent"    // spent.<certificate>.<class>
+	slowdownKey  = "slow"     // slow.<certificate>
+	overrideKey  = "override" // override.<certificate>.<class>
+	commandKey   = "order"    // order.<certificate>, or order.<certificate>.<class>
 )
 
-func key(tokens ...string) string { return strings.Join(tokens, ".") }
+func joinKey(tokens ...string) string { return strings.Join(tokens, ".") }
 
-// token says whether s can stand between the dots of a key.
-func token(s string) bool {
+// validToken reports whether s can be a token of a key.
+func validToken(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false
 	}

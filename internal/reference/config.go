@@ -19,9 +19,9 @@ func configSections(l language, keys *keys) string {
 	return strings.TrimLeft(b.String(), "\n")
 }
 
-func certificateSections(l language, sheets []vendors.Sheet, keys *keys) string {
+func certificateSections(l language, docs []vendors.Doc, keys *keys) string {
 	var b strings.Builder
-	for _, s := range sheets {
+	for _, s := range docs {
 		var names []string
 		for _, c := range s.Classes {
 			if n := code(c.Name); len(names) == 0 || names[len(names)-1] != n {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hongyan-im/hongyan/internal/registry"
@@ -19,7 +20,7 @@ import (
 // key is a YAML key.
 type key struct {
 	name string
-	kind vendors.Text
+	kind vendors.Bilingual
 	// secret says that the key may be given as <name>_file.
 	secret bool
 	// text is the field's comment, with YAML keys in the place of Go names.
@@ -65,7 +66,7 @@ func readKeys(root string) (*keys, error) {
 		return nil, err
 	}
 	for _, v := range registry.Vendors() {
-		name := v.Sheet().Vendor
+		name := v.Doc().Vendor
 		folder, err := readFolder(filepath.Join(root, "internal", "vendors", name))
 		if err != nil {
 			return nil, err
@@ -188,6 +189,10 @@ func (f folder) keys(typ string, more map[string]string) ([]key, error) {
 		last, lastLine = doc, line
 		list = append(list, k)
 	}
+	for i := range list {
+		// A secret's file that is a key of its own, with its own comment, has its own row.
+		list[i].secret = list[i].secret && !slices.ContainsFunc(list, func(k key) bool { return k.name == list[i].name+"_file" })
+	}
 	return list, nil
 }
 
@@ -228,10 +233,10 @@ func (f folder) typed(k *key, typ ast.Expr, doc *string) error {
 }
 
 func (k *key) known(typ string) error {
-	kinds := map[string]vendors.Text{
+	kinds := map[string]vendors.Bilingual{
 		"string": text("text", "文本"), "bool": text("true or false", "true 或 false"), "int": text("whole number", "整数"), "int64": text("whole number", "整数"),
 		"float64": text("number", "数字"), "Duration": text("duration", "时长"), "Secret": text("secret", "密钥"), "Reason": text("reason", "原因"),
-		"Quota": text("whole number or unlimited", "整数或 unlimited"), "Settings": text("certificates, see below", "证书，见下文"),
+		"Quota": text("whole number or unlimited", "整数或 unlimited"), "Config": text("certificates, see below", "证书，见下文"),
 	}
 	kind, ok := kinds[typ]
 	if !ok {
@@ -243,12 +248,14 @@ func (k *key) known(typ string) error {
 
 var (
 	word = regexp.MustCompile(`\b[A-Z][A-Za-z]+\b`)
-	// opening begins a sentence that the verb was cut from; what is no such word is a value, and stays as it is.
+	// opening begins a sentence that the verb was cut from; what is no such word is a value, and
+	// stays as it is.
 	opening = regexp.MustCompile(`^(the|a|an|its|how|what|where|one|used|played) `)
 )
 
-// translate makes a reader's text of a Go comment on a field or its type: "Topic is the app's bundle id" becomes "The app's bundle id",
-// and other fields' names become keys. The field's own name, further on, is taken for the vendor's word.
+// translate makes a reader's text of a Go comment on a field or its type: "Topic is the app's
+// bundle id" becomes "The app's bundle id", and other fields' names become keys. The field's own
+// name, further on, is taken for the vendor's word.
 func translate(doc, field string, names map[string]string) string {
 	doc = strings.Join(strings.Fields(doc), " ")
 	for _, subject := range []string{field, strings.TrimSuffix(field, "s")} {

@@ -1,13 +1,13 @@
-// Package reference writes the generated pages of the documentation: docs/vendors.md from the sheet
+// Package reference writes the generated pages of the documentation: docs/vendors.md from the Doc
 // of each vendor, and docs/config.md from the comments of the structs that the configuration is
 // read into, both in English and in Chinese.
 //
-//	vendors' Sheet() ─────────────────────────┐
+//	vendors' Doc() ───────────────────────────┐
 //	                                          ├─▶ tables ─▶ text/*.md, a page with gaps ─▶ docs/*.md
 //	comments of Config structs, from source ──┘
 //
-// A key without a comment is an error: the comments are the manual. A test holds that the pages in
-// docs are fresh.
+// A key without a comment is an error, because the comments are the manual. A test checks that the
+// pages in docs are up to date.
 package reference
 
 import (
@@ -29,13 +29,13 @@ var texts embed.FS
 type language struct {
 	// suffix is what a page's name has before ".md".
 	suffix string
-	pick   func(vendors.Text) string
+	pick   func(vendors.Bilingual) string
 }
 
 func languages() []language {
 	return []language{
-		{"", func(t vendors.Text) string { return t.EN }},
-		{".zh-CN", func(t vendors.Text) string { return t.ZH }},
+		{"", func(t vendors.Bilingual) string { return t.EN }},
+		{".zh-CN", func(t vendors.Bilingual) string { return t.ZH }},
 	}
 }
 
@@ -46,15 +46,15 @@ func Pages(root string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var sheets []vendors.Sheet
+	var docs []vendors.Doc
 	for _, v := range registry.Vendors() {
-		sheets = append(sheets, v.Sheet())
+		docs = append(docs, v.Doc())
 	}
 	pages := map[string][]byte{}
 	for _, l := range languages() {
 		for name, gaps := range map[string]map[string]string{
-			"vendors": {"Overview": overview(l, sheets), "Repeats": repeats(l, sheets), "Vendors": vendorSections(l, sheets, keys)},
-			"config":  {"Sections": configSections(l, keys), "Common": keyTable(l, keys.common, ""), "Certificates": certificateSections(l, sheets, keys)},
+			"vendors": {"Overview": overview(l, docs), "Repeats": repeats(l, docs), "Vendors": vendorSections(l, docs, keys)},
+			"config":  {"Sections": configSections(l, keys), "Common": keyTable(l, keys.common, ""), "Certificates": certificateSections(l, docs, keys)},
 		} {
 			page, err := fill(name+l.suffix+".md", gaps)
 			if err != nil {

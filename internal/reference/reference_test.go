@@ -55,7 +55,7 @@ func TestExamples(t *testing.T) {
 		"/run/secrets/AuthKey_ABC123DEFG.p8": "apns.p8", "/run/secrets/fcm.json": "fcm.json", "/run/secrets/harmony.json": "harmony.json",
 	}
 	for _, v := range registry.Vendors() {
-		s := v.Sheet()
+		s := v.Doc()
 		t.Run(s.Vendor, func(t *testing.T) {
 			t.Parallel()
 			yaml := "apps:\n- id: demo\n  certificates:\n  " + strings.ReplaceAll(example(s.Example), "\n", "\n  ")
@@ -69,7 +69,7 @@ func TestExamples(t *testing.T) {
 				return "0123456789abcdef0123456789abcdef", true
 			})
 			if err != nil {
-				t.Fatalf("the example of the sheet is no configuration: %v\n%s", err, yaml)
+				t.Fatalf("the example is not a valid configuration: %v\n%s", err, yaml)
 			}
 			certificate := c.Apps[0].Certificates[0]
 			if got := certificate.Base().Vendor; got != s.Vendor {
@@ -117,11 +117,11 @@ func TestConfigurationsOfPages(t *testing.T) {
 	}
 }
 
-// TestSheets holds that every sheet tells all that a page has a place for, in both languages.
-func TestSheets(t *testing.T) {
+// TestDocs checks that every vendor fills in all that its section shows, in both languages.
+func TestDocs(t *testing.T) {
 	t.Parallel()
 	for _, v := range registry.Vendors() {
-		s := v.Sheet()
+		s := v.Doc()
 		for _, l := range languages() {
 			for what, got := range map[string]string{"name": l.pick(s.Name), "tap": l.pick(s.Tap), "repeat": l.pick(s.Repeat), "dated": s.Dated} {
 				if got == "" {
@@ -138,13 +138,13 @@ func TestSheets(t *testing.T) {
 					t.Errorf("%s%s: class %s is not told", s.Vendor, l.suffix, c.Name)
 				}
 			}
-			for _, f := range s.Facts {
+			for _, f := range s.Rows {
 				if l.pick(f.What) == "" || l.pick(f.Value) == "" {
 					t.Errorf("%s%s: a fact is empty", s.Vendor, l.suffix)
 				}
 			}
 		}
-		if len(s.Links) == 0 || len(s.Setup) == 0 || len(s.Classes) == 0 || len(s.Facts) == 0 || len(s.Codes) == 0 {
+		if len(s.Links) == 0 || len(s.Setup) == 0 || len(s.Classes) == 0 || len(s.Rows) == 0 || len(s.Codes) == 0 {
 			t.Errorf("%s: links, set-up, classes, facts or codes are missing", s.Vendor)
 		}
 		seen := map[string]bool{}

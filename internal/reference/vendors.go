@@ -7,15 +7,15 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-func text(en, zh string) vendors.Text { return vendors.Text{EN: en, ZH: zh} }
+func text(en, zh string) vendors.Bilingual { return vendors.Bilingual{EN: en, ZH: zh} }
 
 // overview is a row for each vendor, with its first fact about batches and the class that chat
 // belongs in.
-func overview(l language, sheets []vendors.Sheet) string {
+func overview(l language, docs []vendors.Doc) string {
 	var rows [][]string
-	for _, s := range sheets {
+	for _, s := range docs {
 		per, class := "", ""
-		for _, f := range s.Facts {
+		for _, f := range s.Rows {
 			if strings.HasPrefix(f.What.EN, "Devices per call") {
 				per = cell(l.pick(f.Value))
 				break
@@ -29,29 +29,29 @@ func overview(l language, sheets []vendors.Sheet) string {
 	return table([]string{"vendor", l.pick(text("name", "名称")), l.pick(text("devices per call", "单次最多设备数")), l.pick(text("class of chat, and its cap", "聊天所属类别及上限"))}, rows)
 }
 
-func repeats(l language, sheets []vendors.Sheet) string {
+func repeats(l language, docs []vendors.Doc) string {
 	var rows [][]string
-	for _, s := range sheets {
+	for _, s := range docs {
 		rows = append(rows, []string{"[" + code(s.Vendor) + "](#" + s.Vendor + ")", cell(l.pick(s.Repeat))})
 	}
 	return table([]string{"vendor", l.pick(text("what the screen shows when a push comes twice", "同一条推送重复时屏幕上的表现"))}, rows)
 }
 
-func vendorSections(l language, sheets []vendors.Sheet, keys *keys) string {
+func vendorSections(l language, docs []vendors.Doc, keys *keys) string {
 	var b strings.Builder
-	for _, s := range sheets {
+	for _, s := range docs {
 		section(&b, l, s, keys.vendors[s.Vendor])
 	}
 	return b.String()
 }
 
-func section(b *strings.Builder, l language, s vendors.Sheet, keys []key) {
+func section(b *strings.Builder, l language, s vendors.Doc, keys []key) {
 	head := func(en, zh string) { fmt.Fprintf(b, "\n### %s\n\n", s.Vendor+": "+l.pick(text(en, zh))) }
 	fmt.Fprintf(b, "\n## %s\n\n%s\n", s.Vendor, l.pick(text("**"+s.Name.EN+"**. Facts as of "+s.Dated+".", "**"+s.Name.ZH+"**，资料截至 "+s.Dated+"。")))
 
 	head("limits and abilities", "限制与能力")
 	var rows [][]string
-	for _, f := range s.Facts {
+	for _, f := range s.Rows {
 		rows = append(rows, []string{cell(l.pick(f.What)), cell(l.pick(f.Value))})
 	}
 	b.WriteString(table([]string{l.pick(text("what", "项目")), l.pick(text("value", "值"))}, rows))
@@ -94,7 +94,7 @@ func section(b *strings.Builder, l language, s vendors.Sheet, keys []key) {
 }
 
 // codes is the table of codes; the level has a column of its own where the vendor has levels.
-func codes(b *strings.Builder, l language, s vendors.Sheet) {
+func codes(b *strings.Builder, l language, s vendors.Doc) {
 	levels := false
 	for _, c := range s.Codes {
 		levels = levels || c.Level != ""

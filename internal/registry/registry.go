@@ -15,35 +15,36 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors/xiaomi"
 )
 
-// Vendor is what the rest of the program needs to know of a vendor. Its name is that of its sheet
+// Vendor is what the rest of the program needs to know of a vendor. Its name is that of its Doc
 // and of its folder.
 type Vendor struct {
-	// Settings makes an empty certificate.
-	Settings func() vendors.Settings
-	// Sheet is what the documentation tells of it.
-	Sheet func() vendors.Sheet
+	// Config makes an empty certificate of the vendor.
+	Config func() vendors.Config
+	// Doc returns what the documentation says about it.
+	Doc func() vendors.Doc
 }
 
 // Vendors lists them in the order of the documentation.
 func Vendors() []Vendor {
 	return []Vendor{
-		{func() vendors.Settings { return &apns.Config{} }, apns.Sheet},
-		{func() vendors.Settings { return &fcm.Config{} }, fcm.Sheet},
-		{func() vendors.Settings { return &huawei.Config{} }, huawei.Sheet},
-		{func() vendors.Settings { return &harmony.Config{} }, harmony.Sheet},
-		{func() vendors.Settings { return &honor.Config{} }, honor.Sheet},
-		{func() vendors.Settings { return &xiaomi.Config{} }, xiaomi.Sheet},
-		{func() vendors.Settings { return &oppo.Config{} }, oppo.Sheet},
-		{func() vendors.Settings { return &vivo.Config{} }, vivo.Sheet},
-		{func() vendors.Settings { return &meizu.Config{} }, meizu.Sheet},
+		{func() vendors.Config { return &apns.Config{} }, apns.Doc},
+		{func() vendors.Config { return &fcm.Config{} }, fcm.Doc},
+		{func() vendors.Config { return &huawei.Config{} }, huawei.Doc},
+		{func() vendors.Config { return &harmony.Config{} }, harmony.Doc},
+		{func() vendors.Config { return &honor.Config{} }, honor.Doc},
+		{func() vendors.Config { return &xiaomi.Config{} }, xiaomi.Doc},
+		{func() vendors.Config { return &oppo.Config{} }, oppo.Doc},
+		{func() vendors.Config { return &vivo.Config{} }, vivo.Doc},
+		{func() vendors.Config { return &meizu.Config{} }, meizu.Doc},
 	}
 }
 
-// Kinds makes the empty settings of each vendor by its name, as the configuration wants them.
-func Kinds() map[string]func() vendors.Settings {
-	kinds := map[string]func() vendors.Settings{}
+// Kinds maps the name of each vendor to a function that makes an empty certificate, as package
+// config needs it.
+func Kinds() map[string]func() vendors.Config {
+	kinds := map[string]func() vendors.Config{}
 	for _, v := range Vendors() {
-		kinds[v.Sheet().Vendor] = v.Settings
+		kinds[v.Doc().Vendor] = v.Config
 	}
 	return kinds
 }

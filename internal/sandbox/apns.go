@@ -232,7 +232,7 @@ func apnsUUID() string {
 	return x[:8] + "-" + x[8:12] + "-" + x[12:16] + "-" + x[16:20] + "-" + x[20:]
 }
 
-// speaksFor says whether a client certificate is an account's.
+// speaksFor reports whether a client certificate is an account's.
 func (a APNsAccount) speaksFor(state *tls.ConnectionState) bool {
 	return len(a.Certificate) > 0 && len(state.PeerCertificates) > 0 && bytes.Equal(state.PeerCertificates[0].Raw, a.Certificate)
 }

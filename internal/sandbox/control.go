@@ -70,11 +70,13 @@ func (s *Server) getViolations(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, slices.DeleteFunc(s.Violations(), func(v Violation) bool { return vendor != "" && v.Vendor != vendor }))
 }
 
-// allCounts has every vendor, those without a call too.
+// allCounts returns the counts of every vendor, including those without a call.
 func (s *Server) allCounts() map[string]Counts {
 	counts := s.Counts()
 	for _, v := range Vendors() {
-		counts[v] = counts[v] // the zero Counts where there was none
+		if _, ok := counts[v]; !ok {
+			counts[v] = Counts{}
+		}
 	}
 	return counts
 }

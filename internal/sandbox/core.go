@@ -151,8 +151,8 @@ func (c *Core) Accept(p Push) Push {
 	return p
 }
 
-// Seen says whether a push with this key was accepted for this token before.
-func (c *Core) Seen(vendor, app, token, key string) bool {
+// seen reports whether a push with this key was accepted for this token before.
+func (c *Core) seen(vendor, app, token, key string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.shown[vendor+"\x00"+app+"\x00"+token+"\x00"+key] > 0
@@ -216,7 +216,7 @@ func (c *Core) Revive(vendor, token string) {
 	delete(c.dead[vendor], token)
 }
 
-// Dead says whether a token is dead, and since when.
+// Dead reports whether a token is dead, and since when.
 func (c *Core) Dead(vendor, token string) (since time.Time, dead bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

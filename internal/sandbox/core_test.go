@@ -43,7 +43,7 @@ func TestAcceptRepeats(t *testing.T) {
 	if got, want := c.Counts()["huawei"], (Counts{Accepted: 8, Repeats: 2}); got != want {
 		t.Errorf("counts of huawei: %+v, want %+v", got, want)
 	}
-	if !c.Seen("huawei", "100000001", "t1", "k1") || c.Seen("huawei", "100000001", "t1", "k9") {
+	if !c.seen("huawei", "100000001", "t1", "k1") || c.seen("huawei", "100000001", "t1", "k9") {
 		t.Error("Seen must know k1 and not k9")
 	}
 }

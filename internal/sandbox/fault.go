@@ -3,10 +3,14 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -39,7 +43,7 @@ var FaultKinds = []string{
 // generalKinds are answered by the sandbox, the same for all vendors.
 var generalKinds = []string{FaultServerError, FaultGarbage, FaultHang, FaultSlow, FaultResetBefore, FaultResetAfter}
 
-// Fault is a trouble that is armed for a vendor.
+// Fault is a failure that a vendor's fake will show.
 type Fault struct {
 	ID     int    `json:"id"`
 	Vendor string `json:"vendor"`
@@ -132,7 +136,7 @@ func (c *Core) general(vendor string, next http.Handler) http.Handler {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		c.Request(vendor)
-		f, struck := c.Strike(vendor, c.aimed(vendor, r.URL.Path, body), generalKinds...)
+		f, struck := c.Strike(vendor, c.targetOf(vendor, r.URL.Path, body), generalKinds...)
 		if !struck {
 			next.ServeHTTP(w, r)
 			return
@@ -191,3 +195,101 @@ type discard struct{ header http.Header }
 func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
+
+// The longest waits that a fault may ask for, in seconds: longer ones are taken for mistakes.
+const (
+	maxDelay      = 3600
+	maxRetryAfter = 7 * 86400
+)
+
+// problems returns everything that is wrong with a fault from outside, one sentence each.
+func (f Fault) problems() []error {
+	var errs []error
+	wrong := func(is bool, format string, args ...any) {
+		if is {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	if err := checkVendor(f.Vendor); err != nil {
+		errs = append(errs, err)
+	}
+	if !slices.Contains(FaultKinds, f.Kind) {
+		errs = append(errs, fmt.Errorf("kind %q is unknown: use one of %s", f.Kind, strings.Join(FaultKinds, ", ")))
+		return errs // the rest depends on the kind
+	}
+	wrong(f.ID != 0, "id is the sandbox's to give: leave it out")
+	wrong(f.Times < 0, "times is %d: it must be how often the fault strikes, or 0 for until it is cleared", f.Times)
+	wrong(f.RetryAfter < 0 || f.RetryAfter > maxRetryAfter, "retry_after is %g: it must be seconds from 0 to %d", f.RetryAfter, maxRetryAfter)
+	wrong(f.RetryAfter != 0 && f.Kind != FaultThrottle && f.Kind != FaultServerError, "retry_after means nothing to kind %s: it goes with throttle and server_error", f.Kind)
+	wrong(f.Delay < 0 || f.Delay > maxDelay, "delay is %g: it must be seconds from 0 to %d", f.Delay, maxDelay)
+	if f.Kind == FaultSlow {
+		wrong(f.Delay == 0, "delay is required for kind slow: the seconds that each call waits")
+	} else {
+		wrong(f.Delay != 0, "delay means nothing to kind %s: it goes with slow", f.Kind)
+	}
+	if f.Kind == FaultServerError {
+		wrong(f.Status != 0 && (f.Status < 400 || f.Status > 599), "status is %d: it must be an HTTP status from 400 to 599, or 0 for 500", f.Status)
+	} else {
+		wrong(f.Status != 0, "status means nothing to kind %s: it goes with server_error", f.Kind)
+	}
+	if f.Kind == FaultCode {
+		wrong(f.Code == "", "code is required for kind code: the vendor's own code, such as 80300007")
+	} else {
+		wrong(f.Code != "", "code means nothing to kind %s: it goes with code", f.Kind)
+	}
+	if f.Kind == FaultPartial && f.Token == "" && f.Times == 0 {
+		errs = append(errs, errors.New("kind partial needs a token, or times: without both every device fails, which is kind dead_token"))
+	}
+	return errs
+}
+
+// targetOf returns the token of an armed general fault if the call contains it, so that a fault can
+// be aimed at one device in any vendor's format: the token may be in the path, in JSON, in a form,
+// or in JSON inside a form. It returns "" if no such fault is armed for a token of this call.
+func (c *Core) targetOf(vendor, path string, body []byte) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var decoded []byte // of a form; made once, and only when a fault is aimed
+	for _, f := range c.faults {
+		if f.Vendor != vendor || f.Token == "" || !slices.Contains(generalKinds, f.Kind) {
+			continue
+		}
+		if decoded == nil {
+			decoded = unescape(body)
+		}
+		token := []byte(f.Token)
+		if mentions([]byte(path), token) || mentions(body, token) || mentions(decoded, token) {
+			return f.Token
+		}
+	}
+	return ""
+}
+
+// unescape undoes a form's percent-encoding, and JSON's optional escape of the slash. Bytes that
+// are no form stay as they are, and so does a plus: it is a blank in a form, which no token has,
+// and itself elsewhere.
+func unescape(body []byte) []byte {
+	if form, err := url.PathUnescape(string(body)); err == nil {
+		body = []byte(form)
+	}
+	return bytes.ReplaceAll(body, []byte(`\/`), []byte("/"))
+}
+
+// mentions reports whether text contains the whole token: "demo-1" is not mentioned by "demo-10".
+func mentions(text, token []byte) bool {
+	for from := 0; ; {
+		i := bytes.Index(text[from:], token)
+		if i < 0 {
+			return false
+		}
+		start, end := from+i, from+i+len(token)
+		if (start == 0 || !partOfToken(text[start-1])) && (end == len(text) || !partOfToken(text[end])) {
+			return true
+		}
+		from = start + 1
+	}
+}
+
+func partOfToken(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '_' || b == '-'
+}

@@ -112,7 +112,8 @@ func (k *pushKit) strike(tokens []string, kinds ...string) (Fault, bool) {
 	return Fault{}, false
 }
 
-// illegal says whether the vendor refuses the token: dead, struck by a fault, or no token at all.
+// illegal reports whether the vendor refuses the token: dead, struck by a fault, or no token at
+// all.
 func (k *pushKit) illegal(token string) bool {
 	if _, dead := k.core.Dead(k.vendor, token); dead {
 		return true

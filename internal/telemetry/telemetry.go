@@ -77,7 +77,7 @@ func Start(ctx context.Context, name, version string) (*Telemetry, error) {
 	return t, nil
 }
 
-// wanted says whether the environment asks for an exporter of a signal.
+// wanted reports whether the environment asks for an exporter of a signal.
 func wanted(signal string) bool {
 	if os.Getenv("OTEL_SDK_DISABLED") == "true" {
 		return false

@@ -1,6 +1,6 @@
-// Package vendors is the portable side of the phone vendors: what a driver is given, what it
-// answers, and the machinery that HTTP vendors share. A driver's own folder knows one wire format
-// and nothing else.
+// Package vendors is the part of sending that all phone vendors share: what a driver is given, what
+// it answers, and the code that drivers of HTTP APIs have in common. A driver's own folder knows
+// one vendor's API and nothing else.
 //
 //	Batch (devices of one certificate, with their notifications)
 //	  │
@@ -10,11 +10,10 @@
 //	  ▼
 //	[]Result, one per device, in order, each with a Reason of the closed list
 //
-// An HTTP vendor writes two pure halves, Request and Interpret ([Wire]); [NewHTTP] turns them into
-// a driver and owns what is the same everywhere: the deadline, the cap on an answer's size,
-// Retry-After, the reason of a transport failure, the access token, and that no token, secret or
-// text gets into an error.
+// The driver of an HTTP API consists of two pure functions, Request and Interpret ([Protocol]).
+// [NewHTTP] makes a driver of them and adds what all vendors have in common: the deadline, the
+// limit on an answer's size, Retry-After, the reason for a failed connection, and the access token.
+// It also makes sure that no token, secret or message text gets into an error.
 //
-// A driver never retries because of a failure, sleeps, logs, counts, or reads the clock: [Batch]
-// carries the time.
+// A driver does not retry failures, sleep, log, count or read the clock: [Batch] contains the time.
 package vendors

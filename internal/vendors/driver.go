@@ -10,17 +10,17 @@ import (
 // Driver speaks to one vendor with one certificate. It may be used by many goroutines at once.
 type Driver interface {
 	// Push makes one call for all devices of the batch and returns a result for each of them, in
-	// order. It must not take longer than the certificate's timeout, and returns Interrupted
-	// results when ctx is cancelled, Timeout results when it is past its deadline. A batch must
+	// order. It must not take longer than the certificate's timeout. When ctx is cancelled the
+	// results are Interrupted, and when its deadline has passed they are Timeout. The batch must
 	// keep to Limits.
 	Push(ctx context.Context, batch Batch) []Result
-	// Limits are constant.
+	// Limits returns the same value at every call.
 	Limits() Limits
-	// Close frees connections. No Push may run or follow.
+	// Close closes the connections. No Push may be under way, and none may follow.
 	Close()
 }
 
-// Limits say which batches a driver takes.
+// Limits say how large a batch may be and which devices may share one.
 type Limits struct {
 	// Batch is how many devices that get the same notification one call takes; 1 where the vendor
 	// takes one device a call.
@@ -28,23 +28,24 @@ type Limits struct {
 	// Mixed is how many devices with different notifications one call takes; 0 or 1 where all
 	// devices of a call must get the same.
 	Mixed int
-	// Partition, where it is set, names the host that a device belongs to; devices of different
+	// Partition, where it is set, names the host that serves a device. Devices of different
 	// partitions never share a call.
 	Partition func(Device) string
 }
 
-// Batch is what one call carries.
+// Batch is the content of one call.
 type Batch struct {
 	Devices []Device
 	// Now is the time of the call. Drivers compute lifetimes from it and read no clock.
 	Now time.Time
-	// Generic asks for a text that the vendor's content check lets pass; see [Result.Rephrase].
+	// Generic asks for a general text, such as "You have a new message", that the vendor's content
+	// check lets pass; see [Result.Rephrase].
 	Generic bool
 	// Prepared is what [Preparer.Prepared] found: the vendor's handle of a stored content.
 	Prepared string
 }
 
-// Same says whether all devices of the batch share one notification.
+// Same reports whether all devices of the batch share one notification.
 func (b Batch) Same() bool {
 	for _, d := range b.Devices[1:] {
 		if d.Notification != b.Devices[0].Notification {
@@ -56,51 +57,54 @@ func (b Batch) Same() bool {
 
 // Device is one device of a batch.
 type Device struct {
-	// Token is what the vendor calls the device.
+	// Token is the vendor's address of the app on the device.
 	Token string
-	// Region is the token's region as the registration gave it, mostly empty.
+	// Region is the region that the registration named; it is empty for most devices.
 	Region string
-	// Key is stable for a (message, device): 32 lower-case hex digits. A driver puts it, or what it
-	// derives from it, wherever the vendor collapses or deduplicates.
+	// Key identifies the message on this device and stays the same when the push is repeated: 32
+	// lower-case hex digits. A driver puts it, or a value derived from it, into the field by which
+	// the vendor collapses or deduplicates.
 	Key string
-	// RegisteredAt is when the token was registered, zero when unknown.
+	// RegisteredAt is when the token was registered, or zero when that is unknown.
 	RegisteredAt time.Time
-	// Badge is the number that the app's badge shall show; nil leaves it to the phone.
+	// Badge is the number that the app's icon shall show; nil leaves it as it is.
 	Badge *int
-	// Notification is what to show. Devices that get the same share the pointer.
+	// Notification is what to show. Devices that get the same notification share the pointer.
 	Notification *Notification
 }
 
 // Notification is the vendor-neutral content of a push. It is never changed once made.
 type Notification struct {
-	// Key is stable for a message, equal on all its devices: 32 lower-case hex digits.
+	// Key identifies the message and is equal on all its devices: 32 lower-case hex digits.
 	Key string `json:"key"`
-	// MessageID and Conversation are the IM backend's own names.
+	// MessageID and Conversation are the IM backend's own ids.
 	MessageID    string `json:"message_id"`
 	Conversation string `json:"conversation,omitempty"`
-	// Title and Body are never empty; they are not yet fitted to the vendor's limits.
+	// Title and Body are never empty. They may still be longer than the vendor allows.
 	Title string `json:"title"`
 	Body  string `json:"body"`
-	// Sender is the name shown for who wrote the message, for vendors whose templates want it
-	// apart; empty where the title is it.
+	// Sender is the name of the person who wrote the message, for vendors whose templates have a
+	// variable for it. It is empty where the title is that name.
 	Sender string `json:"sender,omitempty"`
-	// Ext reaches the app untouched when the notification is tapped.
+	// Ext is handed to the app unchanged when the notification is tapped.
 	Ext string `json:"ext,omitempty"`
-	// Call is set for the steps of a call; Urgent pushes use their own lane.
+	// Call is set when the message is a step of a voice or video call. Urgent says that the push
+	// was queued in the urgent lane.
 	Call   *hongyan.Call `json:"call,omitempty"`
 	Urgent bool          `json:"urgent,omitzero"`
 	// VoIP marks a push to the PushKit token of an iOS device.
 	VoIP bool `json:"voip,omitzero"`
-	// Deadline is when the push is worthless; the vendor is asked to give up then.
+	// Deadline is when the push becomes worthless; the vendor is asked to keep it no longer.
 	Deadline time.Time `json:"deadline"`
-	// What the message itself asks for. A field that is set wins over the certificate's default.
+	// IOS, Android and Harmony are the options that the message itself asks for. A field that is
+	// set wins over the certificate's default.
 	IOS     hongyan.IOS     `json:"ios,omitzero"`
 	Android hongyan.Android `json:"android,omitzero"`
 	Harmony hongyan.Harmony `json:"harmony,omitzero"`
 }
 
-// TTL is how long the vendor shall keep the push, at least min and at most max, in whole seconds
-// rounded up.
+// TTL returns for how long from now the vendor shall keep the push: until the deadline, rounded up
+// to whole seconds, but at least min and at most max.
 func (n *Notification) TTL(now time.Time, min, max time.Duration) time.Duration {
 	left := n.Deadline.Sub(now)
 	if rest := left % time.Second; rest > 0 {
@@ -115,34 +119,60 @@ func (n *Notification) TTL(now time.Time, min, max time.Duration) time.Duration 
 	return left
 }
 
-// Result is what became of one device's push.
+// Result says what became of the push to one device.
 type Result struct {
 	Reason Reason
 	// Code is the vendor's own code, such as "80300007" or "BadDeviceToken".
 	Code string
-	// RetryAfter is how long the vendor asks to wait; 0 when it said nothing.
+	// RetryAfter is how long the vendor asks to wait, or 0 when it does not say.
 	RetryAfter time.Duration
-	// VendorID is the vendor's id of the push.
+	// VendorID is the id that the vendor gave to the push.
 	VendorID string
-	// DeadSince, on a BadToken, is when the vendor knew the token to be dead: a registration made
-	// later stays. Zero when it did not say.
+	// DeadSince, with BadToken, is when the vendor found the token to be dead: a registration that
+	// was made later is kept. It is zero when the vendor does not say.
 	DeadSince time.Time
-	// Rephrase asks for one more call at once, with Batch.Generic set: the vendor refused the text,
-	// not the push.
+	// Rephrase asks the caller to repeat the push at once with Batch.Generic set: the vendor
+	// refused the text, not the push.
 	Rephrase bool
-	// Alone asks for calls at once that carry single devices: the vendor's word about the whole
-	// batch is not to be believed of each device without a probe. Reason is what holds where nobody
-	// probes. Drivers of [NewHTTP] probe themselves and never return it.
-	Alone bool
-	// Err tells a person more. It holds no secret, token or text.
+	// ProbeSingly reports that the vendor gave one answer for the whole batch, which cannot be
+	// trusted for each device. The caller should send a few devices again, one in each call; where
+	// it does not, Reason applies to all. Drivers made by [NewHTTP] do that themselves and never
+	// return it.
+	ProbeSingly bool
+	// Err explains the result to a person. It contains no secret, token or message text.
 	Err error
 }
 
-// All gives every one of n devices the same result.
+// All returns the same result for each of n devices.
 func All(n int, r Result) []Result {
 	results := make([]Result, n)
 	for i := range results {
 		results[i] = r
 	}
 	return results
+}
+
+// MaxBadge is the highest number that Huawei, HarmonyOS and Honor show on an icon.
+const MaxBadge = 99
+
+// SharedBadge returns the badge for a call that carries one number for all its devices. Where all
+// devices ask for the same number, set is that number, limited to 0 to MaxBadge. Where they differ,
+// add is 1 and each device counts up instead: the message is one more unread message, and the next
+// push that a device gets alone corrects its number. Both are nil where no device asks for a
+// number.
+func SharedBadge(devices []Device) (set, add *int) {
+	first, same, known := devices[0].Badge, true, false
+	for _, d := range devices {
+		known = known || d.Badge != nil
+		same = same && (d.Badge == nil) == (first == nil) && (first == nil || *d.Badge == *first)
+	}
+	switch {
+	case !known:
+		return nil, nil
+	case same:
+		n := min(max(*first, 0), MaxBadge)
+		return &n, nil
+	}
+	one := 1
+	return nil, &one
 }

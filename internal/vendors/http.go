@@ -14,20 +14,20 @@ import (
 )
 
 // NewHTTP turns the two pure halves of a vendor into a driver for one certificate.
-func NewHTTP(wire Wire, common *Common, env Env) (Driver, error) {
+func NewHTTP(protocol Protocol, common *Common, env Env) (Driver, error) {
 	client, err := NewClient(common)
 	if err != nil {
 		return nil, err
 	}
-	d := &httpDriver{wire: wire, client: client, timeout: common.CallTimeout()}
-	d.preparer, _ = wire.(Preparer)
+	d := &httpDriver{protocol: protocol, client: client, timeout: common.CallTimeout()}
+	d.preparer, _ = protocol.(Preparer)
 	var fetch TokenFetch
-	switch wire := wire.(type) {
+	switch p := protocol.(type) {
 	case Authenticator:
-		fetch = func(ctx context.Context, now time.Time) (AccessToken, error) { return d.fetchToken(ctx, wire, now) }
+		fetch = func(ctx context.Context, now time.Time) (AccessToken, error) { return d.fetchToken(ctx, p, now) }
 	case Signer:
 		fetch = func(_ context.Context, now time.Time) (AccessToken, error) {
-			token, err := wire.Sign(now)
+			token, err := p.Sign(now)
 			if err != nil {
 				return AccessToken{}, &TokenError{Result{Reason: BadCredentials, Err: err}}
 			}
@@ -43,8 +43,8 @@ func NewHTTP(wire Wire, common *Common, env Env) (Driver, error) {
 	return d, nil
 }
 
-// NewClient is an HTTP client for one certificate's endpoint: its own connections, so that a sick
-// vendor hurts only itself.
+// NewClient makes the HTTP client of one certificate. Each has connections of its own, so that a
+// failing vendor does not affect the others.
 func NewClient(common *Common) (*http.Client, error) {
 	tlsConfig, err := common.TLS()
 	if err != nil {
@@ -72,27 +72,28 @@ func NewClient(common *Common) (*http.Client, error) {
 }
 
 type httpDriver struct {
-	wire     Wire
+	protocol Protocol
 	preparer Preparer
 	client   *http.Client
 	tokens   TokenSource
 	timeout  time.Duration
 }
 
-func (d *httpDriver) Limits() Limits { return d.wire.Limits() }
+func (d *httpDriver) Limits() Limits { return d.protocol.Limits() }
 
 func (d *httpDriver) Close() { d.client.CloseIdleConnections() }
 
-// Push makes the call. A token that turned out to be too old is fetched anew and the devices that
-// met it are sent again, once; a text that the vendor's content check refused is sent again in its
-// generic form, once. Both are one call that the vendor had answered without accepting, so nothing
-// can be shown twice. Where an answer asks for [Result.Alone], a few devices are probed.
+// Push makes the call, and repeats it at once in two cases. If the access token was too old, a new
+// one is fetched and the devices that failed because of it are sent once more. If the vendor's
+// content check refused the text, those devices are sent once more with a generic text. In both
+// cases the vendor had answered without accepting the push, so no phone can show it twice. Where a
+// result asks for [Result.ProbeSingly], a few devices are sent in calls of their own.
 func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	results, token := d.call(ctx, parent, batch)
-	results = d.again(results, batch, func(r Result) bool { return r.Reason == AuthExpired && d.tokens != nil }, func(b Batch) []Result {
+	results = d.resend(results, batch, func(r Result) bool { return r.Reason == AuthExpired && d.tokens != nil }, func(b Batch) []Result {
 		d.tokens.Invalidate(token)
 		rs, fresh := d.call(ctx, parent, b)
 		for i := range rs {
@@ -102,28 +103,29 @@ func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
 		}
 		return rs
 	})
-	results = d.again(results, batch, func(r Result) bool { return r.Alone }, func(b Batch) []Result {
+	results = d.resend(results, batch, func(r Result) bool { return r.ProbeSingly }, func(b Batch) []Result {
 		return d.probe(ctx, parent, b, results)
 	})
-	return d.again(results, batch, func(r Result) bool { return r.Rephrase && !batch.Generic }, func(b Batch) []Result {
+	return d.resend(results, batch, func(r Result) bool { return r.Rephrase && !batch.Generic }, func(b Batch) []Result {
 		b.Generic = true
 		rs, _ := d.call(ctx, parent, b)
 		return rs
 	})
 }
 
-// maxProbes bounds the calls that [Result.Alone] costs.
+// maxProbes is the largest number of calls that are made because of [Result.ProbeSingly].
 const maxProbes = 5
 
-// probe sends up to maxProbes devices of the batch, spread over it, in calls of their own. Where
-// all of them turn out dead, the vendor meant what it said and the rest are dead too; else the rest
-// keep what they had, and are tried again in other company.
-func (d *httpDriver) probe(ctx, parent context.Context, batch Batch, had []Result) []Result {
+// probe sends up to maxProbes devices, evenly spread over the batch, in calls of their own. If all
+// of their tokens are dead, the vendor's answer was true of the whole batch, and the other tokens
+// count as dead too. Otherwise the other devices keep the result that they had, and are tried again
+// later in a different batch.
+func (d *httpDriver) probe(ctx, parent context.Context, batch Batch, before []Result) []Result {
 	n := len(batch.Devices)
 	results := make([]Result, n)
 	var rest Result
-	for _, r := range had {
-		if r.Alone {
+	for _, r := range before {
+		if r.ProbeSingly {
 			rest = r
 			break
 		}
@@ -137,15 +139,15 @@ func (d *httpDriver) probe(ctx, parent context.Context, batch Batch, had []Resul
 		single.Devices = batch.Devices[i : i+1]
 		rs, _ := d.call(ctx, parent, single)
 		results[i], probed[i] = rs[0], true
-		results[i].Alone = false
+		results[i].ProbeSingly = false
 		if rs[0].Reason == BadToken {
 			dead++
 			rest.Code, rest.Err = rs[0].Code, rs[0].Err
 		} else if rs[0].Reason != Accepted {
-			break // in trouble: more calls would not help
+			break // the vendor has a problem of its own: more calls would not help
 		}
 	}
-	rest.Alone = false
+	rest.ProbeSingly = false
 	if dead == probes {
 		rest.Reason = BadToken
 	}
@@ -157,9 +159,9 @@ func (d *httpDriver) probe(ctx, parent context.Context, batch Batch, had []Resul
 	return results
 }
 
-// again calls push for the devices whose result is chosen, and puts the new results in their
-// places.
-func (d *httpDriver) again(results []Result, batch Batch, chosen func(Result) bool, push func(Batch) []Result) []Result {
+// resend calls push with the devices whose result is chosen, and replaces their results by the new
+// ones.
+func (d *httpDriver) resend(results []Result, batch Batch, chosen func(Result) bool, push func(Batch) []Result) []Result {
 	var at []int
 	for i, r := range results {
 		if chosen(r) {
@@ -180,7 +182,8 @@ func (d *httpDriver) again(results []Result, batch Batch, chosen func(Result) bo
 	return results
 }
 
-// call makes one round of calls and says which token it used.
+// call makes the vendor call, with the call that prepares it where there is one, and returns the
+// access token that it used.
 func (d *httpDriver) call(ctx, parent context.Context, batch Batch) ([]Result, string) {
 	n := len(batch.Devices)
 	var token string
@@ -213,7 +216,7 @@ func (d *httpDriver) call(ctx, parent context.Context, batch Batch) ([]Result, s
 			batch.Prepared = handle
 		}
 	}
-	req, err := d.wire.Request(ctx, batch, token)
+	req, err := d.protocol.Request(ctx, batch, token)
 	if err != nil {
 		return All(n, Result{Reason: BadPayload, Err: err}), token
 	}
@@ -221,7 +224,7 @@ func (d *httpDriver) call(ctx, parent context.Context, batch Batch) ([]Result, s
 	if err != nil {
 		return All(n, TransportResult(parent, err)), token
 	}
-	results := d.wire.Interpret(resp, batch)
+	results := d.protocol.Interpret(resp, batch)
 	for i := range results {
 		if results[i].RetryAfter == 0 && results[i].Reason != Accepted {
 			results[i].RetryAfter = resp.RetryAfter
@@ -254,8 +257,8 @@ func (d *httpDriver) fetchToken(ctx context.Context, auth Authenticator, now tim
 
 func (d *httpDriver) do(req *http.Request) (Response, error) { return Do(d.client, req) }
 
-// Do makes a call and reads the answer, up to [MaxResponse]. Its errors name neither the URL nor
-// anything of the request.
+// Do makes a call and reads the answer, up to [MaxResponse] bytes. Its errors contain neither the
+// URL nor any other part of the request.
 func Do(client *http.Client, req *http.Request) (Response, error) {
 	resp, err := client.Do(req)
 	if err != nil {
@@ -272,7 +275,7 @@ func Do(client *http.Client, req *http.Request) (Response, error) {
 	return Response{Status: resp.StatusCode, Header: resp.Header, Body: body, RetryAfter: ParseRetryAfter(resp.Header)}, nil
 }
 
-// redact drops the URL, which may hold a device's token.
+// redact removes the URL from an error: it may contain a device's token.
 func redact(err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {
@@ -282,7 +285,7 @@ func redact(err error) error {
 }
 
 // TransportResult is the result of a call that got no answer. parent is the context without the
-// call's own deadline: when it was cancelled, the shutdown was ours.
+// call's own deadline: if it was cancelled, this program is shutting down.
 func TransportResult(parent context.Context, err error) Result {
 	err = redact(err)
 	var timeout interface{ Timeout() bool }
@@ -296,7 +299,7 @@ func TransportResult(parent context.Context, err error) Result {
 	}
 }
 
-// maxRetryAfter bounds what a vendor may ask for: a day, its longest quota period.
+// maxRetryAfter is the longest wait that a vendor may ask for: a day, the longest quota period.
 const maxRetryAfter = 24 * time.Hour
 
 // ParseRetryAfter reads a Retry-After header (RFC 9110, 10.2.3) in either form, at most a day. The
@@ -327,9 +330,10 @@ func ParseRetryAfter(h http.Header) time.Duration {
 	return min(max(at.Sub(date), 0), maxRetryAfter)
 }
 
-// HTTPResult is the reason that an HTTP status alone gives, for answers whose body says no more.
+// HTTPResult is the result that follows from the HTTP status alone, for answers whose body says
+// nothing more.
 func HTTPResult(resp Response) Result {
-	r := Result{Code: "HTTP " + strconv.Itoa(resp.Status), RetryAfter: resp.RetryAfter}
+	r := Result{Reason: Unknown, Code: "HTTP " + strconv.Itoa(resp.Status), RetryAfter: resp.RetryAfter}
 	switch s := resp.Status; {
 	case s == http.StatusUnauthorized:
 		r.Reason = AuthExpired

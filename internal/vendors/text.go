@@ -1,6 +1,9 @@
 package vendors
 
 import (
+	"hash/fnv"
+	"io"
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -8,7 +11,7 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// Measure is a vendor's way of counting a text.
+// Measure returns the length of a text as a vendor counts it.
 type Measure func(string) int
 
 // Runes counts Unicode code points.
@@ -17,11 +20,8 @@ func Runes(s string) int { return utf8.RuneCountInString(s) }
 // Bytes counts UTF-8 bytes.
 func Bytes(s string) int { return len(s) }
 
-// Graphemes counts what a reader takes for one character (UAX #29).
-func Graphemes(s string) int { return uniseg.GraphemeClusterCount(s) }
-
-// Wide counts a code point up to U+00FF as one and every other as two, as vendors do that allow "20
-// Chinese or 40 Latin characters".
+// Wide counts a code point up to U+00FF as one and every other as two. Vendors that allow "20
+// Chinese or 40 Latin characters" count like this.
 func Wide(s string) int {
 	n := 0
 	for _, r := range s {
@@ -45,7 +45,7 @@ func UTF16(s string) int {
 	return n
 }
 
-// TextLimit is the longest text a vendor takes, by its own measure.
+// TextLimit is the length of the longest text that a vendor takes, and how it is measured.
 type TextLimit struct {
 	Max     int
 	Measure Measure
@@ -53,8 +53,9 @@ type TextLimit struct {
 
 const ellipsis = "…"
 
-// Fit shortens s to the limit without ever cutting a grapheme; a shortened text ends in an ellipsis
-// where there is room for one. A zero limit takes everything.
+// Fit shortens s to the limit without cutting through a character that a reader sees as one (a
+// grapheme). A shortened text ends with an ellipsis if there is room for one. The zero TextLimit
+// shortens nothing.
 func (l TextLimit) Fit(s string) string {
 	if l.Max <= 0 || l.Measure(s) <= l.Max {
 		return s
@@ -77,9 +78,9 @@ func (l TextLimit) Fit(s string) string {
 	return strings.TrimRightFunc(s[:end], unicode.IsSpace) + tail
 }
 
-// FitTo shortens s, grapheme by grapheme, until fits says that the whole request is small enough.
-// It returns "" when even that is too large. fits must be monotonic: what fits for a text fits for
-// a shorter one.
+// FitTo returns the longest beginning of s, in whole graphemes, for which fits says that the whole
+// request is small enough. It returns "" when even that is too large. fits must be monotonic: if it
+// is true for a text it must be true for every shorter one.
 func FitTo(s string, fits func(string) bool) string {
 	if fits(s) {
 		return s
@@ -99,9 +100,9 @@ func FitTo(s string, fits func(string) bool) string {
 	return TextLimit{Max: lo, Measure: Bytes}.Fit(s)
 }
 
-// Printable drops what no screen shows and some vendors choke on: control characters other than a
-// line break, and bytes that are no UTF-8. A tab becomes a space. An ordinary text is returned as
-// it is.
+// Printable removes what no screen shows and some vendors refuse: control characters other than a
+// line break, and bytes that are not UTF-8. A tab becomes a space. A text that contains none of
+// these is returned unchanged.
 func Printable(s string) string {
 	unfit := func(r rune) bool { return r != '\n' && unicode.IsControl(r) }
 	if utf8.ValidString(s) && strings.IndexFunc(s, unfit) < 0 {
@@ -118,25 +119,10 @@ func Printable(s string) string {
 	}, strings.ToValidUTF8(s, ""))
 }
 
-// Hash31 derives a positive 31-bit number from a key, for vendors whose notification ids are such.
-func Hash31(key string) int {
-	h := uint32(2166136261) // FNV-1a, 32 bits
-	for i := 0; i < len(key); i++ {
-		h = (h ^ uint32(key[i])) * 16777619
-	}
-	if n := int(h & 0x7fffffff); n != 0 {
-		return n
-	}
-	return 1
-}
-
-// First returns the first string that is not empty: the message's value, the certificate's, the
-// default.
-func First(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
+// NotifyID derives a positive 31-bit number from a key, for vendors whose notification ids are such
+// numbers. The same key always gives the same number.
+func NotifyID(key string) int {
+	h := fnv.New32a()
+	_, _ = io.WriteString(h, key) // a hash never fails
+	return max(1, int(h.Sum32()&math.MaxInt32))
 }

@@ -40,7 +40,7 @@ type Call struct {
 
 // Store is a [ratelimit.Store] in memory. The zero value is useful.
 type Store struct {
-	// Now is the clock of the notes' lifetimes; nil is time.Now.
+	// Now is the clock of the entries' lifetimes; nil is time.Now.
 	Now func() time.Time
 	// Fault, where it is set, decides how each call fails. It may be called by many goroutines at
 	// once, and may wait.
@@ -49,10 +49,10 @@ type Store struct {
 	mu       sync.Mutex
 	counters map[string]int64
 	added    map[string]time.Time // ids, and when they were carried out
-	notes    map[string]note
+	entries  map[string]entry
 }
 
-type note struct {
+type entry struct {
 	value string
 	ends  time.Time
 }
@@ -126,36 +126,36 @@ func (s *Store) Load(ctx context.Context, keys ...string) (values []int64, err e
 	return values, nil
 }
 
-// Put is as in [ratelimit.Board].
+// Put is as in [ratelimit.KV].
 func (s *Store) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	return s.do(ctx, Call{Op: "put", Key: key}, func() {
-		if s.notes == nil {
-			s.notes = map[string]note{}
+		if s.entries == nil {
+			s.entries = map[string]entry{}
 		}
-		s.notes[key] = note{string(value), s.now().Add(ttl)}
+		s.entries[key] = entry{string(value), s.now().Add(ttl)}
 	})
 }
 
-// Remove is as in [ratelimit.Board].
+// Remove is as in [ratelimit.KV].
 func (s *Store) Remove(ctx context.Context, key string) error {
-	return s.do(ctx, Call{Op: "remove", Key: key}, func() { delete(s.notes, key) })
+	return s.do(ctx, Call{Op: "remove", Key: key}, func() { delete(s.entries, key) })
 }
 
-// List is as in [ratelimit.Board].
-func (s *Store) List(ctx context.Context) (notes []ratelimit.Note, err error) {
+// List is as in [ratelimit.KV].
+func (s *Store) List(ctx context.Context) (entries []ratelimit.Entry, err error) {
 	err = s.do(ctx, Call{Op: "list"}, func() {
-		for k, n := range s.notes {
+		for k, n := range s.entries {
 			if !s.now().Before(n.ends) {
-				delete(s.notes, k)
+				delete(s.entries, k)
 				continue
 			}
-			notes = append(notes, ratelimit.Note{Key: k, Value: []byte(n.value)})
+			entries = append(entries, ratelimit.Entry{Key: k, Value: []byte(n.value)})
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	return notes, nil
+	return entries, nil
 }
 
 func (s *Store) now() time.Time {

@@ -178,9 +178,9 @@ func putRenews(t *testing.T, a, b ratelimit.Store) {
 	const ttl = 2 * time.Second
 	for end := time.Now().Add(2 * ttl); time.Now().Before(end); time.Sleep(ttl / 8) {
 		put(t, a, "member.w1", "x", ttl)
-		notes := list(t, b)
-		if time.Until(end) < ttl && notes["member.w1"] != "x" { // well after the first lifetime
-			t.Fatalf("a note that is renewed is gone: %v", notes)
+		entries := list(t, b)
+		if time.Until(end) < ttl && entries["member.w1"] != "x" { // well after the first lifetime
+			t.Fatalf("an entry that is renewed is gone: %v", entries)
 		}
 	}
 	wantNotes(t, b, map[string]string{})
@@ -223,12 +223,12 @@ func put(t *testing.T, s ratelimit.Store, key, value string, ttl time.Duration) 
 
 func list(t *testing.T, s ratelimit.Store) map[string]string {
 	t.Helper()
-	notes, err := s.List(t.Context())
+	entries, err := s.List(t.Context())
 	if err != nil {
 		t.Fatalf("List: %v", err)
 	}
 	got := map[string]string{}
-	for _, n := range notes {
+	for _, n := range entries {
 		if _, twice := got[n.Key]; twice {
 			t.Errorf("List has %s twice", n.Key)
 		}

@@ -1,9 +1,9 @@
-// Package accesstoken keeps the access token of a certificate: one fetch at a time, renewed before
-// it ends, fetched anew when a vendor no longer takes it, and shared with the other workers where a
-// [Share] is given.
+// Package accesstoken keeps the access token of a certificate. It makes one fetch at a time, renews
+// the token before it expires, fetches a new one when the vendor refuses it, and shares it with the
+// other workers where a [Share] is given.
 //
-// A fetch is never repeated in a loop: after a failure the same failure is answered for a moment
-// (see [Options]), so that a wrong secret does not become a storm on the vendor's login.
+// A fetch is never repeated in a loop. After a failure, Token returns the same error for a moment
+// (see Options.Pause), so that a wrong secret does not flood the vendor's login with requests.
 package accesstoken
 
 import (
@@ -14,25 +14,25 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Share is where workers find the token that another one fetched.
+// Share is where a worker finds the token that another worker fetched.
 type Share interface {
-	// Load returns the token that some worker stored, or a zero token.
+	// Load returns the token that a worker stored, or the zero token.
 	Load(ctx context.Context) (vendors.AccessToken, error)
-	// Store offers a fresh token to the others.
+	// Store gives a new token to the other workers.
 	Store(ctx context.Context, token vendors.AccessToken) error
-	// Lock waits until this worker may fetch, and returns what to call after it. Another worker may
-	// have stored a token meanwhile.
+	// Lock waits until this worker may fetch. The caller must call unlock after the fetch. Another
+	// worker may have stored a token meanwhile.
 	Lock(ctx context.Context) (unlock func(), err error)
 }
 
 // Options of a [Source]. The zero value is useful.
 type Options struct {
-	// Share is nil for a token that this process keeps to itself.
+	// Share is nil if the token is not shared.
 	Share Share
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Pause is how long a failed fetch is not repeated, and the least time between two fetches that
-	// Invalidate asks for. Default 5s.
+	// Pause is how long a failed fetch is not repeated. It is also the shortest time between two
+	// fetches because of Invalidate. Default 5s.
 	Pause time.Duration
 }
 
@@ -41,17 +41,17 @@ type Source struct {
 	fetch vendors.TokenFetch
 	opts  Options
 
-	mu      sync.Mutex
-	token   vendors.AccessToken
-	fetched time.Time // of token
-	renewAt time.Time
-	refused string // the token that a vendor no longer takes
-	failed  time.Time
-	failure error
-	flight  *flight
+	mu       sync.Mutex
+	token    vendors.AccessToken
+	fetched  time.Time // of token
+	renewAt  time.Time
+	invalid  string // the token that a vendor no longer takes
+	failed   time.Time
+	failure  error
+	inFlight *inFlight
 }
 
-type flight struct {
+type inFlight struct {
 	done  chan struct{}
 	token string
 	err   error
@@ -68,8 +68,8 @@ func New(fetch vendors.TokenFetch, opts Options) *Source {
 	return &Source{fetch: fetch, opts: opts}
 }
 
-// Token returns the current token. Callers that meet a fetch under way wait for it, each no longer
-// than its own ctx; the fetch itself outlives the caller that started it.
+// Token returns the current token. If a fetch is under way it waits for it, until ctx ends. The
+// fetch goes on even if the ctx of the caller that started it ends.
 func (s *Source) Token(ctx context.Context) (string, error) {
 	s.mu.Lock()
 	now := s.opts.Now()
@@ -80,14 +80,14 @@ func (s *Source) Token(ctx context.Context) (string, error) {
 	if s.failure != nil && now.Before(s.failed.Add(s.opts.Pause)) {
 		defer s.mu.Unlock()
 		if s.token.Value != "" && now.Before(s.token.Expires) {
-			return s.token.Value, nil // renewing early failed; the old one still holds
+			return s.token.Value, nil // the renewal failed, but the old token is still valid
 		}
 		return "", s.failure
 	}
-	f := s.flight
+	f := s.inFlight
 	if f == nil {
-		f = &flight{done: make(chan struct{})}
-		s.flight = f
+		f = &inFlight{done: make(chan struct{})}
+		s.inFlight = f
 		go s.run(context.WithoutCancel(ctx), f)
 	}
 	s.mu.Unlock()
@@ -99,29 +99,29 @@ func (s *Source) Token(ctx context.Context) (string, error) {
 	}
 }
 
-// Invalidate makes the next Token fetch anew, unless token is no longer the current one or was
-// fetched within the pause.
+// Invalidate makes the next Token fetch a new token, unless token is no longer the current one or
+// was fetched less than Pause ago.
 func (s *Source) Invalidate(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if token == "" || token != s.token.Value || s.opts.Now().Before(s.fetched.Add(s.opts.Pause)) {
 		return
 	}
-	s.refused = token
+	s.invalid = token
 	s.token = vendors.AccessToken{}
 }
 
-func (s *Source) run(ctx context.Context, f *flight) {
+func (s *Source) run(ctx context.Context, f *inFlight) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	s.mu.Lock()
-	refused := s.refused
+	refused := s.invalid
 	s.mu.Unlock()
 	token, err := s.obtain(ctx, refused)
 	now := s.opts.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flight = nil
+	s.inFlight = nil
 	if err != nil {
 		s.failed, s.failure = now, err
 		if s.token.Value != "" && now.Before(s.token.Expires) {
@@ -151,7 +151,7 @@ func (s *Source) obtain(ctx context.Context, refused string) (vendors.AccessToke
 	}
 	unlock, err := share.Lock(ctx)
 	if err != nil {
-		return s.fetch(ctx, s.opts.Now()) // better one login too many than no push
+		return s.fetch(ctx, s.opts.Now()) // an unnecessary login is better than no push
 	}
 	defer unlock()
 	if t, err := share.Load(ctx); err == nil && usable(t) {
@@ -161,7 +161,7 @@ func (s *Source) obtain(ctx context.Context, refused string) (vendors.AccessToke
 	if err != nil {
 		return t, err
 	}
-	// A store that fails costs the others a login of their own, nothing else.
+	// If this fails, the other workers log in themselves.
 	_ = share.Store(ctx, t)
 	return t, nil
 }

@@ -118,14 +118,20 @@ func byStatus(status int) vendors.Reason {
 	return vendors.Unknown
 }
 
-// deadSince reads the timestamp of a 410, milliseconds since the epoch. It is zero where the answer
-// has none, as for a 400.
+// firstMillisecond is where numbers begin to be milliseconds: as seconds it is in the year 5138.
+const firstMillisecond = 1e11
+
+// deadSince reads the timestamp of a 410: milliseconds since the epoch, as Apple says, or seconds,
+// as some were seen to be. It is zero where the answer has none, as for a 400.
 func deadSince(timestamp json.RawMessage) time.Time {
-	ms, err := strconv.ParseInt(strings.Trim(string(timestamp), `"`), 10, 64)
-	if err != nil || ms <= 0 || ms > 1<<48 {
+	n, err := strconv.ParseInt(strings.Trim(string(timestamp), `"`), 10, 64)
+	switch {
+	case err != nil || n <= 0 || n > 1<<48:
 		return time.Time{}
+	case n < firstMillisecond:
+		return time.Unix(n, 0)
 	}
-	return time.UnixMilli(ms)
+	return time.UnixMilli(n)
 }
 
 // printable cuts a reason that nobody knows to what may stand in a log line.
@@ -183,7 +189,7 @@ func failed(parent context.Context, err error) vendors.Result {
 	return r
 }
 
-// aboutCertificate says whether an error is a TLS alert of the server's about our client
+// aboutCertificate reports whether an error is a TLS alert of the server's about our client
 // certificate: bad, unsupported, revoked, expired, unknown, of an unknown authority, required (RFC
 // 8446, 6.2). crypto/tls gives it no type.
 func aboutCertificate(err error) bool {

@@ -1,25 +1,26 @@
 // Package apns is the driver of Apple's Push Notification service, over HTTP/2 and through
 // github.com/sideshow/apns2.
 //
-//	Push ──▶ pick a lane ──▶ apns2.Client ──▶ lane.RoundTrip ──▶ http2.Transport ──▶ conn ──▶ APNs
-//	             │              headers, JWT     real body,          asks the lane      frames of many
+//	Push ──▶ pick a conn ──▶ apns2.Client ──▶ conn.RoundTrip ──▶ http2.Transport ──▶ tlsConn ──▶ APNs
+//	             │              headers, JWT     real body,          asks the conn      frames of many
 //	             │                               apns-expiration,    for a connection   pushes in one write;
 //	        4 of them, one                       whole answer back                      GOAWAY reasons kept
 //	        connection each
 //
-// A lane is one connection. The first push on a fresh connection goes alone (with a provider token
-// APNs allows a single stream until one push was answered), the others wait for it; after that the
-// lane keeps to the number of streams that APNs announces and never opens a second connection.
+// A conn keeps one connection to APNs open. The first push on a new connection is sent alone,
+// because with a provider token APNs allows a single stream until one push was answered; the other
+// pushes wait for it. After that the conn uses as many streams as APNs announces. It never opens a
+// second connection beside one that works.
 //
-// What apns2 does is used as it is, save for what it gets wrong: it cannot send apns-expiration 0,
-// escapes the payload for HTML, loses the status of an answer that is not JSON, cuts the 410
-// timestamp to seconds, hides Retry-After and the reason of a GOAWAY, and dials without a context.
-// The [exchange] that travels in the request's context carries these around it.
+// The library apns2 is used as it is, except where it falls short: it cannot send apns-expiration
+// 0, it escapes the payload for HTML, it loses the status of an answer that is not JSON, it cuts
+// the timestamp of a 410 to seconds, it hides Retry-After and the reason of a GOAWAY, and it dials
+// without a context. The [exchange] in the request's context carries these values past the library.
 //
-// The payload, beside "aps": "ext" is the message's ext, a string; "image" the picture that a
-// notification service extension shall attach; "call" an object with call_id, media and action of a
-// call. A VoIP push has an empty "aps", and "call" also holds title, body, conversation and
-// message_id.
+// Beside "aps" the payload has these keys: "ext" is the message's ext, a string; "image" is the
+// picture that a notification service extension shall attach; "call" is an object with the call_id,
+// media and action of a call. In a VoIP push "aps" is empty, and "call" also has title, body,
+// conversation and message_id.
 //
 // Apple, "Sending notification requests to APNs", "Handling notification responses from APNs",
 // "Establishing a token-based connection to APNs", "Generating a remote notification", "Responding
@@ -44,14 +45,14 @@ type Config struct {
 	Topic string `yaml:"topic"`
 	// Key is the .p8 signing key from the developer account: PKCS#8, PEM, P-256. Either this or
 	// Certificate.
-	Key vendors.Secret `yaml:"key"`
+	Key vendors.Secret `yaml:"key" secret:"document"`
 	// KeyID is the key's id, ten characters. Required with Key.
 	KeyID string `yaml:"key_id"`
 	// TeamID is the developer team's id, ten characters. Required with Key.
 	TeamID string `yaml:"team_id"`
 	// Certificate is the push certificate with its private key, PKCS#12 or PEM. Key serves all push
 	// types and does not run out; a certificate serves one app for a year.
-	Certificate vendors.Secret `yaml:"certificate"`
+	Certificate vendors.Secret `yaml:"certificate" secret:"document"`
 	// CertificatePassword opens Certificate. Default: none.
 	CertificatePassword vendors.Secret `yaml:"certificate_password"`
 	// Sound is played when the message names none: a file of the app, "default", or "none". Default
@@ -110,7 +111,7 @@ func (c *Config) Problems() []vendors.Problem {
 		}
 	default:
 		if _, err := parseCertificate(c.Certificate, c.CertificatePassword); err != nil {
-			add("certificate", err.Error(), "export it anew, or convert it: openssl pkcs12 -legacy -in push.p12 -out push.pem -nodes")
+			add("certificate", err.Error(), "export it anew, or convert it: openssl pkcs12 -in push.p12 -out push.pem -nodes (with -legacy for files of Keychain)")
 		}
 	}
 	if c.InterruptionLevel != "" && !isLevel(c.InterruptionLevel) {

@@ -68,7 +68,7 @@ func subject() vendortest.Subject {
 	return vendortest.Subject{
 		Vendor:    "apns",
 		Accounts:  sandbox.Accounts{APNs: []sandbox.APNsAccount{keyAccount()}},
-		Settings:  func(endpoint, caFile string) vendors.Settings { return keyConfig(endpoint, caFile) },
+		Config:    func(endpoint, caFile string) vendors.Config { return keyConfig(endpoint, caFile) },
 		Token:     testToken,
 		RealClock: true, // apns2 dates the provider token itself
 	}
@@ -209,13 +209,13 @@ func TestDriverRefusesKeyThatCannotSign(t *testing.T) {
 	}
 }
 
-func TestSheetListsEveryCode(t *testing.T) {
+func TestDocListsEveryCode(t *testing.T) {
 	t.Parallel()
-	s := Sheet()
+	s := Doc()
 	if len(s.Codes) != 33 {
 		t.Errorf("%d codes, want 33: Apple's 31, and the two spellings of one less", len(s.Codes))
 	}
-	for _, f := range s.Facts {
+	for _, f := range s.Rows {
 		if f.What.ZH == "" || f.Value.ZH == "" || f.What.EN == "" || f.Value.EN == "" {
 			t.Errorf("fact %q lacks a language", f.What.EN)
 		}

@@ -4,184 +4,342 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/sideshow/apns2"
 	"golang.org/x/net/http2"
 )
 
-// conn is a TLS connection to APNs between the HTTP/2 transport and the network. The transport
-// writes each push in two small pieces, and each would be a system call: conn gathers what comes
-// while the one before is under way. On the way back it reads along for the debug data of a GOAWAY,
-// which the transport keeps to itself while it looks for another connection.
+// conn is an apns2 client that keeps one connection open. It has two places in the client's
+// transport: apns2 calls it as the RoundTripper around the HTTP/2 transport, and the HTTP/2
+// transport asks it for a connection, as its connection pool.
+//
+//	no connection ──first push──▶ opening, others wait ──answer──▶ warm ──GOAWAY, failures──▶ no connection
+//	                                     └──no answer──▶ no connection; one of those who waited is the next first
+//
+// If a connection did not process a push, which it says by a GOAWAY or a REFUSED_STREAM, the
+// transport itself asks for another connection and sends the push there.
 type conn struct {
-	*tls.Conn
-	frames frameReader
-	// debug is the debug data of the first GOAWAY.
-	debug atomic.Pointer[[]byte]
-	// alert is the TLS alert by which the peer refused our certificate. The transport forgets it
-	// when it came before the first push.
-	alert atomic.Pointer[error]
+	client *apns2.Client
+	h2     *http2.Transport
+	tls    *tls.Config
+	reader reader
 
 	mu      sync.Mutex
-	ready   sync.Cond // something is pending, or err is set
-	room    sync.Cond // pending was taken, or err is set
-	pending []byte
-	err     error
+	current *tlsConn // the one for new pushes; nil when there is none
+	open    map[*tlsConn]struct{}
+	opening *opening // while one push opens or warms the connection
+	closed  bool
+	writers sync.WaitGroup
 
-	// The lane's, under its lock.
-	h2       *http2.ClientConn
-	warm     bool // a push was answered
-	retired  bool // no further push may use it
-	inFlight int
-	failures int // transport failures in a row
+	// isOpening is true while opening is not nil, so that busy needs no lock.
+	isOpening atomic.Bool
+	// queued counts the pushes that wait for a stream. The one that holds watcher looks for a free
+	// stream; freed wakes it when a push has ended.
+	queued  atomic.Int32
+	watcher chan struct{}
+	freed   chan struct{}
+}
+
+// opening is a connection that is being dialed, or whose first push is not answered yet.
+type opening struct {
+	done chan struct{}
+	// err may be read once done is closed: a failure that all pushes which waited have in common.
+	err error
 }
 
 const (
-	// maxPending is how much may wait to be written before the writers wait too.
-	maxPending = 256 << 10
-	// keepBuffer is the largest buffer that is kept for the next write.
-	keepBuffer = 64 << 10
+	// maxTries is how many connections are tried for one push before its result is Unavailable.
+	maxTries = 3
+	// maxFailures is how many pushes in a row may stay without an answer before their connection is
+	// replaced.
+	maxFailures = 3
+	// recheckStream is how often a push that waits for a stream looks for one, even if no other
+	// push has ended: a stream becomes free a moment after its push returned, and one that was
+	// reset becomes free only after the peer's next PING.
+	recheckStream = 5 * time.Millisecond
 )
 
-// errNoHTTP2 is of an endpoint that is no APNs, or of a proxy that cannot pass HTTP/2.
-var errNoHTTP2 = errors.New("the endpoint does not speak HTTP/2")
+var (
+	errRefused = errors.New("APNs took the push on none of the connections")
+	errClosed  = errors.New("the driver is closed")
+)
 
-// dial opens a connection. apns2's own way would go on for 20 seconds after the context's end.
-func dial(ctx context.Context, addr string, config *tls.Config) (*conn, error) {
-	config = config.Clone()
-	config.NextProtos = []string{http2.NextProtoTLS}
-	config.DynamicRecordSizingDisabled = true // many pushes in one record
-	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}, Config: config}
-	nc, err := dialer.DialContext(ctx, "tcp", addr)
+func newConn(client *apns2.Client, config *tls.Config, rd reader) *conn {
+	c := &conn{
+		client: client, h2: client.HTTPClient.Transport.(*http2.Transport), tls: config, reader: rd,
+		open: map[*tlsConn]struct{}{}, watcher: make(chan struct{}, 1), freed: make(chan struct{}, 1),
+	}
+	c.h2.ConnPool = c
+	client.HTTPClient.Transport = c
+	return c
+}
+
+// busy reports whether a push would have to wait on this connection.
+func (c *conn) busy() bool { return c.isOpening.Load() || c.queued.Load() > 0 }
+
+// RoundTrip implements http.RoundTripper for apns2.
+func (c *conn) RoundTrip(req *http.Request) (*http.Response, error) {
+	x := exchangeOf(req)
+	x.rewrite(req)
+	resp, err := c.h2.RoundTrip(req)
+	if err == nil {
+		err = x.receive(resp)
+	}
+	if err = c.release(x, err); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// CloseIdleConnections does nothing. apns2 expects its transport to have it, but a conn closes its
+// connection itself.
+func (c *conn) CloseIdleConnections() {}
+
+// GetClientConn implements http2.ClientConnPool. The transport calls it again for a push that the
+// connection did not process.
+func (c *conn) GetClientConn(req *http.Request, addr string) (*http2.ClientConn, error) {
+	ctx, x := req.Context(), exchangeOf(req)
+	if x.conn != nil {
+		if err := c.release(x, errRefused); isFatal(err) {
+			return nil, err // every further connection would get the same GOAWAY
+		}
+	}
+	if x.tries == maxTries {
+		return nil, errRefused
+	}
+	x.tries++
+	for {
+		c.mu.Lock()
+		if c.closed {
+			c.mu.Unlock()
+			return nil, errClosed
+		}
+		if o := c.opening; o != nil {
+			c.mu.Unlock()
+			select {
+			case <-o.done:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			if o.err != nil {
+				return nil, o.err
+			}
+			continue
+		}
+		tc := c.current
+		if tc == nil || !tc.warm {
+			return c.openAlone(ctx, x, addr)
+		}
+		if c.queued.Load() == 0 && tc.h2.ReserveNewRequest() {
+			c.takeLocked(x, tc)
+			c.mu.Unlock()
+			return tc.h2, nil
+		}
+		c.mu.Unlock()
+		ok, err := c.awaitStream(ctx, tc)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			c.mu.Lock()
+			c.takeLocked(x, tc)
+			c.mu.Unlock()
+			return tc.h2, nil
+		}
+		c.drop(tc)
+	}
+}
+
+// openAlone opens the connection for this push, or takes the one that has not answered a push yet,
+// and sends the push alone over it: the others wait. It is called with the lock held and releases
+// it.
+func (c *conn) openAlone(ctx context.Context, x *exchange, addr string) (*http2.ClientConn, error) {
+	o := &opening{done: make(chan struct{})}
+	c.opening, x.opening = o, o
+	c.isOpening.Store(true)
+	tc := c.current
+	c.mu.Unlock()
+	var err error
+	if tc == nil {
+		tc, err = c.dial(ctx, addr)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		// The pushes that wait would fail in the same way, and a thousand dials in a row look like
+		// an attack to APNs. But if only this push's own time ran out, the others go on.
+		if ctx.Err() == nil {
+			o.err = err
+		}
+		c.endOpeningLocked(x)
+		return nil, err
+	}
+	c.current = tc
+	c.takeLocked(x, tc)
+	return tc.h2, nil
+}
+
+// dial opens a TLS connection and starts HTTP/2 on it.
+func (c *conn) dial(ctx context.Context, addr string) (*tlsConn, error) {
+	tc, err := dialTLS(ctx, addr, c.tls)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: nc.(*tls.Conn)}
-	if c.ConnectionState().NegotiatedProtocol != http2.NextProtoTLS {
-		nc.Close()
-		return nil, errNoHTTP2
+	c.writers.Go(tc.writeLoop)
+	if tc.h2, err = c.h2.NewClientConn(tc); err != nil {
+		tc.Close()
+		return nil, err
 	}
-	c.ready.L, c.room.L = &c.mu, &c.mu
-	return c, nil
-}
-
-// Write takes the bytes and leaves the writing to writeLoop. An error of an earlier write is
-// returned by a later one.
-func (c *conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.pending) > maxPending && c.err == nil {
-		c.room.Wait()
-	}
-	if c.err != nil {
-		return 0, c.err
-	}
-	if len(c.pending) == 0 {
-		c.ready.Signal()
-	}
-	c.pending = append(c.pending, p...)
-	return len(p), nil
+	c.open[tc] = struct{}{}
+	return tc, nil
 }
 
-// writeLoop writes what is pending until the connection is closed or fails. A connection that fails
-// it leaves open: the reader meets the same failure, and perhaps before it the peer's reason, such
-// as a TLS alert.
-func (c *conn) writeLoop() {
-	var buf []byte
-	for {
-		c.mu.Lock()
-		for len(c.pending) == 0 && c.err == nil {
-			c.ready.Wait()
+func (c *conn) takeLocked(x *exchange, tc *tlsConn) {
+	x.conn, x.last = tc, tc
+	tc.inFlight++
+}
+
+func (c *conn) endOpeningLocked(x *exchange) {
+	close(x.opening.done)
+	c.opening, x.opening = nil, nil
+	c.isOpening.Store(false)
+}
+
+// awaitStream waits for a free stream of a connection. It returns false if the connection takes no
+// further pushes.
+func (c *conn) awaitStream(ctx context.Context, tc *tlsConn) (bool, error) {
+	c.queued.Add(1)
+	defer c.queued.Add(-1)
+	select {
+	case c.watcher <- struct{}{}:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	defer func() { <-c.watcher }()
+	if tc.h2.ReserveNewRequest() {
+		return true, nil
+	}
+	again := time.NewTicker(recheckStream)
+	defer again.Stop()
+	for !tc.closing() {
+		select {
+		case <-c.freed:
+		case <-again.C:
+		case <-ctx.Done():
+			return false, ctx.Err()
 		}
-		if c.err != nil {
-			c.mu.Unlock()
-			return
+		if tc.h2.ReserveNewRequest() {
+			return true, nil
 		}
-		buf, c.pending = c.pending, buf[:0]
-		c.room.Broadcast()
-		c.mu.Unlock()
-		if _, err := c.Conn.Write(buf); err != nil {
-			c.fail(err)
-			return
+	}
+	return false, nil
+}
+
+// release ends a push's use of its connection. err is the transport's error; release returns a more
+// specific one if the connection knows it.
+func (c *conn) release(x *exchange, err error) error {
+	tc := x.conn
+	if tc == nil {
+		return err // it never got one
+	}
+	x.conn = nil
+	canceled := errors.Is(err, context.Canceled)
+	if err != nil && !canceled {
+		if debug := tc.debug.Load(); debug != nil {
+			err = c.reader.goAway(*debug)
+		} else if alert := tc.alert.Load(); alert != nil {
+			err = *alert
 		}
-		if cap(buf) > keepBuffer {
-			buf = nil
+	}
+	c.mu.Lock()
+	tc.inFlight--
+	switch {
+	case err == nil:
+		tc.warm, tc.failures = true, 0
+	case canceled:
+	case x.opening != nil:
+		c.retireLocked(tc)
+	case errors.Is(err, errRefused): // the connection works, but refused the push
+	default:
+		if tc.failures++; tc.failures >= maxFailures {
+			c.retireLocked(tc)
 		}
+	}
+	if x.opening != nil {
+		if isFatal(err) {
+			x.opening.err = err
+		}
+		c.endOpeningLocked(x)
+	}
+	idle := tc.retired && tc.inFlight == 0
+	c.mu.Unlock()
+	if idle {
+		tc.h2.Close()
+	}
+	if c.queued.Load() > 0 {
+		select {
+		case c.freed <- struct{}{}:
+		default:
+		}
+	}
+	return err
+}
+
+func isFatal(err error) bool {
+	var away *goAwayError
+	return errors.As(err, &away) && away.fatal
+}
+
+// drop takes a connection out of use. Pushes that are under way on it are not interrupted.
+func (c *conn) drop(tc *tlsConn) {
+	if tc == nil {
+		return
+	}
+	c.mu.Lock()
+	c.retireLocked(tc)
+	idle := tc.inFlight == 0
+	c.mu.Unlock()
+	if idle {
+		tc.h2.Close()
 	}
 }
 
-func (c *conn) fail(err error) {
+func (c *conn) retireLocked(tc *tlsConn) {
+	tc.retired = true
+	if c.current == tc {
+		c.current = nil
+	}
+}
+
+// MarkDead implements http2.ClientConnPool: the connection has ended.
+func (c *conn) MarkDead(cc *http2.ClientConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = err
-	}
-	c.ready.Broadcast()
-	c.room.Broadcast()
-}
-
-// Close closes the connection. What is still pending is lost.
-func (c *conn) Close() error {
-	c.fail(net.ErrClosed)
-	return c.Conn.Close()
-}
-
-// Read reads, and reads along.
-func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if debug, ok := c.frames.scan(p[:n]); ok {
-		c.debug.CompareAndSwap(nil, &debug)
-	}
-	if err != nil && aboutCertificate(err) {
-		c.alert.Store(&err)
-	}
-	return n, err
-}
-
-// gone says whether the connection takes no further push, as opposed to being full.
-func (c *conn) gone() bool {
-	s := c.h2.State()
-	return s.Closed || s.Closing
-}
-
-// frameReader follows HTTP/2 frames through a byte stream (RFC 9113, 4.1).
-type frameReader struct {
-	header [9]byte
-	have   int    // bytes of header
-	left   int    // bytes of the frame's payload still to come
-	away   []byte // payload of a GOAWAY so far
-	inAway bool
-}
-
-// maxDebug is how much of a GOAWAY's payload is kept.
-const maxDebug = 4 << 10
-
-// scan reads on, and returns the debug data of a GOAWAY that ended in b.
-func (f *frameReader) scan(b []byte) (debug []byte, ok bool) {
-	for len(b) > 0 {
-		if f.have < len(f.header) {
-			n := copy(f.header[f.have:], b)
-			f.have, b = f.have+n, b[n:]
-			if f.have < len(f.header) {
-				break
-			}
-			f.left = int(f.header[0])<<16 | int(f.header[1])<<8 | int(f.header[2])
-			f.inAway, f.away = http2.FrameType(f.header[3]) == http2.FrameGoAway, nil
-		}
-		n := min(f.left, len(b))
-		if f.inAway && len(f.away) < maxDebug {
-			f.away = append(f.away, b[:n]...)
-		}
-		f.left, b = f.left-n, b[n:]
-		if f.left == 0 {
-			if f.inAway && len(f.away) >= 8 { // the last stream's id and the error code come first
-				debug, ok = f.away[8:], true
-			}
-			f.have = 0
+	for tc := range c.open {
+		if tc.h2 == cc {
+			c.retireLocked(tc)
+			delete(c.open, tc)
 		}
 	}
-	return debug, ok
+}
+
+// close ends all connections and waits for their writers.
+func (c *conn) close() {
+	c.mu.Lock()
+	c.closed = true
+	var open []*tlsConn
+	for tc := range c.open {
+		open = append(open, tc)
+	}
+	c.mu.Unlock()
+	for _, tc := range open {
+		tc.h2.Close()
+	}
+	c.writers.Wait()
 }

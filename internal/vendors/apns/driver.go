@@ -36,12 +36,12 @@ func (c *Config) Driver(vendors.Env) (vendors.Driver, error) {
 		tlsConfig.Certificates = []tls.Certificate{cert}
 	}
 	for range c.connections() {
-		d.lanes = append(d.lanes, newLane(d.client(cert), tlsConfig, d.reader))
+		d.conns = append(d.conns, newConn(d.client(cert), tlsConfig, d.reader))
 	}
 	return d, nil
 }
 
-// client is an apns2 client with a transport of its own.
+// client makes an apns2 client with a transport of its own.
 func (d *driver) client(cert tls.Certificate) *apns2.Client {
 	client := apns2.NewTokenClient(d.token)
 	if d.token == nil {
@@ -57,9 +57,9 @@ func (d *driver) client(cert tls.Certificate) *apns2.Client {
 	return client
 }
 
-// pingIdle is after how long a silent connection is asked whether it lives. Apple would have an
-// hour; a minute is less than a NAT or a load balancer forgets a connection in. A connection that
-// dies under load is found sooner, by maxFailures.
+// pingIdle is how long a connection may be silent before it is checked with a PING. Apple
+// recommends an hour; a minute is shorter than the time after which a NAT or a load balancer
+// forgets a connection. A connection that fails under load is noticed sooner, see maxFailures.
 const pingIdle = time.Minute
 
 type driver struct {
@@ -68,18 +68,18 @@ type driver struct {
 	voipTopic string
 	token     *token.Token // nil with a certificate
 	reader    reader
-	lanes     []*lane
-	turn      atomic.Uint32
+	conns     []*conn
+	next      atomic.Uint32
 	fitted    fittedTexts
 }
 
-// Limits say one device a call: APNs has no batches.
+// Limits returns one device per call: APNs has no batches.
 func (d *driver) Limits() vendors.Limits { return vendors.Limits{Batch: 1} }
 
 // Close closes the connections and waits for their writers.
 func (d *driver) Close() {
-	for _, l := range d.lanes {
-		l.close()
+	for _, c := range d.conns {
+		c.close()
 	}
 }
 
@@ -95,11 +95,11 @@ func (d *driver) Push(ctx context.Context, batch vendors.Batch) []vendors.Result
 	return results
 }
 
-// placeholder is what apns2 marshals; the lane puts the real payload in its place.
+// placeholder is the payload that apns2 marshals; exchange.rewrite replaces it by the real one.
 const placeholder = "{}"
 
-// errWrongToken is told of a token that is not hexadecimal. apns2 would put it into the URL as it
-// is.
+// errWrongToken is the error of a token that is not hexadecimal. apns2 would put it into the URL
+// unchanged.
 var errWrongToken = errors.New("the device token is not hexadecimal")
 
 func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.Device) vendors.Result {
@@ -123,8 +123,8 @@ func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.D
 		push.Priority = apns2.PriorityLow
 	}
 	x := exchange{body: body, expiration: expiration(n, now, d.config.TTL)}
-	l := d.lane()
-	r := d.send(ctx, parent, l, push, &x)
+	c := d.pick()
+	r := d.send(ctx, parent, c, push, &x)
 	switch r.Code {
 	case apns2.ReasonExpiredProviderToken:
 		if d.token == nil {
@@ -132,53 +132,53 @@ func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.D
 			break
 		}
 		renewed := renew(d.token, x.bearer, now)
-		if r = d.send(ctx, parent, l, push, &x); r.Reason == vendors.AuthExpired {
+		if r = d.send(ctx, parent, c, push, &x); r.Reason == vendors.AuthExpired {
 			r.Reason = vendors.BadCredentials
 			if !renewed {
 				r.Err = errors.New("APNs calls a provider token expired that is younger than 20 minutes: check this machine's clock")
 			}
 		}
 	case reasonUnrelatedKeyID:
-		l.drop(x.last)
-		r = d.send(ctx, parent, l, push, &x)
+		c.drop(x.last)
+		r = d.send(ctx, parent, c, push, &x)
 	case apns2.ReasonShutdown, apns2.ReasonIdleTimeout:
-		l.drop(x.last) // for the next push; this one is tried again by whoever called
+		c.drop(x.last) // for the next push; this one is tried again by whoever called
 	}
 	return r
 }
 
 // send makes one call.
-func (d *driver) send(ctx, parent context.Context, l *lane, push *apns2.Notification, x *exchange) vendors.Result {
+func (d *driver) send(ctx, parent context.Context, c *conn, push *apns2.Notification, x *exchange) vendors.Result {
 	x.reset()
-	if _, err := l.client.PushWithContext(context.WithValue(ctx, exchangeKey{}, x), push); err != nil {
+	if _, err := c.client.PushWithContext(context.WithValue(ctx, exchangeKey{}, x), push); err != nil {
 		return failed(parent, err)
 	}
 	return d.reader.interpret(x.answer)
 }
 
-// lane picks the next lane in turn, passing over those whose connection is just being opened or
-// full.
-func (d *driver) lane() *lane {
-	n := uint32(len(d.lanes))
-	start := d.turn.Add(1)
+// pick returns the connections in turn. It skips those that are just being opened or are full,
+// unless all of them are.
+func (d *driver) pick() *conn {
+	n := uint32(len(d.conns))
+	start := d.next.Add(1)
 	for i := range n {
-		if l := d.lanes[(start+i)%n]; !l.busy() {
-			return l
+		if c := d.conns[(start+i)%n]; !c.busy() {
+			return c
 		}
 	}
-	return d.lanes[start%n]
+	return d.conns[start%n]
 }
 
 // voipStore is how long APNs keeps a VoIP push for a phone that is off. Apple asks for "0, or only
-// a few seconds": a later one would ring for a call that is over.
+// a few seconds", because a push that arrives later would ring for a call that has ended.
 const voipStore = 5 * time.Second
 
 // maxStore is how long APNs keeps a push at most.
 const maxStore = 30 * 24 * time.Hour
 
-// expiration is the header apns-expiration: the deadline in seconds since the epoch, or "0", "try
-// once, do not store", when it is past. Without the header APNs would keep the push for up to 30
-// days.
+// expiration is the header apns-expiration: the deadline in seconds since the epoch, or "0" if it
+// has passed, which means "try once, do not store". Without the header APNs would keep the push for
+// up to 30 days.
 func expiration(n *vendors.Notification, now time.Time, ttl time.Duration) string {
 	if !n.Deadline.After(now) {
 		return "0"

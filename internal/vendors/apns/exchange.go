@@ -11,8 +11,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// exchange is one call on its way through apns2, in the request's context: what the library cannot
-// carry in, and what it drops on the way out. It belongs to one goroutine at a time.
+// exchange is the part of one call that apns2 cannot pass on: of the request, and of the answer. It
+// is in the request's context and belongs to one goroutine at a time.
 type exchange struct {
 	body       []byte
 	expiration string
@@ -20,11 +20,11 @@ type exchange struct {
 	answer vendors.Response
 	bearer string // the authorization header that was sent
 
-	// Kept by the lane.
-	conn  *conn    // the connection that carries it now
-	last  *conn    // the connection that carried it
-	leads *opening // non-nil while it is the push that opens and warms the connection
-	tries int      // how many connections it was given to
+	// The fields below belong to the conn.
+	conn    *tlsConn // the connection that carries it now
+	last    *tlsConn // the connection that carried it
+	opening *opening // non-nil while it is the push that opens and warms the connection
+	tries   int      // how many connections it was given to
 }
 
 type exchangeKey struct{}
@@ -35,9 +35,9 @@ func (x *exchange) reset() {
 	*x = exchange{body: x.body, expiration: x.expiration}
 }
 
-// dress gives the request the payload and the header that apns2 cannot send. A RoundTripper ought
-// to leave the request as it is; this one is apns2's own, which does not look at it again.
-func (x *exchange) dress(req *http.Request) {
+// rewrite puts the payload and the header that apns2 cannot send into the request. A RoundTripper
+// should not change its request; here apns2 made the request and does not use it again.
+func (x *exchange) rewrite(req *http.Request) {
 	x.bearer = req.Header.Get("Authorization")
 	req.Header["Apns-Expiration"] = []string{x.expiration}
 	body := x.body
@@ -49,8 +49,8 @@ func (x *exchange) dress(req *http.Request) {
 // maxAnswer is how much of an answer is read. Apple's have less than a hundred bytes.
 const maxAnswer = 64 << 10
 
-// receive keeps the whole answer, and leaves apns2 one with an empty body: its own reading loses
-// the status when that is not JSON.
+// receive keeps the whole answer and gives apns2 an empty body, because apns2 would lose the status
+// of an answer that is not JSON.
 func (x *exchange) receive(resp *http.Response) error {
 	var body []byte
 	if resp.ContentLength != 0 {
@@ -69,8 +69,9 @@ func (x *exchange) receive(resp *http.Response) error {
 	return nil
 }
 
-// isHex says whether a device token is what APNs takes in a path. Apple: "Don't make assumptions
-// about device token size", so only a bound that keeps a path a path.
+// isHex reports whether a device token is hexadecimal, so that it can be part of the URL. Apple
+// says "Don't make assumptions about device token size", so the limit is only there to keep the URL
+// short.
 func isHex(token string) bool {
 	if token == "" || len(token) > 512 {
 		return false
@@ -84,7 +85,7 @@ func isHex(token string) bool {
 	return true
 }
 
-// digest is a key's own 32 lower-case hex digits, or as many that are derived from it.
+// digest returns the key if it is 32 lower-case hex digits, else 32 such digits derived from it.
 func digest(key string) string {
 	lower := len(key) == 32
 	for i := 0; i < len(key) && lower; i++ {
@@ -104,6 +105,6 @@ func uuid(key string) string {
 	return k[:8] + "-" + k[8:12] + "-" + k[12:16] + "-" + k[16:20] + "-" + k[20:]
 }
 
-// collapseID is the header apns-collapse-id, at most 64 bytes: the message's key, so that a push
-// that comes twice replaces itself.
+// collapseID is the header apns-collapse-id, at most 64 bytes. It is the message's key, so that a
+// push which arrives twice is shown once.
 func collapseID(key string) string { return digest(key) }

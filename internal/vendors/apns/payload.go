@@ -1,6 +1,7 @@
 package apns
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -46,7 +47,7 @@ func (d *driver) payload(n *vendors.Notification, badge *int) ([]byte, error) {
 	}
 	f := d.fitted.of(n)
 	if f == nil {
-		t := texts{title: vendors.Printable(vendors.First(n.IOS.Title, n.Title)), body: vendors.Printable(n.Body)}
+		t := texts{title: vendors.Printable(cmp.Or(n.IOS.Title, n.Title)), body: vendors.Printable(n.Body)}
 		if !n.VoIP {
 			t.subtitle = vendors.Printable(n.IOS.Subtitle)
 		}
@@ -156,7 +157,7 @@ func (d *driver) appendAPS(out []byte, n *vendors.Notification, badge *int, imag
 		out = append(out, ',')
 	}
 	lvl := d.level(n)
-	sound := vendors.First(n.IOS.Sound, d.config.Sound, "default")
+	sound := cmp.Or(n.IOS.Sound, d.config.Sound, "default")
 	if len(sound) > maxName {
 		sound = "default"
 	}
@@ -191,8 +192,8 @@ func appendCall(out []byte, call *hongyan.Call) []byte {
 		return out
 	}
 	out = appendText(out, `"call_id":`, call.ID)
-	out = appendText(out, `"media":`, call.Media)
-	return appendText(out, `"action":`, call.Action)
+	out = appendText(out, `"media":`, string(call.Media))
+	return appendText(out, `"action":`, string(call.Action))
 }
 
 // appendText writes a member with its comma, unless the text is empty.

@@ -227,7 +227,7 @@ func TestVoIP(t *testing.T) {
 	rig := vendortest.NewRig(t, subject(), nil)
 	n := &vendors.Notification{
 		Key: chat().Key, MessageID: "m-7", Conversation: "c2c_lilei", Title: "李雷", Body: "邀请你语音通话", Ext: `{"room":7}`, VoIP: true, Urgent: true,
-		Call: &hongyan.Call{Media: "audio", Action: hongyan.Invite, ID: "call-7"}, Deadline: time.Now().Add(time.Minute),
+		Call: &hongyan.Call{Media: "audio", Action: hongyan.CallInvite, ID: "call-7"}, Deadline: time.Now().Add(time.Minute),
 	}
 	if got := one(t, rig.Driver, n); got.Reason != vendors.Accepted || got.VendorID != "00000000-0000-0000-0000-000000abc000" {
 		t.Fatalf("%v %s (%v): %v", got.Reason, got.Code, got.Err, rig.Sandbox.Violations())

@@ -12,13 +12,13 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
 
-// TestCodesOfSheet walks the whole table through the fake, which answers any errorCode by name and
+// TestCodesOfDoc walks the whole table through the fake, which answers any errorCode by name and
 // any bare status.
-func TestCodesOfSheet(t *testing.T) {
+func TestCodesOfDoc(t *testing.T) {
 	t.Parallel()
 	r := warm(t, subject())
 	seen := 0
-	for _, row := range Sheet().Codes {
+	for _, row := range Doc().Codes {
 		name := row.Code
 		switch {
 		case row.Level == levelLogin, row.Level == levelHTTP && row.Code == "401":
@@ -119,7 +119,7 @@ func TestInterpret(t *testing.T) {
 func TestInterpretToken(t *testing.T) {
 	t.Parallel()
 	now := vendortest.Now
-	for _, row := range Sheet().Codes {
+	for _, row := range Doc().Codes {
 		if row.Level != levelLogin {
 			continue
 		}
@@ -173,19 +173,21 @@ func TestLoginRefused(t *testing.T) {
 	}
 }
 
-// wire lets the fuzzing of the suite reach interpret.
-type wire struct{}
+// protocol lets the fuzzing of the suite reach interpret.
+type protocol struct{}
 
-func (wire) Limits() vendors.Limits { return vendors.Limits{Batch: 1} }
+func (protocol) Limits() vendors.Limits { return vendors.Limits{Batch: 1} }
 
-func (wire) Request(context.Context, vendors.Batch, string) (*http.Request, error) { return nil, nil }
+func (protocol) Request(context.Context, vendors.Batch, string) (*http.Request, error) {
+	return nil, nil
+}
 
-func (wire) Interpret(resp vendors.Response, b vendors.Batch) []vendors.Result {
+func (protocol) Interpret(resp vendors.Response, b vendors.Batch) []vendors.Result {
 	return vendors.All(len(b.Devices), interpret(resp))
 }
 
 func FuzzInterpret(f *testing.F) {
-	vendortest.FuzzInterpret(f, wire{}, token,
+	vendortest.FuzzInterpret(f, protocol{}, token,
 		`{"name":"projects/p/messages/0:1%2"}`,
 		`{"error":{"code":404,"message":"Requested entity was not found.","status":"NOT_FOUND","details":[{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"UNREGISTERED"}]}}`,
 		`{"error":{"code":400,"message":"The registration token is not a valid FCM registration token","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"INVALID_ARGUMENT"}]}}`,

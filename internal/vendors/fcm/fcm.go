@@ -1,6 +1,6 @@
 // Package fcm speaks to Firebase Cloud Messaging, HTTP v1, through the Firebase Admin SDK for Go.
 //
-//	Push ─▶ message ─▶ messaging.Client.Send ─▶ relay ─▶ pool ─▶ lane ─▶ fcm.googleapis.com
+//	Push ─▶ message ─▶ messaging.Client.Send ─▶ relay ─▶ connPool ─▶ conn ─▶ fcm.googleapis.com
 //	         shaped      writes the request       │       spreads over connections, warms each up
 //	                                              ├─ puts the access token, once more after a 401
 //	                                              └─ reads the answer, keeps the result, tells the SDK that all is well
@@ -15,6 +15,7 @@
 package fcm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -56,7 +57,7 @@ type Config struct {
 	vendors.Common `yaml:",inline"`
 	// ServiceAccount is the JSON key file of a service account with the permission
 	// cloudmessaging.messages.create. Its token_uri is honoured. Required.
-	ServiceAccount vendors.Secret `yaml:"service_account"`
+	ServiceAccount vendors.Secret `yaml:"service_account" secret:"document"`
 	// ProjectID is the Firebase project (its id or number). Default: the service account's.
 	ProjectID string `yaml:"project_id"`
 	// ChannelID is the Android channel; it must exist in the app. Default: the app's own default
@@ -80,7 +81,7 @@ type Config struct {
 	Streams int `yaml:"streams"`
 }
 
-var _ vendors.Settings = (*Config)(nil)
+var _ vendors.Config = (*Config)(nil)
 
 // CallTimeout is Timeout, by default 15 s: Google asks to wait for an answer for 10 s at least.
 func (c *Config) CallTimeout() time.Duration {
@@ -159,14 +160,14 @@ func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPool(client, orDefault(c.Streams, streams))
+	p, err := newConnPool(client, cmp.Or(c.Streams, streams))
 	if err != nil {
 		return nil, err
 	}
 	login := &login{account: a, client: client, timeout: c.CallTimeout()}
 	r := &relay{pool: p, tokens: env.Tokens(c.ID, login.fetch)}
 	ctx := context.Background() // used for nothing but the credentials that are not asked for
-	app, err := firebase.NewApp(ctx, &firebase.Config{ProjectID: vendors.First(c.ProjectID, a.ProjectID)},
+	app, err := firebase.NewApp(ctx, &firebase.Config{ProjectID: cmp.Or(c.ProjectID, a.ProjectID)},
 		option.WithHTTPClient(&http.Client{Transport: r}), option.WithEndpoint(c.base()))
 	if err != nil {
 		return nil, err
@@ -182,16 +183,9 @@ func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	return &driver{config: *c, send: send, relay: r, login: client, timeout: c.CallTimeout()}, nil
 }
 
-// base is what the SDK calls the endpoint: the address with the version.
+// base is what the SDK calls the endpoint: the address followed by the API's version.
 func (c *Config) base() string {
 	return strings.TrimSuffix(strings.TrimRight(c.EndpointOr(address), "/"), "/v1") + "/v1"
-}
-
-func orDefault(n, otherwise int) int {
-	if n > 0 {
-		return n
-	}
-	return otherwise
 }
 
 type driver struct {

@@ -63,7 +63,7 @@ func subject(changes ...func(*Config)) vendortest.Subject {
 	return vendortest.Subject{
 		Vendor:   "fcm",
 		Accounts: sandbox.Accounts{FCM: []sandbox.FCMAccount{{ProjectID: "demo-im", ClientEmail: email, Key: &testKey().PublicKey}}},
-		Settings: func(endpoint, caFile string) vendors.Settings {
+		Config: func(endpoint, caFile string) vendors.Config {
 			c := &Config{ServiceAccount: serviceAccount(endpoint + "/token"), ChannelID: "im_messages"}
 			c.ID, c.Vendor, c.Endpoint, c.CAFile = "35003", "fcm", endpoint, caFile
 			c.Click.Action = "OPEN_CHAT"
@@ -227,7 +227,7 @@ func TestProjectOfOthers(t *testing.T) {
 
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	good := subject().Settings("https://127.0.0.1:1", "").(*Config)
+	good := subject().Config("https://127.0.0.1:1", "").(*Config)
 	for _, c := range []struct {
 		name   string
 		change func(*Config)
@@ -272,7 +272,7 @@ func TestProblems(t *testing.T) {
 
 func TestAdvice(t *testing.T) {
 	t.Parallel()
-	c := subject().Settings("https://127.0.0.1:1", "").(*Config)
+	c := subject().Config("https://127.0.0.1:1", "").(*Config)
 	if got := c.Advice(); len(got) != 0 {
 		t.Errorf("advice for a good certificate: %v", got)
 	}

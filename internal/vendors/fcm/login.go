@@ -1,6 +1,7 @@
 package fcm
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"encoding/json"
@@ -59,7 +60,7 @@ func parseAccount(secret vendors.Secret) (*account, error) {
 		return nil, errors.New("has no RSA private key in private_key")
 	}
 	a.key = key
-	a.TokenURI = vendors.First(a.TokenURI, tokenURI)
+	a.TokenURI = cmp.Or(a.TokenURI, tokenURI)
 	if u, err := url.Parse(a.TokenURI); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, errors.New("has a token_uri that is no http or https URL")
 	}

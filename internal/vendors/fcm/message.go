@@ -1,6 +1,7 @@
 package fcm
 
 import (
+	"cmp"
 	"math"
 	"net/url"
 	"strconv"
@@ -37,7 +38,7 @@ const (
 // There is no collapse_key: Google ignores it on notification messages, keeps at most four of them
 // for a device, and throttles what collapses. The tag makes a repeat replace itself on the screen.
 func (c *Config) message(d vendors.Device, now time.Time) *messaging.Message {
-	n, limit := d.Notification, orDefault(c.MaxBytes, maxBytes)
+	n, limit := d.Notification, cmp.Or(c.MaxBytes, maxBytes)
 	// so that no more than that is looked at again
 	text := vendors.TextLimit{Max: limit, Measure: vendors.Bytes}
 	ttl := n.TTL(now, 0, maxTTL)
@@ -45,8 +46,8 @@ func (c *Config) message(d vendors.Device, now time.Time) *messaging.Message {
 		ttl = c.TTL.Truncate(time.Second)
 	}
 	shown := &messaging.AndroidNotification{
-		ChannelID: vendors.First(n.Android.FCMChannelID, c.ChannelID),
-		Sound:     vendors.First(n.Android.Sound, c.Sound, "default"),
+		ChannelID: cmp.Or(n.Android.FCMChannelID, c.ChannelID),
+		Sound:     cmp.Or(n.Android.Sound, c.Sound, "default"),
 		Tag:       d.Key,
 		ImageURL:  image(n.Android.Image),
 	}
@@ -62,7 +63,7 @@ func (c *Config) message(d vendors.Device, now time.Time) *messaging.Message {
 		Data:         data(n, limit),
 		Notification: &messaging.Notification{Title: vendors.Printable(text.Fit(n.Title)), Body: vendors.Printable(text.Fit(n.Body))},
 		Android: &messaging.AndroidConfig{
-			Priority:     vendors.First(priority(n.Android.FCMPriority), priority(c.Priority), "high"),
+			Priority:     cmp.Or(priority(n.Android.FCMPriority), priority(c.Priority), "high"),
 			TTL:          &ttl,
 			Notification: shown,
 		},
@@ -89,8 +90,8 @@ func data(n *vendors.Notification, limit int) map[string]string {
 	put(keyMessage, n.MessageID)
 	if n.Call != nil {
 		put(keyCallID, n.Call.ID)
-		put(keyCallAction, n.Call.Action)
-		put(keyCallMedia, n.Call.Media)
+		put(keyCallAction, string(n.Call.Action))
+		put(keyCallMedia, string(n.Call.Media))
 	}
 	return m
 }

@@ -80,7 +80,7 @@ func TestMessage(t *testing.T) {
 		{"click", func(c *Config, _ *vendors.Device, _ *vendors.Notification) { c.Click.Action = "OPEN.{conversation}" },
 			func(m *messaging.Message) any { return m.Android.Notification.ClickAction }, "OPEN.c2c_alice"},
 		{"call", func(_ *Config, _ *vendors.Device, n *vendors.Notification) {
-			n.Call = &hongyan.Call{Media: "video", Action: hongyan.Cancel, ID: "c-1"}
+			n.Call = &hongyan.Call{Media: "video", Action: hongyan.CallCancel, ID: "c-1"}
 		}, func(m *messaging.Message) any {
 			return m.Data[keyCallID] + m.Data[keyCallAction] + m.Data[keyCallMedia]
 		}, "c-1cancelvideo"},

@@ -10,16 +10,16 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// relay is the RoundTripper under the SDK. It makes the real call, keeps its result in the push's
-// [exchange], and answers the SDK with an empty success whatever happened: the SDK repeats a 503
-// and every network error up to four times on its own, the first time at once, and has no switch
-// for it.
+// relay is the RoundTripper that the SDK uses. It makes the real call, keeps the result in the
+// push's [exchange], and always answers the SDK with an empty success. The reason is that the SDK
+// repeats a 503 and every network error up to four times, the first time at once, and this cannot
+// be switched off.
 type relay struct {
-	pool   *pool
+	pool   *connPool
 	tokens vendors.TokenSource
 }
 
-// exchange is what one push learnt. It travels in the request's context.
+// exchange receives the result of one push. It is in the request's context.
 type exchange struct {
 	parent context.Context // the caller's, without the call's own deadline
 	done   bool
@@ -44,8 +44,8 @@ func (r *relay) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// push makes the call. A token that FCM no longer takes is fetched anew and the request sent once
-// more: it had been answered without being accepted, so nothing can be shown twice.
+// push makes the call. If FCM refuses the access token, a new one is fetched and the request is
+// sent once more. FCM had answered without accepting the push, so no phone can show it twice.
 func (r *relay) push(req *http.Request, parent context.Context) vendors.Result {
 	ctx := req.Context()
 	token, err := r.tokens.Token(ctx)

@@ -45,17 +45,17 @@ var (
 // Interpret reads the answer by its code, whatever the HTTP status: which status comes with which
 // code is not published. Only flow control is known by the status (503) alone, and nothing but a
 // 2xx is taken for an acceptance.
-func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
+func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	var a answer
 	if json.Unmarshal(resp.Body, &a) != nil || !codeForm.MatchString(string(a.Code)) || resp.Status == 503 {
-		return vendors.All(n, w.byStatus(resp))
+		return vendors.All(n, p.byStatus(resp))
 	}
-	result := vendors.Result{Code: string(a.Code)}
+	result := vendors.Result{Reason: vendors.Unknown, Code: string(a.Code)}
 	if id := string(a.RequestID); idForm.MatchString(id) {
 		result.VendorID = id
 	}
-	row, known := w.codes[result.Code]
+	row, known := p.codes[result.Code]
 	if !known {
 		if resp.Status >= 500 {
 			result.Reason = vendors.Unavailable
@@ -66,15 +66,15 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	result.Reason = row.Reason
 	accepted := vendors.Result{Reason: vendors.Accepted, Code: codeSuccess, VendorID: result.VendorID}
 	if ok := resp.Status >= 200 && resp.Status <= 299; !ok {
-		accepted = vendors.Result{Code: result.Code, VendorID: result.VendorID, Err: errors.New("a success code under an HTTP error")}
+		accepted = vendors.Result{Reason: vendors.Unknown, Code: result.Code, VendorID: result.VendorID, Err: errors.New("a success code under an HTTP error")}
 	}
 	switch result.Code {
 	case codeSuccess:
 		return vendors.All(n, accepted)
 	case codePartial:
-		return w.partial(a.Msg, result, accepted, batch)
+		return p.partial(a.Msg, result, accepted, batch)
 	case codeAllInvalid:
-		return w.allInvalid(a.Msg, result, batch)
+		return p.allInvalid(a.Msg, result, batch)
 	case codeImage:
 		result.Rephrase = !batch.Generic
 	}
@@ -82,8 +82,8 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	return vendors.All(n, result)
 }
 
-// reasons finds each failed token's reason; nil where msg does not say. The documented sample has
-// blanks around a reason.
+// reasons returns the reason of each failed token, or nil if msg contains none. In the documented
+// sample there are blanks around a reason.
 func reasons(msg json.RawMessage) map[string]string {
 	inner := []byte(msg)
 	var text string
@@ -104,8 +104,8 @@ func reasons(msg json.RawMessage) map[string]string {
 }
 
 // failed is the result of a token that failed for a reason.
-func (w *wire) failed(base vendors.Result, reason string, generic bool) vendors.Result {
-	row, known := w.devices[reason]
+func (p *protocol) failed(base vendors.Result, reason string, generic bool) vendors.Result {
+	row, known := p.devices[reason]
 	if !known {
 		base.Reason, base.Err = vendors.Unknown, errors.New("a reason that is not in Huawei's table")
 		return base
@@ -118,7 +118,7 @@ func (w *wire) failed(base vendors.Result, reason string, generic bool) vendors.
 
 // partial takes a partial success apart, token by token. Others of the same call were accepted, so
 // project and key are in order and what failed is the device's own matter.
-func (w *wire) partial(msg json.RawMessage, base, accepted vendors.Result, batch vendors.Batch) []vendors.Result {
+func (p *protocol) partial(msg json.RawMessage, base, accepted vendors.Result, batch vendors.Batch) []vendors.Result {
 	why := reasons(msg)
 	results := make([]vendors.Result, len(batch.Devices))
 	found := false
@@ -129,7 +129,7 @@ func (w *wire) partial(msg json.RawMessage, base, accepted vendors.Result, batch
 			continue
 		}
 		found = true
-		results[i] = w.failed(base, reason, batch.Generic)
+		results[i] = p.failed(base, reason, batch.Generic)
 		if results[i].Reason == vendors.BadCredentials {
 			results[i].Reason = vendors.Refused
 		}
@@ -142,10 +142,10 @@ func (w *wire) partial(msg json.RawMessage, base, accepted vendors.Result, batch
 	return results
 }
 
-// allInvalid reads why every token failed. Without reasons, a single token is believed to be dead
-// and several are probed, because the same code comes for a project that is set up wrongly. For the
-// same cause, noRight of all tokens drops no registration.
-func (w *wire) allInvalid(msg json.RawMessage, base vendors.Result, batch vendors.Batch) []vendors.Result {
+// allInvalid reads why every token failed. If the answer has no reasons, a single token counts as
+// dead, and several are probed, because a project that is set up wrongly gets the same code. For
+// this reason too, no registration is dropped if the reason of all tokens is noRight.
+func (p *protocol) allInvalid(msg json.RawMessage, base vendors.Result, batch vendors.Batch) []vendors.Result {
 	why := reasons(msg)
 	tokens := unique(batch.Devices)
 	strangers := 0
@@ -163,9 +163,9 @@ func (w *wire) allInvalid(msg json.RawMessage, base vendors.Result, batch vendor
 			results[i].Reason, results[i].Err = vendors.BadToken, errors.New("the token is invalid")
 		case !told:
 			results[i] = base
-			results[i].Reason, results[i].Alone, results[i].Err = vendors.Unknown, true, errors.New("all tokens are called invalid without a reason")
+			results[i].Reason, results[i].ProbeSingly, results[i].Err = vendors.Unknown, true, errors.New("all tokens are called invalid without a reason")
 		default:
-			results[i] = w.failed(base, reason, batch.Generic)
+			results[i] = p.failed(base, reason, batch.Generic)
 			if reason == reasonNoRight {
 				results[i].Reason = vendors.NotDisplayed
 				if strangers == len(tokens) && strangers >= manyNoRight {
@@ -178,9 +178,9 @@ func (w *wire) allInvalid(msg json.RawMessage, base vendors.Result, batch vendor
 }
 
 // byStatus is for answers without a readable code: a proxy's page, an empty 503.
-func (w *wire) byStatus(resp vendors.Response) vendors.Result {
+func (p *protocol) byStatus(resp vendors.Response) vendors.Result {
 	result := vendors.HTTPResult(resp)
-	if row, ok := w.statuses["HTTP "+strconv.Itoa(resp.Status)]; ok {
+	if row, ok := p.statuses["HTTP "+strconv.Itoa(resp.Status)]; ok {
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
 	}
 	return result

@@ -11,13 +11,13 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
 
-func testWire(t testing.TB) *wire {
+func testWire(t testing.TB) *protocol {
 	t.Helper()
-	w, err := newWire(config("", ""))
+	p, err := newProtocol(config("", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w
+	return p
 }
 
 func batch(tokens ...string) vendors.Batch {
@@ -37,7 +37,7 @@ func body(code, msg string) []byte {
 // Every code of the table, through the door it comes in by.
 func TestCodes(t *testing.T) {
 	t.Parallel()
-	w := testWire(t)
+	p := testWire(t)
 	for _, c := range codes() {
 		t.Run(c.Level+"_"+c.Code, func(t *testing.T) {
 			var got vendors.Result
@@ -53,14 +53,14 @@ func TestCodes(t *testing.T) {
 				if c.Code == codeSuccess {
 					status = http.StatusOK
 				}
-				got = w.Interpret(vendors.Response{Status: status, Body: body(c.Code, msg)}, batch("tokA"))[0]
+				got = p.Interpret(vendors.Response{Status: status, Body: body(c.Code, msg)}, batch("tokA"))[0]
 				if got.VendorID != "170000000000000002" {
 					t.Errorf("the request id is %q", got.VendorID)
 				}
 			case levelDevice:
 				// The whole call failed for it, so project and key may be wrong.
 				msg := fmt.Sprintf(`{"failure":1,"illegalTokens":{"%s":["tokA"]}}`, c.Code)
-				got = w.Interpret(vendors.Response{Status: 400, Body: body(codeAllInvalid, msg)}, batch("tokA"))[0]
+				got = p.Interpret(vendors.Response{Status: 400, Body: body(codeAllInvalid, msg)}, batch("tokA"))[0]
 				wantCode = codeAllInvalid + "/" + c.Code
 				if c.Code == reasonNoRight {
 					// a single token proves nothing about its registration
@@ -69,7 +69,7 @@ func TestCodes(t *testing.T) {
 			case levelHTTP:
 				var status int
 				_, _ = fmt.Sscanf(c.Code, "HTTP %d", &status)
-				got = w.Interpret(vendors.Response{Status: status, Body: []byte("<html>")}, batch("tokA"))[0]
+				got = p.Interpret(vendors.Response{Status: status, Body: []byte("<html>")}, batch("tokA"))[0]
 			}
 			if got.Reason != c.Reason || got.Code != wantCode {
 				t.Errorf("got %v %q, want %v %q", got.Reason, got.Code, c.Reason, wantCode)
@@ -83,7 +83,7 @@ func TestCodes(t *testing.T) {
 
 func TestInterpretAnswers(t *testing.T) {
 	t.Parallel()
-	w := testWire(t)
+	p := testWire(t)
 	for _, c := range []struct {
 		name   string
 		status int
@@ -102,7 +102,7 @@ func TestInterpretAnswers(t *testing.T) {
 		{"gateway", 504, `<html>`, vendors.Unavailable, "HTTP 504"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := w.Interpret(vendors.Response{Status: c.status, Body: []byte(c.body)}, batch("tokA"))
+			got := p.Interpret(vendors.Response{Status: c.status, Body: []byte(c.body)}, batch("tokA"))
 			if len(got) != 1 || got[0].Reason != c.want || got[0].Code != c.code {
 				t.Errorf("got %+v, want %v %q", got, c.want, c.code)
 			}
@@ -113,7 +113,7 @@ func TestInterpretAnswers(t *testing.T) {
 // A partial success is taken apart token by token and reason by reason.
 func TestPartialSuccess(t *testing.T) {
 	t.Parallel()
-	w := testWire(t)
+	p := testWire(t)
 	const ok, bad, unk = vendors.Accepted, vendors.BadToken, vendors.Unknown
 	for _, c := range []struct {
 		name   string
@@ -134,7 +134,7 @@ func TestPartialSuccess(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// tokB stands twice: it is sent once, and both get its result.
-			got := w.Interpret(vendors.Response{Status: c.status, Body: body(codePartial, c.msg)}, batch("tokA", "tokB", "tokC", "tokB"))
+			got := p.Interpret(vendors.Response{Status: c.status, Body: body(codePartial, c.msg)}, batch("tokA", "tokB", "tokC", "tokB"))
 			for i, want := range c.want {
 				if got[i].Reason != want {
 					t.Errorf("device %d: got %v, want %v", i, got[i].Reason, want)
@@ -148,7 +148,7 @@ func TestPartialSuccess(t *testing.T) {
 // nobody.
 func TestAllInvalid(t *testing.T) {
 	t.Parallel()
-	w := testWire(t)
+	p := testWire(t)
 	many := make([]string, manyNoRight)
 	for i := range many {
 		many[i] = token(i)
@@ -170,9 +170,9 @@ func TestAllInvalid(t *testing.T) {
 		{"penalty", []string{"tokA"}, `{"failure":1,"illegalTokens":{"disableSendHuaweiMsgBecauseOfPenalty":["tokA"]}}`, vendors.BadCredentials, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for i, got := range w.Interpret(vendors.Response{Status: 400, Body: body(codeAllInvalid, c.msg)}, batch(c.tokens...)) {
-				if got.Reason != c.want || got.Alone != c.alone {
-					t.Errorf("device %d: got %v alone %v, want %v alone %v", i, got.Reason, got.Alone, c.want, c.alone)
+			for i, got := range p.Interpret(vendors.Response{Status: 400, Body: body(codeAllInvalid, c.msg)}, batch(c.tokens...)) {
+				if got.Reason != c.want || got.ProbeSingly != c.alone {
+					t.Errorf("device %d: got %v alone %v, want %v alone %v", i, got.Reason, got.ProbeSingly, c.want, c.alone)
 				}
 			}
 		})

@@ -17,6 +17,7 @@
 package harmony
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"fmt"
 	"net/url"
@@ -54,7 +55,7 @@ type Config struct {
 	// ProjectID is the project's id in AppGallery Connect. Default: the service account's.
 	ProjectID string `yaml:"project_id"`
 	// ServiceAccount is the JSON of a service account key from the Huawei API Console. Required.
-	ServiceAccount vendors.Secret `yaml:"service_account"`
+	ServiceAccount vendors.Secret `yaml:"service_account" secret:"document"`
 	// Category is the class of chat messages that name none. The app needs the self-classification
 	// right for it, or else Huawei silently takes it for MARKETING. Default IM.
 	Category string `yaml:"category"`
@@ -195,33 +196,33 @@ func (c *Config) category(n *vendors.Notification) string {
 		}
 		if n.Call != nil {
 			switch n.Call.Action {
-			case hongyan.Invite:
-				return vendors.First(c.CallCategory, "VOIP")
-			case hongyan.Cancel:
-				return vendors.First(c.MissedCallCategory, c.Category, im)
+			case hongyan.CallInvite:
+				return cmp.Or(c.CallCategory, "VOIP")
+			case hongyan.CallCancel:
+				return cmp.Or(c.MissedCallCategory, c.Category, im)
 			}
 		}
 	}
-	return vendors.First(c.Category, im)
+	return cmp.Or(c.Category, im)
 }
 
-// inAppCall says whether the push goes out as push-type 10. A category that the message names asks
-// for a notification.
+// inAppCall reports whether the push goes out as push-type 10. A category that the message names
+// asks for a notification.
 func (c *Config) inAppCall(n *vendors.Notification) bool {
-	return c.CallPush == callVoIP && n != nil && n.Call != nil && n.Call.Action == hongyan.Invite && n.Harmony.Category == ""
+	return c.CallPush == callVoIP && n != nil && n.Call != nil && n.Call.Action == hongyan.CallInvite && n.Harmony.Category == ""
 }
 
 // Driver makes the driver.
 func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
-	w, err := newWire(c)
+	p, err := newProtocol(c)
 	if err != nil {
 		return nil, err
 	}
-	return vendors.NewHTTP(w, &c.Common, env)
+	return vendors.NewHTTP(p, &c.Common, env)
 }
 
-// wire is HarmonyOS as two pure halves and a signature.
-type wire struct {
+// protocol is the API of HarmonyOS: it writes requests, reads answers and signs tokens.
+type protocol struct {
 	c        *Config
 	account  account
 	key      *rsa.PrivateKey
@@ -234,36 +235,29 @@ type wire struct {
 	statuses map[string]vendors.Code
 }
 
-func newWire(c *Config) (*wire, error) {
+func newProtocol(c *Config) (*protocol, error) {
 	acc, key, err := c.account()
 	if err != nil {
 		return nil, fmt.Errorf("service_account %w", err)
 	}
-	project := vendors.First(c.ProjectID, acc.ProjectID)
+	project := cmp.Or(c.ProjectID, acc.ProjectID)
 	send, err := vendors.Address(c.EndpointOr(pushHost), "/v3/"+url.PathEscape(project)+"/messages:send")
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %w", err)
 	}
-	return &wire{
+	return &protocol{
 		c: c, account: acc, key: key, send: send,
-		title:    vendors.TextLimit{Max: or(c.MaxTitle, 40), Measure: vendors.Runes},
-		body:     vendors.TextLimit{Max: or(c.MaxBody, 256), Measure: vendors.Runes},
-		maxBytes: or(c.MaxBytes, 3800),
+		title:    vendors.TextLimit{Max: cmp.Or(c.MaxTitle, 40), Measure: vendors.Runes},
+		body:     vendors.TextLimit{Max: cmp.Or(c.MaxBody, 256), Measure: vendors.Runes},
+		maxBytes: cmp.Or(c.MaxBytes, 3800),
 		codes:    vendors.Index(codes(), ""), devices: vendors.Index(codes(), levelDevice), statuses: vendors.Index(codes(), levelHTTP),
 	}, nil
 }
 
 // Limits: one notification for up to 1,000 tokens, or 10 with test pushes.
-func (w *wire) Limits() vendors.Limits {
-	if w.c.TestMode {
+func (p *protocol) Limits() vendors.Limits {
+	if p.c.TestMode {
 		return vendors.Limits{Batch: maxTestTokens}
 	}
 	return vendors.Limits{Batch: maxTokens}
-}
-
-func or(n, otherwise int) int {
-	if n > 0 {
-		return n
-	}
-	return otherwise
 }

@@ -70,7 +70,7 @@ func config(endpoint, caFile string) *Config {
 func subject() vendortest.Subject {
 	return vendortest.Subject{
 		Vendor: "harmony", Accounts: accounts(), Token: token,
-		Settings: func(endpoint, caFile string) vendors.Settings { return config(endpoint, caFile) },
+		Config: func(endpoint, caFile string) vendors.Config { return config(endpoint, caFile) },
 	}
 }
 
@@ -82,7 +82,7 @@ func TestInAppCalls(t *testing.T) {
 	t.Parallel()
 	s := subject()
 	s.Accounts.Harmony[0].InAppCalls = true
-	s.Settings = func(endpoint, caFile string) vendors.Settings {
+	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := config(endpoint, caFile)
 		c.CallPush = "voip"
 		return c
@@ -105,7 +105,7 @@ func TestInAppCalls(t *testing.T) {
 	}
 	r.Requests.Take()
 	cancel := vendortest.Corpus()["call"]
-	cancel.Call.Action = hongyan.Cancel
+	cancel.Call.Action = hongyan.CallCancel
 	named := vendortest.Corpus()["call"]
 	named.Harmony.Category = "VOIP"
 	for _, note := range []*vendors.Notification{cancel, named, vendortest.Chat()} {
@@ -123,7 +123,7 @@ func TestInAppCalls(t *testing.T) {
 func TestInAppCallWithoutRight(t *testing.T) {
 	t.Parallel()
 	s := subject()
-	s.Settings = func(endpoint, caFile string) vendors.Settings {
+	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := config(endpoint, caFile)
 		c.CallPush = "voip"
 		return c
@@ -139,7 +139,7 @@ func TestInAppCallWithoutRight(t *testing.T) {
 func TestTestModeTakesTen(t *testing.T) {
 	t.Parallel()
 	s := subject()
-	s.Settings = func(endpoint, caFile string) vendors.Settings {
+	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := config(endpoint, caFile)
 		c.TestMode = true
 		return c
@@ -202,7 +202,7 @@ func TestProblems(t *testing.T) {
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("keys with problems (-want +got):\n%s", diff)
 			}
-			if _, err := newWire(conf); err != nil && c.want == nil {
+			if _, err := newProtocol(conf); err != nil && c.want == nil {
 				t.Error(err)
 			}
 		})
@@ -246,7 +246,7 @@ func TestClass(t *testing.T) {
 		name         string
 		conf         Config
 		message      string
-		action       string
+		action       hongyan.CallAction
 		wantCategory string
 		want         vendors.Class
 	}{
@@ -257,11 +257,11 @@ func TestClass(t *testing.T) {
 		// A category that Huawei does not know would be refused.
 		{"nonsense_in_message", Config{}, "CHAT", "", "IM", communication},
 		{"marketing", Config{Category: "MARKETING"}, "", "", "MARKETING", marketingClass},
-		{"invite", Config{}, "", hongyan.Invite, "VOIP", communication},
-		{"invite_without_right", Config{CallCategory: "IM"}, "", hongyan.Invite, "IM", communication},
-		{"in_app_call", Config{CallPush: "voip", CallCategory: "MARKETING"}, "", hongyan.Invite, "MARKETING", communication},
-		{"missed_call", Config{}, "", hongyan.Cancel, "IM", communication},
-		{"missed_call_with_right", Config{MissedCallCategory: "MISS_CALL"}, "", hongyan.Cancel, "MISS_CALL", communication},
+		{"invite", Config{}, "", hongyan.CallInvite, "VOIP", communication},
+		{"invite_without_right", Config{CallCategory: "IM"}, "", hongyan.CallInvite, "IM", communication},
+		{"in_app_call", Config{CallPush: "voip", CallCategory: "MARKETING"}, "", hongyan.CallInvite, "MARKETING", communication},
+		{"missed_call", Config{}, "", hongyan.CallCancel, "IM", communication},
+		{"missed_call_with_right", Config{MissedCallCategory: "MISS_CALL"}, "", hongyan.CallCancel, "MISS_CALL", communication},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := vendortest.Chat()
@@ -279,11 +279,11 @@ func TestClass(t *testing.T) {
 	}
 }
 
-func TestSheetSpeaksBothLanguages(t *testing.T) {
+func TestDocIsInBothLanguages(t *testing.T) {
 	t.Parallel()
-	s := Sheet()
-	texts := append([]vendors.Text{s.Name, s.Tap, s.Repeat}, s.Setup...)
-	for _, f := range s.Facts {
+	s := Doc()
+	texts := append([]vendors.Bilingual{s.Name, s.Tap, s.Repeat}, s.Setup...)
+	for _, f := range s.Rows {
 		texts = append(texts, f.What, f.Value)
 	}
 	for _, c := range s.Classes {

@@ -2,6 +2,7 @@ package harmony
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -89,14 +90,14 @@ const (
 )
 
 // Request writes the call. A token that stands twice in the batch is sent once.
-func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
-	r, pushType := w.compose(batch)
+func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
+	r, pushType := p.compose(batch)
 	r.Target.Token = unique(batch.Devices)
 	body, err := marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("write request: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.send, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.send, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("write request: %w", err)
 	}
@@ -128,22 +129,22 @@ const (
 // room, in this order: the body is shortened; where even a body of one character is too much, the
 // image goes, then the ext (a part of it would be worse than none), then the click target, which
 // may hold the ext as well.
-func (w *wire) compose(batch vendors.Batch) (request, int) {
+func (p *protocol) compose(batch vendors.Batch) (request, int) {
 	note := batch.Devices[0].Notification
-	title := vendors.First(w.title.Fit(strings.TrimSpace(strings.ReplaceAll(vendors.Printable(note.Title), "\n", " "))), w.title.Fit(blankTitle))
-	body := vendors.First(w.body.Fit(strings.TrimSpace(vendors.Printable(note.Body))), w.body.Fit(blankBody))
+	title := cmp.Or(p.title.Fit(strings.TrimSpace(strings.ReplaceAll(vendors.Printable(note.Title), "\n", " "))), p.title.Fit(blankTitle))
+	body := cmp.Or(p.body.Fit(strings.TrimSpace(vendors.Printable(note.Body))), p.body.Fit(blankBody))
 	r := request{PushOptions: options{
-		TestMessage: w.c.TestMode, TTL: w.ttl(note, batch.Now), BiTag: biTag(note), ReceiptID: w.c.ReceiptID,
+		TestMessage: p.c.TestMode, TTL: p.ttl(note, batch.Now), BiTag: biTag(note), ReceiptID: p.c.ReceiptID,
 	}}
 	fits := func() bool {
 		b, err := marshal(r)
-		return err == nil && len(b) <= w.maxBytes
+		return err == nil && len(b) <= p.maxBytes
 	}
 	// steps give the payload ever less beside the text; write puts a body into it.
 	var steps []func()
 	var write func(body string)
 	pushType := typeAlert
-	if w.c.inAppCall(note) {
+	if p.c.inAppCall(note) {
 		pushType = typeCall
 		call := incoming{Title: title, Ext: note.Ext, Key: note.Key, Call: note.Call}
 		write = func(body string) {
@@ -158,7 +159,7 @@ func (w *wire) compose(batch vendors.Batch) (request, int) {
 			func() { call.Call = &hongyan.Call{Media: call.Call.Media, Action: call.Call.Action} },
 		}
 	} else {
-		n := w.draft(batch, title)
+		n := p.draft(batch, title)
 		r.Payload.Notification = n
 		write = func(body string) { n.Body = body }
 		steps = []func(){
@@ -189,14 +190,14 @@ func (w *wire) compose(batch vendors.Batch) (request, int) {
 
 // draft is the notification without its body. Batch.Generic, which only a refused image asks for,
 // leaves the image out: API v3 has no code for words that are refused.
-func (w *wire) draft(batch vendors.Batch, title string) *notification {
+func (p *protocol) draft(batch vendors.Batch, title string) *notification {
 	note := batch.Devices[0].Notification
 	n := &notification{
-		Category: w.c.category(note), Title: title, ClickAction: w.click(note),
+		Category: p.c.category(note), Title: title, ClickAction: p.click(note),
 		// Both derive from the message. The same appMessageId is shown once in 24 hours, so a
 		// repeat changes nothing on the screen.
-		NotifyID: vendors.Hash31(note.Key), AppMessageID: note.Key,
-		Badge: badgeOf(batch.Devices), ForegroundShow: w.c.ForegroundShow,
+		NotifyID: vendors.NotifyID(note.Key), AppMessageID: note.Key,
+		Badge: badgeOf(batch.Devices), ForegroundShow: p.c.ForegroundShow,
 	}
 	if strings.HasPrefix(note.Harmony.Image, "https://") && !batch.Generic {
 		n.Image = note.Harmony.Image
@@ -204,9 +205,9 @@ func (w *wire) draft(batch vendors.Batch, title string) *notification {
 	return n
 }
 
-func (w *wire) click(note *vendors.Notification) click {
+func (p *protocol) click(note *vendors.Notification) click {
 	c := click{ActionType: clickHome}
-	switch target := w.c.Click; {
+	switch target := p.c.Click; {
 	case target.Action != "":
 		c = click{ActionType: clickPage, Action: vendors.Expand(target.Action, note, vendors.URLEscape)}
 	case target.URL != "":
@@ -233,13 +234,13 @@ func badgeOf(devices []vendors.Device) *badge {
 }
 
 // ttl is what is left of the message; of a call invite it is what Huawei advises for calls.
-func (w *wire) ttl(note *vendors.Notification, now time.Time) int64 {
+func (p *protocol) ttl(note *vendors.Notification, now time.Time) int64 {
 	shortest, longest := minTTL, maxTTL
-	if note.Call != nil && note.Call.Action == hongyan.Invite {
+	if note.Call != nil && note.Call.Action == hongyan.CallInvite {
 		shortest, longest = minCallTTL, maxCallTTL
 	}
-	if w.c.TTL > 0 {
-		longest = min(longest, max(w.c.TTL.Truncate(time.Second), minTTL))
+	if p.c.TTL > 0 {
+		longest = min(longest, max(p.c.TTL.Truncate(time.Second), minTTL))
 		shortest = min(shortest, longest)
 	}
 	return int64(note.TTL(now, shortest, longest) / time.Second)

@@ -24,11 +24,11 @@ import (
 // sent is the request for a batch, read back, and its bytes.
 func sent(t *testing.T, c *Config, b vendors.Batch) (request, string) {
 	t.Helper()
-	w, err := newWire(c)
+	p, err := newProtocol(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := w.Request(t.Context(), b, "made-up")
+	req, err := p.Request(t.Context(), b, "made-up")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestLifetime(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		left, longest time.Duration
-		action        string
+		action        hongyan.CallAction
 		want          int64
 	}{
 		{left: 24 * time.Hour, want: 86400},
@@ -153,11 +153,11 @@ func TestLifetime(t *testing.T) {
 		{left: 30 * 24 * time.Hour, want: 1296000},
 		{left: 24 * time.Hour, longest: time.Hour, want: 3600},
 		// Of a call 30 to 60 seconds, as advised.
-		{left: time.Minute, action: hongyan.Invite, want: 60},
-		{left: 5 * time.Second, action: hongyan.Invite, want: 30},
-		{left: time.Hour, action: hongyan.Invite, want: 60},
-		{left: time.Hour, action: hongyan.Invite, longest: 20 * time.Second, want: 20},
-		{left: time.Hour, action: hongyan.Cancel, want: 3600},
+		{left: time.Minute, action: hongyan.CallInvite, want: 60},
+		{left: 5 * time.Second, action: hongyan.CallInvite, want: 30},
+		{left: time.Hour, action: hongyan.CallInvite, want: 60},
+		{left: time.Hour, action: hongyan.CallInvite, longest: 20 * time.Second, want: 20},
+		{left: time.Hour, action: hongyan.CallCancel, want: 3600},
 	} {
 		conf := config("", "")
 		conf.TTL = c.longest
@@ -216,7 +216,7 @@ func TestOptions(t *testing.T) {
 	if n.Category != "IM" || n.ClickAction.ActionType != 1 || n.ClickAction.Action != "com.example.im.chat" || n.ClickAction.Data.Ext != vendortest.Chat().Ext {
 		t.Errorf("notification is %+v", n)
 	}
-	if n.AppMessageID != vendortest.Chat().Key || n.NotifyID != vendors.Hash31(vendortest.Chat().Key) || r.PushOptions.BiTag != "m-1001" || r.PushOptions.ReceiptID != "rcp-1" {
+	if n.AppMessageID != vendortest.Chat().Key || n.NotifyID != vendors.NotifyID(vendortest.Chat().Key) || r.PushOptions.BiTag != "m-1001" || r.PushOptions.ReceiptID != "rcp-1" {
 		t.Errorf("ids are %+v, %+v", n, r.PushOptions)
 	}
 	if !strings.Contains(raw, `"foregroundShow":false`) || strings.Contains(raw, "testMessage") {
@@ -267,7 +267,7 @@ func TestShaping(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := subject()
-			s.Settings = func(endpoint, caFile string) vendors.Settings {
+			s.Config = func(endpoint, caFile string) vendors.Config {
 				conf := config(endpoint, caFile)
 				conf.Click = c.click
 				return conf

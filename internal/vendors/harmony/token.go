@@ -54,13 +54,13 @@ func (c *Config) account() (account, *rsa.PrivateKey, error) {
 
 // Sign makes the JWT that is the bearer itself: PS256 (RFC 7518, 3.5: the salt is as long as the
 // hash), good for an hour. A machine whose clock is wrong makes tokens that Huawei refuses.
-func (w *wire) Sign(now time.Time) (vendors.AccessToken, error) {
+func (p *protocol) Sign(now time.Time) (vendors.AccessToken, error) {
 	expires := now.Add(jwtLife)
 	token := jwt.NewWithClaims(jwt.SigningMethodPS256, jwt.MapClaims{
-		"iss": w.account.SubAccount, "aud": audience, "iat": now.Unix(), "exp": expires.Unix(),
+		"iss": p.account.SubAccount, "aud": audience, "iat": now.Unix(), "exp": expires.Unix(),
 	})
-	token.Header["kid"] = w.account.KeyID
-	signed, err := token.SignedString(w.key)
+	token.Header["kid"] = p.account.KeyID
+	signed, err := token.SignedString(p.key)
 	if err != nil {
 		return vendors.AccessToken{}, errors.New("the service account's key does not sign")
 	}

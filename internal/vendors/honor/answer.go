@@ -54,17 +54,17 @@ var requestIDForm = regexp.MustCompile(`^[0-9A-Za-z_:.-]{1,128}$`)
 
 // Interpret reads the answer: a reason for all, and those of the tokens that data names, whatever
 // the code.
-func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
+func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	var a answer
 	readable := json.Unmarshal(resp.Body, &a) == nil && (codeForm.MatchString(string(a.Code)) || a.Code == "" && a.Data.SendResult != "")
 	switch {
 	case resp.Status < 200 || resp.Status > 299:
-		return vendors.All(n, w.byStatus(resp, a))
+		return vendors.All(n, p.byStatus(resp, a))
 	case !readable:
 		return vendors.All(n, vendors.HTTPResult(resp))
 	}
-	result := w.byCode(a)
+	result := p.byCode(a)
 	if requestIDForm.MatchString(string(a.Data.RequestID)) {
 		result.VendorID = string(a.Data.RequestID)
 	}
@@ -72,24 +72,24 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	failed, expired := set(a.Data.FailTokens), set(a.Data.ExpireTokens)
 	for i, d := range batch.Devices {
 		if expired[d.Token] {
-			results[i] = w.named("expireTokens", result)
+			results[i] = p.named("expireTokens", result)
 		} else if failed[d.Token] && result.Reason == vendors.Accepted {
-			results[i] = w.named("failTokens", result)
+			results[i] = p.named("failTokens", result)
 		}
 	}
 	return results
 }
 
-func (w *wire) named(list string, result vendors.Result) vendors.Result {
-	row := w.lists[list]
+func (p *protocol) named(list string, result vendors.Result) vendors.Result {
+	row := p.lists[list]
 	return vendors.Result{Reason: row.Reason, Code: list, VendorID: result.VendorID, Err: errors.New(row.Meaning)}
 }
 
-// byStatus is the result of an HTTP status that is no success. A code that the table knows says
-// more than the status.
-func (w *wire) byStatus(resp vendors.Response, a answer) vendors.Result {
+// byStatus is the result of an HTTP status that means failure. A code that is in the table is more
+// precise than the status and is preferred.
+func (p *protocol) byStatus(resp vendors.Response, a answer) vendors.Result {
 	result := vendors.HTTPResult(resp)
-	if row, ok := w.http[result.Code]; ok {
+	if row, ok := p.http[result.Code]; ok {
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
 	}
 	code := string(a.Code)
@@ -97,20 +97,20 @@ func (w *wire) byStatus(resp vendors.Response, a answer) vendors.Result {
 		return result
 	}
 	result.Code = code
-	if row, ok := w.codes[code]; ok && row.Reason != vendors.Unknown && !slices.Contains(w.success, code) {
+	if row, ok := p.codes[code]; ok && row.Reason != vendors.Unknown && !slices.Contains(p.success, code) {
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
 	}
 	return result
 }
 
-// byCode is what the answer says of the whole call. What it says of its tokens comes later.
-func (w *wire) byCode(a answer) vendors.Result {
+// byCode is the result that the answer's code gives for the whole call, before its lists of tokens.
+func (p *protocol) byCode(a answer) vendors.Result {
 	code := string(a.Code)
-	result := vendors.Result{Code: code}
-	row, known := w.codes[code]
+	result := vendors.Result{Reason: vendors.Unknown, Code: code}
+	row, known := p.codes[code]
 	nobody := len(a.Data.FailTokens) == 0 && len(a.Data.ExpireTokens) == 0
 	switch {
-	case slices.Contains(w.success, code):
+	case slices.Contains(p.success, code):
 		result.Reason = vendors.Accepted
 		if a.Data.SendResult == "false" && nobody {
 			// Success for none that it names, failure for all: the sources have no such answer.
@@ -165,23 +165,22 @@ type grant struct {
 	Error       vendors.Loose `json:"error"`
 }
 
-// Lifetimes of an access token: Honor's samples say an hour; longestLife is the most that is
-// believed.
+// Lifetimes of an access token: that of Honor's samples, and the longest that is accepted.
 const (
-	usualLife   = time.Hour
-	longestLife = 24 * time.Hour
+	defaultLifetime = time.Hour
+	maxLifetime     = 24 * time.Hour
 )
 
 var errorForm = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
 // InterpretToken reads the token. An error may come under HTTP 200 as well.
-func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
+func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
 	var g grant
 	readable := json.Unmarshal(resp.Body, &g) == nil
 	if ok := resp.Status >= 200 && resp.Status <= 299; ok && readable && g.Error == "" && g.AccessToken != "" {
-		life := usualLife
+		life := defaultLifetime
 		if secs, err := strconv.ParseInt(string(g.ExpiresIn), 10, 64); err == nil && secs > 0 {
-			life = time.Duration(min(secs, int64(longestLife/time.Second))) * time.Second
+			life = time.Duration(min(secs, int64(maxLifetime/time.Second))) * time.Second
 		}
 		return vendors.AccessToken{Value: string(g.AccessToken), Expires: now.Add(life)}, vendors.Result{Reason: vendors.Accepted}
 	}

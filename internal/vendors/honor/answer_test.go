@@ -28,7 +28,7 @@ func FuzzInterpret(f *testing.F) {
 // Every row of the table.
 func TestEveryCode(t *testing.T) {
 	t.Parallel()
-	w := wireOf(t, nil)
+	p := wireOf(t, nil)
 	seen := 0
 	for _, c := range []struct {
 		level, codes string
@@ -53,13 +53,13 @@ func TestEveryCode(t *testing.T) {
 			got, name := vendors.Result{}, code
 			switch c.level {
 			case levelCode:
-				got = w.Interpret(ok(`{"code":`+code+`,"message":"x","data":null}`), batchOf("a"))[0]
+				got = p.Interpret(ok(`{"code":`+code+`,"message":"x","data":null}`), batchOf("a"))[0]
 			case levelHTTP:
 				var status int
 				_, _ = fmt.Sscan(code, &status)
-				got, name = w.Interpret(vendors.Response{Status: status, Body: []byte("<html>")}, batchOf("a"))[0], "HTTP "+code
+				got, name = p.Interpret(vendors.Response{Status: status, Body: []byte("<html>")}, batchOf("a"))[0], "HTTP "+code
 			case levelDevice:
-				all := w.Interpret(ok(`{"code":200,"data":{"sendResult":true,"requestId":"r-1","`+code+`":["b"]}}`), batchOf("a", "b"))
+				all := p.Interpret(ok(`{"code":200,"data":{"sendResult":true,"requestId":"r-1","`+code+`":["b"]}}`), batchOf("a", "b"))
 				if all[0].Reason != vendors.Accepted || all[0].VendorID != "r-1" {
 					t.Errorf("%s: the other got %+v", code, all[0])
 				}
@@ -137,14 +137,14 @@ func TestCodesOfConfiguration(t *testing.T) {
 	if found := c.Problems(); len(found) != 0 {
 		t.Fatalf("problems: %+v", found)
 	}
-	w, err := newWire(&c)
+	p, err := newProtocol(&c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for code, want := range map[string]vendors.Reason{
 		"80000000": vendors.Accepted, "0": vendors.Accepted, "200": vendors.Unknown, "80100003": vendors.BadPayload, "404": vendors.BadToken,
 	} {
-		got := w.Interpret(ok(`{"code":`+code+`}`), batchOf("a"))[0]
+		got := p.Interpret(ok(`{"code":`+code+`}`), batchOf("a"))[0]
 		if code == "200" {
 			// No longer a success, and the table knows it for nothing else.
 			want = vendors.Unknown
@@ -157,7 +157,7 @@ func TestCodesOfConfiguration(t *testing.T) {
 
 func TestInterpretToken(t *testing.T) {
 	t.Parallel()
-	w := wireOf(t, nil)
+	p := wireOf(t, nil)
 	for name, c := range map[string]struct {
 		resp vendors.Response
 		want vendors.Reason
@@ -175,7 +175,7 @@ func TestInterpretToken(t *testing.T) {
 		"too_fast":        {vendors.Response{Status: 429, Body: []byte(`{"error":"slow_down"}`)}, vendors.RateLimited, 0},
 		"html":            {ok("<html>"), vendors.Unavailable, 0},
 	} {
-		token, got := w.InterpretToken(c.resp, vendortest.Now)
+		token, got := p.InterpretToken(c.resp, vendortest.Now)
 		if got.Reason != c.want || (got.Err == nil) != (c.want == vendors.Accepted) {
 			t.Errorf("%s: got %+v, want %v", name, got, c.want)
 		}

@@ -21,6 +21,7 @@
 package honor
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -116,7 +117,7 @@ func (c *Config) Problems() []vendors.Problem {
 	if _, err := vendors.Address(c.EndpointOr(pushHost), ""); err != nil {
 		add("endpoint", err.Error(), "write it like https://host:port")
 	}
-	if _, err := vendors.Address(vendors.First(c.TokenEndpoint, loginHost), loginPath); err != nil {
+	if _, err := vendors.Address(cmp.Or(c.TokenEndpoint, loginHost), loginPath); err != nil {
 		add("token_endpoint", err.Error(), "write it like https://host:port")
 	}
 	if c.Importance != "" && c.Importance != low && c.Importance != normal {
@@ -146,7 +147,7 @@ func (c *Config) codeProblems() []vendors.Problem {
 			text, remedy = "holds a code that is no number", `write it like {"80100003": bad_payload}`
 		case reason == vendors.Accepted:
 			text, remedy = "calls a code accepted", "name it under success_codes"
-		case reason > vendors.Interrupted:
+		case !vendors.CanSay(reason):
 			text, remedy = "holds a reason that is no answer of a vendor", "use one of unknown, bad_token, bad_payload, refused, bad_credentials, "+
 				"auth_expired, rate_limited, quota_spent, device_capped, unavailable"
 		case slices.Contains(c.SuccessCodes, code):
@@ -205,20 +206,20 @@ func (c *Config) importance(n *vendors.Notification) string {
 	if asked := strings.ToUpper(strings.TrimSpace(n.Android.HonorImportance)); asked == low || asked == normal {
 		return asked
 	}
-	return vendors.First(c.Importance, normal)
+	return cmp.Or(c.Importance, normal)
 }
 
 // Driver makes the driver.
 func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
-	w, err := newWire(c)
+	p, err := newProtocol(c)
 	if err != nil {
 		return nil, err
 	}
-	return vendors.NewHTTP(w, &c.Common, env)
+	return vendors.NewHTTP(p, &c.Common, env)
 }
 
-// wire is Honor as two pure halves.
-type wire struct {
+// protocol is the API of Honor: it writes requests and reads answers.
+type protocol struct {
 	c       *Config
 	send    string
 	login   string
@@ -230,36 +231,29 @@ type wire struct {
 	lists   map[string]vendors.Code
 }
 
-func newWire(c *Config) (*wire, error) {
+func newProtocol(c *Config) (*protocol, error) {
 	base, err := vendors.Address(c.EndpointOr(pushHost), "")
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %w", err)
 	}
-	login, err := vendors.Address(vendors.First(c.TokenEndpoint, loginHost), loginPath)
+	login, err := vendors.Address(cmp.Or(c.TokenEndpoint, loginHost), loginPath)
 	if err != nil {
 		return nil, fmt.Errorf("token_endpoint %w", err)
 	}
-	w := &wire{
+	p := &protocol{
 		c: c, send: base + "/api/v1/" + url.PathEscape(c.AppID) + "/sendMessage", login: login,
-		batch: or(c.Batch, defaultTokens), bytes: or(c.MaxBytes, defaultBytes), success: c.SuccessCodes,
+		batch: cmp.Or(c.Batch, defaultTokens), bytes: cmp.Or(c.MaxBytes, defaultBytes), success: c.SuccessCodes,
 		codes: vendors.Index(codes(), levelCode), http: vendors.Index(codes(), levelHTTP), lists: vendors.Index(codes(), levelDevice),
 	}
-	if len(w.success) == 0 {
-		w.success = []string{codeOK}
+	if len(p.success) == 0 {
+		p.success = []string{codeOK}
 	}
-	delete(w.codes, codeOK) // success decides about success
+	delete(p.codes, codeOK) // success decides about success
 	for code, reason := range c.Codes {
-		w.codes[code] = vendors.Code{Code: code, Reason: reason, Meaning: "as the configuration's codes say"}
+		p.codes[code] = vendors.Code{Code: code, Reason: reason, Meaning: "as the configuration's codes say"}
 	}
-	return w, nil
+	return p, nil
 }
 
 // Limits: one notification for up to Batch tokens.
-func (w *wire) Limits() vendors.Limits { return vendors.Limits{Batch: w.batch} }
-
-func or(n, otherwise int) int {
-	if n > 0 {
-		return n
-	}
-	return otherwise
-}
+func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: p.batch} }

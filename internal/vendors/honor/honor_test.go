@@ -34,7 +34,7 @@ func subject(change func(*sandbox.HonorAccount, *Config)) vendortest.Subject {
 	return vendortest.Subject{
 		Vendor:   "honor",
 		Accounts: sandbox.Accounts{Honor: []sandbox.HonorAccount{account}},
-		Settings: func(endpoint, caFile string) vendors.Settings {
+		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			if change != nil {
 				change(&sandbox.HonorAccount{}, c)
@@ -49,17 +49,17 @@ func subject(change func(*sandbox.HonorAccount, *Config)) vendortest.Subject {
 	}
 }
 
-func wireOf(t testing.TB, change func(*Config)) *wire {
+func wireOf(t testing.TB, change func(*Config)) *protocol {
 	t.Helper()
 	c := config()
 	if change != nil {
 		change(c)
 	}
-	w, err := newWire(c)
+	p, err := newProtocol(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w
+	return p
 }
 
 func batchOf(tokens ...string) vendors.Batch {
@@ -101,9 +101,9 @@ func TestConformanceWithOtherCodes(t *testing.T) {
 	}
 }
 
-func request1(t *testing.T, w *wire, b vendors.Batch) request {
+func request1(t *testing.T, p *protocol, b vendors.Batch) request {
 	t.Helper()
-	req, err := w.Request(context.Background(), b, "tok")
+	req, err := p.Request(context.Background(), b, "tok")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestRequest(t *testing.T) {
 	body, _ := io.ReadAll(req.Body)
 	want := `{"data":"{\"ext\":\"{\\\"conversationID\\\":\\\"c2c_alice\\\"}\"}","android":{"ttl":"86400s","biTag":"0123456789abcdef0123456789abcdef",` +
 		`"targetUserType":0,"notification":{"title":"张三","body":"晚上八点见，不见不散","clickAction":{"type":3},"importance":"NORMAL",` +
-		fmt.Sprintf(`"notifyId":%d,"tag":"0123456789abcdef0123456789abcdef"}},"token":["a","b"]}`, vendors.Hash31(vendortest.Chat().Key))
+		fmt.Sprintf(`"notifyId":%d,"tag":"0123456789abcdef0123456789abcdef"}},"token":["a","b"]}`, vendors.NotifyID(vendortest.Chat().Key))
 	if diff := cmp.Diff(want, string(body)); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)
 	}
@@ -350,16 +350,16 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-func TestExampleOfSheetIsGood(t *testing.T) {
+func TestExampleOfDocIsGood(t *testing.T) {
 	t.Parallel()
 	var certificates []Config
-	if err := yaml.Unmarshal([]byte(Sheet().Example), &certificates); err != nil {
+	if err := yaml.Unmarshal([]byte(Doc().Example), &certificates); err != nil {
 		t.Fatal(err)
 	}
 	if found := certificates[0].Problems(); len(found) != 0 {
 		t.Errorf("the example has problems: %+v", found)
 	}
-	if !slices.ContainsFunc(Sheet().Codes, func(c vendors.Code) bool { return c.Uncertain }) {
-		t.Error("the sheet calls nothing uncertain")
+	if !slices.ContainsFunc(Doc().Codes, func(c vendors.Code) bool { return c.Uncertain }) {
+		t.Error("the Doc marks no code as uncertain")
 	}
 }

@@ -67,11 +67,11 @@ const (
 const styleBigText = 1
 
 // TokenRequest asks for an access token by client credentials.
-func (w *wire) TokenRequest(ctx context.Context, _ time.Time) (*http.Request, error) {
+func (p *protocol) TokenRequest(ctx context.Context, _ time.Time) (*http.Request, error) {
 	form := url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {w.c.ClientID}, "client_secret": {string(w.c.ClientSecret)},
+		"grant_type": {"client_credentials"}, "client_id": {p.c.ClientID}, "client_secret": {string(p.c.ClientSecret)},
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.login, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.login, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, errors.New("token_endpoint is no address")
 	}
@@ -80,11 +80,11 @@ func (w *wire) TokenRequest(ctx context.Context, _ time.Time) (*http.Request, er
 }
 
 // Request writes the push. A token that stands twice in the batch is sent once.
-func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
+func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
 	if len(batch.Devices) == 0 {
 		return nil, errors.New("a batch without devices")
 	}
-	r := w.compose(batch)
+	r := p.compose(batch)
 	for _, d := range batch.Devices {
 		r.Token = append(r.Token, d.Token)
 	}
@@ -94,7 +94,7 @@ func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (
 	if err != nil {
 		return nil, errors.New("the request does not marshal")
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.send, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.send, bytes.NewReader(body))
 	if err != nil {
 		return nil, errors.New("endpoint is no address")
 	}
@@ -108,9 +108,9 @@ func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (
 // this order: the body is shortened; then the image goes; then the ext (a part of it would be worse
 // than none), for the names by which the app finds the message; then the click target, which may
 // hold the ext as well, for the app.
-func (w *wire) compose(batch vendors.Batch) request {
+func (p *protocol) compose(batch vendors.Batch) request {
 	n := batch.Devices[0].Notification
-	r := w.draft(batch)
+	r := p.draft(batch)
 	nt := &r.Android.Notification
 	data, image, target, body := r.Data, nt.Image, nt.ClickAction, nt.Body
 	names := object(map[string]string{"conversation": n.Conversation, "message": n.MessageID})
@@ -125,7 +125,7 @@ func (w *wire) compose(batch vendors.Batch) request {
 		fits := func(text string) bool {
 			put(nt, text)
 			b, err := json.Marshal(r)
-			return err == nil && len(b) <= w.bytes
+			return err == nil && len(b) <= p.bytes
 		}
 		if !fits("") {
 			continue
@@ -148,15 +148,15 @@ func put(n *notification, body string) {
 }
 
 // draft writes the request with its texts fitted by length but not yet by the size of the whole.
-func (w *wire) draft(batch vendors.Batch) request {
+func (p *protocol) draft(batch vendors.Batch) request {
 	n := batch.Devices[0].Notification
 	title := strings.ReplaceAll(vendors.Printable(n.Title), "\n", " ")
 	nt := notification{
 		Title:       vendors.TextLimit{Max: maxTitle, Measure: vendors.Runes}.Fit(visible(title, "新消息")),
 		Body:        vendors.TextLimit{Max: maxBody, Measure: vendors.Runes}.Fit(visible(vendors.Printable(n.Body), "您有一条新消息")),
-		ClickAction: w.click(n), Importance: w.c.importance(n), Badge: w.badge(batch.Devices),
+		ClickAction: p.click(n), Importance: p.c.importance(n), Badge: p.badge(batch.Devices),
 		// Both derive from the message, so a repeat replaces itself on the screen.
-		NotifyID: vendors.Hash31(n.Key), Tag: n.Key,
+		NotifyID: vendors.NotifyID(n.Key), Tag: n.Key,
 	}
 	if strings.HasPrefix(n.Android.Image, "https://") && nt.Importance == normal {
 		nt.Image = n.Android.Image // shown for service and communication only
@@ -164,8 +164,8 @@ func (w *wire) draft(batch vendors.Batch) request {
 	if n.Android.Style == "big_text" {
 		nt.Style = styleBigText
 	}
-	r := request{Android: android{TTL: w.ttl(n, batch.Now), BiTag: n.Key, Notification: nt}}
-	if w.c.TestMode {
+	r := request{Android: android{TTL: p.ttl(n, batch.Now), BiTag: n.Key, Notification: nt}}
+	if p.c.TestMode {
 		r.Android.TargetUserType = 1
 	}
 	if n.Ext != "" {
@@ -191,8 +191,8 @@ func visible(s, otherwise string) string {
 	return s
 }
 
-func (w *wire) click(n *vendors.Notification) click {
-	c := w.c.Click
+func (p *protocol) click(n *vendors.Notification) click {
+	c := p.c.Click
 	switch {
 	case c.Intent != "":
 		return click{Type: clickPage, Intent: vendors.Expand(c.Intent, n, vendors.URLEscape)}
@@ -205,21 +205,21 @@ func (w *wire) click(n *vendors.Notification) click {
 }
 
 // badge is the number on the icon, which needs the launcher's class.
-func (w *wire) badge(devices []vendors.Device) *badge {
-	if w.c.BadgeClass == "" {
+func (p *protocol) badge(devices []vendors.Device) *badge {
+	if p.c.BadgeClass == "" {
 		return nil // without the class it does nothing, or is refused
 	}
 	set, add := vendors.SharedBadge(devices)
 	if set == nil && add == nil {
 		return nil
 	}
-	return &badge{SetNum: set, AddNum: add, Class: w.c.BadgeClass}
+	return &badge{SetNum: set, AddNum: add, Class: p.c.BadgeClass}
 }
 
-func (w *wire) ttl(n *vendors.Notification, now time.Time) string {
+func (p *protocol) ttl(n *vendors.Notification, now time.Time) string {
 	longest := maxTTL
-	if w.c.TTL > 0 {
-		longest = min(longest, max(w.c.TTL.Truncate(time.Second), minTTL))
+	if p.c.TTL > 0 {
+		longest = min(longest, max(p.c.TTL.Truncate(time.Second), minTTL))
 	}
 	return strconv.FormatInt(int64(n.TTL(now, minTTL, longest)/time.Second), 10) + "s"
 }

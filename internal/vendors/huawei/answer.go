@@ -38,17 +38,17 @@ var (
 // Interpret reads the answer by its code, whatever the HTTP status: which status comes with which
 // code is not published. Only flow control is known by the status (503) alone, and nothing but a
 // 2xx is taken for an acceptance.
-func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
+func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	code, a := read(resp.Body)
 	if code == "" || resp.Status == 503 {
-		return vendors.All(n, w.byStatus(resp))
+		return vendors.All(n, p.byStatus(resp))
 	}
-	result := vendors.Result{Code: code}
+	result := vendors.Result{Reason: vendors.Unknown, Code: code}
 	if id := string(a.RequestID); idForm.MatchString(id) {
 		result.VendorID = id
 	}
-	row, known := w.codes[code]
+	row, known := p.codes[code]
 	if !known {
 		if resp.Status >= 500 {
 			result.Reason = vendors.Unavailable
@@ -59,7 +59,7 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	result.Reason = row.Reason
 	accepted := vendors.Result{Reason: vendors.Accepted, Code: codeSuccess, VendorID: result.VendorID}
 	if ok := resp.Status >= 200 && resp.Status <= 299; !ok {
-		accepted = vendors.Result{Code: code, VendorID: result.VendorID, Err: errors.New("a success code under an HTTP error")}
+		accepted = vendors.Result{Reason: vendors.Unknown, Code: code, VendorID: result.VendorID, Err: errors.New("a success code under an HTTP error")}
 	}
 	switch code {
 	case codeSuccess:
@@ -69,9 +69,9 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	case codeAllInvalid:
 		result.Err = errors.New(row.Meaning)
 		if len(unique(batch.Devices)) > 1 {
-			// The same code comes for an app or project that is set up wrongly: a few devices alone
-			// tell.
-			result.Reason, result.Alone = vendors.Unknown, true
+			// The same code means that the app or project is set up wrongly: sending to a few
+			// single devices shows which of the two it is.
+			result.Reason, result.ProbeSingly = vendors.Unknown, true
 		}
 	case codeSensitive:
 		result.Err, result.Rephrase = errors.New(row.Meaning), !batch.Generic
@@ -107,7 +107,7 @@ func part(msg json.RawMessage, bad, accepted vendors.Result, batch vendors.Batch
 	}
 	if err != nil || !found {
 		// Some of them failed, and nobody knows which. A repeat replaces itself on the screen.
-		return vendors.All(n, vendors.Result{Code: bad.Code, VendorID: bad.VendorID, Err: errors.New("a partial success that does not say for whom")})
+		return vendors.All(n, vendors.Result{Reason: vendors.Unknown, Code: bad.Code, VendorID: bad.VendorID, Err: errors.New("a partial success that does not say for whom")})
 	}
 	return results
 }
@@ -122,9 +122,9 @@ func read(body []byte) (string, answer) {
 }
 
 // byStatus is for answers without a readable code: a proxy's page, an empty 503.
-func (w *wire) byStatus(resp vendors.Response) vendors.Result {
+func (p *protocol) byStatus(resp vendors.Response) vendors.Result {
 	result := vendors.HTTPResult(resp)
-	if row, ok := w.statuses["HTTP "+strconv.Itoa(resp.Status)]; ok {
+	if row, ok := p.statuses["HTTP "+strconv.Itoa(resp.Status)]; ok {
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
 	}
 	return result

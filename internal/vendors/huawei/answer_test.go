@@ -14,13 +14,13 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
 
-func testWire(t testing.TB) *wire {
+func testWire(t testing.TB) *protocol {
 	t.Helper()
-	w, err := newWire(config("", ""))
+	p, err := newProtocol(config("", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w
+	return p
 }
 
 func batch(tokens ...string) vendors.Batch {
@@ -40,7 +40,7 @@ func body(code, msg string) []byte {
 // Every code of the table, through the door it comes in by.
 func TestCodes(t *testing.T) {
 	t.Parallel()
-	w := testWire(t)
+	p := testWire(t)
 	for _, c := range codes() {
 		t.Run(c.Level+"_"+c.Code, func(t *testing.T) {
 			var got vendors.Result
@@ -54,14 +54,14 @@ func TestCodes(t *testing.T) {
 				if c.Code == codeSuccess {
 					status = http.StatusOK
 				}
-				got = w.Interpret(vendors.Response{Status: status, Body: body(c.Code, msg)}, batch("tokA"))[0]
+				got = p.Interpret(vendors.Response{Status: status, Body: body(c.Code, msg)}, batch("tokA"))[0]
 				if got.VendorID != "157440955549500001002006" {
 					t.Errorf("the request id is %q", got.VendorID)
 				}
 			case levelHTTP:
 				var status int
 				_, _ = fmt.Sscanf(c.Code, "HTTP %d", &status)
-				got = w.Interpret(vendors.Response{Status: status, Body: []byte("<html>")}, batch("tokA"))[0]
+				got = p.Interpret(vendors.Response{Status: status, Body: []byte("<html>")}, batch("tokA"))[0]
 			case levelOAuth:
 				var status, code, sub int
 				answer := []byte("<html>")
@@ -69,7 +69,7 @@ func TestCodes(t *testing.T) {
 					_, _ = fmt.Sscanf(c.Code, "%d/%d", &code, &sub)
 					status, answer = 400, fmt.Appendf(nil, `{"error":%d,"sub_error":%d,"error_description":"x"}`, code, sub)
 				}
-				_, got = w.InterpretToken(vendors.Response{Status: status, Body: answer}, vendortest.Now)
+				_, got = p.InterpretToken(vendors.Response{Status: status, Body: answer}, vendortest.Now)
 			}
 			if got.Reason != c.Reason || got.Code != c.Code {
 				t.Errorf("got %v %q, want %v %q", got.Reason, got.Code, c.Reason, c.Code)
@@ -83,7 +83,7 @@ func TestCodes(t *testing.T) {
 
 func TestInterpretAnswers(t *testing.T) {
 	t.Parallel()
-	w := testWire(t)
+	p := testWire(t)
 	for _, c := range []struct {
 		name   string
 		status int
@@ -106,7 +106,7 @@ func TestInterpretAnswers(t *testing.T) {
 		{"gateway", 504, `<html>`, vendors.Unavailable, "HTTP 504"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := w.Interpret(vendors.Response{Status: c.status, Body: []byte(c.body)}, batch("tokA"))
+			got := p.Interpret(vendors.Response{Status: c.status, Body: []byte(c.body)}, batch("tokA"))
 			if len(got) != 1 || got[0].Reason != c.want || got[0].Code != c.code {
 				t.Errorf("got %+v, want %v %q", got, c.want, c.code)
 			}
@@ -117,7 +117,7 @@ func TestInterpretAnswers(t *testing.T) {
 // A partial success is taken apart token by token, and the good ones are not sent again.
 func TestPartialSuccess(t *testing.T) {
 	t.Parallel()
-	w := testWire(t)
+	p := testWire(t)
 	const ok, bad, unk = vendors.Accepted, vendors.BadToken, vendors.Unknown
 	for _, c := range []struct {
 		name   string
@@ -137,7 +137,7 @@ func TestPartialSuccess(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// tokB stands twice: it is sent once, and both get its result.
-			got := w.Interpret(vendors.Response{Status: c.status, Body: c.body}, batch("tokA", "tokB", "tokC", "tokB"))
+			got := p.Interpret(vendors.Response{Status: c.status, Body: c.body}, batch("tokA", "tokB", "tokC", "tokB"))
 			for i, want := range c.want {
 				if got[i].Reason != want {
 					t.Errorf("device %d: got %v, want %v", i, got[i].Reason, want)
@@ -151,17 +151,17 @@ func TestPartialSuccess(t *testing.T) {
 // first word.
 func TestAllInvalidGuard(t *testing.T) {
 	t.Parallel()
-	w := testWire(t)
+	p := testWire(t)
 	resp := vendors.Response{Status: 400, Body: body(codeAllInvalid, "All the tokens are invalid")}
-	if got := w.Interpret(resp, batch("tokA"))[0]; got.Reason != vendors.BadToken || got.Alone {
+	if got := p.Interpret(resp, batch("tokA"))[0]; got.Reason != vendors.BadToken || got.ProbeSingly {
 		t.Errorf("single: %+v", got)
 	}
 	// The same token twice is a single one.
-	if got := w.Interpret(resp, batch("tokA", "tokA"))[1]; got.Reason != vendors.BadToken || got.Alone {
+	if got := p.Interpret(resp, batch("tokA", "tokA"))[1]; got.Reason != vendors.BadToken || got.ProbeSingly {
 		t.Errorf("twice the same: %+v", got)
 	}
-	for i, got := range w.Interpret(resp, batch("tokA", "tokB")) {
-		if got.Reason != vendors.Unknown || !got.Alone {
+	for i, got := range p.Interpret(resp, batch("tokA", "tokB")) {
+		if got.Reason != vendors.Unknown || !got.ProbeSingly {
 			t.Errorf("batch, device %d: %+v", i, got)
 		}
 	}
@@ -212,7 +212,7 @@ func TestAllInvalidProbes(t *testing.T) {
 				r.Sandbox.Arm(c.fault)
 			}
 			for i, got := range r.Driver.Push(t.Context(), r.Batch(c.n, vendortest.Chat())) {
-				if got.Reason != c.want(i) || got.Alone || got.Code == "" {
+				if got.Reason != c.want(i) || got.ProbeSingly || got.Code == "" {
 					t.Errorf("device %d: got %+v, want %v", i, got, c.want(i))
 				}
 			}
@@ -249,11 +249,11 @@ func TestTokenRenewal(t *testing.T) {
 	box := sandbox.New(accounts(), sandbox.Options{Now: clock})
 	srv := vendortestServer(t, box)
 	c := config(srv, "")
-	w, err := newWire(c)
+	p, err := newProtocol(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := vendors.NewHTTP(w, &c.Common, vendors.Env{Tokens: func(_ string, fetch vendors.TokenFetch) vendors.TokenSource {
+	d, err := vendors.NewHTTP(p, &c.Common, vendors.Env{Tokens: func(_ string, fetch vendors.TokenFetch) vendors.TokenSource {
 		return accesstoken.New(fetch, accesstoken.Options{Now: clock, Pause: time.Second})
 	}})
 	if err != nil {
@@ -287,7 +287,7 @@ func TestTokenRenewal(t *testing.T) {
 func TestWrongSecret(t *testing.T) {
 	t.Parallel()
 	s := subject()
-	s.Settings = func(endpoint, caFile string) vendors.Settings {
+	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := config(endpoint, caFile)
 		c.AppSecret = "other"
 		return c
@@ -301,7 +301,7 @@ func TestWrongSecret(t *testing.T) {
 
 func TestInterpretToken(t *testing.T) {
 	t.Parallel()
-	w := testWire(t)
+	p := testWire(t)
 	for _, c := range []struct {
 		name   string
 		status int
@@ -326,7 +326,7 @@ func TestInterpretToken(t *testing.T) {
 		{"token_under_400", 400, `{"access_token":"t"}`, vendors.BadCredentials, "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			tok, res := w.InterpretToken(vendors.Response{Status: c.status, Body: []byte(c.body)}, vendortest.Now)
+			tok, res := p.InterpretToken(vendors.Response{Status: c.status, Body: []byte(c.body)}, vendortest.Now)
 			if res.Reason != c.want || tok.Value != c.token {
 				t.Errorf("got %v %q, want %v %q", res.Reason, tok.Value, c.want, c.token)
 			}

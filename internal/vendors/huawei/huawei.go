@@ -19,6 +19,7 @@
 package huawei
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -221,24 +222,24 @@ func (c *Config) category(n *vendors.Notification) string {
 		if asked := strings.ToUpper(strings.TrimSpace(n.Android.HuaweiCategory)); categoryForm.MatchString(asked) && asked != playVoice {
 			return asked
 		}
-		if n.Call != nil && n.Call.Action == hongyan.Invite {
-			return vendors.First(c.CallCategory, "VOIP")
+		if n.Call != nil && n.Call.Action == hongyan.CallInvite {
+			return cmp.Or(c.CallCategory, "VOIP")
 		}
 	}
-	return vendors.First(c.Category, "IM")
+	return cmp.Or(c.Category, "IM")
 }
 
 // Driver makes the driver.
 func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
-	w, err := newWire(c)
+	p, err := newProtocol(c)
 	if err != nil {
 		return nil, err
 	}
-	return vendors.NewHTTP(w, &c.Common, env)
+	return vendors.NewHTTP(p, &c.Common, env)
 }
 
-// wire is Huawei as two pure halves.
-type wire struct {
+// protocol is the API of Huawei: it writes requests and reads answers.
+type protocol struct {
 	c         *Config
 	send      string
 	login     string
@@ -250,7 +251,7 @@ type wire struct {
 	authCodes map[string]vendors.Code
 }
 
-func newWire(c *Config) (*wire, error) {
+func newProtocol(c *Config) (*protocol, error) {
 	path := "/v1/" + url.PathEscape(c.AppID) + "/messages:send"
 	if c.ProjectID != "" {
 		path = "/v2/" + url.PathEscape(c.ProjectID) + "/messages:send"
@@ -259,25 +260,18 @@ func newWire(c *Config) (*wire, error) {
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %w", err)
 	}
-	login, err := vendors.Address(vendors.First(c.TokenEndpoint, loginHost), loginPath)
+	login, err := vendors.Address(cmp.Or(c.TokenEndpoint, loginHost), loginPath)
 	if err != nil {
 		return nil, fmt.Errorf("token_endpoint %w", err)
 	}
-	return &wire{
+	return &protocol{
 		c: c, send: send, login: login,
-		title:    vendors.TextLimit{Max: or(c.MaxTitle, 40), Measure: vendors.Runes},
-		body:     vendors.TextLimit{Max: or(c.MaxBody, 256), Measure: vendors.Runes},
-		maxBytes: or(c.MaxBytes, 3800),
+		title:    vendors.TextLimit{Max: cmp.Or(c.MaxTitle, 40), Measure: vendors.Runes},
+		body:     vendors.TextLimit{Max: cmp.Or(c.MaxBody, 256), Measure: vendors.Runes},
+		maxBytes: cmp.Or(c.MaxBytes, 3800),
 		codes:    vendors.Index(codes(), ""), statuses: vendors.Index(codes(), levelHTTP), authCodes: vendors.Index(codes(), levelOAuth),
 	}, nil
 }
 
 // Limits: one notification for up to 1,000 tokens.
-func (w *wire) Limits() vendors.Limits { return vendors.Limits{Batch: maxTokens} }
-
-func or(n, otherwise int) int {
-	if n > 0 {
-		return n
-	}
-	return otherwise
-}
+func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: maxTokens} }

@@ -38,8 +38,8 @@ func config(endpoint, caFile string) *Config {
 func subject() vendortest.Subject {
 	return vendortest.Subject{
 		Vendor: "huawei", Accounts: accounts(), Token: token,
-		Settings: func(endpoint, caFile string) vendors.Settings { return config(endpoint, caFile) },
-		Scrub:    func(s string) string { return strings.ReplaceAll(s, testSecret, "<secret>") },
+		Config: func(endpoint, caFile string) vendors.Config { return config(endpoint, caFile) },
+		Scrub:  func(s string) string { return strings.ReplaceAll(s, testSecret, "<secret>") },
 	}
 }
 
@@ -49,7 +49,7 @@ func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
 func TestProjectUsesV2(t *testing.T) {
 	t.Parallel()
 	s := subject()
-	s.Settings = func(endpoint, caFile string) vendors.Settings {
+	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := config(endpoint, caFile)
 		c.ProjectID = testProject
 		return c
@@ -139,7 +139,7 @@ func TestClass(t *testing.T) {
 	marketingClass := vendors.Class{Name: "marketing", Capped: true, DeviceCap: 2}
 	for _, c := range []struct {
 		name, certificate, call, message string
-		action                           string
+		action                           hongyan.CallAction
 		wantCategory                     string
 		want                             vendors.Class
 	}{
@@ -149,10 +149,10 @@ func TestClass(t *testing.T) {
 		{name: "marketing", certificate: "MARKETING", wantCategory: "MARKETING", want: marketingClass},
 		{name: "nonsense_in_message", message: "chat message!", wantCategory: "IM", want: vendors.Class{Name: "communication"}},
 		{name: "pass_through_only", message: "PLAY_VOICE", wantCategory: "IM", want: vendors.Class{Name: "communication"}},
-		{name: "invite", action: hongyan.Invite, wantCategory: "VOIP", want: vendors.Class{Name: "communication"}},
-		{name: "invite_without_right", call: "IM", action: hongyan.Invite, wantCategory: "IM", want: vendors.Class{Name: "communication"}},
-		{name: "missed_call", call: "VOIP", action: hongyan.Cancel, wantCategory: "IM", want: vendors.Class{Name: "communication"}},
-		{name: "message_wins_over_call", message: "WORK", action: hongyan.Invite, wantCategory: "WORK", want: vendors.Class{Name: "communication"}},
+		{name: "invite", action: hongyan.CallInvite, wantCategory: "VOIP", want: vendors.Class{Name: "communication"}},
+		{name: "invite_without_right", call: "IM", action: hongyan.CallInvite, wantCategory: "IM", want: vendors.Class{Name: "communication"}},
+		{name: "missed_call", call: "VOIP", action: hongyan.CallCancel, wantCategory: "IM", want: vendors.Class{Name: "communication"}},
+		{name: "message_wins_over_call", message: "WORK", action: hongyan.CallInvite, wantCategory: "WORK", want: vendors.Class{Name: "communication"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			conf := config("", "")
@@ -172,11 +172,11 @@ func TestClass(t *testing.T) {
 	}
 }
 
-func TestSheetSpeaksBothLanguages(t *testing.T) {
+func TestDocIsInBothLanguages(t *testing.T) {
 	t.Parallel()
-	s := Sheet()
-	texts := append([]vendors.Text{s.Name, s.Tap, s.Repeat}, s.Setup...)
-	for _, f := range s.Facts {
+	s := Doc()
+	texts := append([]vendors.Bilingual{s.Name, s.Tap, s.Repeat}, s.Setup...)
+	for _, f := range s.Rows {
 		texts = append(texts, f.What, f.Value)
 	}
 	for _, c := range s.Classes {

@@ -2,6 +2,7 @@ package huawei
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -77,14 +78,14 @@ const styleBigText = 1
 
 // Request writes the call. A token that stands twice in the batch is sent once, because Huawei
 // would deliver it twice.
-func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
-	r := w.compose(batch)
+func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
+	r := p.compose(batch)
 	r.Message.Token = unique(batch.Devices)
 	body, err := marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("write request: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.send, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.send, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("write request: %w", err)
 	}
@@ -109,8 +110,8 @@ func unique(devices []vendors.Device) []string {
 // room, in this order: the body is shortened; where even a body of one character is too much, the
 // image goes, then the ext (a part of it would be worse than none), then the click target, which
 // may hold the ext as well.
-func (w *wire) compose(batch vendors.Batch) request {
-	r := w.draft(batch)
+func (p *protocol) compose(batch vendors.Batch) request {
+	r := p.draft(batch)
 	note := batch.Devices[0].Notification
 	data, image, target := r.Message.Data, r.Message.Android.Notification.Image, r.Message.Android.Notification.ClickAction
 	body := r.Message.Android.Notification.Body
@@ -122,7 +123,7 @@ func (w *wire) compose(batch vendors.Batch) request {
 		fits := func(text string) bool {
 			put(&r.Message.Android.Notification, text, note.Android.Style)
 			b, err := marshal(r)
-			return err == nil && len(b) <= w.maxBytes
+			return err == nil && len(b) <= p.maxBytes
 		}
 		if fits(body) {
 			break
@@ -154,20 +155,20 @@ func put(n *notification, body, style string) {
 var soundForm = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 
 // draft writes the request with its texts fitted by length but not yet by the size of the whole.
-func (w *wire) draft(batch vendors.Batch) request {
-	c, note := w.c, batch.Devices[0].Notification
-	title := w.title.Fit(strings.TrimSpace(strings.ReplaceAll(vendors.Printable(note.Title), "\n", " ")))
-	body := w.body.Fit(strings.TrimSpace(vendors.Printable(note.Body)))
-	genericTitle, genericBody := vendors.First(c.GenericTitle, "新消息"), vendors.First(c.GenericBody, "您收到一条新消息")
+func (p *protocol) draft(batch vendors.Batch) request {
+	c, note := p.c, batch.Devices[0].Notification
+	title := p.title.Fit(strings.TrimSpace(strings.ReplaceAll(vendors.Printable(note.Title), "\n", " ")))
+	body := p.body.Fit(strings.TrimSpace(vendors.Printable(note.Body)))
+	genericTitle, genericBody := cmp.Or(c.GenericTitle, "新消息"), cmp.Or(c.GenericBody, "您收到一条新消息")
 	if batch.Generic {
 		title, body = "", ""
 	}
 	n := notification{
-		Title: vendors.First(title, w.title.Fit(genericTitle)), Body: vendors.First(body, w.body.Fit(genericBody)),
-		ClickAction: w.click(note), ChannelID: vendors.First(short(note.Android.HuaweiChannelID), c.ChannelID),
-		Importance: w.importance(note), Badge: w.badge(batch.Devices),
+		Title: cmp.Or(title, p.title.Fit(genericTitle)), Body: cmp.Or(body, p.body.Fit(genericBody)),
+		ClickAction: p.click(note), ChannelID: cmp.Or(short(note.Android.HuaweiChannelID), c.ChannelID),
+		Importance: p.importance(note), Badge: p.badge(batch.Devices),
 		// Both derive from the message, so a repeat replaces itself on the screen.
-		NotifyID: vendors.Hash31(note.Key), Tag: note.Key,
+		NotifyID: vendors.NotifyID(note.Key), Tag: note.Key,
 		ForegroundShow: &c.ForegroundShow,
 	}
 	if name, _, _ := strings.Cut(note.Android.Sound, "."); soundForm.MatchString(name) {
@@ -177,7 +178,7 @@ func (w *wire) draft(batch vendors.Batch) request {
 		n.Image = note.Android.Image
 	}
 	a := android{
-		Category: c.category(note), TTL: w.ttl(note, batch.Now), BiTag: biTag(note), ReceiptID: c.ReceiptID, Notification: n,
+		Category: c.category(note), TTL: p.ttl(note, batch.Now), BiTag: biTag(note), ReceiptID: c.ReceiptID, Notification: n,
 	}
 	if c.TestMode {
 		a.TargetUserType = 1
@@ -200,8 +201,8 @@ func data(ext string) string {
 	return string(b)
 }
 
-func (w *wire) click(note *vendors.Notification) click {
-	c := w.c.Click
+func (p *protocol) click(note *vendors.Notification) click {
+	c := p.c.Click
 	switch {
 	case c.Intent != "":
 		return click{Type: clickPage, Intent: vendors.Expand(c.Intent, note, vendors.URLEscape)}
@@ -213,29 +214,29 @@ func (w *wire) click(note *vendors.Notification) click {
 	return click{Type: clickOpen}
 }
 
-func (w *wire) importance(note *vendors.Notification) string {
+func (p *protocol) importance(note *vendors.Notification) string {
 	if asked := strings.ToUpper(note.Android.HuaweiImportance); asked == low || asked == normal {
 		return asked
 	}
-	return vendors.First(w.c.Importance, normal)
+	return cmp.Or(p.c.Importance, normal)
 }
 
 // badge is the number on the icon, which needs the launcher's class.
-func (w *wire) badge(devices []vendors.Device) *badge {
-	if w.c.BadgeClass == "" {
+func (p *protocol) badge(devices []vendors.Device) *badge {
+	if p.c.BadgeClass == "" {
 		return nil // without the class Huawei ignores it
 	}
 	set, add := vendors.SharedBadge(devices)
 	if set == nil && add == nil {
 		return nil
 	}
-	return &badge{SetNum: set, AddNum: add, Class: w.c.BadgeClass}
+	return &badge{SetNum: set, AddNum: add, Class: p.c.BadgeClass}
 }
 
-func (w *wire) ttl(note *vendors.Notification, now time.Time) string {
+func (p *protocol) ttl(note *vendors.Notification, now time.Time) string {
 	longest := maxTTL
-	if w.c.TTL > 0 {
-		longest = min(longest, max(w.c.TTL.Truncate(time.Second), minTTL))
+	if p.c.TTL > 0 {
+		longest = min(longest, max(p.c.TTL.Truncate(time.Second), minTTL))
 	}
 	return strconv.FormatInt(int64(note.TTL(now, minTTL, longest)/time.Second), 10) + "s"
 }

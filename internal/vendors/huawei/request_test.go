@@ -26,11 +26,11 @@ func vendortestServer(t *testing.T, box *sandbox.Server) string {
 // sent is the request for a batch, read back.
 func sent(t *testing.T, c *Config, b vendors.Batch) (request, []byte) {
 	t.Helper()
-	w, err := newWire(c)
+	p, err := newProtocol(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := w.Request(t.Context(), b, "made-up")
+	req, err := p.Request(t.Context(), b, "made-up")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestOptions(t *testing.T) {
 	if !strings.Contains(string(raw), `"foreground_show":false`) || strings.Contains(string(raw), "target_user_type") {
 		t.Errorf("plain: %s", raw)
 	}
-	if n.NotifyID <= 0 || n.NotifyID != vendors.Hash31(vendortest.Chat().Key) || n.Tag != vendortest.Chat().Key || plain.Message.Android.BiTag != "m-1001" {
+	if n.NotifyID <= 0 || n.NotifyID != vendors.NotifyID(vendortest.Chat().Key) || n.Tag != vendortest.Chat().Key || plain.Message.Android.BiTag != "m-1001" {
 		t.Errorf("plain: ids %d %q %q", n.NotifyID, n.Tag, plain.Message.Android.BiTag)
 	}
 	r, raw := sent(t, conf, note(func(n *vendors.Notification) {
@@ -221,7 +221,7 @@ func TestShaping(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := subject()
-			s.Settings = func(endpoint, caFile string) vendors.Settings {
+			s.Config = func(endpoint, caFile string) vendors.Config {
 				conf := config(endpoint, caFile)
 				conf.Click = c.click
 				return conf

@@ -15,11 +15,11 @@ import (
 
 // TokenRequest asks for an access token by client credentials. Huawei allows 1,000 of them for an
 // app in five minutes; a token lasts an hour and serves all workers.
-func (w *wire) TokenRequest(ctx context.Context, _ time.Time) (*http.Request, error) {
+func (p *protocol) TokenRequest(ctx context.Context, _ time.Time) (*http.Request, error) {
 	form := url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {w.c.AppID}, "client_secret": {string(w.c.AppSecret)},
+		"grant_type": {"client_credentials"}, "client_id": {p.c.AppID}, "client_secret": {string(p.c.AppSecret)},
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.login, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.login, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, errors.New("token_endpoint is no address")
 	}
@@ -35,21 +35,21 @@ type grant struct {
 	SubError    json.Number `json:"sub_error"`
 }
 
-// Lifetimes of an access token: what the documentation says, and the longest that is believed.
+// Lifetimes of an access token: the documented one, and the longest that is accepted.
 const (
-	usualLife   = time.Hour
-	longestLife = 24 * time.Hour
+	defaultLifetime = time.Hour
+	maxLifetime     = 24 * time.Hour
 )
 
 // InterpretToken reads the token. A 200 without a token is no token.
-func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
+func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
 	var g grant
 	readable := json.Unmarshal(resp.Body, &g) == nil
 	if resp.Status == http.StatusOK && readable && g.AccessToken != "" {
-		life := usualLife
+		life := defaultLifetime
 		if secs, err := g.ExpiresIn.Int64(); err == nil && secs > 0 {
-			life = longestLife
-			if secs < int64(longestLife/time.Second) {
+			life = maxLifetime
+			if secs < int64(maxLifetime/time.Second) {
 				life = time.Duration(secs) * time.Second
 			}
 		}
@@ -60,7 +60,7 @@ func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.Acc
 			code += "/" + sub
 		}
 		result := vendors.Result{Code: code, Reason: vendors.BadCredentials, Err: errors.New("the token endpoint refuses app_id and app_secret")}
-		if row, ok := w.authCodes[code]; ok {
+		if row, ok := p.authCodes[code]; ok {
 			result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
 		} else if resp.Status >= 500 {
 			result.Reason, result.Err = vendors.Unavailable, errors.New("the token endpoint failed")
@@ -68,7 +68,7 @@ func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.Acc
 		return vendors.AccessToken{}, result
 	}
 	result := vendors.HTTPResult(resp)
-	if row, ok := w.authCodes["HTTP "+strconv.Itoa(resp.Status)]; ok {
+	if row, ok := p.authCodes["HTTP "+strconv.Itoa(resp.Status)]; ok {
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
 	} else if result.Reason == vendors.AuthExpired || result.Reason == vendors.BadPayload {
 		// there is no older token to be expired, and nothing of the message in this call

@@ -41,8 +41,8 @@ var (
 )
 
 // Interpret reads the answer: the code for all, and under code 200 value for those that failed.
-func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
-	results := w.read(resp, batch)
+func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
+	results := p.read(resp, batch)
 	for i, d := range batch.Devices {
 		if !sendable(d.Token) {
 			results[i] = vendors.Result{Reason: vendors.BadToken, Err: errors.New("a registration whose token can be no pushId; it was not sent")}
@@ -51,24 +51,24 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	return results
 }
 
-func (w *wire) read(resp vendors.Response, batch vendors.Batch) []vendors.Result {
+func (p *protocol) read(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	var a answer
 	if resp.Status < 200 || resp.Status > 299 || json.Unmarshal(resp.Body, &a) != nil || !codeForm.MatchString(string(a.Code)) {
 		return vendors.All(n, vendors.HTTPResult(resp))
 	}
-	result := vendors.Result{Code: string(a.Code)}
+	result := vendors.Result{Reason: vendors.Unknown, Code: string(a.Code)}
 	if idForm.MatchString(string(a.MsgID)) {
 		result.VendorID = string(a.MsgID)
 	}
-	row, known := w.codes[result.Code]
+	row, known := p.codes[result.Code]
 	switch {
 	case !known:
 		result.Err = errors.New("a code that is not in Meizu's table")
 		return vendors.All(n, result)
 	case row.Reason == vendors.BadToken && n > 1:
-		// Said of the whole call; a device alone tells whether it holds for each.
-		result.Alone, result.Err = true, errors.New(row.Meaning)
+		// The code is about the whole call: probing shows whether it is true of each device.
+		result.ProbeSingly, result.Err = true, errors.New(row.Meaning)
 		return vendors.All(n, result)
 	case row.Reason != vendors.Accepted:
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
@@ -83,7 +83,7 @@ func (w *wire) read(resp vendors.Response, batch vendors.Batch) []vendors.Result
 	results := vendors.All(n, result)
 	for i, d := range batch.Devices {
 		if code, ok := failed[d.Token]; ok {
-			results[i] = w.target(code, result.VendorID)
+			results[i] = p.target(code, result.VendorID)
 		}
 	}
 	return results
@@ -113,13 +113,13 @@ func failures(value json.RawMessage) (failed map[string]string, ok bool) {
 	return failed, true
 }
 
-// target gives what a code says of one device.
-func (w *wire) target(code, msgID string) vendors.Result {
-	result := vendors.Result{VendorID: msgID, Err: errors.New("a code of a device that is not in Meizu's table")}
+// target is the result that a code gives for one device.
+func (p *protocol) target(code, msgID string) vendors.Result {
+	result := vendors.Result{Reason: vendors.Unknown, VendorID: msgID, Err: errors.New("a code of a device that is not in Meizu's table")}
 	if codeForm.MatchString(code) {
 		result.Code = code
 	}
-	if row, ok := w.targets[code]; ok {
+	if row, ok := p.targets[code]; ok {
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
 	}
 	return result

@@ -136,33 +136,33 @@ func (c *Config) noticeType(n *vendors.Notification) int {
 
 // Driver makes the driver.
 func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
-	w, err := newWire(c)
+	p, err := newProtocol(c)
 	if err != nil {
 		return nil, err
 	}
-	return vendors.NewHTTP(w, &c.Common, env)
+	return vendors.NewHTTP(p, &c.Common, env)
 }
 
-// wire is Meizu as two pure halves.
-type wire struct {
+// protocol is the API of Meizu: it writes requests and reads answers.
+type protocol struct {
 	c       *Config
 	send    string
 	codes   map[string]vendors.Code
 	targets map[string]vendors.Code
 }
 
-func newWire(c *Config) (*wire, error) {
+func newProtocol(c *Config) (*protocol, error) {
 	base, err := address(c.EndpointOr(pushHost))
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %w", err)
 	}
-	return &wire{
+	return &protocol{
 		c: c, send: base + pushPath, codes: vendors.Index(codes(), levelTop), targets: vendors.Index(codes(), levelDevice),
 	}, nil
 }
 
 // Limits: one notification for up to 100 pushIds.
-func (w *wire) Limits() vendors.Limits { return vendors.Limits{Batch: maxTokens} }
+func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: maxTokens} }
 
 func address(endpoint string) (string, error) {
 	u, err := url.Parse(endpoint)

@@ -33,7 +33,7 @@ func subject(change func(*sandbox.MeizuAccount, *Config)) vendortest.Subject {
 	return vendortest.Subject{
 		Vendor:   "meizu",
 		Accounts: sandbox.Accounts{Meizu: []sandbox.MeizuAccount{account}},
-		Settings: func(endpoint, caFile string) vendors.Settings {
+		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			if change != nil {
 				change(&sandbox.MeizuAccount{}, c)
@@ -45,17 +45,17 @@ func subject(change func(*sandbox.MeizuAccount, *Config)) vendortest.Subject {
 	}
 }
 
-func wireOf(t testing.TB, change func(*Config)) *wire {
+func wireOf(t testing.TB, change func(*Config)) *protocol {
 	t.Helper()
 	c := config()
 	if change != nil {
 		change(c)
 	}
-	w, err := newWire(c)
+	p, err := newProtocol(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w
+	return p
 }
 
 func batchOf(tokens ...string) vendors.Batch {
@@ -109,7 +109,7 @@ func TestSignVectors(t *testing.T) {
 // Every code of the table, at its level.
 func TestEveryCode(t *testing.T) {
 	t.Parallel()
-	w := wireOf(t, nil)
+	p := wireOf(t, nil)
 	seen := 0
 	for _, c := range []struct {
 		level, codes string
@@ -134,13 +134,13 @@ func TestEveryCode(t *testing.T) {
 		for _, code := range strings.Fields(c.codes) {
 			seen++
 			if c.level == levelTop {
-				got := w.Interpret(ok(`{"code":"`+code+`","message":"x","value":"","redirect":""}`), batchOf("a"))[0]
+				got := p.Interpret(ok(`{"code":"`+code+`","message":"x","value":"","redirect":""}`), batchOf("a"))[0]
 				if got.Reason != c.want || got.Code != code || (got.Err == nil) != (c.want == vendors.Accepted) {
 					t.Errorf("top %s: got %+v, want %v", code, got, c.want)
 				}
 				continue
 			}
-			got := w.Interpret(ok(`{"code":"200","value":{"`+code+`":["b"]},"msgId":"id-1"}`), batchOf("a", "b", "c"))
+			got := p.Interpret(ok(`{"code":"200","value":{"`+code+`":["b"]},"msgId":"id-1"}`), batchOf("a", "b", "c"))
 			if got[0].Reason != vendors.Accepted || got[2].Reason != vendors.Accepted || got[0].VendorID != "id-1" {
 				t.Errorf("device %s: the others got %+v", code, got)
 			}
@@ -156,7 +156,7 @@ func TestEveryCode(t *testing.T) {
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	w := wireOf(t, nil)
+	p := wireOf(t, nil)
 	for name, c := range map[string]struct {
 		resp vendors.Response
 		want []vendors.Reason // of devices a and b
@@ -181,7 +181,7 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := w.Interpret(c.resp, batchOf("a", "b"))
+			got := p.Interpret(c.resp, batchOf("a", "b"))
 			for i, r := range got {
 				if r.Reason != c.want[i] {
 					t.Errorf("device %d: got %+v, want %v", i, r, c.want[i])
@@ -189,7 +189,7 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
-	if got := w.Interpret(ok(`{"code":"110002","value":""}`), batchOf("a", "b")); !got[0].Alone {
+	if got := p.Interpret(ok(`{"code":"110002","value":""}`), batchOf("a", "b")); !got[0].ProbeSingly {
 		t.Errorf("got %+v, want a probe", got[0])
 	}
 }
@@ -396,10 +396,10 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-func TestExampleOfSheetIsGood(t *testing.T) {
+func TestExampleOfDocIsGood(t *testing.T) {
 	t.Parallel()
 	var certificates []Config
-	if err := yaml.Unmarshal([]byte(Sheet().Example), &certificates); err != nil {
+	if err := yaml.Unmarshal([]byte(Doc().Example), &certificates); err != nil {
 		t.Fatal(err)
 	}
 	if found := certificates[0].Problems(); len(found) != 0 {

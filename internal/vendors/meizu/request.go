@@ -68,7 +68,7 @@ const (
 
 // Request writes the signed form. A pushId that would be read as several is left out, and answered
 // by Interpret.
-func (w *wire) Request(ctx context.Context, batch vendors.Batch, _ string) (*http.Request, error) {
+func (p *protocol) Request(ctx context.Context, batch vendors.Batch, _ string) (*http.Request, error) {
 	var tokens []string
 	for _, d := range batch.Devices {
 		if sendable(d.Token) {
@@ -79,16 +79,16 @@ func (w *wire) Request(ctx context.Context, batch vendors.Batch, _ string) (*htt
 		return nil, errors.New("no pushId that could be one")
 	}
 	// Marshalled once: the signature is over these very bytes.
-	text, err := json.Marshal(w.message(batch.Devices[0].Notification, batch.Now))
+	text, err := json.Marshal(p.message(batch.Devices[0].Notification, batch.Now))
 	if err != nil {
 		return nil, errors.New("the request does not marshal")
 	}
-	fields := map[string]string{"appId": w.c.AppID, "messageJson": string(text), "pushIds": strings.Join(tokens, ",")}
-	form := url.Values{"sign": {sign(fields, string(w.c.AppSecret))}}
+	fields := map[string]string{"appId": p.c.AppID, "messageJson": string(text), "pushIds": strings.Join(tokens, ",")}
+	form := url.Values{"sign": {sign(fields, string(p.c.AppSecret))}}
 	for k, v := range fields {
 		form.Set(k, v)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.send, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.send, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, errors.New("endpoint is no address")
 	}
@@ -107,17 +107,17 @@ func sign(fields map[string]string, secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// sendable says whether a token can stand in a list that is parted by commas. Nothing else is
-// checked: Meizu does not publish the form of a pushId.
+// sendable reports whether a token can be part of a list that is separated by commas. Nothing else
+// is checked, because Meizu does not publish the form of a pushId.
 func sendable(token string) bool { return token != "" && !strings.ContainsAny(token, ", \t\r\n") }
 
-func (w *wire) message(n *vendors.Notification, now time.Time) message {
+func (p *protocol) message(n *vendors.Notification, now time.Time) message {
 	title := vendors.TextLimit{Max: maxTitle, Measure: vendors.UTF16}.Fit(visible(n.Title, "新消息"))
 	content := vendors.TextLimit{Max: maxContent, Measure: vendors.UTF16}.Fit(visible(n.Body, "您有一条新消息"))
 	return message{
-		NoticeBarInfo: noticeBarInfo{NoticeMsgType: w.c.noticeType(n), Title: title, Content: content},
-		ClickTypeInfo: w.click(n),
-		PushTimeInfo:  pushTimeInfo{OffLine: 1, ValidTime: w.hours(n, now)},
+		NoticeBarInfo: noticeBarInfo{NoticeMsgType: p.c.noticeType(n), Title: title, Content: content},
+		ClickTypeInfo: p.click(n),
+		PushTimeInfo:  pushTimeInfo{OffLine: 1, ValidTime: p.hours(n, now)},
 		AdvanceInfo: advanceInfo{
 			Suspend: 1, ClearNoticeBar: 1, NotificationType: notificationType{Vibrate: 1, Lights: 1, Sound: 1}, NotifyKey: notifyKey(n.Key),
 		},
@@ -134,10 +134,10 @@ func visible(s, otherwise string) string {
 
 // hours is the lifetime, rounded up: a push that lives a minute is kept for an hour, the shortest
 // that Meizu knows.
-func (w *wire) hours(n *vendors.Notification, now time.Time) int64 {
+func (p *protocol) hours(n *vendors.Notification, now time.Time) int64 {
 	longest := maxHours * time.Hour
-	if w.c.TTL > 0 && w.c.TTL < longest {
-		longest = w.c.TTL
+	if p.c.TTL > 0 && p.c.TTL < longest {
+		longest = p.c.TTL
 	}
 	ttl := n.TTL(now, min(time.Minute, longest), longest)
 	return int64((ttl + time.Hour - 1) / time.Hour)
@@ -151,19 +151,19 @@ func notifyKey(key string) string {
 
 // click is what a tap opens and what the app gets. A URL that the ext or the conversation makes too
 // long is opened without the ext, or else the app is.
-func (w *wire) click(n *vendors.Notification) clickTypeInfo {
+func (p *protocol) click(n *vendors.Notification) clickTypeInfo {
 	info := clickTypeInfo{ClickType: clickApp, Parameters: parameters(n)}
-	if w.c.Click.Activity != "" {
-		info.ClickType, info.Activity = clickActivity, w.c.Click.Activity
+	if p.c.Click.Activity != "" {
+		info.ClickType, info.Activity = clickActivity, p.c.Click.Activity
 		return info
 	}
-	if w.c.Click.URL == "" {
+	if p.c.Click.URL == "" {
 		return info
 	}
 	short := *n
 	short.Ext = ""
 	for _, n := range []*vendors.Notification{n, &short} {
-		if target := vendors.Expand(w.c.Click.URL, n, vendors.URLEscape); len(target) <= maxURL {
+		if target := vendors.Expand(p.c.Click.URL, n, vendors.URLEscape); len(target) <= maxURL {
 			info.ClickType, info.URL = clickURL, target
 			return info
 		}

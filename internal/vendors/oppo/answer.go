@@ -56,7 +56,7 @@ func read(body []byte) (code string, data json.RawMessage) {
 
 // Interpret reads the answer by its code; HTTP 200 is the normal status of all of them. Failures of
 // single devices hide under code 0.
-func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
+func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	code, data := read(resp.Body)
 	ok := resp.Status >= 200 && resp.Status <= 299
@@ -64,11 +64,11 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	case code == "", code == codeOK && !ok:
 		return vendors.All(n, vendors.HTTPResult(resp))
 	case code == codeOK:
-		return w.perDevice(data, batch)
+		return p.perDevice(data, batch)
 	}
 	results := make([]vendors.Result, n)
 	for i, d := range batch.Devices {
-		results[i] = w.judge(code, d, batch)
+		results[i] = p.judge(code, d, batch)
 		if !ok && (results[i].Reason == vendors.Accepted || results[i].Reason == vendors.Unknown) {
 			results[i].Reason = vendors.HTTPResult(resp).Reason
 		}
@@ -78,9 +78,9 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	}
 	switch code {
 	case codeBadToken, codeOptedOut:
-		// One of them is meant, and the answer does not say which: a few devices alone tell.
+		// Some of the tokens are meant, but the answer does not say which: probing shows it.
 		for i := range results {
-			results[i].Reason, results[i].Alone = vendors.Unknown, true
+			results[i].Reason, results[i].ProbeSingly = vendors.Unknown, true
 		}
 	case codeDuplicate:
 		for i := range results { // of some, perhaps: a repeat is safe, a lost push is not
@@ -107,9 +107,9 @@ func apart(results []vendors.Result) []vendors.Result {
 }
 
 // judge is what a code means for one device.
-func (w *wire) judge(code string, d vendors.Device, batch vendors.Batch) vendors.Result {
-	r := vendors.Result{Code: code}
-	row, known := w.codes[code]
+func (p *protocol) judge(code string, d vendors.Device, batch vendors.Batch) vendors.Result {
+	r := vendors.Result{Reason: vendors.Unknown, Code: code}
+	row, known := p.codes[code]
 	if !known {
 		r.Err = errors.New("a code that is not in OPPO's table")
 		if n, err := strconv.Atoi(code); err == nil && n >= firstOwnCode && n <= lastOwnCode {
@@ -122,12 +122,12 @@ func (w *wire) judge(code string, d vendors.Device, batch vendors.Batch) vendors
 	case codeTemplate:
 		// Without any template nothing of this certificate can pass; with one, its values are at
 		// fault.
-		if id, _ := w.c.templateID(d.Notification); id == "" {
+		if id, _ := p.c.templateID(d.Notification); id == "" {
 			r.Reason = vendors.BadCredentials
 		}
 	case codeCategory:
 		plain := &vendors.Notification{}
-		if w.c.category(d.Notification) != w.c.category(nil) || w.c.notifyLevel(d.Notification) != w.c.notifyLevel(plain) {
+		if p.c.category(d.Notification) != p.c.category(nil) || p.c.notifyLevel(d.Notification) != p.c.notifyLevel(plain) {
 			// the message chose it, and the certificate must not be parked for it
 			r.Reason = vendors.Refused
 		}
@@ -152,14 +152,14 @@ func doubled(token string, batch vendors.Batch) bool {
 
 // perDevice takes a success apart. data has an element for each message, matched by token and not
 // by order; without an array nothing is known of single devices, and code 0 holds for all.
-func (w *wire) perDevice(data json.RawMessage, batch vendors.Batch) []vendors.Result {
+func (p *protocol) perDevice(data json.RawMessage, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	var items []item
 	if json.Unmarshal(data, &items) != nil || len(items) == 0 {
 		accepted := vendors.Result{Reason: vendors.Accepted, Code: codeOK}
 		var single item // unicast answers an object
 		if json.Unmarshal(data, &single) == nil && n == 1 {
-			return []vendors.Result{w.byItem(single, batch.Devices[0], batch)}
+			return []vendors.Result{p.byItem(single, batch.Devices[0], batch)}
 		}
 		return vendors.All(n, accepted)
 	}
@@ -181,7 +181,7 @@ func (w *wire) perDevice(data json.RawMessage, batch vendors.Batch) []vendors.Re
 		case 0:
 			missing = append(missing, i)
 		default:
-			results[i] = w.byItem(mine[0], d, batch)
+			results[i] = p.byItem(mine[0], d, batch)
 			if len(mine) > 1 { // a token that stands twice in the call, in order
 				named[key] = mine[1:]
 			}
@@ -189,16 +189,16 @@ func (w *wire) perDevice(data json.RawMessage, batch vendors.Batch) []vendors.Re
 	}
 	for k, i := range missing {
 		if len(missing) == len(nameless) {
-			results[i] = w.byItem(nameless[k], batch.Devices[i], batch)
+			results[i] = p.byItem(nameless[k], batch.Devices[i], batch)
 			continue
 		}
 		// a repeat is safe
-		results[i] = vendors.Result{Code: codeOK, Err: errors.New("the answer does not name this device")}
+		results[i] = vendors.Result{Reason: vendors.Unknown, Code: codeOK, Err: errors.New("the answer does not name this device")}
 	}
 	return results
 }
 
-func (w *wire) byItem(it item, d vendors.Device, batch vendors.Batch) vendors.Result {
+func (p *protocol) byItem(it item, d vendors.Device, batch vendors.Batch) vendors.Result {
 	code := string(it.ErrorCode)
 	switch {
 	case code == "" || code == codeOK:
@@ -208,7 +208,7 @@ func (w *wire) byItem(it item, d vendors.Device, batch vendors.Batch) vendors.Re
 		}
 		return r
 	case !codeForm.MatchString(code):
-		return vendors.Result{Code: "?", Err: errors.New("an errorCode that is no code")}
+		return vendors.Result{Reason: vendors.Unknown, Code: "?", Err: errors.New("an errorCode that is no code")}
 	}
-	return w.judge(code, d, batch)
+	return p.judge(code, d, batch)
 }

@@ -1,6 +1,7 @@
 package oppo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 func interpret(t *testing.T, c *Config, status int, body string, b vendors.Batch) []vendors.Result {
 	t.Helper()
-	got := newWire(c, hostChina).Interpret(vendors.Response{Status: status, Body: []byte(body)}, b)
+	got := newProtocol(c, hostChina).Interpret(vendors.Response{Status: status, Body: []byte(body)}, b)
 	if len(got) != len(b.Devices) {
 		t.Fatalf("got %d results for %d devices", len(got), len(b.Devices))
 	}
@@ -129,8 +130,8 @@ func TestAnswers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for i, got := range interpret(t, config(), c.status, c.body, batch(2, vendortest.Chat())) {
-				if got.Reason != c.want[i] || got.Alone != c.alone {
-					t.Errorf("device %d: got %v (alone %v, code %q), want %v", i, got.Reason, got.Alone, got.Code, c.want[i])
+				if got.Reason != cmp.Or(c.want[i], vendors.Unknown) || got.ProbeSingly != c.alone {
+					t.Errorf("device %d: got %v (alone %v, code %q), want %v", i, got.Reason, got.ProbeSingly, got.Code, c.want[i])
 				}
 			}
 		})

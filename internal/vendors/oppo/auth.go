@@ -29,16 +29,16 @@ func sign(appKey, timestamp, masterSecret string) string {
 
 // TokenRequest asks for an auth_token. The timestamp is epoch milliseconds and must lie within the
 // last ten minutes.
-func (w *wire) TokenRequest(ctx context.Context, now time.Time) (*http.Request, error) {
+func (p *protocol) TokenRequest(ctx context.Context, now time.Time) (*http.Request, error) {
 	timestamp := strconv.FormatInt(now.UnixMilli(), 10)
-	return w.post(ctx, authPath, url.Values{
-		"app_key": {w.c.AppKey}, "timestamp": {timestamp}, "sign": {sign(w.c.AppKey, timestamp, string(w.c.MasterSecret))},
+	return p.post(ctx, authPath, url.Values{
+		"app_key": {p.c.AppKey}, "timestamp": {timestamp}, "sign": {sign(p.c.AppKey, timestamp, string(p.c.MasterSecret))},
 	})
 }
 
-// InterpretToken reads the token. It lives 24 hours from its creation, which may lie before this
-// call; a creation time that our clock cannot follow is not believed.
-func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
+// InterpretToken reads the token. It is valid for 24 hours from its creation, which may be before
+// this call. A creation time that does not fit our clock is ignored.
+func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
 	code, raw := read(resp.Body)
 	var d struct {
 		Token   string        `json:"auth_token"`
@@ -63,8 +63,8 @@ func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.Acc
 		result.Err = errors.New("the login gave no auth_token")
 		return vendors.AccessToken{}, result
 	}
-	result := vendors.Result{Code: code, Err: errors.New("the login refuses app_key and master_secret")}
-	row, known := w.codes[code]
+	result := vendors.Result{Reason: vendors.Unknown, Code: code, Err: errors.New("the login refuses app_key and master_secret")}
+	row, known := p.codes[code]
 	switch {
 	case known && (row.Reason == vendors.RateLimited || row.Reason == vendors.Unavailable || row.Reason == vendors.BadCredentials):
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
@@ -77,8 +77,8 @@ func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.Acc
 }
 
 // post writes a call. Every call of the API is a form.
-func (w *wire) post(ctx context.Context, path string, form url.Values) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.host+path, strings.NewReader(form.Encode()))
+func (p *protocol) post(ctx context.Context, path string, form url.Values) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.host+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, errors.New("endpoint is no address")
 	}

@@ -18,7 +18,7 @@ func TestSign(t *testing.T) {
 	if got := sign("demoAppKey0001", "1767225600000", "demoMasterSecret0001"); got != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}
-	req, err := newWire(config(), hostChina).TokenRequest(context.Background(), time.UnixMilli(1767225600000))
+	req, err := newProtocol(config(), hostChina).TokenRequest(context.Background(), time.UnixMilli(1767225600000))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestInterpretToken(t *testing.T) {
 		{"garbage", 200, `hello`, vendors.Unavailable, time.Time{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			token, result := newWire(config(), hostChina).InterpretToken(vendors.Response{Status: c.status, Body: []byte(c.body)}, now)
+			token, result := newProtocol(config(), hostChina).InterpretToken(vendors.Response{Status: c.status, Body: []byte(c.body)}, now)
 			if result.Reason != c.reason || !token.Expires.Equal(c.expires) || (token.Value == "T") != (c.reason == vendors.Accepted) {
 				t.Errorf("got %v until %v, want %v until %v", result.Reason, token.Expires, c.reason, c.expires)
 			}

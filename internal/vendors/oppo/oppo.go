@@ -23,6 +23,7 @@
 package oppo
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -219,7 +220,7 @@ func (c *Config) Class(n *vendors.Notification) vendors.Class {
 // category is the message's, else the certificate's, else IM, which is right for chat and calls;
 // empty means that none is sent.
 func (c *Config) category(n *vendors.Notification) string {
-	category := vendors.First(c.Category, "IM")
+	category := cmp.Or(c.Category, "IM")
 	if n != nil {
 		if own := strings.ToUpper(strings.TrimSpace(n.Android.OPPOCategory)); categoryForm.MatchString(own) {
 			category = own

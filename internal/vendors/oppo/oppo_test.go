@@ -40,7 +40,7 @@ func subject(change func(*Config)) vendortest.Subject {
 	return vendortest.Subject{
 		Vendor:   "oppo",
 		Accounts: sandbox.Accounts{OPPO: []sandbox.OPPOAccount{account()}},
-		Settings: func(endpoint, caFile string) vendors.Settings {
+		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			c.Endpoint, c.CAFile = endpoint, caFile
 			if change != nil {
@@ -56,7 +56,7 @@ func subject(change func(*Config)) vendortest.Subject {
 func TestConformance(t *testing.T) { vendortest.Run(t, subject(nil)) }
 
 func FuzzInterpret(f *testing.F) {
-	vendortest.FuzzInterpret(f, newWire(config(), hostChina), token,
+	vendortest.FuzzInterpret(f, newProtocol(config(), hostChina), token,
 		`{"code":0,"message":"Success","data":[{"messageId":"30712345-1-1-aa","registrationId":"`+token(0)+`"},{"messageId":"","registrationId":"`+token(1)+`","errorCode":10000}]}`,
 		`{"code":0,"message":"Success","data":{"messageId":"30712345-1-1-5f0c1e2d3a4b"}}`,
 		`{"code":"0","data":null}`, `{"code":11,"message":"Invalid AuthToken"}`, `{"code":10000}`, `{"code":32}`, `"{\"code\":0}"`,
@@ -172,13 +172,13 @@ func TestClass(t *testing.T) {
 	}
 }
 
-func TestSheet(t *testing.T) {
+func TestDoc(t *testing.T) {
 	t.Parallel()
-	s := Sheet()
+	s := Doc()
 	if s.Vendor != "oppo" || len(s.Codes) != len(codes())+1 || len(s.Setup) == 0 {
-		t.Error("the sheet is not whole")
+		t.Error("the Doc is incomplete")
 	}
-	for _, f := range s.Facts {
+	for _, f := range s.Rows {
 		if f.What.EN == "" || f.What.ZH == "" || f.Value.EN == "" || f.Value.ZH == "" {
 			t.Errorf("fact %q lacks a language", f.What.EN)
 		}

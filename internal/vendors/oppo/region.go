@@ -18,9 +18,9 @@ const (
 // for the host that gave it.
 func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	if c.Endpoint != "" {
-		return vendors.NewHTTP(newWire(c, c.Endpoint), &c.Common, env)
+		return vendors.NewHTTP(newProtocol(c, c.Endpoint), &c.Common, env)
 	}
-	china, err := vendors.NewHTTP(newWire(c, hostChina), &c.Common, env)
+	china, err := vendors.NewHTTP(newProtocol(c, hostChina), &c.Common, env)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	overseas.Tokens = func(certificate string, fetch vendors.TokenFetch) vendors.TokenSource {
 		return env.Tokens(certificate+"__overseas", fetch)
 	}
-	abroad, err := vendors.NewHTTP(newWire(c, hostAbroad), &c.Common, overseas)
+	abroad, err := vendors.NewHTTP(newProtocol(c, hostAbroad), &c.Common, overseas)
 	if err != nil {
 		china.Close()
 		return nil, err
@@ -58,9 +58,9 @@ func (r regions) Close() {
 	}
 }
 
-// host is where a token belongs. A token of OPPO says it itself: "CN_…" and "<brand>_CN_…" are
-// China's, and "<brand>_<region>_…" another region's. One without parts is China's, unless the
-// registration names another region.
+// host returns the host that serves a token. OPPO's tokens contain their region: "CN_…" and
+// "<brand>_CN_…" belong to China, and "<brand>_<region>_…" to another region. A token without these
+// parts belongs to China, unless the registration names another region.
 func host(d vendors.Device) string {
 	parts := strings.Split(d.Token, "_")
 	switch {

@@ -15,19 +15,21 @@ import (
 
 const batchPath = "/server/v1/message/notification/unicast_batch"
 
-// wire is OPPO as two pure halves.
-type wire struct {
+// protocol is the API of OPPO: it writes requests and reads answers.
+type protocol struct {
 	c     *Config
 	host  string
 	codes map[string]vendors.Code
 }
 
-func newWire(c *Config, host string) *wire {
-	return &wire{c: c, host: strings.TrimRight(host, "/"), codes: vendors.Index(codes(), "")}
+func newProtocol(c *Config, host string) *protocol {
+	return &protocol{c: c, host: strings.TrimRight(host, "/"), codes: vendors.Index(codes(), "")}
 }
 
 // Limits: up to 1,000 devices, each with a message of its own.
-func (w *wire) Limits() vendors.Limits { return vendors.Limits{Batch: maxMessages, Mixed: maxMessages} }
+func (p *protocol) Limits() vendors.Limits {
+	return vendors.Limits{Batch: maxMessages, Mixed: maxMessages}
+}
 
 // message is an element of unicast_batch, in the snake_case of the documentation's tables.
 type message struct {
@@ -79,31 +81,31 @@ const (
 // Request writes the call. Both ids of a message come from the device's key: a repeat after a lost
 // answer carries the same app_message_id, which OPPO delivers once, and the same notify_id, which
 // would replace the first on the screen.
-func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
+func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
 	messages := make([]message, len(batch.Devices))
 	var shaped *vendors.Notification
 	var shape notification
 	for i, d := range batch.Devices {
 		if d.Notification != shaped {
-			shaped, shape = d.Notification, w.shape(d.Notification, batch.Now)
+			shaped, shape = d.Notification, p.shape(d.Notification, batch.Now)
 		}
 		n := shape
-		n.AppMessageID, n.NotifyID = d.Key, vendors.Hash31(d.Key)
-		if w.c.Badge && d.Badge != nil {
+		n.AppMessageID, n.NotifyID = d.Key, vendors.NotifyID(d.Key)
+		if p.c.Badge && d.Badge != nil {
 			set, count := 0, min(max(*d.Badge, 0), 9999)
 			n.BadgeOperation, n.BadgeCount = &set, &count
 		}
 		messages[i] = message{TargetType: byRegistrationID, TargetValue: d.Token, Notification: n}
 	}
-	return w.post(ctx, batchPath, url.Values{"auth_token": {token}, "messages": {text(messages)}})
+	return p.post(ctx, batchPath, url.Values{"auth_token": {token}, "messages": {text(messages)}})
 }
 
 // shape fits a notification to OPPO; its ids are the device's.
-func (w *wire) shape(note *vendors.Notification, now time.Time) notification {
-	c := w.c
+func (p *protocol) shape(note *vendors.Notification, now time.Time) notification {
+	c := p.c
 	n := notification{
 		Style: standard, Title: line(note.Title, maxTitle), Content: line(note.Body, maxLong),
-		ChannelID: c.channel(note), Category: c.category(note), OffLine: true, OffLineTTL: w.ttl(note, now),
+		ChannelID: c.channel(note), Category: c.category(note), OffLine: true, OffLineTTL: p.ttl(note, now),
 	}
 	if note.Android.Style == styleBigText || vendors.Runes(n.Content) > maxShort {
 		n.Style = longText
@@ -114,23 +116,23 @@ func (w *wire) shape(note *vendors.Notification, now time.Time) notification {
 	if ext := string(vendors.ExtObject(note.Ext)); vendors.UTF16(ext) <= maxParameters {
 		n.ActionParameters = ext // half of one would be none: a longer ext is left out
 	}
-	w.click(note, &n)
-	w.template(note, &n)
+	p.click(note, &n)
+	p.template(note, &n)
 	return n
 }
 
-func (w *wire) ttl(note *vendors.Notification, now time.Time) int64 {
+func (p *protocol) ttl(note *vendors.Notification, now time.Time) int64 {
 	longest := maxTTL
-	if w.c.TTL > 0 {
-		longest = min(longest, max(w.c.TTL.Truncate(time.Second), minTTL))
+	if p.c.TTL > 0 {
+		longest = min(longest, max(p.c.TTL.Truncate(time.Second), minTTL))
 	}
 	return int64(note.TTL(now, minTTL, longest) / time.Second)
 }
 
-// click says what a tap opens. A URL or intent that grows too long with the ext in it goes without,
-// and opens the app where even that is too long; the ext is in action_parameters as well.
-func (w *wire) click(note *vendors.Notification, n *notification) {
-	c := w.c.Click
+// click sets what a tap opens. If a URL or intent is too long with the ext in it, the ext is left
+// out, because action_parameters contains it too. If it is still too long, a tap opens the app.
+func (p *protocol) click(note *vendors.Notification, n *notification) {
+	c := p.c.Click
 	expand := func(target string, longest int) string {
 		opened := vendors.Expand(target, note, vendors.URLEscape)
 		if vendors.UTF16(opened) > longest {
@@ -148,7 +150,7 @@ func (w *wire) click(note *vendors.Notification, n *notification) {
 	case c.Activity != "":
 		name := c.Activity
 		if strings.HasPrefix(name, ".") {
-			name = w.c.Package + name
+			name = p.c.Package + name
 		}
 		kind, n.ClickActionActivity = openByClass, expand(name, maxActivity)
 	case c.Action != "":
@@ -173,23 +175,23 @@ func (c *Config) templateID(note *vendors.Notification) (id string, ours bool) {
 
 // template names the template and its values; title and content stay, as the documentation's base
 // table requires them. The certificate's values belong to the certificate's template.
-func (w *wire) template(note *vendors.Notification, n *notification) {
-	id, ours := w.c.templateID(note)
+func (p *protocol) template(note *vendors.Notification, n *notification) {
+	id, ours := p.c.templateID(note)
 	if id == "" {
 		return
 	}
-	titles, contents := w.c.TitleParams, w.c.ContentParams
+	titles, contents := p.c.TitleParams, p.c.ContentParams
 	if !ours {
 		titles, contents = nil, nil
 	}
 	n.TemplateID = id
-	n.TitleParameters = w.params(vendors.TemplateParams(note.Android.OPPOTitleParams, titles, note), maxTitle)
-	n.ContentParameters = w.params(vendors.TemplateParams(note.Android.OPPOContentParams, contents, note), maxLong)
+	n.TitleParameters = p.params(vendors.TemplateParams(note.Android.OPPOTitleParams, titles, note), maxTitle)
+	n.ContentParameters = p.params(vendors.TemplateParams(note.Android.OPPOContentParams, contents, note), maxLong)
 }
 
 // params writes the values as an object or, by params_as_text, as its text. A template's own words
 // are not known here, so that a value may fill all that its place allows; OPPO cuts the rest.
-func (w *wire) params(values map[string]string, longest int) json.RawMessage {
+func (p *protocol) params(values map[string]string, longest int) json.RawMessage {
 	if len(values) == 0 {
 		return nil
 	}
@@ -197,7 +199,7 @@ func (w *wire) params(values map[string]string, longest int) json.RawMessage {
 		values[name] = line(value, longest)
 	}
 	object := text(values)
-	if w.c.ParamsAsText {
+	if p.c.ParamsAsText {
 		object = text(object)
 	}
 	return json.RawMessage(object)

@@ -26,7 +26,7 @@ func batch(n int, note *vendors.Notification) vendors.Batch {
 // written is the messages of a batch as they leave, keys and types included.
 func written(t *testing.T, c *Config, b vendors.Batch) []map[string]any {
 	t.Helper()
-	req, err := newWire(c, hostChina).Request(context.Background(), b, "TOKEN")
+	req, err := newProtocol(c, hostChina).Request(context.Background(), b, "TOKEN")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestRequestSources(t *testing.T) {
 		want map[string]any // nil means absent
 	}{
 		{"defaults", func(*Config) {}, func(*vendors.Notification) {}, map[string]any{
-			"app_message_id": "00000000000000000000000000000000", "notify_id": float64(vendors.Hash31("00000000000000000000000000000000")),
+			"app_message_id": "00000000000000000000000000000000", "notify_id": float64(vendors.NotifyID("00000000000000000000000000000000")),
 			"style": 1.0, "channel_id": "im_chat", "category": "IM", "notify_level": nil, "off_line": true, "off_line_ttl": 86400.0,
 			"click_action_type": 4.0, "click_action_activity": "com.example.im.OPPOMessageActivity",
 			// A string that holds a JSON object, never the object itself.

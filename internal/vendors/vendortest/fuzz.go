@@ -9,7 +9,7 @@ import (
 // FuzzInterpret feeds answers to the reading half of an HTTP vendor: it must never panic, give a
 // result for each device, and never take a status other than 2xx for an acceptance. Seeds are
 // answers worth mutating.
-func FuzzInterpret(f *testing.F, wire vendors.Wire, token func(i int) string, seeds ...string) {
+func FuzzInterpret(f *testing.F, protocol vendors.Protocol, token func(i int) string, seeds ...string) {
 	for _, status := range []int{200, 400, 401, 503} {
 		for _, s := range append(seeds, "", "{}", "null", "[]", `"x"`, "<html>") {
 			f.Add(status, []byte(s), 2)
@@ -19,7 +19,7 @@ func FuzzInterpret(f *testing.F, wire vendors.Wire, token func(i int) string, se
 		n = 1 + (n%3+3)%3
 		r := Rig{subject: Subject{Token: token}}
 		b := r.Batch(n, Chat())
-		got := wire.Interpret(vendors.Response{Status: status, Body: body}, b)
+		got := protocol.Interpret(vendors.Response{Status: status, Body: body}, b)
 		if len(got) != n {
 			t.Fatalf("%d results for %d devices", len(got), n)
 		}
@@ -27,7 +27,7 @@ func FuzzInterpret(f *testing.F, wire vendors.Wire, token func(i int) string, se
 			if res.Reason == vendors.Accepted && (status < 200 || status > 299) {
 				t.Fatalf("HTTP %d was taken for an acceptance", status)
 			}
-			if res.Reason > vendors.Interrupted {
+			if !vendors.CanSay(res.Reason) {
 				t.Fatalf("%v is not for a driver to say", res.Reason)
 			}
 			noLeak(t, &r, res)

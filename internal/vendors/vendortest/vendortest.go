@@ -32,8 +32,8 @@ type Subject struct {
 	Vendor string
 	// Accounts are what the fake knows.
 	Accounts sandbox.Accounts
-	// Settings are complete, with the credentials of an account above.
-	Settings func(endpoint, caFile string) vendors.Settings
+	// Config makes a complete certificate with the credentials of an account above.
+	Config func(endpoint, caFile string) vendors.Config
 	// Token makes the i-th well-formed token.
 	Token func(i int) string
 	// RealClock is set for vendors whose libraries read the clock themselves.
@@ -69,18 +69,18 @@ func NewRig(t testing.TB, s Subject, change func(*vendors.Common)) *Rig {
 	if err := os.WriteFile(ca, block, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	settings := s.Settings(srv.URL, ca)
+	config := s.Config(srv.URL, ca)
 	if change != nil {
-		change(settings.Base())
+		change(config.Base())
 	}
-	for _, p := range settings.Problems() {
-		t.Fatalf("settings of the subject: %s %s; %s", p.Key, p.Text, p.Remedy)
+	for _, p := range config.Problems() {
+		t.Fatalf("config of the subject: %s %s; %s", p.Key, p.Text, p.Remedy)
 	}
 	// The clock of the token's source ticks, so that a token that is refused is older than the
 	// pause.
 	var ticks atomic.Int64
 	tick := func() time.Time { return now().Add(time.Duration(ticks.Add(1))) }
-	driver, err := settings.Driver(vendors.Env{Tokens: func(_ string, fetch vendors.TokenFetch) vendors.TokenSource {
+	driver, err := config.Driver(vendors.Env{Tokens: func(_ string, fetch vendors.TokenFetch) vendors.TokenSource {
 		return accesstoken.New(fetch, accesstoken.Options{Now: tick, Pause: time.Nanosecond})
 	}})
 	if err != nil {
@@ -154,7 +154,7 @@ func Corpus() map[string]*vendors.Notification {
 	add("week", func(n *vendors.Notification) { n.Deadline = Now.Add(7 * 24 * time.Hour) })
 	add("call", func(n *vendors.Notification) {
 		n.Title, n.Body, n.Urgent, n.Deadline = "李雷", "邀请你语音通话", true, Now.Add(time.Minute)
-		n.Call = &hongyan.Call{Media: "audio", Action: hongyan.Invite, ID: "call-7"}
+		n.Call = &hongyan.Call{Media: "audio", Action: hongyan.CallInvite, ID: "call-7"}
 	})
 	return corpus
 }

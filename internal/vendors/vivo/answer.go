@@ -1,6 +1,7 @@
 package vivo
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -63,26 +64,26 @@ func read(resp vendors.Response) (answer, vendors.Result) {
 }
 
 // Prepared reads the taskId of a stored content.
-func (w *wire) Prepared(resp vendors.Response) (handle string, result vendors.Result) {
+func (p *protocol) Prepared(resp vendors.Response) (handle string, result vendors.Result) {
 	a, result := read(resp)
 	if result.Reason != vendors.Accepted {
 		return "", result
 	}
-	if result = w.say(a); result.Reason == vendors.Accepted && result.VendorID == "" {
+	if result = p.callResult(a); result.Reason == vendors.Accepted && result.VendorID == "" {
 		return "", vendors.Result{Reason: vendors.Unavailable, Code: codeOK, Err: errors.New("the answer to saveListPayload has no taskId")}
 	}
 	return result.VendorID, result
 }
 
-// Interpret reads the answer to a push. HTTP 200 says nothing by itself, and neither does a list
-// push's result 0.
-func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
+// Interpret reads the answer to a push. Neither HTTP 200 nor the result 0 of a list push means by
+// itself that each device was accepted.
+func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	a, result := read(resp)
 	if result.Reason != vendors.Accepted {
 		return vendors.All(n, result)
 	}
-	result = w.say(a)
+	result = p.callResult(a)
 	if n > 1 {
 		result.VendorID = batch.Prepared
 	}
@@ -91,29 +92,29 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 		named[string(u.UserID)] = u.Status
 	}
 	if code := string(a.Result); code == codeBadDevice || code == codeUnshowable {
-		if n == 1 && len(a.InvalidUser) == 1 { // whatever it is called there, it is this device
-			return []vendors.Result{w.device(result, a.InvalidUser[0].Status)}
+		if n == 1 && len(a.InvalidUser) == 1 { // it is this device, whatever id the answer has
+			return []vendors.Result{p.deviceResult(result, a.InvalidUser[0].Status)}
 		}
 		if n > 1 {
-			// What becomes of a list without one living device is not documented; of a list, this
-			// code is not to be believed of each.
-			result.Reason, result.Alone = vendors.Unknown, true
+			// vivo does not document how it answers a list of dead tokens only, so the code of a
+			// whole list cannot be trusted for each device.
+			result.Reason, result.ProbeSingly = vendors.Unknown, true
 		}
 	}
 	results := vendors.All(n, result)
 	for i, d := range batch.Devices {
 		if status, ok := named[d.Token]; ok {
-			results[i] = w.device(result, status)
+			results[i] = p.deviceResult(result, status)
 		}
 	}
 	return results
 }
 
-// say gives what an answer says of the whole call.
-func (w *wire) say(a answer) vendors.Result {
+// callResult is the result that the answer gives for the whole call.
+func (p *protocol) callResult(a answer) vendors.Result {
 	code := string(a.Result)
-	row, known := w.codes[code]
-	result := vendors.Result{Reason: row.Reason, Code: code}
+	row, known := p.codes[code]
+	result := vendors.Result{Reason: cmp.Or(row.Reason, vendors.Unknown), Code: code}
 	switch {
 	case row.Reason == vendors.Accepted && known:
 		result.VendorID = string(a.TaskID)
@@ -128,7 +129,7 @@ func (w *wire) say(a answer) vendors.Result {
 	}
 	result.Err = errors.New(row.Meaning)
 	result.Rephrase = code == codeTestText || code == codeTestText2
-	if code == codeBadDevice && w.c.TestMode {
+	if code == codeBadDevice && p.c.TestMode {
 		// Every device outside the test set gets this code: in test mode no registration is given
 		// up for it.
 		result.Reason = vendors.NotDisplayed
@@ -136,16 +137,16 @@ func (w *wire) say(a answer) vendors.Result {
 	return result
 }
 
-// device gives what a status says of one device.
-func (w *wire) device(call vendors.Result, status vendors.Loose) vendors.Result {
-	result := vendors.Result{Code: codeBadDevice, VendorID: call.VendorID, Err: errors.New("a device status that is not in vivo's table")}
+// deviceResult is the result that a status gives for one device.
+func (p *protocol) deviceResult(call vendors.Result, status vendors.Loose) vendors.Result {
+	result := vendors.Result{Reason: vendors.Unknown, Code: codeBadDevice, VendorID: call.VendorID, Err: errors.New("a device status that is not in vivo's table")}
 	if !codeForm.MatchString(string(status)) {
 		return result
 	}
 	result.Code += "/" + string(status)
-	if row, ok := w.users[string(status)]; ok {
+	if row, ok := p.users[string(status)]; ok {
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
-		if w.c.TestMode {
+		if p.c.TestMode {
 			result.Reason = vendors.NotDisplayed
 		}
 	}
@@ -153,10 +154,10 @@ func (w *wire) device(call vendors.Result, status vendors.Loose) vendors.Result 
 }
 
 // InterpretToken reads the authToken. The answer names no lifetime; see [tokenLife].
-func (w *wire) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
+func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, vendors.Result) {
 	a, result := read(resp)
 	if result.Reason == vendors.Accepted {
-		if result = w.say(a); result.Reason == vendors.Accepted {
+		if result = p.callResult(a); result.Reason == vendors.Accepted {
 			if a.AuthToken == "" {
 				return vendors.AccessToken{}, vendors.Result{Reason: vendors.Unavailable, Code: result.Code, Err: errors.New("the login gave no authToken")}
 			}

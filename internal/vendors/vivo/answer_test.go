@@ -129,13 +129,13 @@ func TestBareBadDevice(t *testing.T) {
 		t.Errorf("test mode: got %+v", got)
 	}
 	for _, got := range wireOf(t, nil).Interpret(body, batchOf(vendortest.Chat(), "a", "b")) {
-		if got.Reason != vendors.Unknown || !got.Alone {
+		if got.Reason != vendors.Unknown || !got.ProbeSingly {
 			t.Errorf("list: got %+v", got)
 		}
 	}
 	// Under such a code the devices that are named are known all the same.
 	named := ok(`{"result":10302,"invalidUsers":[{"status":2,"userid":"v2-b"}]}`)
-	if got := wireOf(t, nil).Interpret(named, batchOf(vendortest.Chat(), "a", "b")); !got[0].Alone || got[1].Reason != vendors.BadToken {
+	if got := wireOf(t, nil).Interpret(named, batchOf(vendortest.Chat(), "a", "b")); !got[0].ProbeSingly || got[1].Reason != vendors.BadToken {
 		t.Errorf("list with a name: got %+v", got)
 	}
 }

@@ -12,15 +12,15 @@ import (
 // singlesAtOnce is how many single pushes stand in for a list push at a time.
 const singlesAtOnce = 32
 
-// driver sends list pushes until vivo says that the day's stored contents are used up (10252), and
-// single pushes from then to vivo's midnight: vivo stores a thousand contents a day for an ordinary
-// app, which a few busy groups use up by noon, and asks not to call saveListPayload again on that
-// day. It is the one thing that this driver remembers; a forgetful one asks vivo once more.
+// driver sends list pushes until vivo answers that the number of contents stored per day is used up
+// (10252), and then single pushes until vivo's midnight. An ordinary app may store a thousand
+// contents a day, which a few busy groups use up by noon, and vivo asks not to call saveListPayload
+// again on that day. This is the only state of the driver; if it is lost, vivo is asked once more.
 type driver struct {
 	vendors.Driver
 	timeout time.Duration
-	// until is when list pushes may be tried again, in Unix seconds.
-	until atomic.Int64
+	// noListsUntil is when list pushes may be tried again, in Unix seconds.
+	noListsUntil atomic.Int64
 }
 
 // Push makes the call, or where a list is not to be had, a call for each device.
@@ -30,21 +30,21 @@ func (d *driver) Push(ctx context.Context, batch vendors.Batch) []vendors.Result
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	if batch.Now.Unix() < d.until.Load() {
-		return d.singles(ctx, batch)
+	if batch.Now.Unix() < d.noListsUntil.Load() {
+		return d.pushSingly(ctx, batch)
 	}
 	results := d.Driver.Push(ctx, batch)
 	// storing the content is refused for all devices or for none
 	if results[0].Code != codeListBodies {
 		return results
 	}
-	d.until.Store(midnight(batch.Now).Unix())
-	return d.singles(ctx, batch)
+	d.noListsUntil.Store(midnight(batch.Now).Unix())
+	return d.pushSingly(ctx, batch)
 }
 
-// singles pushes to each device by itself. What vivo says of the app rather than of a device ends
-// it: the rest get the same word.
-func (d *driver) singles(ctx context.Context, batch vendors.Batch) []vendors.Result {
+// pushSingly pushes to each device in a call of its own. If an answer concerns the app and not the
+// device, it stops, and the remaining devices get the same result.
+func (d *driver) pushSingly(ctx context.Context, batch vendors.Batch) []vendors.Result {
 	results := make([]vendors.Result, len(batch.Devices))
 	var stop atomic.Pointer[vendors.Result]
 	var next atomic.Int64
@@ -56,14 +56,14 @@ func (d *driver) singles(ctx context.Context, batch vendors.Batch) []vendors.Res
 				if i >= len(results) {
 					return
 				}
-				if word := stop.Load(); word != nil {
-					results[i] = *word
+				if result := stop.Load(); result != nil {
+					results[i] = *result
 					continue
 				}
 				single := batch
 				single.Devices = batch.Devices[i : i+1]
 				results[i] = d.Driver.Push(ctx, single)[0]
-				if ofApp(results[i].Reason) {
+				if concernsAll(results[i].Reason) {
 					stop.CompareAndSwap(nil, &results[i])
 				}
 			}
@@ -73,8 +73,8 @@ func (d *driver) singles(ctx context.Context, batch vendors.Batch) []vendors.Res
 	return results
 }
 
-// ofApp says whether a reason would meet every other device as well.
-func ofApp(r vendors.Reason) bool {
+// concernsAll reports whether the other devices would get the same result.
+func concernsAll(r vendors.Reason) bool {
 	switch r {
 	case vendors.BadCredentials, vendors.AuthExpired, vendors.RateLimited, vendors.QuotaSpent, vendors.Unavailable, vendors.Timeout, vendors.Interrupted:
 		return true
@@ -83,7 +83,7 @@ func ofApp(r vendors.Reason) bool {
 	}
 }
 
-// midnight is the end of vivo's day, which is China's.
+// midnight is the end of vivo's day, which is the day in China.
 func midnight(now time.Time) time.Time {
 	y, m, d := now.In(time.FixedZone("UTC+8", 8*60*60)).Date()
 	return time.Date(y, m, d+1, 0, 0, 0, 0, time.FixedZone("UTC+8", 8*60*60))

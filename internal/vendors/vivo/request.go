@@ -65,11 +65,11 @@ const (
 const anyNetwork = -1
 
 // TokenRequest writes the login. vivo takes ten of them a second.
-func (w *wire) TokenRequest(ctx context.Context, now time.Time) (*http.Request, error) {
-	key, ms := strings.TrimSpace(string(w.c.AppKey)), now.UnixMilli()
-	return w.post(ctx, "/message/auth", "", login{
-		AppID: w.appID, AppKey: key, Timestamp: ms,
-		Sign: sign(strconv.FormatInt(w.appID, 10), key, strconv.FormatInt(ms, 10), strings.TrimSpace(string(w.c.AppSecret))),
+func (p *protocol) TokenRequest(ctx context.Context, now time.Time) (*http.Request, error) {
+	key, ms := strings.TrimSpace(string(p.c.AppKey)), now.UnixMilli()
+	return p.post(ctx, "/message/auth", "", login{
+		AppID: p.appID, AppKey: key, Timestamp: ms,
+		Sign: sign(strconv.FormatInt(p.appID, 10), key, strconv.FormatInt(ms, 10), strings.TrimSpace(string(p.c.AppSecret))),
 	})
 }
 
@@ -81,63 +81,63 @@ func sign(appID, appKey, timestamp, appSecret string) string {
 }
 
 // Prepare stores the content of a list push; a push to one device needs none.
-func (w *wire) Prepare(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
+func (p *protocol) Prepare(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
 	if len(batch.Devices) < 2 {
 		return nil, nil
 	}
-	return w.post(ctx, "/message/saveListPayload", token, w.message(batch))
+	return p.post(ctx, "/message/saveListPayload", token, p.message(batch))
 }
 
 // Request writes the push: to the device, or to the list with the stored content.
-func (w *wire) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
+func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
 	switch {
 	case len(batch.Devices) == 0:
 		return nil, errors.New("a batch without devices")
 	case len(batch.Devices) == 1:
-		return w.post(ctx, "/message/send", token, w.message(batch))
+		return p.post(ctx, "/message/send", token, p.message(batch))
 	}
-	to := list{AppID: w.appID, TaskID: batch.Prepared, RequestID: listID(batch, ""), PushMode: w.pushMode()}
+	to := list{AppID: p.appID, TaskID: batch.Prepared, RequestID: listID(batch, ""), PushMode: p.pushMode()}
 	for _, d := range batch.Devices {
 		to.RegIDs = append(to.RegIDs, d.Token)
 	}
-	return w.post(ctx, "/message/pushToList", token, to)
+	return p.post(ctx, "/message/pushToList", token, to)
 }
 
-func (w *wire) message(batch vendors.Batch) message {
+func (p *protocol) message(batch vendors.Batch) message {
 	first := batch.Devices[0]
 	n := first.Notification
 	m := message{
-		AppID: w.appID, NotifyType: w.c.notifyType(n), NetworkType: anyNetwork, PushMode: w.pushMode(),
+		AppID: p.appID, NotifyType: p.c.notifyType(n), NetworkType: anyNetwork, PushMode: p.pushMode(),
 		// The app in the foreground has the message already.
 		ForegroundShow: false,
 		// By message, not by device, so that a single push replaces what a list push has shown.
-		NotifyID: vendors.Hash31(n.Key), ClientCustomMap: custom(n),
+		NotifyID: vendors.NotifyID(n.Key), ClientCustomMap: custom(n),
 	}
-	m.Title, m.Content = w.words(n, batch.Generic)
-	m.Classification, m.Category = w.c.resolve(n)
-	m.SkipType, m.SkipContent = w.skip(n)
+	m.Title, m.Content = p.words(n, batch.Generic)
+	m.Classification, m.Category = p.c.resolve(n)
+	m.SkipType, m.SkipContent = p.skip(n)
 	if len(batch.Devices) == 1 {
 		m.RegID, m.RequestID = first.Token, singleID(batch)
-		m.TimeToLive = w.ttl(n, batch.Now, minTTL)
+		m.TimeToLive = p.ttl(n, batch.Now, minTTL)
 		return m
 	}
 	// Storing a content twice shows nothing twice, while an answer to an old requestId might name a
 	// content that has expired: hence the time in this one.
 	m.RequestID = listID(batch, strconv.FormatInt(batch.Now.Unix(), 10))
-	m.TimeToLive = w.ttl(n, batch.Now, minListTTL)
+	m.TimeToLive = p.ttl(n, batch.Now, minListTTL)
 	return m
 }
 
-func (w *wire) ttl(n *vendors.Notification, now time.Time, shortest time.Duration) int64 {
+func (p *protocol) ttl(n *vendors.Notification, now time.Time, shortest time.Duration) int64 {
 	longest := maxTTL
-	if w.c.TTL > 0 && w.c.TTL < longest {
-		longest = max(w.c.TTL, shortest)
+	if p.c.TTL > 0 && p.c.TTL < longest {
+		longest = max(p.c.TTL, shortest)
 	}
 	return int64(n.TTL(now, shortest, longest) / time.Second)
 }
 
-func (w *wire) pushMode() int {
-	if w.c.TestMode {
+func (p *protocol) pushMode() int {
+	if p.c.TestMode {
 		return 1
 	}
 	return 0
@@ -145,10 +145,10 @@ func (w *wire) pushMode() int {
 
 // skip is what a tap opens. A target that the ext or the conversation makes too long is opened
 // without the ext, or else the app is.
-func (w *wire) skip(n *vendors.Notification) (kind int, content string) {
-	kind, target, limit := skipPage, w.c.Click.Intent, maxIntent
+func (p *protocol) skip(n *vendors.Notification) (kind int, content string) {
+	kind, target, limit := skipPage, p.c.Click.Intent, maxIntent
 	if target == "" {
-		kind, target, limit = skipURL, w.c.Click.URL, maxURL
+		kind, target, limit = skipURL, p.c.Click.URL, maxURL
 	}
 	if target == "" {
 		return skipApp, ""
@@ -220,12 +220,12 @@ func form(batch vendors.Batch) string {
 	return ""
 }
 
-func (w *wire) post(ctx context.Context, path, token string, body any) (*http.Request, error) {
+func (p *protocol) post(ctx context.Context, path, token string, body any) (*http.Request, error) {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return nil, errors.New("the request does not marshal")
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.base+path, bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, bytes.NewReader(data))
 	if err != nil {
 		return nil, errors.New("endpoint is no address")
 	}

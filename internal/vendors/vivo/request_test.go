@@ -14,17 +14,17 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
 
-func wireOf(t *testing.T, change func(*Config)) *wire {
+func wireOf(t *testing.T, change func(*Config)) *protocol {
 	t.Helper()
 	c := config()
 	if change != nil {
 		change(c)
 	}
-	w, err := newWire(c)
+	p, err := newProtocol(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w
+	return p
 }
 
 func batchOf(note *vendors.Notification, keys ...string) vendors.Batch {
@@ -67,19 +67,19 @@ func TestTokenRequest(t *testing.T) {
 // missing classification operational).
 func TestSingleRequest(t *testing.T) {
 	t.Parallel()
-	w := wireOf(t, nil)
+	p := wireOf(t, nil)
 	b := batchOf(vendortest.Chat(), "a")
-	if req, err := w.Prepare(context.Background(), b, "tok"); req != nil || err != nil {
+	if req, err := p.Prepare(context.Background(), b, "tok"); req != nil || err != nil {
 		t.Fatalf("a single push is prepared: %v, %v", req, err)
 	}
-	req, err := w.Request(context.Background(), b, "tok")
+	req, err := p.Request(context.Background(), b, "tok")
 	if err != nil {
 		t.Fatal(err)
 	}
 	body, _ := io.ReadAll(req.Body)
 	want := `{"appId":100001,"regId":"v2-a","notifyType":4,"title":"张三","content":"晚上八点见，不见不散","timeToLive":86400,"skipType":1,` +
 		`"networkType":-1,"classification":1,"category":"IM","requestId":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","pushMode":0,"foregroundShow":false,` +
-		`"notifyId":` + jsonOf(t, vendors.Hash31(vendortest.Chat().Key)) + `,"clientCustomMap":{"ext":"{\"conversationID\":\"c2c_alice\"}"}}`
+		`"notifyId":` + jsonOf(t, vendors.NotifyID(vendortest.Chat().Key)) + `,"clientCustomMap":{"ext":"{\"conversationID\":\"c2c_alice\"}"}}`
 	if diff := cmp.Diff(want, string(body)); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)
 	}
@@ -137,8 +137,8 @@ func TestRequestIDs(t *testing.T) {
 // A single push and a list push of one message replace each other on the screen.
 func TestNotifyIDIsOfMessage(t *testing.T) {
 	t.Parallel()
-	w := wireOf(t, nil)
-	if one, many := w.message(batchOf(vendortest.Chat(), "a")), w.message(batchOf(vendortest.Chat(), "a", "b")); one.NotifyID != many.NotifyID || one.NotifyID < 1 {
+	p := wireOf(t, nil)
+	if one, many := p.message(batchOf(vendortest.Chat(), "a")), p.message(batchOf(vendortest.Chat(), "a", "b")); one.NotifyID != many.NotifyID || one.NotifyID < 1 {
 		t.Errorf("got %d and %d", one.NotifyID, many.NotifyID)
 	}
 }
@@ -159,11 +159,11 @@ func TestTimeToLive(t *testing.T) {
 	} {
 		note := vendortest.Chat()
 		note.Deadline = vendortest.Now.Add(c.left)
-		w := wireOf(t, func(cfg *Config) { cfg.TTL = c.cert })
-		if got := w.message(batchOf(note, "a")).TimeToLive; got != c.single {
+		p := wireOf(t, func(cfg *Config) { cfg.TTL = c.cert })
+		if got := p.message(batchOf(note, "a")).TimeToLive; got != c.single {
 			t.Errorf("%s: single got %d, want %d", name, got, c.single)
 		}
-		if got := w.message(batchOf(note, "a", "b")).TimeToLive; got != c.list {
+		if got := p.message(batchOf(note, "a", "b")).TimeToLive; got != c.list {
 			t.Errorf("%s: list got %d, want %d", name, got, c.list)
 		}
 	}
@@ -206,10 +206,10 @@ func TestSkip(t *testing.T) {
 		"page_never":  {vendors.Click{Intent: page}, "e", strings.Repeat("会", 400), skipApp, ""},
 		"url":         {vendors.Click{URL: "https://im.example.com/?m={message}"}, "", "c", skipURL, "https://im.example.com/?m=m-1001"},
 	} {
-		w := wireOf(t, func(cfg *Config) { cfg.Click = c.click })
+		p := wireOf(t, func(cfg *Config) { cfg.Click = c.click })
 		note := vendortest.Chat()
 		note.Ext, note.Conversation = c.ext, c.conv
-		if kind, content := w.skip(note); kind != c.kind || content != c.content {
+		if kind, content := p.skip(note); kind != c.kind || content != c.content {
 			t.Errorf("%s: got %d %q, want %d %q", name, kind, content, c.kind, c.content)
 		}
 	}

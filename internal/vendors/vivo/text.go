@@ -1,20 +1,21 @@
 package vivo
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// words are the title and the content, fitted to vivo's limits and, for a formal push, to its
-// content check. In the generic form nothing of what was said is left; the title stays where it is
-// plain Chinese, since it says from whom.
-func (w *wire) words(n *vendors.Notification, generic bool) (title, content string) {
+// words returns the title and the content, fitted to vivo's limits and, for a formal push, to its
+// content check. In the generic form nothing of the message's text is left; the title is kept if it
+// is plain Chinese, because it names the sender.
+func (p *protocol) words(n *vendors.Notification, generic bool) (title, content string) {
 	titleLimit := vendors.TextLimit{Max: maxTitle, Measure: vendors.Wide}
 	contentLimit := vendors.TextLimit{Max: maxContent, Measure: vendors.Wide}
-	genericTitle := vendors.First(w.c.GenericTitle, "新消息")
-	genericContent := vendors.First(w.c.GenericBody, "您有一条新消息，点击查看")
+	genericTitle := cmp.Or(p.c.GenericTitle, "新消息")
+	genericContent := cmp.Or(p.c.GenericBody, "您有一条新消息，点击查看")
 
 	title, content = vendors.Printable(n.Title), vendors.Printable(n.Body)
 	if blank(title) || generic && !plainChinese(title) {
@@ -23,16 +24,17 @@ func (w *wire) words(n *vendors.Notification, generic bool) (title, content stri
 	if blank(content) || generic {
 		content = genericContent
 	}
-	if w.c.TestMode || w.c.KeepText || generic { // test pushes are not checked
+	if p.c.TestMode || p.c.KeepText || generic { // test pushes are not checked
 		return titleLimit.Fit(title), contentLimit.Fit(content)
 	}
-	return dress(title, "来自 ", titleLimit), dress(content, "新消息：", contentLimit)
+	return makeFormal(title, "来自 ", titleLimit), makeFormal(content, "新消息：", contentLimit)
 }
 
-// dress makes a text formal by vivo's rule: braces and brackets become parentheses, and a text that
-// would still look like a test is led by Chinese words. A text with the word for "test" in it is
-// left alone: only another text would help, and vivo may let it pass.
-func dress(s, lead string, limit vendors.TextLimit) string {
+// makeFormal changes a text so that vivo takes it for a formal one: braces and brackets become
+// parentheses, and a text that would still look like a test gets Chinese words in front of it. A
+// text that contains the Chinese word for "test" is not changed further: only a different text
+// would help, and vivo may accept it.
+func makeFormal(s, lead string, limit vendors.TextLimit) string {
 	s = limit.Fit(strings.NewReplacer("[", "（", "]", "）", "{", "（", "}", "）").Replace(s))
 	if looksLikeTest(s) {
 		s = limit.Fit(lead + s)
@@ -58,7 +60,7 @@ func looksLikeTest(s string) bool {
 	return !(letters && others)
 }
 
-// plainChinese says whether a text is nothing but Chinese characters and cannot be taken for a
+// plainChinese reports whether a text is nothing but Chinese characters and cannot be taken for a
 // test.
 func plainChinese(s string) bool {
 	for _, r := range s {

@@ -184,19 +184,19 @@ func (c *Config) Class(n *vendors.Notification) vendors.Class {
 
 // Driver makes the driver.
 func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
-	w, err := newWire(c)
+	p, err := newProtocol(c)
 	if err != nil {
 		return nil, err
 	}
-	d, err := vendors.NewHTTP(w, &c.Common, env)
+	d, err := vendors.NewHTTP(p, &c.Common, env)
 	if err != nil {
 		return nil, err
 	}
 	return &driver{Driver: d, timeout: c.CallTimeout()}, nil
 }
 
-// wire is vivo as pure halves.
-type wire struct {
+// protocol is the API of vivo: it writes requests and reads answers.
+type protocol struct {
 	c     *Config
 	base  string
 	appID int64
@@ -204,7 +204,7 @@ type wire struct {
 	users map[string]vendors.Code
 }
 
-func newWire(c *Config) (*wire, error) {
+func newProtocol(c *Config) (*protocol, error) {
 	base, err := address(c.EndpointOr(pushHost))
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %w", err)
@@ -213,14 +213,14 @@ func newWire(c *Config) (*wire, error) {
 	if err != nil {
 		return nil, errors.New("app_id is no number")
 	}
-	return &wire{
+	return &protocol{
 		c: c, base: base, appID: appID,
 		codes: vendors.Index(codes(), ""), users: vendors.Index(codes(), levelDevice),
 	}, nil
 }
 
 // Limits: one notification for up to 1,000 devices.
-func (w *wire) Limits() vendors.Limits { return vendors.Limits{Batch: maxList} }
+func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: maxList} }
 
 func address(endpoint string) (string, error) {
 	u, err := url.Parse(endpoint)

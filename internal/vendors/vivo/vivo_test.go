@@ -31,7 +31,7 @@ func subject(change func(*sandbox.VivoAccount, *Config)) vendortest.Subject {
 	return vendortest.Subject{
 		Vendor:   "vivo",
 		Accounts: sandbox.Accounts{Vivo: []sandbox.VivoAccount{account}},
-		Settings: func(endpoint, caFile string) vendors.Settings {
+		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			if change != nil {
 				change(&sandbox.VivoAccount{}, c)
@@ -56,12 +56,12 @@ func itoa(i int) string {
 func TestConformance(t *testing.T) { vendortest.Run(t, subject(nil)) }
 
 func FuzzInterpret(f *testing.F) {
-	w, err := newWire(config())
+	p, err := newProtocol(config())
 	if err != nil {
 		f.Fatal(err)
 	}
 	token := subject(nil).Token
-	vendortest.FuzzInterpret(f, w, token,
+	vendortest.FuzzInterpret(f, p, token,
 		`{"result":0,"desc":"请求成功","taskId":"121397329"}`,
 		`{"result":10302,"desc":"regId不合法","invalidUser":{"status":1,"userid":"`+token(0)+`"}}`,
 		`{"result":0,"requestId":"b-1","invalidUsers":[{"status":1,"userid":"`+token(0)+`"},{"status":4,"userid":"`+token(1)+`"}]}`,
@@ -111,10 +111,10 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-func TestExampleOfSheetIsGood(t *testing.T) {
+func TestExampleOfDocIsGood(t *testing.T) {
 	t.Parallel()
 	var certificates []Config
-	if err := yaml.Unmarshal([]byte(Sheet().Example), &certificates); err != nil {
+	if err := yaml.Unmarshal([]byte(Doc().Example), &certificates); err != nil {
 		t.Fatal(err)
 	}
 	if found := certificates[0].Problems(); len(found) != 0 {

@@ -1,6 +1,7 @@
 package xiaomi
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"regexp"
@@ -45,7 +46,7 @@ var (
 
 // Interpret reads the answer by its code; HTTP 200 is the normal status of all of them. Nothing but
 // a 2xx with code 0 and result "ok" is taken for an acceptance.
-func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
+func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	var a answer
 	code := ""
@@ -57,12 +58,12 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 	case code == "", code == codeOK && !ok:
 		return vendors.All(n, byStatus(resp))
 	case code == codeOK && a.Result != "ok":
-		return vendors.All(n, vendors.Result{Code: code, Err: errors.New("code 0 without the result ok")})
+		return vendors.All(n, vendors.Result{Reason: vendors.Unknown, Code: code, Err: errors.New("code 0 without the result ok")})
 	case code == codeOK:
-		return w.accepted(a.Data, batch)
+		return p.accepted(a.Data, batch)
 	}
-	result := vendors.Result{Code: code}
-	row, known := w.codes[code]
+	result := vendors.Result{Reason: vendors.Unknown, Code: code}
+	row, known := p.codes[code]
 	if !known {
 		if !ok {
 			result.Reason = byStatus(resp).Reason
@@ -78,18 +79,18 @@ func (w *wire) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.R
 		}
 	case codeBadDevice, codeBadToken:
 		if n > 1 {
-			// One of them is meant, and the answer does not say which: a few devices alone tell.
-			result.Reason, result.Alone = vendors.Unknown, true
+			// Some of the tokens are meant, but the answer does not say which: probing shows it.
+			result.Reason, result.ProbeSingly = vendors.Unknown, true
 		}
 	case codeBadChannel:
-		return w.blame(result, batch, func(note *vendors.Notification) bool { return w.c.channel(note) != w.c.ChannelID })
+		return p.blame(result, batch, func(note *vendors.Notification) bool { return p.c.channel(note) != p.c.ChannelID })
 	}
 	return vendors.All(n, result)
 }
 
 // blame keeps a message that chose a wrong channel for itself from parking the whole certificate.
 // Where such messages share a call with others, the others are tried again in other company.
-func (w *wire) blame(result vendors.Result, batch vendors.Batch, own func(*vendors.Notification) bool) []vendors.Result {
+func (p *protocol) blame(result vendors.Result, batch vendors.Batch, own func(*vendors.Notification) bool) []vendors.Result {
 	results := vendors.All(len(batch.Devices), result)
 	guilty := 0
 	for i, d := range batch.Devices {
@@ -110,7 +111,7 @@ func (w *wire) blame(result vendors.Result, batch vendors.Batch, own func(*vendo
 
 // accepted takes a success apart: bad_regids lists dead tokens, channel_exceed_quota the channels
 // whose quota was over ("a:3 b:1").
-func (w *wire) accepted(raw json.RawMessage, batch vendors.Batch) []vendors.Result {
+func (p *protocol) accepted(raw json.RawMessage, batch vendors.Batch) []vendors.Result {
 	var d data
 	_ = json.Unmarshal(raw, &d) // data may be missing; then nothing is known of single devices
 	good := vendors.Result{Reason: vendors.Accepted, Code: codeOK}
@@ -119,7 +120,7 @@ func (w *wire) accepted(raw json.RawMessage, batch vendors.Batch) []vendors.Resu
 	}
 	results := vendors.All(len(batch.Devices), good)
 	if d.Exceeded != "" {
-		w.exceeded(string(d.Exceeded), batch, results)
+		p.exceeded(string(d.Exceeded), batch, results)
 	}
 	bad := tokens(d.BadTokens)
 	for i, device := range batch.Devices {
@@ -133,7 +134,7 @@ func (w *wire) accepted(raw json.RawMessage, batch vendors.Batch) []vendors.Resu
 // exceeded marks the devices of the channels whose quota is over. The answer counts devices and
 // does not name them: where only a part of a channel's devices was over, all are marked, because a
 // repeat is dropped by the phone and a lost push is not.
-func (w *wire) exceeded(list string, batch vendors.Batch, results []vendors.Result) {
+func (p *protocol) exceeded(list string, batch vendors.Batch, results []vendors.Result) {
 	over := map[string]bool{}
 	for _, item := range strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' || r == ';' }) {
 		at := strings.LastIndexByte(item, ':')
@@ -146,13 +147,13 @@ func (w *wire) exceeded(list string, batch vendors.Batch, results []vendors.Resu
 	}
 	found := false
 	for i, d := range batch.Devices {
-		if over[vendors.First(w.c.channel(d.Notification), noChannel)] {
+		if over[cmp.Or(p.c.channel(d.Notification), noChannel)] {
 			results[i] = vendors.Result{Reason: vendors.QuotaSpent, Code: "channel_exceed_quota", Err: errors.New("the quota of the channel is used up")}
 			found = true
 		}
 	}
 	if !found && len(over) > 0 {
-		unknown := vendors.Result{Code: "channel_exceed_quota", Err: errors.New("some channel's quota is used up, and none of this call is named")}
+		unknown := vendors.Result{Reason: vendors.Unknown, Code: "channel_exceed_quota", Err: errors.New("some channel's quota is used up, and none of this call is named")}
 		copy(results, vendors.All(len(results), unknown))
 	}
 }

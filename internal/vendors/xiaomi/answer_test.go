@@ -1,6 +1,7 @@
 package xiaomi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 func interpret(t *testing.T, status int, body string, b vendors.Batch) []vendors.Result {
 	t.Helper()
-	got := newWire(config()).Interpret(vendors.Response{Status: status, Body: []byte(body)}, b)
+	got := newProtocol(config()).Interpret(vendors.Response{Status: status, Body: []byte(body)}, b)
 	if len(got) != len(b.Devices) {
 		t.Fatalf("got %d results for %d devices", len(got), len(b.Devices))
 	}
@@ -133,8 +134,8 @@ func TestAnswers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for i, got := range interpret(t, c.status, c.body, batch(3, vendortest.Chat())) {
-				if got.Reason != c.want[i] || got.Alone != c.alone {
-					t.Errorf("device %d: got %v (alone %v, code %q), want %v", i, got.Reason, got.Alone, got.Code, c.want[i])
+				if got.Reason != cmp.Or(c.want[i], vendors.Unknown) || got.ProbeSingly != c.alone {
+					t.Errorf("device %d: got %v (alone %v, code %q), want %v", i, got.Reason, got.ProbeSingly, got.Code, c.want[i])
 				}
 			}
 		})
@@ -174,7 +175,7 @@ func TestChannelExceedsQuota(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for i, got := range interpret(t, 200, `{"result":"ok","code":0,"data":{"id":"s","channel_exceed_quota":"`+c.exceeded+`"}}`, mixed()) {
-				if got.Reason != c.want[i] {
+				if got.Reason != cmp.Or(c.want[i], vendors.Unknown) {
 					t.Errorf("device %d: got %v, want %v", i, got.Reason, c.want[i])
 				}
 			}
@@ -197,7 +198,7 @@ func TestNoChannelExceedsQuota(t *testing.T) {
 	c := config()
 	c.ChannelID = ""
 	body := []byte(`{"result":"ok","code":0,"data":{"channel_exceed_quota":"no_channel:2 a:3"}}`)
-	got := newWire(c).Interpret(vendors.Response{Status: 200, Body: body}, mixed())
+	got := newProtocol(c).Interpret(vendors.Response{Status: 200, Body: body}, mixed())
 	for i, want := range []vendors.Reason{vendors.QuotaSpent, vendors.Accepted, vendors.QuotaSpent} {
 		if got[i].Reason != want {
 			t.Errorf("device %d: got %v, want %v", i, got[i].Reason, want)
@@ -220,13 +221,13 @@ func TestWrongChannel(t *testing.T) {
 	}
 }
 
-func TestSheet(t *testing.T) {
+func TestDoc(t *testing.T) {
 	t.Parallel()
-	s := Sheet()
+	s := Doc()
 	if s.Vendor != "xiaomi" || len(s.Codes) != len(codes()) || len(s.Setup) == 0 {
-		t.Error("the sheet is not whole")
+		t.Error("the Doc is incomplete")
 	}
-	for _, f := range s.Facts {
+	for _, f := range s.Rows {
 		if f.What.EN == "" || f.What.ZH == "" || f.Value.EN == "" || f.Value.ZH == "" {
 			t.Errorf("fact %q lacks a language", f.What.EN)
 		}

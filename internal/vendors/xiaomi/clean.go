@@ -14,29 +14,29 @@ var start = vendors.TextLimit{Max: 8 << 10, Measure: vendors.Bytes}
 
 // line is a title or a description: nothing but what a screen shows, not blank, at most max
 // characters.
-func (w *wire) line(s string, max int) string {
+func (p *protocol) line(s string, max int) string {
 	s = strings.TrimSpace(vendors.Printable(start.Fit(s)))
-	return vendors.TextLimit{Max: max, Measure: vendors.UTF16}.Fit(w.unlessBlank(s))
+	return vendors.TextLimit{Max: max, Measure: vendors.UTF16}.Fit(p.unlessBlank(s))
 }
 
 // param is a template's value: in one line, without emoji and code points that Unicode has not
 // assigned, not blank, at most 128 characters. A grapheme that holds a forbidden code point goes
 // whole, so that nothing is left of a family but its joiners.
-func (w *wire) param(s string) string {
-	return vendors.TextLimit{Max: maxParam, Measure: vendors.UTF16}.Fit(w.unlessBlank(strings.TrimSpace(plain(start.Fit(s)))))
+func (p *protocol) param(s string) string {
+	return vendors.TextLimit{Max: maxParam, Measure: vendors.UTF16}.Fit(p.unlessBlank(strings.TrimSpace(plain(start.Fit(s)))))
 }
 
-func (w *wire) unlessBlank(s string) string {
+func (p *protocol) unlessBlank(s string) string {
 	if visible(s) {
 		return s
 	}
-	if stand := plain(w.c.BlankText); visible(stand) {
+	if stand := plain(p.c.BlankText); visible(stand) {
 		return stand
 	}
 	return "[表情]"
 }
 
-// visible says whether a text has anything to see.
+// visible reports whether a text contains a visible character.
 func visible(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.M, r) }) >= 0
 }

@@ -1,6 +1,7 @@
 package xiaomi
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/hongyan-im/hongyan/internal/vendors"
@@ -44,10 +45,10 @@ func region(name string) (host string, known bool) {
 }
 
 // host is where a device's push goes.
-func (w *wire) host(d vendors.Device) string {
-	if w.c.Endpoint != "" {
-		return strings.TrimRight(w.c.Endpoint, "/")
+func (p *protocol) host(d vendors.Device) string {
+	if p.c.Endpoint != "" {
+		return strings.TrimRight(p.c.Endpoint, "/")
 	}
-	host, _ := region(vendors.First(d.Region, w.c.Region))
+	host, _ := region(cmp.Or(d.Region, p.c.Region))
 	return host
 }

@@ -45,14 +45,14 @@ type element struct {
 
 // Request writes the call: a list send where all devices get the same, one element a device where
 // they do not.
-func (w *wire) Request(ctx context.Context, batch vendors.Batch, _ string) (*http.Request, error) {
+func (p *protocol) Request(ctx context.Context, batch vendors.Batch, _ string) (*http.Request, error) {
 	path, form := listPath, url.Values{}
 	if batch.Same() {
 		targets := make([]string, len(batch.Devices))
 		for i, d := range batch.Devices {
 			targets[i] = target(d.Token)
 		}
-		form = w.message(batch.Devices[0].Notification, batch.Now).form()
+		form = p.message(batch.Devices[0].Notification, batch.Now).form()
 		form.Set("registration_id", strings.Join(targets, ","))
 	} else {
 		path = multiPath
@@ -61,18 +61,18 @@ func (w *wire) Request(ctx context.Context, batch vendors.Batch, _ string) (*htt
 			if i > 0 && d.Notification == batch.Devices[i-1].Notification {
 				elements[i].Message = elements[i-1].Message
 			} else {
-				elements[i].Message = w.message(d.Notification, batch.Now)
+				elements[i].Message = p.message(d.Notification, batch.Now)
 			}
 			elements[i].Target = target(d.Token)
 		}
 		form.Set("messages", text(elements))
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.host(batch.Devices[0])+path, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.host(batch.Devices[0])+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, errors.New("endpoint is no address")
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
-	req.Header.Set("Authorization", "key="+string(w.c.AppSecret))
+	req.Header.Set("Authorization", "key="+string(p.c.AppSecret))
 	return req, nil
 }
 
@@ -122,24 +122,24 @@ var soundForm = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 // device's, because a list send has one for all: however a device is batched when it is tried
 // again, a phone sees the same ids, drops the repeat by jobkey, and would replace the first by
 // notify_id.
-func (w *wire) message(n *vendors.Notification, now time.Time) message {
-	channel := w.c.channel(n)
+func (p *protocol) message(n *vendors.Notification, now time.Time) message {
+	channel := p.c.channel(n)
 	m := message{
-		Title:       w.line(n.Title, maxTitle),
-		Description: w.line(n.Body, maxText),
+		Title:       p.line(n.Title, maxTitle),
+		Description: p.line(n.Body, maxText),
 		NotifyType:  soundVibrationLights,
-		NotifyID:    vendors.Hash31(n.Key),
-		Package:     w.c.Package,
-		TimeToLive:  w.ttl(n, channel, now).Milliseconds(),
+		NotifyID:    vendors.NotifyID(n.Key),
+		Package:     p.c.Package,
+		TimeToLive:  p.ttl(n, channel, now).Milliseconds(),
 		Extra:       map[string]string{"jobkey": jobKey(n.Key)},
 	}
 	if channel != "" {
 		m.Extra["channel_id"] = channel
 	}
-	w.template(n, m.Extra)
-	w.click(n, m.Extra)
-	if name, _, _ := strings.Cut(n.Android.Sound, "."); soundForm.MatchString(name) && w.c.Package != "" {
-		m.Extra["sound_uri"] = "android.resource://" + w.c.Package + "/raw/" + name
+	p.template(n, m.Extra)
+	p.click(n, m.Extra)
+	if name, _, _ := strings.Cut(n.Android.Sound, "."); soundForm.MatchString(name) && p.c.Package != "" {
+		m.Extra["sound_uri"] = "android.resource://" + p.c.Package + "/raw/" + name
 	}
 	// Half an ext would be worse than none: the app opens without it.
 	if len(n.Ext)+len(m.Title)+len(m.Description) <= maxMessage {
@@ -164,10 +164,10 @@ func jobKey(key string) string {
 	return key[:min(len(key), maxJobKey)]
 }
 
-func (w *wire) ttl(n *vendors.Notification, channel string, now time.Time) time.Duration {
-	longest := w.c.longestTTL(channel)
-	if w.c.TTL > 0 {
-		longest = min(longest, max(w.c.TTL.Truncate(time.Second), minTTL))
+func (p *protocol) ttl(n *vendors.Notification, channel string, now time.Time) time.Duration {
+	longest := p.c.longestTTL(channel)
+	if p.c.TTL > 0 {
+		longest = min(longest, max(p.c.TTL.Truncate(time.Second), minTTL))
 	}
 	return n.TTL(now, minTTL, longest)
 }
@@ -175,12 +175,12 @@ func (w *wire) ttl(n *vendors.Notification, channel string, now time.Time) time.
 // template names the template and its values, for a private channel alone: Xiaomi checks a template
 // against the channel. A message's own template gets the message's values alone; the certificate's
 // values belong to the certificate's template.
-func (w *wire) template(n *vendors.Notification, extra map[string]string) {
-	id, defaults := w.c.TemplateID, w.c.TemplateParams
+func (p *protocol) template(n *vendors.Notification, extra map[string]string) {
+	id, defaults := p.c.TemplateID, p.c.TemplateParams
 	if own := strings.TrimSpace(n.Android.XiaomiTemplateID); channelForm.MatchString(own) && own != id {
 		id, defaults = own, nil
 	}
-	if id == "" || w.c.Class(n).Name != private {
+	if id == "" || p.c.Class(n).Name != private {
 		return
 	}
 	extra["template_id"] = id
@@ -193,21 +193,21 @@ func (w *wire) template(n *vendors.Notification, extra map[string]string) {
 			delete(params, name)
 			continue
 		}
-		params[name] = w.param(params[name])
+		params[name] = p.param(params[name])
 	}
 	extra["template_param"] = text(params)
 }
 
-// click says what a tap opens. A target that grows too long with the ext in it goes without, and
-// opens the app where even that is too long; the ext is in the payload as well.
-func (w *wire) click(n *vendors.Notification, extra map[string]string) {
-	c := w.c.Click
+// click sets what a tap opens. If a target is too long with the ext in it, the ext is left out,
+// because the payload contains it too. If it is still too long, a tap opens the app.
+func (p *protocol) click(n *vendors.Notification, extra map[string]string) {
+	c := p.c.Click
 	effect, key, value := openActivity, "intent_uri", c.Intent
 	switch {
 	case c.Activity != "":
-		value = "intent:#Intent;component=" + w.c.Package + "/" + c.Activity + ";end"
+		value = "intent:#Intent;component=" + p.c.Package + "/" + c.Activity + ";end"
 	case c.Action != "":
-		value = "intent:#Intent;action=" + c.Action + ";package=" + w.c.Package + ";end"
+		value = "intent:#Intent;action=" + c.Action + ";package=" + p.c.Package + ";end"
 	case c.URL != "":
 		effect, key, value = openPage, "web_uri", c.URL
 	}

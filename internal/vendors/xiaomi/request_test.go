@@ -27,7 +27,7 @@ func batch(n int, note *vendors.Notification) vendors.Batch {
 // written is the request of a batch, and its form.
 func written(t *testing.T, c *Config, b vendors.Batch) (*http.Request, url.Values) {
 	t.Helper()
-	req, err := newWire(c).Request(context.Background(), b, "")
+	req, err := newProtocol(c).Request(context.Background(), b, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestTokenCannotBeTwo(t *testing.T) {
 		t.Fatalf("got %q, want %q", got, want)
 	}
 	body := `{"result":"ok","code":0,"data":{"bad_regids":"` + token(5) + "_" + token(6) + `"}}`
-	if got := newWire(config()).Interpret(vendors.Response{Status: 200, Body: []byte(body)}, b); got[0].Reason != vendors.BadToken {
+	if got := newProtocol(config()).Interpret(vendors.Response{Status: 200, Body: []byte(body)}, b); got[0].Reason != vendors.BadToken {
 		t.Errorf("got %v for the spoilt token, want bad_token", got[0].Reason)
 	}
 }
@@ -204,7 +204,7 @@ func TestAnyText(t *testing.T) {
 // characters, not blank.
 func TestParam(t *testing.T) {
 	t.Parallel()
-	w := newWire(config())
+	p := newProtocol(config())
 	for _, c := range []struct{ name, in, want string }{
 		{"plain", "晚上八点见", "晚上八点见"},
 		{"emoji_goes_with_its_parts", "生日👨‍👩‍👧‍👦快乐👋🏽🇨🇳1️⃣❤️!", "生日快乐!"},
@@ -217,7 +217,7 @@ func TestParam(t *testing.T) {
 		{"long", strings.Repeat("字", 200), strings.Repeat("字", 127) + "…"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := w.param(c.in)
+			got := p.param(c.in)
 			if got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
@@ -228,7 +228,7 @@ func TestParam(t *testing.T) {
 	}
 	own := config()
 	own.BlankText = "新消息"
-	if got := newWire(own).param("🎂"); got != "新消息" {
+	if got := newProtocol(own).param("🎂"); got != "新消息" {
 		t.Errorf("got %q, want the text of the certificate", got)
 	}
 }
@@ -271,8 +271,8 @@ func TestWithoutChannel(t *testing.T) {
 	lax := account()
 	lax.ChannelRequired = false
 	s.Accounts.Xiaomi = []sandbox.XiaomiAccount{lax}
-	settings := s.Settings
-	s.Settings = func(endpoint, caFile string) vendors.Settings {
+	settings := s.Config
+	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := settings(endpoint, caFile).(*Config)
 		c.ChannelID, c.TemplateID, c.TemplateParams = "", "", nil
 		return c

@@ -225,22 +225,22 @@ func (c *Config) longestTTL(channel string) time.Duration {
 
 // Driver makes the driver.
 func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
-	return vendors.NewHTTP(newWire(c), &c.Common, env)
+	return vendors.NewHTTP(newProtocol(c), &c.Common, env)
 }
 
-// wire is Xiaomi as two pure halves.
-type wire struct {
+// protocol is the API of Xiaomi: it writes requests and reads answers.
+type protocol struct {
 	c     *Config
 	codes map[string]vendors.Code
 }
 
-func newWire(c *Config) *wire { return &wire{c: c, codes: vendors.Index(codes(), "")} }
+func newProtocol(c *Config) *protocol { return &protocol{c: c, codes: vendors.Index(codes(), "")} }
 
 // Limits: up to 1,000 devices of one region, with one notification or with different ones.
-func (w *wire) Limits() vendors.Limits {
+func (p *protocol) Limits() vendors.Limits {
 	l := vendors.Limits{Batch: maxTargets, Mixed: maxTargets}
-	if w.c.Endpoint == "" {
-		l.Partition = w.host
+	if p.c.Endpoint == "" {
+		l.Partition = p.host
 	}
 	return l
 }

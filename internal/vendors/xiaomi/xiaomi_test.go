@@ -35,7 +35,7 @@ func subject() vendortest.Subject {
 	return vendortest.Subject{
 		Vendor:   "xiaomi",
 		Accounts: sandbox.Accounts{Xiaomi: []sandbox.XiaomiAccount{account()}},
-		Settings: func(endpoint, caFile string) vendors.Settings {
+		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			c.Endpoint, c.CAFile = endpoint, caFile
 			return c
@@ -47,7 +47,7 @@ func subject() vendortest.Subject {
 func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
 
 func FuzzInterpret(f *testing.F) {
-	vendortest.FuzzInterpret(f, newWire(config()), token,
+	vendortest.FuzzInterpret(f, newProtocol(config()), token,
 		`{"result":"ok","trace_id":"x","code":0,"data":{"id":"scm1","day_quota":"50000","day_acked":"120"}}`,
 		`{"result":"ok","code":0,"data":{"id":"scm1","bad_regids":"regId/000000+aB=","channel_exceed_quota":"im_private:1"}}`,
 		`{"result":"error","reason":"No valid targets!","code":20301}`,
@@ -173,7 +173,7 @@ func TestClass(t *testing.T) {
 func TestPartition(t *testing.T) {
 	t.Parallel()
 	conf := config()
-	partition := newWire(conf).Limits().Partition
+	partition := newProtocol(conf).Limits().Partition
 	for _, c := range []struct{ region, want string }{
 		{"", hostCN}, {"cn", hostCN}, {"China", hostCN}, {"ru", hostRU}, {"Russia", hostRU}, {"in", hostIN}, {"India", hostIN},
 		{"eu", hostEU}, {"Europe", hostEU}, {"DE", hostEU}, {"gb", hostEU}, {"global", hostGlobal}, {"Global", hostGlobal},
@@ -188,11 +188,11 @@ func TestPartition(t *testing.T) {
 		t.Errorf("without a region the certificate's holds: got %s", got)
 	}
 	conf.Endpoint = "https://proxy.example.com/"
-	w := newWire(conf)
-	if w.Limits().Partition != nil {
+	p := newProtocol(conf)
+	if p.Limits().Partition != nil {
 		t.Error("with an endpoint all devices go there, yet they are kept apart")
 	}
-	if got := w.host(vendors.Device{Region: "in"}); got != "https://proxy.example.com" {
+	if got := p.host(vendors.Device{Region: "in"}); got != "https://proxy.example.com" {
 		t.Errorf("got host %s", got)
 	}
 }

@@ -1,0 +1,38 @@
+package dispatch
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hongyan-im/hongyan"
+)
+
+// Ended is what became of a message on one device: an outcome, and one of its devices.
+type Ended struct {
+	hongyan.Outcome
+	hongyan.DeviceOutcome
+}
+
+// ParseEnded reads the body of a message on push.outcome.>, device by device. What could be read
+// comes with the error.
+func ParseEnded(data []byte) ([]Ended, error) {
+	outcomes, err := hongyan.ParseOutcomes(data)
+	var ends []Ended
+	for _, o := range outcomes {
+		for _, d := range o.Devices {
+			ends = append(ends, Ended{o, d})
+		}
+	}
+	return ends, err
+}
+
+// outcome is the message that records one end.
+func outcome(subjects hongyan.Subjects, e Ended) (Outgoing, error) {
+	o := e.Outcome
+	o.Devices = []hongyan.DeviceOutcome{e.DeviceOutcome}
+	data, err := json.Marshal(&o, jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		return Outgoing{}, err
+	}
+	return Outgoing{Subject: subjects.Outcome(o.App, o.Status, hongyan.Partition(e.User)), Data: data}, nil
+}

@@ -1,0 +1,78 @@
+package xiaomi
+
+import (
+	"fmt"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Doc is what docs/vendors.md says about Xiaomi.
+func Doc() vendors.Doc {
+	same := func(s string) vendors.Bilingual { return vendors.Bilingual{EN: s, ZH: s} }
+	return vendors.Doc{
+		Vendor: "xiaomi",
+		Name:   vendors.Bilingual{EN: "Xiaomi MiPush", ZH: "小米推送"},
+		Dated:  "2026-11",
+		Links: []string{
+			"https://dev.mi.com/xiaomihyperos/documentation/detail?pId=1560",
+			"https://dev.mi.com/xiaomihyperos/documentation/detail?pId=1656",
+			"https://dev.mi.com/xiaomihyperos/documentation/detail?pId=2314",
+			"https://dev.mi.com/xiaomihyperos/documentation/detail?pId=2321",
+		},
+		Rows: []vendors.Row{
+			{What: vendors.Bilingual{EN: "Devices per call", ZH: "每次调用的设备数"}, Value: vendors.Bilingual{
+				EN: fmt.Sprintf("%d, with one notification or with different ones, of one region", maxTargets),
+				ZH: fmt.Sprintf("%d 台（同一区域），内容相同或各不相同均可", maxTargets)}},
+			{What: vendors.Bilingual{EN: "Title, body", ZH: "标题、正文"}, Value: vendors.Bilingual{
+				EN: fmt.Sprintf("at most %d and %d characters", maxTitle, maxText), ZH: fmt.Sprintf("最多 %d 和 %d 个字符", maxTitle, maxText)}},
+			{What: vendors.Bilingual{EN: "Title, body and ext together", ZH: "标题、正文与 ext 合计"}, Value: vendors.Bilingual{
+				EN: fmt.Sprintf("%d bytes; a longer ext is left out whole", maxMessage), ZH: fmt.Sprintf("%d 字节；超出时整个 ext 不下发", maxMessage)}},
+			{What: vendors.Bilingual{EN: "Template values", ZH: "模板参数"}, Value: vendors.Bilingual{
+				EN: fmt.Sprintf("at most %d, 1 to %d characters each, no emoji; cleaned and cut", maxParams, maxParam),
+				ZH: fmt.Sprintf("最多 %d 个，每个 1–%d 个字符，不得含表情符号；自动清理和截断", maxParams, maxParam)}},
+			{What: vendors.Bilingual{EN: "Kept for a phone that is off", ZH: "离线保留时间"}, Value: vendors.Bilingual{
+				EN: "10 days (private), 1 day (public)", ZH: "私信 10 天，公信 1 天"}},
+			{What: vendors.Bilingual{EN: "Requests per second", ZH: "每秒请求数"}, Value: vendors.Bilingual{
+				EN: "500 below 100,000 devices with notifications on, 1,000 to 1 M, 2,000 to 5 M, 2,500 to 10 M, 3,000 above",
+				ZH: "通知开启设备 10 万以下 500，100 万以下 1000，500 万以下 2000，1000 万以下 2500，以上 3000"}},
+			{What: vendors.Bilingual{EN: "Login", ZH: "鉴权"}, Value: vendors.Bilingual{EN: "static AppSecret, no token", ZH: "固定的 AppSecret，无令牌"}},
+			{What: vendors.Bilingual{EN: "Hosts by region", ZH: "各区域主机"}, Value: same(
+				"cn " + hostCN + ", ru " + hostRU + ", in " + hostIN + ", eu " + hostEU + ", global " + hostGlobal)},
+			{What: vendors.Bilingual{EN: "Texts that look like a test", ZH: "像测试的文案"}, Value: vendors.Bilingual{
+				EN: "may be blocked (\"test\", \"测试\"): try with a real sentence", ZH: "可能被拦截（“test”“测试”），请用真实语句调试"}},
+		},
+		Classes: []vendors.ClassRow{
+			{Name: private, Means: vendors.Bilingual{EN: "important: eight kinds, among them instant messages; an approved channel, and a template",
+				ZH: "私信（重要）：即时消息等八类，需审核通过的渠道和模板"}, Cap: vendors.Bilingual{EN: "none", ZH: "不限"}},
+			{Name: public, Means: vendors.Bilingual{EN: "ordinary: everything else", ZH: "公信（普通）：其余消息"}, Cap: vendors.Bilingual{
+				EN: fmt.Sprintf("%d a device and day (8 with a news licence); the app twice its installs with notifications on, at least %d", publicDeviceCap, leastPublicQuota),
+				ZH: fmt.Sprintf("每台设备每天 %d 条（新闻资质 8 条）；应用为通知开启设备数的 2 倍，至少 %d", publicDeviceCap, leastPublicQuota)}},
+			{Name: public, Means: vendors.Bilingual{EN: "without a channel", ZH: "未带渠道"}, Cap: vendors.Bilingual{
+				EN: fmt.Sprintf("%d a device and day; may be refused", defaultDeviceCap), ZH: fmt.Sprintf("每台设备每天 %d 条，可能被拒绝", defaultDeviceCap)}},
+		},
+		Codes: codes(),
+		Setup: []vendors.Bilingual{
+			{EN: "Create the app in Xiaomi's push console and take its AppSecret and package name.", ZH: "在小米推送运营平台创建应用，取得 AppSecret 和包名。"},
+			{EN: "Apply for a channel of the important class for instant messages and set channel_id. Without it a phone shows one message a day.",
+				ZH: "申请即时消息的重要级别渠道（私信），填入 channel_id；没有渠道时每台设备每天只显示一条。"},
+			{EN: "Choose a template (official M12762 for chat) and set template_id and template_params.", ZH: "选用模板（单聊官方模板 M12762），填入 template_id 和 template_params。"},
+			{EN: "Let the app upload getAppRegion with its token, as the registration's region.", ZH: "客户端上报令牌时一并上报 getAppRegion，作为登记信息的 region。"},
+		},
+		Tap: vendors.Bilingual{
+			EN: "The ext is the content of the MiPushMessage in the opened intent: getSerializableExtra(PushMessageHelper.KEY_MESSAGE).getContent(). onNotificationMessageClicked is not called.",
+			ZH: "ext 为所打开 Intent 中 MiPushMessage 的内容：getSerializableExtra(PushMessageHelper.KEY_MESSAGE).getContent()；不会回调 onNotificationMessageClicked。",
+		},
+		Repeat: vendors.Bilingual{
+			EN: "The phone drops a second push with the same extra.jobkey; the same notify_id would replace the first.",
+			ZH: "设备丢弃 extra.jobkey 相同的第二条推送；notify_id 相同也会覆盖前一条。",
+		},
+		Example: `id: "35002"
+vendor: xiaomi
+app_secret: ${XIAOMI_APP_SECRET}
+package: com.example.im
+channel_id: "123456"
+template_id: M12762
+template_params: {keywords1: "{title}", keywords2: "{text}"}
+`,
+	}
+}
