@@ -26,7 +26,7 @@ func events(t *testing.T, s *Server, query string, header http.Header) <-chan se
 	for k := range header {
 		req.Header.Set(k, header.Get(k))
 	}
-	resp, err := server.Client().Do(req)
+	resp, err := server.Client().Do(req) //nolint:bodyclose // the goroutine below closes it
 	if err != nil {
 		t.Fatal(err)
 	}
