@@ -3,6 +3,7 @@ package hongyan
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math"
 	"reflect"
 	"strconv"
@@ -85,23 +86,12 @@ func decode(data []byte, into any, what string, forgiving bool, repairs *Repairs
 		}
 		value.SetZero()
 	}
-	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true))
-	whole, err := dec.ReadValue()
-	if err == nil && whole.Kind() != '{' {
-		return describe(json.Unmarshal(data, into), what)
-	}
-	if err == nil {
-		whole = bytes.Clone(whole)
-		_, err = dec.ReadToken() // nothing may follow
-		if err == nil {
-			return errors.New("not valid JSON: something follows the object")
-		}
-		if err.Error() == "EOF" {
-			err = nil
-		}
-	}
+	whole, err := onlyValue(data)
 	if err != nil {
 		return describe(err, what)
+	}
+	if whole.Kind() != '{' {
+		return describe(json.Unmarshal(data, into), what)
 	}
 	l := loosener{forgiving: forgiving, repairs: repairs}
 	strict, _, err := l.object(nil, whole, value.Type(), "")
@@ -111,9 +101,28 @@ func decode(data []byte, into any, what string, forgiving bool, repairs *Repairs
 	return describe(json.Unmarshal(strict, into), what)
 }
 
+// onlyValue reads a JSON value that nothing follows. Its texts may hold bytes that are not UTF-8.
+func onlyValue(data []byte) (jsontext.Value, error) {
+	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true))
+	whole, err := dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	whole = whole.Clone() // the next read reuses its memory
+	switch _, err = dec.ReadToken(); {
+	case errors.Is(err, io.EOF):
+		return whole, nil
+	case err == nil:
+		return nil, errMore
+	}
+	return nil, err
+}
+
+var errMore = errors.New("not valid JSON: something follows the object")
+
 func describe(err error, what string) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, errMore) {
+		return err
 	}
 	// Below these fields stand users, conversations and template parameters.
 	return jsonerror.Describe(err, what, "unread", "conversations")
