@@ -184,7 +184,8 @@ func (l *loosener) object(dst []byte, v jsontext.Value, t reflect.Type, path str
 	}
 	dst, empty = append(dst, '{'), true
 	err = each(v, func(name string, member jsontext.Value) error {
-		f, where := field{typ: t}, path
+		// The names of a map's members are people's: errors name the map.
+		f, where := field{member: true}, path
 		if fields != nil {
 			var known bool
 			if f, known = fields[name]; !known {
@@ -193,8 +194,7 @@ func (l *loosener) object(dst []byte, v jsontext.Value, t reflect.Type, path str
 			}
 			where = strings.TrimPrefix(path+"."+name, ".")
 		} else {
-			// The names of a map's members are people's: errors name the map.
-			f = field{typ: t.Elem(), member: true}
+			f.typ = t.Elem()
 		}
 		before := len(dst)
 		if !empty {

@@ -114,7 +114,7 @@ func TestStopEndsHangsAndStreams(t *testing.T) {
 			}
 			ended <- nil
 		}()
-		resp, err := client.Get(base + "/sandbox/api/events")
+		resp, err := client.Get(base + "/sandbox/api/events") //nolint:bodyclose // the goroutine below closes it
 		if err != nil {
 			t.Fatal(err)
 		}
