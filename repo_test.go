@@ -59,6 +59,7 @@ var arrows = []arrow{
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
 	{"internal/reference", []string{"internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs and from sources"},
+	{"tools/lint", nil, "it stands in a module of its own, with the linters"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 
@@ -395,45 +396,6 @@ func TestPackageComments(t *testing.T) {
 			t.Errorf("the package in %s has no comment that begins with its name", dir)
 		}
 	}
-}
-
-// TestExportedComments: what others may use says what it is.
-func TestExportedComments(t *testing.T) {
-	t.Parallel()
-	for _, s := range sources(t) {
-		if strings.HasSuffix(s.path, "_test.go") || s.file.Name.Name == "main" {
-			continue
-		}
-		// the line where a commented function ended; short ones that follow it share its comment
-		above := 0
-		for _, d := range s.file.Decls {
-			switch d := d.(type) {
-			case *ast.FuncDecl:
-				shares := above > 0 && s.fset.Position(d.Pos()).Line == above+1
-				if d.Name.IsExported() && d.Doc.Text() == "" && !shares && (d.Recv == nil || receiverExported(d)) && d.Name.Name != "Unwrap" && d.Name.Name != "Error" {
-					t.Errorf("%s: %s has no comment", s.line(d), d.Name.Name)
-				}
-				if above = 0; shares || d.Doc.Text() != "" {
-					above = s.fset.Position(d.End()).Line
-				}
-			case *ast.GenDecl:
-				for _, spec := range d.Specs {
-					if ts, ok := spec.(*ast.TypeSpec); ok && ts.Name.IsExported() && ts.Doc.Text() == "" && d.Doc.Text() == "" {
-						t.Errorf("%s: %s has no comment", s.line(ts), ts.Name.Name)
-					}
-				}
-			}
-		}
-	}
-}
-
-func receiverExported(d *ast.FuncDecl) bool {
-	typ := d.Recv.List[0].Type
-	if star, ok := typ.(*ast.StarExpr); ok {
-		typ = star.X
-	}
-	id, ok := typ.(*ast.Ident)
-	return ok && id.IsExported()
 }
 
 func TestPackageNames(t *testing.T) {

@@ -5,6 +5,8 @@
 //
 //	go -C tools build -o ../bin/tools/ tool ./lint && bin/tools/lint
 //
+// It also finds comments that are not wrapped.
+//
 // A finding is excused by a comment at the end of its line, or on a line of its own right above it:
 //
 //	//nolint:bodyclose // the caller closes it
@@ -31,6 +33,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // linter is one program.
@@ -96,6 +99,7 @@ func main() {
 		}
 		e, f := readExcuses(name, text)
 		excuses, found = append(excuses, e...), append(found, f...)
+		found = append(found, wide(name, string(text))...)
 	}
 	left := judge(found, excuses)
 	for _, f := range left {
@@ -236,6 +240,26 @@ func readExcuses(name string, text []byte) ([]*excuse, []finding) {
 			excuses = append(excuses, &excuse{file: name, line: about, at: at.Line, linter: l})
 		}
 	}
+}
+
+// maxWidth is how many columns a line may have that is only a comment; a tab counts as four.
+const maxWidth = 100
+
+// asWide are comments that cannot be wrapped: drawings and code, directives, what an example prints,
+// and links.
+var asWide = regexp.MustCompile(`^//(?:\t|   |[a-z]+:| Output:|.*://)`)
+
+// wide finds the comments of a Go file that are not wrapped.
+func wide(file, text string) []finding {
+	var found []finding
+	for i, line := range strings.Split(text, "\n") {
+		comment := strings.TrimLeft(line, "\t")
+		n := utf8.RuneCountInString(comment) + 4*(len(line)-len(comment))
+		if n > maxWidth && strings.HasPrefix(comment, "//") && !asWide.MatchString(comment) {
+			found = append(found, finding{file, i + 1, 1, "width", fmt.Sprintf("the comment is %d columns wide; wrap it at %d", n, maxWidth)})
+		}
+	}
+	return found
 }
 
 // judge is what remains of the findings when the excused ones are gone and the excuses that nobody

@@ -71,3 +71,24 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+func TestWide(t *testing.T) {
+	t.Parallel()
+	word := strings.Repeat("鸿", 96)
+	for _, c := range []struct {
+		name, line string
+		want       int
+	}{
+		{"fits", "\t// " + word[:93*3], 0},
+		{"too_wide", "\t// " + word[:93*3] + "x", 1},
+		{"fits_without_tab", "// " + word + "x", 0},
+		{"code", "x := \"" + word + word + "\"", 0},
+		{"drawing", "//\t" + word + word, 0},
+		{"link", "// https://example.com/" + word, 0},
+		{"output", "// Output: " + word, 0},
+	} {
+		if got := wide("a.go", "package a\n"+c.line+"\n"); len(got) != c.want {
+			t.Errorf("%s: %v, want %d findings", c.name, got, c.want)
+		}
+	}
+}
