@@ -24,19 +24,27 @@ type RepairKind string
 // The kinds of repairs.
 const (
 	RepairByteOrderMark RepairKind = "byte_order_mark" // skipped before the JSON
-	RepairText          RepairKind = "invalid_text"    // lone surrogates and invalid bytes became U+FFFD
-	RepairUnknownField  RepairKind = "unknown_field"   // a field that the contract does not name was ignored
+	// lone surrogates and invalid bytes became U+FFFD
+	RepairText          RepairKind = "invalid_text"
+	// a field that the contract does not name was ignored
+	RepairUnknownField  RepairKind = "unknown_field"
 	RepairEmpty         RepairKind = "empty_field"     // "", {} or [] stood for an absent value
 	RepairNumber        RepairKind = "number_form"     // "5", 5.0 or 8.64e4 for a whole number
 	RepairBoolean       RepairKind = "boolean_form"    // "true" for true
-	RepairParameter     RepairKind = "parameter_form"  // a number or boolean for the text of a template parameter
-	RepairExt           RepairKind = "ext_object"      // ext was given as JSON instead of as a string of JSON
-	RepairTime          RepairKind = "time_form"       // a time without zone, with +0000, or in Unix time
-	RepairFuture        RepairKind = "future_time"     // a time ahead of the arrival became the arrival
-	RepairRecipient     RepairKind = "recipient"       // an unusable recipient or mention was dropped
+	// a number or boolean for the text of a template parameter
+	RepairParameter     RepairKind = "parameter_form"
+	// ext was given as JSON instead of as a string of JSON
+	RepairExt           RepairKind = "ext_object"
+	// a time without zone, with +0000, or in Unix time
+	RepairTime          RepairKind = "time_form"
+	// a time ahead of the arrival became the arrival
+	RepairFuture        RepairKind = "future_time"
+	// an unusable recipient or mention was dropped
+	RepairRecipient     RepairKind = "recipient"
 	RepairName          RepairKind = "name"            // a name was made one line, or was blank
 	RepairToken         RepairKind = "token_space"     // white space around a token was dropped
-	RepairField         RepairKind = "dropped_field"   // a field of a directory record counts as absent
+	// a field of a directory record counts as absent
+	RepairField         RepairKind = "dropped_field"
 )
 
 // Repair is one thing that was repaired.
