@@ -50,7 +50,7 @@ var arrows = []arrow{
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/dispatch", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
-	{"internal/reference", []string{"internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs and from sources"},
+	{"internal/reference", []string{".", "internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 
