@@ -23,28 +23,34 @@ type RepairKind string
 
 // The kinds of repairs.
 const (
-	RepairByteOrderMark RepairKind = "byte_order_mark" // skipped before the JSON
-	// lone surrogates and invalid bytes became U+FFFD
-	RepairText          RepairKind = "invalid_text"
-	// a field that the contract does not name was ignored
-	RepairUnknownField  RepairKind = "unknown_field"
-	RepairEmpty         RepairKind = "empty_field"     // "", {} or [] stood for an absent value
-	RepairNumber        RepairKind = "number_form"     // "5", 5.0 or 8.64e4 for a whole number
-	RepairBoolean       RepairKind = "boolean_form"    // "true" for true
-	// a number or boolean for the text of a template parameter
-	RepairParameter     RepairKind = "parameter_form"
-	// ext was given as JSON instead of as a string of JSON
-	RepairExt           RepairKind = "ext_object"
-	// a time without zone, with +0000, or in Unix time
-	RepairTime          RepairKind = "time_form"
-	// a time ahead of the arrival became the arrival
-	RepairFuture        RepairKind = "future_time"
-	// an unusable recipient or mention was dropped
-	RepairRecipient     RepairKind = "recipient"
-	RepairName          RepairKind = "name"            // a name was made one line, or was blank
-	RepairToken         RepairKind = "token_space"     // white space around a token was dropped
-	// a field of a directory record counts as absent
-	RepairField         RepairKind = "dropped_field"
+	// RepairByteOrderMark: skipped before the JSON.
+	RepairByteOrderMark RepairKind = "byte_order_mark"
+	// RepairText: lone surrogates and invalid bytes became U+FFFD.
+	RepairText RepairKind = "invalid_text"
+	// RepairUnknownField: a field that the contract does not name was ignored.
+	RepairUnknownField RepairKind = "unknown_field"
+	// RepairEmpty: "", {} or [] stood for an absent value.
+	RepairEmpty RepairKind = "empty_field"
+	// RepairNumber: "5", 5.0 or 8.64e4 for a whole number.
+	RepairNumber RepairKind = "number_form"
+	// RepairBoolean: "true" for true.
+	RepairBoolean RepairKind = "boolean_form"
+	// RepairParameter: a number or boolean for the text of a template parameter.
+	RepairParameter RepairKind = "parameter_form"
+	// RepairExt: ext was given as JSON instead of as a string of JSON.
+	RepairExt RepairKind = "ext_object"
+	// RepairTime: a time without zone, with +0000, or in Unix time.
+	RepairTime RepairKind = "time_form"
+	// RepairFuture: a time ahead of the arrival became the arrival.
+	RepairFuture RepairKind = "future_time"
+	// RepairRecipient: an unusable recipient or mention was dropped.
+	RepairRecipient RepairKind = "recipient"
+	// RepairName: a name was made one line, or was blank.
+	RepairName RepairKind = "name"
+	// RepairToken: white space around a token was dropped.
+	RepairToken RepairKind = "token_space"
+	// RepairField: a field of a directory record counts as absent.
+	RepairField RepairKind = "dropped_field"
 )
 
 // Repair is one thing that was repaired.

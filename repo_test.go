@@ -58,8 +58,7 @@ var arrows = []arrow{
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
-	{"internal/reference", []string{"internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs and from sources"},
-	{"tools/lint", nil, "it stands in a module of its own, with the linters"},
+	{"internal/reference", []string{".", "internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 

@@ -114,8 +114,8 @@ func TestStopEndsHangsAndStreams(t *testing.T) {
 			}
 			ended <- nil
 		}()
-		// the goroutine below closes it
-		resp, err := client.Get(base + "/sandbox/api/events") //nolint:bodyclose
+		//nolint:bodyclose // the goroutine below closes it
+		resp, err := client.Get(base + "/sandbox/api/events")
 		if err != nil {
 			t.Fatal(err)
 		}
