@@ -30,8 +30,8 @@ var bannedWords = []struct {
 	{regexp.MustCompile(`(?i)\breg_?id|registration.?id\b`), nil, []string{"internal/vendors/xiaomi/", "internal/vendors/oppo/", "internal/vendors/vivo/", "internal/sandbox/", "docs/vendors"}, "token"},
 }
 
-// bannedNames are names that must not be declared, below the folder and everything in it, because the
-// thing has another name there or the standard library has it already.
+// bannedNames are names that must not be declared, below the folder and everything in it, because
+// the thing has another name there or the standard library has it already.
 var bannedNames = []struct {
 	folder  string
 	name    *regexp.Regexp

@@ -273,8 +273,8 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// reach lists what a package imports, itself or through packages of ours, outside tests: each import
-// path with the chain of folders that leads to it.
+// reach lists what a package imports, itself or through packages of ours, outside tests: each
+// import path with the chain of folders that leads to it.
 func reach(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	imports := map[string][]string{}

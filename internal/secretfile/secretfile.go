@@ -1,5 +1,6 @@
 // Package secretfile reads secrets from files: those of one line, such as a password that Docker or
-// Kubernetes mounts, and documents such as a key in PEM. It does not repeat what it read in an error.
+// Kubernetes mounts, and documents such as a key in PEM. It does not repeat what it read in an
+// error.
 package secretfile
 
 import (
@@ -18,8 +19,8 @@ type Unusable struct{ Problem, Remedy string }
 
 func (u *Unusable) Error() string { return u.Problem + ": " + u.Remedy }
 
-// Read returns the secret in a file of one line; see [Line]. The errors read on after the name of the
-// key that named the file.
+// Read returns the secret in a file of one line; see [Line]. The errors read on after the name of
+// the key that named the file.
 func Read(path string) (string, error) {
 	data, err := os.ReadFile(path)
 	switch {
@@ -37,9 +38,10 @@ func Read(path string) (string, error) {
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// Line is the secret of a file that holds nothing else. What editors, shells and web pages put around
-// a secret is dropped: a byte-order mark, line breaks, spaces and invisible characters. A file with
-// more than one line is refused: a secret that was cut or joined in silence is hard to find.
+// Line is the secret of a file that holds nothing else. What editors, shells and web pages put
+// around a secret is dropped: a byte-order mark, line breaks, spaces and invisible characters. A
+// file with more than one line is refused: a secret that was cut or joined in silence is hard to
+// find.
 func Line(data []byte) (secret string, wrong *Unusable) {
 	if isUTF16(data) || bytes.IndexByte(data, 0) >= 0 {
 		return "", &Unusable{"is not in UTF-8 but looks like UTF-16", "save it as UTF-8"}
@@ -57,8 +59,8 @@ func Line(data []byte) (secret string, wrong *Unusable) {
 	return secret, nil
 }
 
-// Document is the content of a file that has a form of its own: PEM, PKCS#12 or JSON. It is kept as it
-// is, but for a byte-order mark, which none of the three begins with.
+// Document is the content of a file that has a form of its own: PEM, PKCS#12 or JSON. It is kept as
+// it is, but for a byte-order mark, which none of the three begins with.
 func Document(data []byte) (secret string, wrong *Unusable) {
 	data = bytes.TrimPrefix(data, byteOrderMark)
 	switch {

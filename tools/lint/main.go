@@ -245,8 +245,8 @@ func readExcuses(name string, text []byte) ([]*excuse, []finding) {
 // maxWidth is how many columns a line may have that is only a comment; a tab counts as four.
 const maxWidth = 100
 
-// asWide are comments that cannot be wrapped: drawings and code, directives, what an example prints,
-// and links.
+// asWide are comments that cannot be wrapped: drawings and code, directives, what an example
+// prints, and links.
 var asWide = regexp.MustCompile(`^//(?:\t|   |[a-z]+:| Output:|.*://)`)
 
 // wide finds the comments of a Go file that are not wrapped.
