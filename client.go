@@ -72,10 +72,10 @@ func New(nc *nats.Conn, opts Options) (*Client, error) {
 	return &Client{js: js, permissions: watchPermissions(nc), subjects: Subjects{Prefix: opts.Prefix}}, nil
 }
 
-// Connect connects to one or several comma-separated addresses, as opts.Credentials say, and returns
-// a client that Close disconnects. A connection that is lost later is regained for ever, also from
-// a server that refuses the credentials for a time. More options are nats.go's. No error repeats a
-// secret that stands in an address.
+// Connect connects to one or several comma-separated addresses, as opts.Credentials say, and
+// returns a client that Close disconnects. A connection that is lost later is regained for ever,
+// also from a server that refuses the credentials for a time. More options are nats.go's. No error
+// repeats a secret that stands in an address.
 func Connect(addresses string, opts Options, more ...nats.Option) (*Client, error) {
 	if addresses == "" {
 		addresses = natsaddr.Default
@@ -127,9 +127,10 @@ type Receipt struct {
 }
 
 // Send announces a message. Call events go on the subject of urgent messages, so that they do not
-// queue behind chat. The Nats-Msg-Id is "<app>/<id>": within two minutes a second Send with the same
-// id stores nothing, so a backend that does not know whether a Send came through repeats it. The
-// span in ctx, if there is one, becomes the parent of the pushes, by the W3C traceparent header.
+// queue behind chat. The Nats-Msg-Id is "<app>/<id>": within two minutes a second Send with the
+// same id stores nothing, so a backend that does not know whether a Send came through repeats it.
+// The span in ctx, if there is one, becomes the parent of the pushes, by the W3C traceparent
+// header.
 func (c *Client) Send(ctx context.Context, app string, m *Message) (Receipt, error) {
 	if err := errors.Join(validApp(app), m.Validate()); err != nil {
 		return Receipt{}, err
@@ -209,8 +210,8 @@ func owner(app, user, device string) error {
 }
 
 // RenewGateway says once that an IM gateway lives, for a time of at least a second. The foreground
-// presences that name the gateway hold as long, if they were stored after lease.Since. A ttl of zero
-// ends the lease at once: the gateway is gone.
+// presences that name the gateway hold as long, if they were stored after lease.Since. A ttl of
+// zero ends the lease at once: the gateway is gone.
 func (c *Client) RenewGateway(ctx context.Context, app, gateway string, lease Lease, ttl time.Duration) error {
 	var j judgement
 	j.word("app", app)

@@ -3,6 +3,7 @@ package hongyan
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math"
 	"reflect"
 	"strconv"
@@ -23,19 +24,27 @@ type RepairKind string
 // The kinds of repairs.
 const (
 	RepairByteOrderMark RepairKind = "byte_order_mark" // skipped before the JSON
-	RepairText          RepairKind = "invalid_text"    // lone surrogates and invalid bytes became U+FFFD
-	RepairUnknownField  RepairKind = "unknown_field"   // a field that the contract does not name was ignored
+	// lone surrogates and invalid bytes became U+FFFD
+	RepairText          RepairKind = "invalid_text"
+	// a field that the contract does not name was ignored
+	RepairUnknownField  RepairKind = "unknown_field"
 	RepairEmpty         RepairKind = "empty_field"     // "", {} or [] stood for an absent value
 	RepairNumber        RepairKind = "number_form"     // "5", 5.0 or 8.64e4 for a whole number
 	RepairBoolean       RepairKind = "boolean_form"    // "true" for true
-	RepairParameter     RepairKind = "parameter_form"  // a number or boolean for the text of a template parameter
-	RepairExt           RepairKind = "ext_object"      // ext was given as JSON instead of as a string of JSON
-	RepairTime          RepairKind = "time_form"       // a time without zone, with +0000, or in Unix time
-	RepairFuture        RepairKind = "future_time"     // a time ahead of the arrival became the arrival
-	RepairRecipient     RepairKind = "recipient"       // an unusable recipient or mention was dropped
+	// a number or boolean for the text of a template parameter
+	RepairParameter     RepairKind = "parameter_form"
+	// ext was given as JSON instead of as a string of JSON
+	RepairExt           RepairKind = "ext_object"
+	// a time without zone, with +0000, or in Unix time
+	RepairTime          RepairKind = "time_form"
+	// a time ahead of the arrival became the arrival
+	RepairFuture        RepairKind = "future_time"
+	// an unusable recipient or mention was dropped
+	RepairRecipient     RepairKind = "recipient"
 	RepairName          RepairKind = "name"            // a name was made one line, or was blank
 	RepairToken         RepairKind = "token_space"     // white space around a token was dropped
-	RepairField         RepairKind = "dropped_field"   // a field of a directory record counts as absent
+	// a field of a directory record counts as absent
+	RepairField         RepairKind = "dropped_field"
 )
 
 // Repair is one thing that was repaired.
@@ -85,23 +94,12 @@ func decode(data []byte, into any, what string, forgiving bool, repairs *Repairs
 		}
 		value.SetZero()
 	}
-	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true))
-	whole, err := dec.ReadValue()
-	if err == nil && whole.Kind() != '{' {
-		return describe(json.Unmarshal(data, into), what)
-	}
-	if err == nil {
-		whole = bytes.Clone(whole)
-		_, err = dec.ReadToken() // nothing may follow
-		if err == nil {
-			return errors.New("not valid JSON: something follows the object")
-		}
-		if err.Error() == "EOF" {
-			err = nil
-		}
-	}
+	whole, err := onlyValue(data)
 	if err != nil {
 		return describe(err, what)
+	}
+	if whole.Kind() != '{' {
+		return describe(json.Unmarshal(data, into), what)
 	}
 	l := loosener{forgiving: forgiving, repairs: repairs}
 	strict, _, err := l.object(nil, whole, value.Type(), "")
@@ -111,9 +109,28 @@ func decode(data []byte, into any, what string, forgiving bool, repairs *Repairs
 	return describe(json.Unmarshal(strict, into), what)
 }
 
+// onlyValue reads a JSON value that nothing follows. Its texts may hold bytes that are not UTF-8.
+func onlyValue(data []byte) (jsontext.Value, error) {
+	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true))
+	whole, err := dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	whole = whole.Clone() // the next read reuses its memory
+	switch _, err = dec.ReadToken(); {
+	case errors.Is(err, io.EOF):
+		return whole, nil
+	case err == nil:
+		return nil, errMore
+	}
+	return nil, err
+}
+
+var errMore = errors.New("not valid JSON: something follows the object")
+
 func describe(err error, what string) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, errMore) {
+		return err
 	}
 	// Below these fields stand users, conversations and template parameters.
 	return jsonerror.Describe(err, what, "unread", "conversations")

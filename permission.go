@@ -12,10 +12,10 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// PermissionError is the error of a [Client] whose NATS user lacks a right, for errors.As; errors.Is
-// finds nats.ErrPermissionViolation in it too. Trying again has no point until the user has the
-// right. Where the right to publish is missing, nothing was stored. Where the one to subscribe is
-// missing, the message may be stored, and nobody can hear that it is.
+// PermissionError is the error of a [Client] whose NATS user lacks a right, for errors.As;
+// errors.Is finds nats.ErrPermissionViolation in it too. Trying again has no point until the user
+// has the right. Where the right to publish is missing, nothing was stored. Where the one to
+// subscribe is missing, the message may be stored, and nobody can hear that it is.
 type PermissionError struct {
 	// Right is "publish" or "subscribe", as the server's configuration calls its permissions.
 	Right string

@@ -160,7 +160,8 @@ func (t *tool) bar(what string, total int64, units progress.Units) *bar {
 		return nil
 	}
 	b := &bar{writer: progress.NewWriter(), tracker: &progress.Tracker{Message: what, Total: total, Units: units, AutoStopDisabled: true}, done: make(chan struct{})}
-	b.writer.SetOutputWriter(t.err.(*terminal.Writer).Unwrap()) // it draws with control sequences of its own
+	// it draws with control sequences of its own
+	b.writer.SetOutputWriter(t.err.(*terminal.Writer).Unwrap())
 	b.writer.SetStyle(progress.StyleBlocks)
 	b.writer.SetTrackerLength(30)
 	b.writer.SetUpdateFrequency(100 * time.Millisecond)

@@ -139,7 +139,8 @@ func TestNothingActsOnTheTerminal(t *testing.T) {
 		}
 		got := r.run(args...)
 		harmless(t, c.args, got.out)
-		harmless(t, c.args+" (standard error)", strings.ReplaceAll(got.err, "\nforged: all is well", "")) // errors may have lines
+		// errors may have lines
+		harmless(t, c.args+" (standard error)", strings.ReplaceAll(got.err, "\nforged: all is well", ""))
 		// as a value, quoted as Go does, or as the JSON of a job
 		if text := got.out + got.err; c.tell != strings.Contains(strings.NewReplacer(`\x1b`, "", `\u001b`, "").Replace(text), "x]52;c;cm0=") {
 			t.Errorf("%s: the value is shown: %v\n%s", c.args, !c.tell, text)

@@ -29,7 +29,8 @@ type Consumer struct {
 	held map[*Delivery]struct{}
 }
 
-// MessageConsumer consumes message events, urgent ones included, and signals, holding at most hold deliveries at a time.
+// MessageConsumer consumes message events, urgent ones included, and signals, holding at most hold
+// deliveries at a time.
 func (b *Bus) MessageConsumer(ctx context.Context, hold int) (*Consumer, error) {
 	s := b.topology.Subjects
 	return b.newConsumer(ctx, b.topology.Messages(), "router", hold, s.All(hongyan.KindMessage), s.All(hongyan.KindUrgent), s.All(hongyan.KindSignal))

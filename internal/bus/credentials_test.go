@@ -155,7 +155,8 @@ func TestPasswordIsReplaced(t *testing.T) {
 	}
 	opts.Password = "new"
 	restart(t, srv, opts)
-	// nats.go gives a connection up when the same server refuses it twice in a row, unless told not to.
+	// nats.go gives a connection up when the same server refuses it twice in a row, unless told not
+	// to.
 	until(t, "refused three times", func() bool { return strings.Count(strings.ToLower(l.String()), "authorization violation") >= 3 })
 	write("new")
 	until(t, "connected again", b.Connected)

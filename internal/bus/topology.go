@@ -39,7 +39,8 @@ func (t Topology) stream(name string) string {
 // Messages names the stream that holds message events and signals until a worker has planned them.
 func (t Topology) Messages() string { return t.stream("MESSAGES") }
 
-// Directory names the stream that holds the last registration, presence, settings and lease of each subject.
+// Directory names the stream that holds the last registration, presence, settings and lease of each
+// subject.
 func (t Topology) Directory() string { return t.stream("DIRECTORY") }
 
 // Later names the stream that holds jobs with a time until it comes.

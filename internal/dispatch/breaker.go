@@ -41,7 +41,8 @@ func (s BreakerState) String() string {
 	return "closed"
 }
 
-// BreakerOptions say when a breaker opens and how often it probes. The zero value means the defaults.
+// BreakerOptions say when a breaker opens and how often it probes. The zero value means the
+// defaults.
 type BreakerOptions struct {
 	// Failures in a row that open it; default 10. Wrong credentials open it at once.
 	Failures int

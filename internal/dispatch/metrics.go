@@ -124,8 +124,8 @@ func (m *Metrics) Ignore(kind string) {
 	}
 }
 
-// Repaired counts, by kind, what in an input was not as the contract writes it and was taken all the
-// same.
+// Repaired counts, by kind, what in an input was not as the contract writes it and was taken all
+// the same.
 func (m *Metrics) Repaired(repairs hongyan.Repairs) {
 	for _, r := range repairs {
 		m.Ignore(string(r.Kind))

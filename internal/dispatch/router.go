@@ -320,7 +320,8 @@ func (r *Router) end(msgs []Outgoing, m *routed, e Ended) []Outgoing {
 	return append(msgs, msg)
 }
 
-// unwritable ends the devices of a job that cannot be written: the dead letter is the message itself.
+// unwritable ends the devices of a job that cannot be written: the dead letter is the message
+// itself.
 func (r *Router) unwritable(msgs []Outgoing, m *routed, job *Job, cause error, now time.Time) []Outgoing {
 	seq, stored, _ := m.delivery.Meta()
 	msgs = append(msgs, deadMessage(r.Subjects, m.delivery, m.app, m.message.ID, cause,

@@ -114,7 +114,8 @@ func TestStopEndsHangsAndStreams(t *testing.T) {
 			}
 			ended <- nil
 		}()
-		resp, err := client.Get(base + "/sandbox/api/events") //nolint:bodyclose // the goroutine below closes it
+		// the goroutine below closes it
+		resp, err := client.Get(base + "/sandbox/api/events") //nolint:bodyclose
 		if err != nil {
 			t.Fatal(err)
 		}
