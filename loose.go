@@ -25,26 +25,26 @@ type RepairKind string
 const (
 	RepairByteOrderMark RepairKind = "byte_order_mark" // skipped before the JSON
 	// lone surrogates and invalid bytes became U+FFFD
-	RepairText          RepairKind = "invalid_text"
+	RepairText RepairKind = "invalid_text"
 	// a field that the contract does not name was ignored
-	RepairUnknownField  RepairKind = "unknown_field"
-	RepairEmpty         RepairKind = "empty_field"     // "", {} or [] stood for an absent value
-	RepairNumber        RepairKind = "number_form"     // "5", 5.0 or 8.64e4 for a whole number
-	RepairBoolean       RepairKind = "boolean_form"    // "true" for true
+	RepairUnknownField RepairKind = "unknown_field"
+	RepairEmpty        RepairKind = "empty_field"  // "", {} or [] stood for an absent value
+	RepairNumber       RepairKind = "number_form"  // "5", 5.0 or 8.64e4 for a whole number
+	RepairBoolean      RepairKind = "boolean_form" // "true" for true
 	// a number or boolean for the text of a template parameter
-	RepairParameter     RepairKind = "parameter_form"
+	RepairParameter RepairKind = "parameter_form"
 	// ext was given as JSON instead of as a string of JSON
-	RepairExt           RepairKind = "ext_object"
+	RepairExt RepairKind = "ext_object"
 	// a time without zone, with +0000, or in Unix time
-	RepairTime          RepairKind = "time_form"
+	RepairTime RepairKind = "time_form"
 	// a time ahead of the arrival became the arrival
-	RepairFuture        RepairKind = "future_time"
+	RepairFuture RepairKind = "future_time"
 	// an unusable recipient or mention was dropped
-	RepairRecipient     RepairKind = "recipient"
-	RepairName          RepairKind = "name"            // a name was made one line, or was blank
-	RepairToken         RepairKind = "token_space"     // white space around a token was dropped
+	RepairRecipient RepairKind = "recipient"
+	RepairName      RepairKind = "name"        // a name was made one line, or was blank
+	RepairToken     RepairKind = "token_space" // white space around a token was dropped
 	// a field of a directory record counts as absent
-	RepairField         RepairKind = "dropped_field"
+	RepairField RepairKind = "dropped_field"
 )
 
 // Repair is one thing that was repaired.

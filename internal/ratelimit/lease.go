@@ -29,7 +29,7 @@ type pool struct {
 	held        int64 // leased, not spent
 	refillBelow int64 // when fewer are held, the next lease is requested in advance
 	// leased or not given back, with an unknown outcome, so that nobody can use it
-	lost        int64
+	lost int64
 
 	unconfirmed     []addition // without an answer yet
 	refillRequested bool       // the next lease is asked for
