@@ -114,8 +114,7 @@ func TestStopEndsHangsAndStreams(t *testing.T) {
 			}
 			ended <- nil
 		}()
-		// the goroutine below closes it
-		resp, err := client.Get(base + "/sandbox/api/events") //nolint:bodyclose
+		resp, err := client.Get(base + "/sandbox/api/events") //nolint:bodyclose // closed in the goroutine below
 		if err != nil {
 			t.Fatal(err)
 		}
