@@ -35,6 +35,7 @@ require (
 	golang.org/x/text v0.43.0
 	golang.org/x/time v0.16.0
 	google.golang.org/api v0.278.0
+	software.sslmate.com/src/go-pkcs12 v0.7.4
 )
 
 require (

@@ -11,24 +11,29 @@ type Message struct {
 	// ID is unique in the app and at most [MaxMessageID] bytes long. The event's Nats-Msg-Id is
 	// "<app>/<id>".
 	ID string `json:"id"`
-	// SentAt is when the user sent the message; the zero value means "when it arrived". A time more
-	// than five minutes ahead of the arrival counts as the arrival.
+	// SentAt is when the user sent the message; default: when it arrived. A time more than five
+	// minutes ahead of the arrival counts as the arrival.
 	SentAt time.Time `json:"sent_at,omitzero"`
 	// TTLSeconds counts from SentAt and ends at the latest 28 days after the arrival. 0 means the
 	// default of the kind: 60 for a call invite, 86,400 for the rest.
-	TTLSeconds   int64        `json:"ttl_seconds,omitzero"`
+	TTLSeconds int64 `json:"ttl_seconds,omitzero"`
+	// Conversation is where the message was said.
 	Conversation Conversation `json:"conversation"`
-	Sender       Sender       `json:"sender"`
-	// Recipients are user ids, 1 to [MaxRecipients] of them, [MaxRecipientBytes] in all. One that
-	// is repeated counts once; one that is empty or longer than [MaxUserID] is skipped.
+	// Sender is the user who sent the message.
+	Sender Sender `json:"sender"`
+	// Recipients are user ids, 1 to [MaxRecipients] of them, [MaxRecipientBytes] bytes in all. One
+	// that is repeated counts once; one that is empty or longer than [MaxUserID] bytes is skipped.
 	Recipients []string `json:"recipients"`
-	Content    Content  `json:"content"`
+	// Content is what was said.
+	Content Content `json:"content"`
 	// Mentions are the user ids that the text names; with MentionAll everyone counts as named.
-	Mentions   []string `json:"mentions,omitempty"`
-	MentionAll bool     `json:"mention_all,omitzero"`
+	Mentions []string `json:"mentions,omitempty"`
+	// MentionAll says that the text names everyone.
+	MentionAll bool `json:"mention_all,omitzero"`
 	// Unread is the number that a recipient's badge shall show, by user id.
-	Unread      map[string]int `json:"unread,omitempty"`
-	OfflinePush OfflinePush    `json:"offline_push,omitzero"`
+	Unread map[string]int `json:"unread,omitempty"`
+	// OfflinePush steers the notification.
+	OfflinePush OfflinePush `json:"offline_push,omitzero"`
 }
 
 // ConversationType is the kind of a conversation.
@@ -45,6 +50,7 @@ var ConversationTypes = [...]ConversationType{ConversationC2C, ConversationGroup
 
 // Conversation is where the message was said.
 type Conversation struct {
+	// Type is "c2c" for two users, or "group".
 	Type ConversationType `json:"type"`
 	// ID is what mutes and read marks name; at most [MaxName] bytes.
 	ID string `json:"id"`
@@ -87,10 +93,11 @@ var ContentTypes = [...]ContentType{
 
 // Content is what was said.
 type Content struct {
+	// Type chooses the words that stand for what is no text, such as "[Photo]".
 	Type ContentType `json:"type"`
 	// Text is what people wrote. It may be of any length and is shortened to what a vendor takes.
 	Text string `json:"text,omitempty"`
-	// Call is required when Type is [ContentCall].
+	// Call is the step of a call; required when Type is [ContentCall].
 	Call *Call `json:"call,omitempty"`
 }
 
@@ -121,7 +128,10 @@ const (
 
 // Call is a step of a voice or video call.
 type Call struct {
-	Media  CallMedia  `json:"media"`
+	// Media is what the call carries.
+	Media CallMedia `json:"media"`
+	// Action is the step. An invite rings; a cancel is notified only with OfflinePush.Desc; the other
+	// steps notify nobody.
 	Action CallAction `json:"action"`
 	// ID is the same in all steps of a call; at most [MaxName] bytes.
 	ID string `json:"call_id"`
@@ -139,17 +149,22 @@ type OfflinePush struct {
 	// may be given as it is instead of as a string.
 	Ext string `json:"ext,omitempty" loose:"json"`
 	// IgnoreMute lets the push pass a muted conversation.
-	IgnoreMute bool    `json:"ignore_mute,omitzero"`
-	IOS        IOS     `json:"ios,omitzero"`
-	Android    Android `json:"android,omitzero"`
-	Harmony    Harmony `json:"harmony,omitzero"`
+	IgnoreMute bool `json:"ignore_mute,omitzero"`
+	// IOS holds what only APNs knows.
+	IOS IOS `json:"ios,omitzero"`
+	// Android holds what the Android vendors know.
+	Android Android `json:"android,omitzero"`
+	// Harmony holds what only HarmonyOS knows.
+	Harmony Harmony `json:"harmony,omitzero"`
 }
 
 // IOS holds what only APNs knows.
 type IOS struct {
 	// PushType is "alert" or "voip"; a call invite prefers VoIP where the device registered for it.
 	PushType string `json:"push_type,omitempty"`
-	Title    string `json:"title,omitempty"`
+	// Title is the title on iOS, instead of OfflinePush.Title.
+	Title string `json:"title,omitempty"`
+	// Subtitle is a line below the title.
 	Subtitle string `json:"subtitle,omitempty"`
 	// Sound is a file with its suffix, "default", or "none".
 	Sound string `json:"sound,omitempty"`
@@ -159,7 +174,7 @@ type IOS struct {
 	Image string `json:"image,omitempty"`
 	// MutableContent runs the app's notification service extension first.
 	MutableContent bool `json:"mutable_content,omitzero"`
-	// InterruptionLevel is passive, active, time-sensitive or critical.
+	// InterruptionLevel is "passive", "active", "time-sensitive" or "critical".
 	InterruptionLevel string `json:"interruption_level,omitempty"`
 	// Category names the app's set of buttons. It is not sent to APNs yet.
 	Category string `json:"category,omitempty"`
@@ -175,36 +190,45 @@ type Android struct {
 	// Image is the address of a picture; at most [MaxExt] bytes.
 	Image string `json:"image,omitempty"`
 
+	// FCMChannelID is the notification channel.
 	FCMChannelID string `json:"fcm_channel_id,omitempty"`
 	// FCMPriority is "high" or "normal".
 	FCMPriority string `json:"fcm_priority,omitempty"`
 
+	// HuaweiChannelID is the notification channel.
 	HuaweiChannelID string `json:"huawei_channel_id,omitempty"`
-	HuaweiCategory  string `json:"huawei_category,omitempty"`
+	// HuaweiCategory is the message's category in the vendor's classification, such as "IM".
+	HuaweiCategory string `json:"huawei_category,omitempty"`
 	// HuaweiImportance is "LOW" or "NORMAL".
 	HuaweiImportance string `json:"huawei_importance,omitempty"`
 
 	// HonorImportance is "LOW" or "NORMAL".
 	HonorImportance string `json:"honor_importance,omitempty"`
 
-	XiaomiChannelID  string `json:"xiaomi_channel_id,omitempty"`
+	// XiaomiChannelID is the notification channel.
+	XiaomiChannelID string `json:"xiaomi_channel_id,omitempty"`
+	// XiaomiTemplateID is the id of a template that the vendor approved.
 	XiaomiTemplateID string `json:"xiaomi_template_id,omitempty"`
-	// XiaomiTemplateParams are at most [MaxTemplateParams].
+	// XiaomiTemplateParams are the template's parameters by name.
 	XiaomiTemplateParams map[string]string `json:"xiaomi_template_params,omitempty"`
 
+	// OPPOChannelID is the notification channel.
 	OPPOChannelID string `json:"oppo_channel_id,omitempty"`
-	OPPOCategory  string `json:"oppo_category,omitempty"`
+	// OPPOCategory is the message's category in the vendor's classification, such as "IM".
+	OPPOCategory string `json:"oppo_category,omitempty"`
 	// OPPONotifyLevel is 1, 2 or 16.
-	OPPONotifyLevel int    `json:"oppo_notify_level,omitzero"`
-	OPPOTemplateID  string `json:"oppo_template_id,omitempty"`
-	// OPPOTitleParams are at most [MaxTemplateParams].
+	OPPONotifyLevel int `json:"oppo_notify_level,omitzero"`
+	// OPPOTemplateID is the id of a template that the vendor approved.
+	OPPOTemplateID string `json:"oppo_template_id,omitempty"`
+	// OPPOTitleParams are the parameters of the template's title by name.
 	OPPOTitleParams map[string]string `json:"oppo_title_params,omitempty"`
-	// OPPOContentParams are at most [MaxTemplateParams].
+	// OPPOContentParams are the parameters of the template's content by name.
 	OPPOContentParams map[string]string `json:"oppo_content_params,omitempty"`
 
 	// VivoClassification is 0 for operational, 1 for system messages.
-	VivoClassification *int   `json:"vivo_classification,omitempty"`
-	VivoCategory       string `json:"vivo_category,omitempty"`
+	VivoClassification *int `json:"vivo_classification,omitempty"`
+	// VivoCategory is the message's category in the vendor's classification, such as "IM".
+	VivoCategory string `json:"vivo_category,omitempty"`
 	// VivoNotifyType is 1 for nothing, 2 for ringing, 3 for vibrating, 4 for both.
 	VivoNotifyType int `json:"vivo_notify_type,omitzero"`
 
@@ -214,6 +238,7 @@ type Android struct {
 
 // Harmony holds what only HarmonyOS knows.
 type Harmony struct {
+	// Category is the message's category in the vendor's classification, such as "IM".
 	Category string `json:"category,omitempty"`
 	// Image is the address of a picture; at most [MaxExt] bytes.
 	Image string `json:"image,omitempty"`

@@ -10,29 +10,40 @@ import (
 
 // Outcome is what became of a message on some devices that share certificate and status.
 type Outcome struct {
+	// MessageID is the message's id.
 	MessageID string `json:"message_id"`
-	App       string `json:"app"`
-	// Vendor and Certificate are empty where there is none.
-	Vendor      string          `json:"vendor"`
-	Certificate string          `json:"certificate"`
-	Status      Status          `json:"status"`
-	At          time.Time       `json:"at"`
-	Devices     []DeviceOutcome `json:"devices"`
+	// App is the message's app.
+	App string `json:"app"`
+	// Vendor is empty where there is none.
+	Vendor string `json:"vendor"`
+	// Certificate is empty where there is none.
+	Certificate string `json:"certificate"`
+	// Status is the kind of the outcome.
+	Status Status `json:"status"`
+	// At is when it was decided.
+	At time.Time `json:"at"`
+	// Devices are those that the outcome is about, at least one.
+	Devices []DeviceOutcome `json:"devices"`
 }
 
 // DeviceOutcome is what became of a message on one device of one user.
 type DeviceOutcome struct {
+	// User is the recipient.
 	User string `json:"user"`
 	// Device is empty where the outcome is about a user without devices.
 	Device string `json:"device"`
+	// Reason says why.
 	Reason Reason `json:"reason"`
-	// VendorCode is the vendor's own code, and VendorID its id of the push.
+	// VendorCode is the vendor's own code; empty where it was not asked.
 	VendorCode string `json:"vendor_code"`
-	VendorID   string `json:"vendor_id"`
+	// VendorID is the vendor's id of the push; empty where it gave none.
+	VendorID string `json:"vendor_id"`
 	// Attempt counts from 1; 0 where nothing was attempted.
-	Attempt   int   `json:"attempt"`
+	Attempt int `json:"attempt"`
+	// LatencyMS counts milliseconds from the storage of the message to the vendor's answer; 0 where
+	// nothing was attempted.
 	LatencyMS int64 `json:"latency_ms"`
-	// Note names what was different about the push, such as "ext_dropped"; mostly empty.
+	// Note names what was different about the push, such as "ext_dropped". It is not written yet.
 	Note string `json:"note,omitempty"`
 }
 

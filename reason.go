@@ -37,7 +37,8 @@ const (
 	Stale Reason = "stale"
 	// Foreground: the app is open on the device.
 	Foreground Reason = "foreground"
-	// ActiveElsewhere: the app is open on another device of the user, and the policy asks for quiet.
+	// ActiveElsewhere: the app is open on another device of the user, and the policy asks for
+	// quiet.
 	ActiveElsewhere Reason = "active_elsewhere"
 	// Muted: the conversation is muted and the user not mentioned.
 	Muted Reason = "muted"
@@ -131,9 +132,12 @@ type Status string
 // The statuses. Every device of a message gets exactly one of the first three; a replay, or a push
 // that had to be repeated, may add a second one.
 const (
-	StatusAccepted   Status = "accepted"
+	// StatusAccepted: the vendor took the push.
+	StatusAccepted Status = "accepted"
+	// StatusSuppressed: there was no push; the reason is a suppression.
 	StatusSuppressed Status = "suppressed"
-	StatusDead       Status = "dead"
+	// StatusDead: the push was given up; a dead letter holds it.
+	StatusDead Status = "dead"
 	// StatusWithdrawn: it was taken back after it was accepted.
 	StatusWithdrawn Status = "withdrawn"
 	// StatusWaiting is no end: the push was stored, to be sent later.

@@ -7,6 +7,7 @@ import "time"
 // Certificate is required, and a Token or VoIP, or the RegistrationError that says why there is
 // none.
 type Device struct {
+	// Certificate is the certificate's id in the workers' configuration.
 	Certificate string `json:"certificate"`
 	// Token is what the vendor calls the device; at most [MaxToken] bytes.
 	Token string `json:"token"`
@@ -22,9 +23,11 @@ type Device struct {
 	// RegisteredAt is when the vendor's SDK gave the token; default: when the record was stored. A
 	// later time counts as that.
 	RegisteredAt time.Time `json:"registered_at,omitzero"`
-	// Model, OSVersion and AppVersion help whoever is asked why a push did not arrive.
-	Model      string `json:"model,omitempty"`
-	OSVersion  string `json:"os_version,omitempty"`
+	// Model is the phone's. It helps, as the next two do, whoever is asked why a push did not arrive.
+	Model string `json:"model,omitempty"`
+	// OSVersion is the version of the phone's system.
+	OSVersion string `json:"os_version,omitempty"`
+	// AppVersion is the version of the app.
 	AppVersion string `json:"app_version,omitempty"`
 	// Notifications is the system's switch as the app last saw it; empty when it did not look.
 	// Workers do not act on it yet.
@@ -44,8 +47,10 @@ const (
 
 // VoIP is the second registration of an iOS device, for incoming calls. Both fields are required.
 type VoIP struct {
+	// Certificate is the certificate's id in the workers' configuration.
 	Certificate string `json:"certificate"`
-	Token       string `json:"token"`
+	// Token is the PushKit token.
+	Token string `json:"token"`
 }
 
 // PresenceState is what a device is doing.
@@ -65,6 +70,7 @@ var PresenceStates = [...]PresenceState{StateForeground, StateBackground, StateD
 
 // Presence is what a device last said of itself. State is required.
 type Presence struct {
+	// State is what the device is doing.
 	State PresenceState `json:"state"`
 	// Unread is the number on the app's icon when the device went to the background.
 	Unread int `json:"unread,omitzero"`
@@ -79,12 +85,13 @@ type Presence struct {
 // the gateway hold as long.
 type Lease struct {
 	// Since is when the gateway's process began. Presences stored before that do not hold: whoever
-	// was connected then has to come back. The zero value vouches for all.
+	// was connected then has to come back. Without it the lease vouches for all.
 	Since time.Time `json:"since,omitzero"`
 }
 
 // Settings are a user's wishes.
 type Settings struct {
+	// QuietHours is a daily window in which only call invitations are notified.
 	QuietHours *QuietWindow `json:"quiet_hours,omitempty"`
 	// Conversations maps a conversation's id to MuteAll or MuteButMentions.
 	Conversations map[string]Mute `json:"conversations,omitempty"`
@@ -117,11 +124,13 @@ const (
 // DefaultTimezone is the time zone of quiet hours that name none.
 const DefaultTimezone = "Asia/Shanghai"
 
-// QuietWindow is a daily window, "HH:MM" to "HH:MM" in an IANA time zone; it may pass midnight. From
-// and To are required; a window from a time to the same time is empty.
+// QuietWindow is a daily window, "HH:MM" to "HH:MM" in an IANA time zone; it may pass midnight.
+// From and To are required; a window from a time to the same time is empty.
 type QuietWindow struct {
+	// From is when the window begins, "HH:MM".
 	From string `json:"from"`
-	To   string `json:"to"`
-	// Timezone defaults to [DefaultTimezone].
+	// To is when it ends, "HH:MM".
+	To string `json:"to"`
+	// Timezone is the IANA name of the time zone; default: [DefaultTimezone].
 	Timezone string `json:"timezone,omitempty"`
 }

@@ -51,11 +51,14 @@ var arrows = []arrow{
 	{"internal/vendors/accesstoken", []string{"internal/vendors"}, "one token source serves all vendors"},
 	{"internal/vendors/*", []string{".", "internal/vendors"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
 	{"internal/sandbox", nil, "a fake that shared code with the drivers would share their mistakes"},
-	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/docstest", nil, "it holds pages to programs, and knows no program"},
+	{"internal/terminal", nil, "what a terminal is shown, whoever wrote it"},
+	{"tools/lint", nil, "the linters' runner is a program of another module"},
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
-	{"internal/reference", []string{"internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs and from sources"},
+	{"internal/reference", []string{".", "internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 
@@ -269,8 +272,8 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// reach lists what a package imports, itself or through packages of ours, outside tests: each import
-// path with the chain of folders that leads to it.
+// reach lists what a package imports, itself or through packages of ours, outside tests: each
+// import path with the chain of folders that leads to it.
 func reach(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	imports := map[string][]string{}
@@ -340,6 +343,25 @@ func TestLight(t *testing.T) {
 	}
 }
 
+// TestPublisherPrintsInOnePlace: what others wrote reaches the terminal through output.go, which
+// makes it harmless. Elsewhere nobody writes to a stream.
+func TestPublisherPrintsInOnePlace(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if s.dir != "cmd/publisher" || s.test || s.path == "cmd/publisher/output.go" {
+			continue
+		}
+		for _, n := range s.calls("fmt", "Print", "Printf", "Println", "Fprint", "Fprintf", "Fprintln") {
+			t.Errorf("%s prints by itself; use printf, warn, say, emit or table of output.go", s.line(n))
+		}
+		for _, n := range s.calls("os", "Stdout", "Stderr") {
+			if s.path != "cmd/publisher/main.go" {
+				t.Errorf("%s writes around output.go", s.line(n))
+			}
+		}
+	}
+}
+
 func TestNATSStaysInBus(t *testing.T) {
 	t.Parallel()
 	for _, s := range sources(t) {
@@ -373,45 +395,6 @@ func TestPackageComments(t *testing.T) {
 			t.Errorf("the package in %s has no comment that begins with its name", dir)
 		}
 	}
-}
-
-// TestExportedComments: what others may use says what it is.
-func TestExportedComments(t *testing.T) {
-	t.Parallel()
-	for _, s := range sources(t) {
-		if strings.HasSuffix(s.path, "_test.go") || s.file.Name.Name == "main" {
-			continue
-		}
-		// the line where a commented function ended; short ones that follow it share its comment
-		above := 0
-		for _, d := range s.file.Decls {
-			switch d := d.(type) {
-			case *ast.FuncDecl:
-				shares := above > 0 && s.fset.Position(d.Pos()).Line == above+1
-				if d.Name.IsExported() && d.Doc.Text() == "" && !shares && (d.Recv == nil || receiverExported(d)) && d.Name.Name != "Unwrap" && d.Name.Name != "Error" {
-					t.Errorf("%s: %s has no comment", s.line(d), d.Name.Name)
-				}
-				if above = 0; shares || d.Doc.Text() != "" {
-					above = s.fset.Position(d.End()).Line
-				}
-			case *ast.GenDecl:
-				for _, spec := range d.Specs {
-					if ts, ok := spec.(*ast.TypeSpec); ok && ts.Name.IsExported() && ts.Doc.Text() == "" && d.Doc.Text() == "" {
-						t.Errorf("%s: %s has no comment", s.line(ts), ts.Name.Name)
-					}
-				}
-			}
-		}
-	}
-}
-
-func receiverExported(d *ast.FuncDecl) bool {
-	typ := d.Recv.List[0].Type
-	if star, ok := typ.(*ast.StarExpr); ok {
-		typ = star.X
-	}
-	id, ok := typ.(*ast.Ident)
-	return ok && id.IsExported()
 }
 
 func TestPackageNames(t *testing.T) {

@@ -19,17 +19,18 @@ const (
 //	{"type": "recall", "message_id": "m-1001", "conversation": "c2c_alice"}
 //	{"type": "read", "user": "bob", "conversation": "c2c_alice", "at": "2026-11-23T08:00:00Z"}
 type Signal struct {
+	// Type says which of the two it is.
 	Type SignalType `json:"type"`
 	// MessageID is the message that was recalled; required in a recall.
 	MessageID string `json:"message_id,omitempty"`
 	// Conversation is required in a read mark, and helps a recall.
 	Conversation string `json:"conversation,omitempty"`
-	// SentAt is the recalled message's own sent_at; it helps a recall to find what was accepted.
+	// SentAt is when the recalled message was sent; it helps a recall to find what was accepted.
 	SentAt time.Time `json:"sent_at,omitzero"`
 	// User has read Conversation; required in a read mark.
 	User string `json:"user,omitempty"`
 	// At is up to when the user has read; default: when the signal arrived.
 	At time.Time `json:"at,omitzero"`
-	// Unread is the number of all that the user has not read; nil when it is not known.
+	// Unread is the number of all that the user has not read; absent when it is not known.
 	Unread *int `json:"unread,omitempty"`
 }

@@ -133,6 +133,7 @@ func (t *tool) connect(ctx context.Context, streams ...string) (*bus.Bus, error)
 	}
 	b, err := bus.Connect(ctx, bus.Options{
 		URL: s.address, Credentials: s.credentials, Key: flagOf, More: s.context.Options, Name: "hongyan publisher", Topology: t.topology(), Once: true,
+		Refused: t.refused,
 	})
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func main() {
@@ -38,6 +39,9 @@ type tool struct {
 	subjectPrefix, streamPrefix string
 	output                      string
 	timeout                     time.Duration
+
+	// refused ends the command that lacks a right.
+	refused func(*hongyan.PermissionError)
 }
 
 // errSaid is a failure whose explanation was printed already.
@@ -45,14 +49,16 @@ var errSaid = errors.New("said")
 
 // run is main without the exit; it returns the exit code.
 func (t *tool) run(ctx context.Context, args []string) int {
+	t.out, t.err = terminal.NewWriter(t.out), terminal.NewWriter(t.err)
+	ctx, refusal := t.watchRights(ctx)
 	root := t.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := refusal(root.ExecuteContext(ctx))
 	switch {
 	case err == nil:
 		return 0
 	case !errors.Is(err, errSaid):
-		_, _ = fmt.Fprintln(t.err, "publisher:", t.plain(err))
+		t.warn("publisher: %s", terminal.Text(t.plain(err)))
 	}
 	return 1
 }
@@ -169,6 +175,8 @@ func (t *tool) publish(ctx context.Context, do func(context.Context, *hongyan.Cl
 // plain adds to an error what a person can do about it.
 func (t *tool) plain(err error) string {
 	switch {
+	case isRefused(err):
+		return rightsText(err)
 	case errors.Is(err, hongyan.ErrNoStream), errors.Is(err, bus.ErrNoStream):
 		return fmt.Sprintf("%v\nNo worker has run yet on %s with subject prefix %q and stream prefix %q: a worker makes the streams when it starts.\n"+
 			"Start one (worker run), or give the prefixes of its configuration with --subject-prefix and --stream-prefix.",

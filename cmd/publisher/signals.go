@@ -29,7 +29,7 @@ JSON: {"app","message","done"}.`,
 			return t.publish(cmd.Context(), func(ctx context.Context, c *hongyan.Client) error {
 				return c.Signal(ctx, app, hongyan.Signal{Type: hongyan.SignalRecall, MessageID: message})
 			},
-				answer, "recalled message %s in %s", message, app)
+				answer, "published the recall of message %s in %s; workers count it and do not act on it yet", message, app)
 		},
 	}
 	c.Flags().StringVar(&app, "app", "", "the `app`")
@@ -66,7 +66,7 @@ JSON: {"app","user","conversation","at"}.`,
 			}{app, user, conversation, upTo.UTC()}
 			return t.publish(cmd.Context(), func(ctx context.Context, c *hongyan.Client) error {
 				return c.Signal(ctx, app, hongyan.Signal{Type: hongyan.SignalRead, User: user, Conversation: conversation, At: upTo.UTC()})
-			}, answer, "%s has read %s in %s up to %s", user, conversation, app, when(upTo))
+			}, answer, "published that %s has read %s in %s up to %s; workers count it and do not act on it yet", user, conversation, app, when(upTo))
 		},
 	}
 	owner(c, &app, &user, nil)

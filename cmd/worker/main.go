@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan/internal/cli"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func main() {
@@ -19,8 +20,24 @@ func main() {
 
 // run is main with its surroundings passed in; it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)
 	ctx, stop := cli.Signals(stderr, "worker: second signal, leaving at once; what was under way comes again")
 	defer stop()
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		if !errors.Is(err, errSaid) {
+			fmt.Fprintln(stderr, "worker:", err)
+		}
+		return 1
+	}
+	return 0
+}
+
+// rootCommand is the program with all its commands.
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "worker",
 		Short: "Hongyan: offline push for instant messaging",
@@ -31,17 +48,8 @@ New here? Run "worker dev": it starts everything on this machine and shows pushe
 		SilenceUsage: true, SilenceErrors: true,
 		Version: cli.Version(),
 	}
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	root.AddCommand(runCommand(), checkCommand(), devCommand(), healthCommand())
-	if err := root.ExecuteContext(ctx); err != nil {
-		if !errors.Is(err, errSaid) {
-			fmt.Fprintln(stderr, "worker:", err)
-		}
-		return 1
-	}
-	return 0
+	return root
 }
 
 // errSaid is a failure whose explanation was printed already.

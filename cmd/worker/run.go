@@ -93,7 +93,7 @@ func load(cmd *cobra.Command, file string) (*config.Config, error) {
 	if err == nil {
 		return conf, nil
 	}
-	if errs, ok := err.(config.Errors); ok { //nolint:errorlint // Load returns it unwrapped
+	if errs, ok := errors.AsType[config.Errors](err); ok {
 		for _, p := range errs {
 			fmt.Fprintln(cmd.ErrOrStderr(), p)
 		}

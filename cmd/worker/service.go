@@ -143,7 +143,7 @@ func (s *service) warnOfConfig() {
 	for _, app := range s.conf.Apps {
 		for _, c := range app.Certificates {
 			for _, text := range c.Advice() {
-				s.log.Warn("certificate "+c.Base().ID+": "+text, "app", app.ID, "vendor", c.Base().Vendor)
+				s.log.Warn("the configuration can be better", "app", app.ID, "vendor", c.Base().Vendor, "certificate", c.Base().ID, "advice", text)
 			}
 		}
 	}
@@ -155,10 +155,13 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
-	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{Unreadable: func(subject, kind string, err error) {
-		metrics.Ignore("directory_" + kind)
-		s.log.Warn("a directory record cannot be read, it counts as absent: write it anew", "subject", subject, "kind", kind, "error", err)
-	}})
+	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{
+		Unreadable: func(subject, kind string, err error) {
+			metrics.Ignore("directory_" + kind)
+			s.log.Warn("a directory record cannot be read, it counts as absent: write it anew", "subject", subject, "kind", kind, "error", err)
+		},
+		Repaired: metrics.Repaired,
+	})
 	worker := "w" + rand.Text()
 	limiter, err := s.limiter(worker)
 	if err != nil {
@@ -231,7 +234,7 @@ func (s *service) consume(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	s.health.stopping()
-	s.log.Info("stopping: finishing what is under way", "at most", s.conf.Shutdown)
+	s.log.Info("stopping: finishing what is under way", "at_most", s.conf.Shutdown)
 	timer := time.AfterFunc(s.conf.Shutdown, cut)
 	defer timer.Stop()
 	wg.Wait()

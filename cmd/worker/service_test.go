@@ -22,9 +22,6 @@ import (
 // A worker that is told to stop finishes what is under way and gives the rest back; another takes
 // over, and nothing counted as an attempt.
 func TestStopFinishesAndGivesBack(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real processes")
-	}
 	t.Parallel()
 	r := newRig(t, "")
 	const n = 300
@@ -58,9 +55,6 @@ func TestStopFinishesAndGivesBack(t *testing.T) {
 }
 
 func TestSecondSignalLeavesAtOnce(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real processes")
-	}
 	t.Parallel()
 	r := newRig(t, "")
 	r.register("bob", "phone", "huawei")
@@ -85,9 +79,6 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 // NATS that is not there yet is waited for, and said; NATS that goes away later is regained without
 // a restart, and nothing is lost.
 func TestNATSComesLateAndGoesAway(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real processes")
-	}
 	t.Parallel()
 	r := newRig(t, "")
 	natsAddr, httpAddr := freePort(t), freePort(t)
@@ -166,9 +157,6 @@ func until(t *testing.T, what string, ok func() bool) {
 
 // A stream of somebody else's making is refused, and the difference named.
 func TestMisfitIsRefused(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real processes")
-	}
 	t.Parallel()
 	r := newRig(t, "")
 	config, err := os.ReadFile(r.config())
@@ -242,9 +230,6 @@ func (b *lockedBuffer) String() string {
 // worker dev shows the conversation, the call and the large group on all nine vendors, and breaks
 // no vendor's rule.
 func TestDevShowsAllNine(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts everything")
-	}
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	var out, errs lockedBuffer

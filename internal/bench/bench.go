@@ -18,8 +18,8 @@ import (
 
 // options of a run.
 type options struct {
-	// Worker is the worker's program; Bare is a command line that runs [bareLoop] in a process of its
-	// own.
+	// Worker is the worker's program; Bare is a command line that runs [bareLoop] in a process of
+	// its own.
 	Worker string
 	Bare   []string
 	// Pushes of the runs without latency; those with 50 ms take as many.
@@ -106,7 +106,7 @@ func (r *rig) drain(ctx context.Context, run string, n int) (d drained, err erro
 	defer func() { err = errors.Join(err, w.stop()) }()
 	// The first pushes pay for connections, tokens and caches.
 	warm := r.accepted()
-	if err := r.load(ctx, run+"-warm", 500, "u", r.opts.Users); err != nil {
+	if err := r.load(ctx, run+"-warm", 500, r.opts.Users); err != nil {
 		return d, err
 	}
 	if err := r.wait(ctx, warm, 500); err != nil {
@@ -117,7 +117,7 @@ func (r *rig) drain(ctx context.Context, run string, n int) (d drained, err erro
 	if err != nil {
 		return d, err
 	}
-	if err := r.load(ctx, run, n, "u", r.opts.Users); err != nil {
+	if err := r.load(ctx, run, n, r.opts.Users); err != nil {
 		return d, err
 	}
 	if err := r.wait(ctx, before, int64(n)); err != nil {
@@ -209,7 +209,7 @@ func (r *rig) half(ctx context.Context) ([]figure, error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.stop()) }()
-	if err := r.load(ctx, "half-warm", 500, "u", r.opts.Users); err != nil {
+	if err := r.load(ctx, "half-warm", 500, r.opts.Users); err != nil {
 		return nil, err
 	}
 	pushes := make(chan sandbox.Push, 1<<17)
@@ -394,7 +394,7 @@ func (r *rig) backlog(ctx context.Context) (figures []figure, err error) {
 		r.box.Clear("apns", id)
 		err = errors.Join(err, w.stop())
 	}()
-	if err := r.load(ctx, "backlog", n, "u", r.opts.Users); err != nil {
+	if err := r.load(ctx, "backlog", n, r.opts.Users); err != nil {
 		return nil, err
 	}
 	for {

@@ -219,11 +219,11 @@ func (r *rig) message(id string, recipients ...string) (dispatch.Outgoing, error
 
 // load publishes n messages, each to one of users users, and calls progress with how many are
 // stored.
-func (r *rig) load(ctx context.Context, run string, n int, prefix string, users int) error {
+func (r *rig) load(ctx context.Context, run string, n int, users int) error {
 	for from := 0; from < n; from += 2000 {
 		var msgs []dispatch.Outgoing
 		for i := from; i < min(from+2000, n); i++ {
-			m, err := r.message(run+"-"+strconv.Itoa(i), prefix+strconv.Itoa(i%users))
+			m, err := r.message(run+"-"+strconv.Itoa(i), "u"+strconv.Itoa(i%users))
 			if err != nil {
 				return err
 			}

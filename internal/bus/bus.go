@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/natsaddr"
 	"github.com/hongyan-im/hongyan/internal/natsauth"
 )
@@ -44,6 +45,10 @@ type Options struct {
 	// Once gives up after the first failure instead of trying for ever; for tools that a person
 	// waits for.
 	Once bool
+	// Refused is told of each right that the connection's NATS user turns out to lack; nil for
+	// nobody. The call that needed it hears nothing from the server and waits until its time is
+	// over.
+	Refused func(*hongyan.PermissionError)
 }
 
 // Connect connects, trying for as long as ctx lives and saying so, unless opts.Once. An address or
@@ -72,7 +77,12 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 			back.Store(time.Now().UnixNano())
 			log.Info("connected to NATS again", "server", natsaddr.Redact(nc.ConnectedUrl()))
 		}),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats reports an error", "error", err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			log.Warn("nats reports an error", "error", err)
+			if refused := hongyan.PermissionErrorFrom(err); refused != nil && opts.Refused != nil {
+				opts.Refused(refused)
+			}
+		}),
 	}
 	shown := natsaddr.Redact(opts.URL)
 	if err := natsaddr.Check(opts.URL); err != nil {

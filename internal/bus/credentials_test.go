@@ -154,8 +154,9 @@ func TestPasswordIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts.Password = "new"
-	srv = restart(t, srv, opts)
-	// nats.go gives a connection up when the same server refuses it twice in a row, unless told not to.
+	restart(t, srv, opts)
+	// nats.go gives a connection up when the same server refuses it twice in a row, unless told not
+	// to.
 	until(t, "refused three times", func() bool { return strings.Count(strings.ToLower(l.String()), "authorization violation") >= 3 })
 	write("new")
 	until(t, "connected again", b.Connected)

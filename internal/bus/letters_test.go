@@ -174,7 +174,7 @@ func TestWaitingSeesJobsThatComeLater(t *testing.T) {
 func TestOutcomesOfAUser(t *testing.T) {
 	t.Parallel()
 	b := letterBus(t, true)
-	// Two users of one bucket, and one of another.
+	// Two users of one partition, and one of another.
 	same := "bob"
 	for i := 0; ; i++ {
 		if same = fmt.Sprintf("user-%d", i); hongyan.Partition(same) == hongyan.Partition("bob") {

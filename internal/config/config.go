@@ -3,11 +3,13 @@
 // right.
 //
 // "${NAME}" in any value is the environment variable NAME ("$${" stands for "${"). A key "x_file"
-// in the place of a secret "x" names a file that holds it, relative to the configuration's folder;
-// one line break at its end is dropped.
+// in the place of a secret "x" names a file that holds it, relative to the configuration's folder.
+// Of a secret that is one line a byte-order mark and the white space around it are dropped, and a
+// second line is an error; keys in PEM, .p12 and service-account files are taken as they are.
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,6 +38,8 @@ type Config struct {
 	Shutdown time.Duration `yaml:"shutdown"`
 	// Apps are the IM apps whose messages are pushed. At least one is required.
 	Apps []App `yaml:"apps"`
+
+	warnings []Problem
 }
 
 // NATS says where the streams are: at a server or cluster, or in a server inside the worker.
@@ -176,16 +180,18 @@ func Parse(path string, data []byte, kinds Kinds, env func(string) (string, bool
 	b.root(body, c)
 	b.check(body, c)
 	if len(b.errs) > 0 {
-		slices.SortStableFunc(b.errs, func(x, y Problem) int {
-			if x.Line != y.Line {
-				return x.Line - y.Line
-			}
-			return x.Column - y.Column
-		})
+		slices.SortStableFunc(b.errs, byPlace)
 		return nil, b.errs
 	}
+	b.lookForWarnings(body, c)
+	slices.SortStableFunc(b.warnings, byPlace)
+	c.warnings = b.warnings
 	c.defaults()
 	return c, nil
+}
+
+func byPlace(x, y Problem) int {
+	return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Column, y.Column))
 }
 
 func (c *Config) defaults() {

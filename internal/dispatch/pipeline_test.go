@@ -234,11 +234,18 @@ func TestLongWaitIsScheduled(t *testing.T) {
 	}
 	r.start()
 	r.send(chat("m-1", "bob"))
-	r.empty() // the job has left its stream
-	entries, err := r.bus.Read(t.Context(), r.bus.Topology().Later(), "push.later.>", 1, 10)
-	if err != nil || len(entries) != 1 {
-		t.Fatalf("got %d waiting jobs, %v", len(entries), err)
+	var entries []bus.Entry
+	for end := time.Now().Add(30 * time.Second); len(entries) == 0 && time.Now().Before(end); {
+		var err error
+		if entries, err = r.bus.Read(t.Context(), r.bus.Topology().Later(), "push.later.>", 1, 10); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond) // polling the real server
 	}
+	if len(entries) != 1 {
+		t.Fatalf("got %d waiting jobs", len(entries))
+	}
+	r.empty() // the job has left its stream
 	if h := entries[0].Header["Nats-Schedule-Target"]; len(h) != 1 || h[0] != "push.later.due.job.apns.c-apns.normal" {
 		t.Errorf("target is %v", h)
 	}

@@ -167,7 +167,7 @@ func (r *routing) read(ctx context.Context, d Delivery) *routed {
 		// Signals are judged and counted; suppressing by them is not built yet.
 		_, repairs, err = hongyan.ParseSignal(d.Data(), stored)
 		if err == nil {
-			r.note(repairs)
+			r.Metrics.Repaired(repairs)
 			r.Metrics.Ignore("signal")
 			c.Ack()
 			return nil
@@ -175,7 +175,7 @@ func (r *routing) read(ctx context.Context, d Delivery) *routed {
 	default:
 		m, repairs, err = hongyan.ParseMessage(d.Data(), stored)
 	}
-	r.note(repairs)
+	r.Metrics.Repaired(repairs)
 	conf, known := r.Apps[app]
 	if err == nil && !known {
 		err = errors.New("the configuration has no app of this name")
@@ -236,13 +236,6 @@ func (r *routing) exhaust(m *routed) {
 		})
 	}
 	r.owe(m.claim, len(m.delivery.Data()), []Outgoing{letter}, ends)
-}
-
-// note counts what an input was not quite, and was taken all the same.
-func (r *routing) note(repairs hongyan.Repairs) {
-	for _, repair := range repairs {
-		r.Metrics.Ignore(string(repair.Kind))
-	}
 }
 
 // round plans messages that are looked up together.
@@ -382,7 +375,8 @@ func (r *routing) end(msgs []Outgoing, m *routed, e Ended) []Outgoing {
 	return append(msgs, msg)
 }
 
-// unwritable ends the devices of a job that cannot be written: the dead letter is the message itself.
+// unwritable ends the devices of a job that cannot be written: the dead letter is the message
+// itself.
 func (r *routing) unwritable(msgs []Outgoing, m *routed, job *Job, cause error, now time.Time) []Outgoing {
 	seq, stored, _ := m.delivery.Meta()
 	msgs = append(msgs, deadMessage(r.Subjects, m.delivery, m.app, m.message.ID, cause,

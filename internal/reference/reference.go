@@ -22,7 +22,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-//go:embed text/*.md
+//go:embed text/*.md text/*.txt
 var texts embed.FS
 
 // language chooses between the two languages of the documentation.
@@ -50,11 +50,24 @@ func Pages(root string) (map[string][]byte, error) {
 	for _, v := range registry.Vendors() {
 		docs = append(docs, v.Doc())
 	}
+	wire, err := readWire(root)
+	if err != nil {
+		return nil, err
+	}
+	words, err := readDictionary()
+	if err != nil {
+		return nil, err
+	}
 	pages := map[string][]byte{}
 	for _, l := range languages() {
+		messages, err := messageGaps(l, wire, words)
+		if err != nil {
+			return nil, err
+		}
 		for name, gaps := range map[string]map[string]string{
-			"vendors": {"Overview": overview(l, docs), "Repeats": repeats(l, docs), "Vendors": vendorSections(l, docs, keys)},
-			"config":  {"Sections": configSections(l, keys), "Common": keyTable(l, keys.common, ""), "Certificates": certificateSections(l, docs, keys)},
+			"vendors":  {"Overview": overview(l, docs), "Repeats": repeats(l, docs), "Vendors": vendorSections(l, docs, keys)},
+			"config":   {"Sections": configSections(l, keys), "Common": keyTable(l, keys.common, ""), "Certificates": certificateSections(l, docs, keys)},
+			"messages": messages,
 		} {
 			page, err := fill(name+l.suffix+".md", gaps)
 			if err != nil {
