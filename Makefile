@@ -35,7 +35,7 @@ tidy: ## Say whether go.mod and go.sum are tidy
 fresh: ## Say whether the generated pages are fresh
 	go test -run '^TestFresh$$' ./internal/reference
 
-generate: ## Write docs/vendors.md and docs/config.md, in both languages
+generate: ## Write docs/vendors.md, config.md and messages.md, in both languages, and the JSON Schemas
 	go run ./internal/reference/generate
 
 golden: ## Write every driver's golden requests anew; read the difference before you commit it

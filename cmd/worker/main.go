@@ -37,7 +37,7 @@ New here? Run "worker dev": it starts everything on this machine and shows pushe
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(runCommand(), checkCommand(), devCommand(), healthCommand())
+	root.AddCommand(runCommand(), checkCommand(), schemaCommand(), devCommand(), healthCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		if !errors.Is(err, errSaid) {
 			fmt.Fprintln(stderr, "worker:", err)
