@@ -54,11 +54,12 @@ func TestOneGrammar(t *testing.T) {
 var wireType = regexp.MustCompile(`hongyan\.(Message|Device|Presence|Settings|Lease|Signal)\b`)
 
 // TestOneJudge: nobody else compares an input with the contract's bounds, or reads a wire type past
-// the judge.
+// the judge. The reference writes the bounds down, in pages and schemas; its tests ask the judge
+// whether they are so.
 func TestOneJudge(t *testing.T) {
 	t.Parallel()
 	for _, s := range sources(t) {
-		if s.test || s.dir == "." || s.dir == "internal/reference" { // pages name the bounds
+		if s.test || s.dir == "." || s.dir == "internal/reference" {
 			continue
 		}
 		ast.Inspect(s.file, func(n ast.Node) bool {

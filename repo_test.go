@@ -43,6 +43,7 @@ var arrows = []arrow{
 	{"cmd/*", []string{"*"}, "a program wires everything together"},
 	{"internal/dispatch", []string{".", "internal/directory", "internal/jsonerror", "internal/ratelimit", "internal/vendors"}, "the pipeline knows neither NATS nor any one vendor: it calls small interfaces that it declares"},
 	{"internal/bus/bustest/natsd", []string{"internal/natsd"}, "the embedded server as a process, for tests"},
+	{"internal/schema", nil, "generated files that programs print"},
 	{"internal/jsonerror", nil, "how an error of JSON is said"},
 	{"internal/directory", []string{"."}, "what is known of users is read through an interface of two methods"},
 	{"internal/ratelimit", []string{"internal/vendors"}, "limits count classes of vendors, and know nothing of jobs"},

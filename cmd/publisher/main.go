@@ -110,7 +110,7 @@ lists. Progress and errors go to standard error. The exit code is 0 only when al
 	f.DurationVar(&t.timeout, "timeout", 30*time.Second, "how long one step may take, a server's election included")
 	complete(root, "output", "table", "json")
 	root.AddCommand(t.sendCommand(), t.deviceCommand(), t.presenceCommand(), t.settingsCommand(), t.recallCommand(), t.readCommand(),
-		t.deadCommand(), t.replayCommand(), t.explainCommand(), t.limitsCommand())
+		t.deadCommand(), t.replayCommand(), t.explainCommand(), t.limitsCommand(), t.schemaCommand())
 	return root
 }
 

@@ -2,17 +2,20 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/schema"
 )
 
 func TestHelp(t *testing.T) {
@@ -21,6 +24,27 @@ func TestHelp(t *testing.T) {
 	for _, command := range []string{"", "send", "replay", "explain", "dead list", "limits"} {
 		got := r.ok(append(strings.Fields(command), "--help")...)
 		golden(t, strings.TrimSuffix("help-"+strings.ReplaceAll(command, " ", "-"), "-")+".txt", got)
+	}
+}
+
+// TestSchema: each kind prints a schema, none lists the kinds, and another word is refused.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	r := &rig{t: t}
+	for _, kind := range schema.Kinds {
+		var s struct {
+			Schema string `json:"$schema"`
+			Title  string `json:"title"`
+		}
+		if err := json.Unmarshal([]byte(r.ok("schema", kind)), &s); err != nil || !strings.HasSuffix(s.Schema, "2020-12/schema") || s.Title == "" {
+			t.Errorf("schema %s: %v %+v", kind, err, s)
+		}
+		if help := r.ok("schema"); !strings.Contains(help, "\n  "+kind+" ") {
+			t.Errorf("the help of schema does not explain %s", kind)
+		}
+	}
+	if code := (&tool{in: strings.NewReader(""), out: io.Discard, err: io.Discard, getenv: func(string) string { return "" }, now: time.Now}).run(t.Context(), []string{"schema", "config"}); code == 0 {
+		t.Error("schema config is no kind of the publisher")
 	}
 }
 

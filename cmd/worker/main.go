@@ -48,7 +48,7 @@ New here? Run "worker dev": it starts everything on this machine and shows pushe
 		SilenceUsage: true, SilenceErrors: true,
 		Version: cli.Version(),
 	}
-	root.AddCommand(runCommand(), checkCommand(), devCommand(), healthCommand())
+	root.AddCommand(runCommand(), checkCommand(), schemaCommand(), devCommand(), healthCommand())
 	return root
 }
 

@@ -28,6 +28,11 @@ type key struct {
 	// list is "[]" where the keys below stand in each item of a list.
 	list  string
 	below []key
+	// typ is the Go type of the value, of an item or of a mapping's value; empty where there are keys
+	// below.
+	typ string
+	// mapping says that names stand before the values.
+	mapping bool
 }
 
 // required says whether the comment calls the key required, be it together with another one only.
@@ -213,6 +218,7 @@ func (f folder) typed(k *key, typ ast.Expr, doc *string) error {
 			return err
 		}
 		k.kind = text("mapping to "+k.kind.EN, "映射，值为"+k.kind.ZH)
+		k.mapping = true
 		return nil
 	case *ast.SelectorExpr:
 		return k.known(t.Sel.Name)
@@ -242,7 +248,7 @@ func (k *key) known(typ string) error {
 	if !ok {
 		return fmt.Errorf("type %s has no name in the reference", typ)
 	}
-	k.kind, k.secret = kind, typ == "Secret"
+	k.kind, k.secret, k.typ = kind, typ == "Secret", typ
 	return nil
 }
 

@@ -1,13 +1,16 @@
 // Package reference writes the generated pages of the documentation: docs/vendors.md from the Doc
-// of each vendor, and docs/config.md from the comments of the structs that the configuration is
-// read into, both in English and in Chinese.
+// of each vendor, docs/config.md from the comments of the structs that the configuration is read
+// into, and docs/messages.md from those of the wire types, all in English and in Chinese. It writes
+// JSON Schemas of the configuration and of the wire types from the same source.
 //
 //	vendors' Doc() ───────────────────────────┐
 //	                                          ├─▶ tables ─▶ text/*.md, a page with gaps ─▶ docs/*.md
-//	comments of Config structs, from source ──┘
+//	comments of Config structs, from source ──┤
+//	                                          ├─▶ JSON Schemas ─▶ internal/schema/*.json
+//	wire types, and their comments ───────────┘
 //
-// A key without a comment is an error, because the comments are the manual. A test checks that the
-// pages in docs are up to date.
+// A key or field without a comment is an error, because the comments are the manual. A test checks
+// that the files are up to date.
 package reference
 
 import (
@@ -39,7 +42,7 @@ func languages() []language {
 	}
 }
 
-// Pages writes every page. root is the repository's folder, whose sources are read. The keys are
+// Pages writes every page and schema. root is the repository's folder, whose sources are read. The keys are
 // paths below root.
 func Pages(root string) (map[string][]byte, error) {
 	keys, err := readKeys(root)
@@ -58,7 +61,10 @@ func Pages(root string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages := map[string][]byte{}
+	pages, err := schemaFiles(wire, keys)
+	if err != nil {
+		return nil, err
+	}
 	for _, l := range languages() {
 		messages, err := messageGaps(l, wire, words)
 		if err != nil {
@@ -79,7 +85,7 @@ func Pages(root string) (map[string][]byte, error) {
 	return pages, nil
 }
 
-// Write writes every page into its place.
+// Write writes every page and schema into its place.
 func Write(root string) error {
 	pages, err := Pages(root)
 	if err != nil {

@@ -23,8 +23,8 @@ func TestFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pages) != 6 {
-		t.Errorf("%d pages, want 6", len(pages))
+	if len(pages) != 14 {
+		t.Errorf("%d files, want 14", len(pages))
 	}
 	for name, want := range pages {
 		got, err := os.ReadFile(filepath.Join(root, name))
