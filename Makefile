@@ -1,5 +1,5 @@
-# Everything here is a short name for a command that can be typed as well. Nothing is needed but Go, a C compiler for the race
-# detector, and Docker for "make image".
+# Everything here is a short name for a command that can be typed as well. Nothing is needed but Go,
+# a C compiler for the race detector, and Docker for "make image".
 
 # disable_grpc_modules leaves out about 13 MB of gRPC that FCM's SDK brings along and pushes do not use.
 TAGS     ?= disable_grpc_modules
@@ -7,33 +7,25 @@ FUZZTIME ?= 10s
 IMAGE    ?= hongyan
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race check fmt vet tidy fresh generate golden fuzz bench run-dev image clean
+.PHONY: help build test check fmt tidy vet lint fresh race vuln generate golden fuzz bench run-dev image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-31s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build worker, publisher and sandbox into bin/
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '-s -w' -o bin/ ./cmd/worker ./cmd/publisher ./cmd/sandbox
 
-test: ## Run the tests without the race detector, and without the slow ones
+test: ## Run the tests of daily work: all but the long ones, without the race detector (about a minute)
 	go test -short ./...
 
-race: ## Run all tests with the race detector, as the README says
-	go test -race -timeout 15m ./...
+check: ## Run the gate that every change must pass, as CI does
+	@scripts/check.sh
 
-check: fmt vet race fresh tidy ## All that a change must pass: format, vet, tests, generated pages, go.mod
+fmt tidy vet lint fresh race: ## Run one step of the gate
+	@scripts/check.sh $@
 
-fmt: ## Say which files are not formatted
-	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; }
-
-vet: ## Run go vet
-	go vet ./...
-
-tidy: ## Say whether go.mod and go.sum are tidy
-	go mod tidy -diff
-
-fresh: ## Say whether the generated pages are fresh
-	go test -run '^TestFresh$$' ./internal/reference
+vuln: ## Look for known vulnerabilities; needs to reach https://vuln.go.dev
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 generate: ## Write docs/vendors.md, config.md and messages.md, in both languages, and the JSON Schemas
 	go run ./internal/reference/generate
@@ -51,7 +43,7 @@ fuzz: ## Fuzz each target for FUZZTIME (10s)
 
 bench: ## Run the Go benchmarks, then the whole pipeline's (see docs/performance.md)
 	go test -run '^$$' -bench . -benchmem ./...
-	go run -tags $(TAGS) ./cmd/publisher bench
+	go run ./internal/bench
 
 run-dev: ## Start everything on this machine and watch pushes arrive
 	go run -tags $(TAGS) ./cmd/worker dev

@@ -33,12 +33,12 @@ const (
 	MaxLocale   = 35
 )
 
-// judgement gathers what is wrong with a value. The sentences name fields and rules and hold nothing
-// of the value, so that they can stand in logs and dead letters.
+// judgement gathers what is wrong with a value. The sentences name fields and rules and hold
+// nothing of the value, so that they can stand in logs and dead letters.
 type judgement struct {
 	problems []string
-	// repairs is where fields that were dropped are noted. Where it is nil, a bad optional field is a
-	// problem; else it counts as absent.
+	// repairs is where fields that were dropped are noted. Where it is nil, a bad optional field is
+	// a problem; else it counts as absent.
 	repairs *Repairs
 }
 
@@ -209,8 +209,8 @@ func (j *judgement) params(field string, params map[string]string) {
 	}
 }
 
-// Validate says everything that makes the registration useless, and what workers would ignore in it;
-// nil when it is good. The error is [ErrInvalid].
+// Validate says everything that makes the registration useless, and what workers would ignore in
+// it; nil when it is good. The error is [ErrInvalid].
 func (d *Device) Validate() error {
 	var j judgement
 	j.device(d)
@@ -241,8 +241,8 @@ func (j *judgement) device(d *Device) {
 	}
 }
 
-// Validate says everything that makes the presence useless, and what workers would ignore in it; nil
-// when it is good. The error is [ErrInvalid].
+// Validate says everything that makes the presence useless, and what workers would ignore in it;
+// nil when it is good. The error is [ErrInvalid].
 func (p *Presence) Validate() error {
 	var j judgement
 	j.presence(p)
@@ -287,8 +287,8 @@ func (j *judgement) settings(s *Settings, zone func(string) (*time.Location, err
 	j.optional("preview", previews, func() { s.Preview = "" }, "is none of full, sender, none")
 }
 
-// ClockTime reads the time of day of quiet hours as minutes after midnight. "24:00" is midnight, and
-// seconds are left out.
+// ClockTime reads the time of day of quiet hours as minutes after midnight. "24:00" is midnight,
+// and seconds are left out.
 func ClockTime(s string) (minutes int, ok bool) {
 	for _, layout := range [...]string{"15:04", "15:04:05"} {
 		if t, err := time.Parse(layout, s); err == nil {

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -14,6 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/hongyan-im/hongyan/internal/natsaddr"
 )
 
 // Errors of a [Client], for errors.Is, beside [ErrInvalid] and those of nats.go.
@@ -38,6 +39,9 @@ type Options struct {
 	// Prefix of the installation's subjects; default "push". It is the worker's
 	// nats.subject_prefix.
 	Prefix string
+	// Credentials of the connection that [Connect] makes; [New] takes a connection that has its
+	// own.
+	Credentials Credentials
 }
 
 // Client publishes what an IM backend has to say. It may be used by many goroutines at once, and
@@ -47,36 +51,55 @@ type Options struct {
 // again, for as long as its context lives and for half a minute where that has no deadline; so it
 // outlasts a lost connection and the election of a new leader. A method that fails leaves it open
 // whether the last try was stored, unless the error is [ErrInvalid], [ErrNoStream] or [ErrFull]:
-// then it was not.
+// then it was not. A right that the NATS user lacks is told at once, as a [PermissionError].
 type Client struct {
-	js       jetstream.JetStream
-	subjects Subjects
-	own      *nats.Conn // closed by Close; nil for a caller's connection
+	js          jetstream.JetStream
+	permissions *permissions
+	subjects    Subjects
+	own         *nats.Conn // closed by Close; nil for a caller's connection
 }
 
-// New returns a client on a connection of the caller's, who closes it.
+// New returns a client on a connection of the caller's, who closes it. One client for a connection
+// is enough. It hears of missing rights by the connection's error handler: New puts its own before
+// the caller's, which is called as ever. A caller that sets a handler later, by SetErrorHandler,
+// must call the one that was there before (ErrorHandler), or a missing right looks like a server
+// that does not answer.
 func New(nc *nats.Conn, opts Options) (*Client, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Client{js: js, subjects: Subjects(opts)}, nil
+	return &Client{js: js, permissions: watchPermissions(nc), subjects: Subjects{Prefix: opts.Prefix}}, nil
 }
 
-// Connect connects to one or several comma-separated addresses and returns a client that Close
-// disconnects. A connection that is lost later is regained for ever. More options, such as
-// credentials or TLS, are nats.go's.
+// Connect connects to one or several comma-separated addresses, as opts.Credentials say, and
+// returns a client that Close disconnects. A connection that is lost later is regained for ever,
+// also from a server that refuses the credentials for a time. More options are nats.go's. No error
+// repeats a secret that stands in an address.
 func Connect(addresses string, opts Options, more ...nats.Option) (*Client, error) {
-	options := append([]nats.Option{
+	if addresses == "" {
+		addresses = natsaddr.Default
+	}
+	fail := func(err error) error { return fmt.Errorf("connect to NATS at %s: %w", natsaddr.Redact(addresses), err) }
+	if err := natsaddr.Check(addresses); err != nil {
+		return nil, fail(err)
+	}
+	options := []nats.Option{
 		nats.Name("hongyan client"), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
-		nats.ReconnectJitter(250*time.Millisecond, time.Second), nats.PingInterval(10 * time.Second),
+		nats.ReconnectJitter(250*time.Millisecond, time.Second), nats.PingInterval(10 * time.Second), nats.IgnoreAuthErrorAbort(),
 		// What is published while the connection is gone fails at once, and publish tries again:
 		// nothing is sent twice from a buffer.
 		nats.ReconnectBufSize(-1),
-	}, more...)
-	nc, err := nats.Connect(addresses, options...)
+		// What fails is told by the call that fails; nats.go would write to standard error besides.
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
+	}
+	credentials, err := opts.Credentials.options(addresses)
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w", redact(addresses), err)
+		return nil, fail(err)
+	}
+	nc, err := nats.Connect(addresses, slices.Concat(options, credentials, more)...)
+	if err != nil {
+		return nil, fail(err)
 	}
 	c, err := New(nc, opts)
 	if err != nil {
@@ -94,19 +117,6 @@ func (c *Client) Close() {
 	}
 }
 
-// redact hides what comes before the @ of each address.
-func redact(addresses string) string {
-	parts := strings.Split(addresses, ",")
-	for i, p := range parts {
-		if u, err := url.Parse(strings.TrimSpace(p)); err == nil {
-			parts[i] = u.Redacted()
-		} else if at := strings.LastIndexByte(p, '@'); at >= 0 {
-			parts[i] = p[at+1:]
-		}
-	}
-	return strings.Join(parts, ",")
-}
-
 // Receipt is the server's word that it stored a message.
 type Receipt struct {
 	// Sequence is the message's place in its stream.
@@ -117,9 +127,10 @@ type Receipt struct {
 }
 
 // Send announces a message. Call events go on the subject of urgent messages, so that they do not
-// queue behind chat. The Nats-Msg-Id is "<app>/<id>": within two minutes a second Send with the same
-// id stores nothing, so a backend that does not know whether a Send came through repeats it. The
-// span in ctx, if there is one, becomes the parent of the pushes, by the W3C traceparent header.
+// queue behind chat. The Nats-Msg-Id is "<app>/<id>": within two minutes a second Send with the
+// same id stores nothing, so a backend that does not know whether a Send came through repeats it.
+// The span in ctx, if there is one, becomes the parent of the pushes, by the W3C traceparent
+// header.
 func (c *Client) Send(ctx context.Context, app string, m *Message) (Receipt, error) {
 	if err := errors.Join(validApp(app), m.Validate()); err != nil {
 		return Receipt{}, err
@@ -199,8 +210,8 @@ func owner(app, user, device string) error {
 }
 
 // RenewGateway says once that an IM gateway lives, for a time of at least a second. The foreground
-// presences that name the gateway hold as long, if they were stored after lease.Since. A ttl of zero
-// ends the lease at once: the gateway is gone.
+// presences that name the gateway hold as long, if they were stored after lease.Since. A ttl of
+// zero ends the lease at once: the gateway is gone.
 func (c *Client) RenewGateway(ctx context.Context, app, gateway string, lease Lease, ttl time.Duration) error {
 	var j judgement
 	j.word("app", app)
@@ -230,7 +241,7 @@ func (c *Client) KeepGateway(ctx context.Context, app, gateway string, ttl time.
 	defer tick.Stop()
 	for {
 		err := c.RenewGateway(ctx, app, gateway, lease, ttl)
-		if err != nil && ctx.Err() == nil && (errors.Is(err, ErrInvalid) || errors.Is(err, nats.ErrConnectionClosed)) {
+		if err != nil && ctx.Err() == nil && (errors.Is(err, ErrInvalid) || errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrConnectionClosed)) {
 			return err
 		}
 		select {
@@ -278,17 +289,27 @@ func (c *Client) publish(ctx context.Context, subject, id string, data []byte, t
 		opts = append(opts, jetstream.WithMsgTTL(ttl))
 	}
 	wait := 100 * time.Millisecond
+	var before error // of the try before, which may say more than that the time is over
 	for try := 0; ; try++ {
 		one, cancel := context.WithTimeout(ctx, tryTimeout)
+		one, release := c.permissions.guard(one, subject)
 		ack, err := c.js.PublishMsg(one, &nats.Msg{Subject: subject, Data: data, Header: header}, opts...)
+		release()
 		cancel()
 		if err == nil {
 			return Receipt{Sequence: ack.Sequence, Duplicate: ack.Duplicate && try == 0}, nil
 		}
-		final, err := c.final(ctx, subject, len(data), err)
-		if final || ctx.Err() != nil {
-			return Receipt{}, fmt.Errorf("publish on %s: %w", subject, err)
+		if refused := refusal(one); refused != nil {
+			return Receipt{}, fmt.Errorf("publish on %s: %w", subject, refused)
 		}
+		final, err := c.final(ctx, subject, len(data), err)
+		switch {
+		case final:
+			return Receipt{}, fmt.Errorf("publish on %s: %w", subject, err)
+		case ctx.Err() != nil:
+			return Receipt{}, fmt.Errorf("publish on %s: %w", subject, errors.Join(err, before))
+		}
+		before = err
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -310,6 +331,9 @@ func (c *Client) final(ctx context.Context, subject string, size int, err error)
 		// An election looks like a stream that is missing; the cluster's leader knows which it is.
 		ask, cancel := context.WithTimeout(ctx, tryTimeout)
 		defer cancel()
+		// A user without the right to ask leaves it open, and the caller's patience decides.
+		ask, release := c.permissions.guard(ask, jetstream.DefaultAPIPrefix+"STREAM.NAMES")
+		defer release()
 		_, look := c.js.StreamNameBySubject(ask, subject)
 		switch {
 		case errors.Is(look, jetstream.ErrStreamNotFound):

@@ -16,12 +16,13 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 )
 
 // server starts an embedded server without streams.
 func server(t testing.TB) string {
 	t.Helper()
-	srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	srv, err := natsd.Start(natsd.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestSendWithoutAStreamSaysSoAtOnce(t *testing.T) {
 func TestSendOutlastsARestartOfTheServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: "127.0.0.1:0"})
+	srv, err := natsd.Start(natsd.Options{Dir: dir, Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func TestSendOutlastsARestartOfTheServer(t *testing.T) {
 		sent <- err
 	}()
 	time.Sleep(500 * time.Millisecond)
-	again, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: strings.TrimPrefix(url, "nats://")})
+	again, err := natsd.Start(natsd.Options{Dir: dir, Listen: strings.TrimPrefix(url, "nats://")})
 	if err != nil {
 		t.Fatal(err)
 	}

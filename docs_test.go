@@ -15,8 +15,8 @@ import (
 
 // This file holds the habits of words and pages; repo_test.go holds those of Go code.
 
-// englishOnly are pages for those who work on the code; pages for users are in Chinese too.
-var englishOnly = []string{"docs/decisions.md", "docs/performance.md"}
+// englishOnly are pages for those who work on the project; pages for users are in Chinese too.
+var englishOnly = []string{"CONTRIBUTING.md", "SECURITY.md", "docs/decisions.md", "docs/performance.md"}
 
 // bannedWords are words for things that have another name here. A line that matches allow, or a
 // path under except, may use them.
@@ -30,8 +30,8 @@ var bannedWords = []struct {
 	{regexp.MustCompile(`(?i)\breg_?id|registration.?id\b`), nil, []string{"internal/vendors/xiaomi/", "internal/vendors/oppo/", "internal/vendors/vivo/", "internal/sandbox/", "docs/vendors"}, "token"},
 }
 
-// bannedNames are names that must not be declared, below the folder and everything in it, because the
-// thing has another name there or the standard library has it already.
+// bannedNames are names that must not be declared, below the folder and everything in it, because
+// the thing has another name there or the standard library has it already.
 var bannedNames = []struct {
 	folder  string
 	name    *regexp.Regexp
@@ -51,7 +51,7 @@ var bannedNames = []struct {
 	{"cmd/worker", regexp.MustCompile(`^(introduced?|advise|cast|play|watch)$`), "heartbeat, warnOfConfig, demoUsers, demo, measureBacklogs"},
 	{"internal/vendors", regexp.MustCompile(`^([oO]rDefault|or|First)$`), "cmp.Or"},
 	{"internal/vendors", regexp.MustCompile(`(?i)^hash31$`), "NotifyID"},
-	{".", regexp.MustCompile(`(?i)^fnv1a?$`), "hash/fnv"},
+	{".", regexp.MustCompile(`(?i)^(fnv1a?|equalfold)$`), "hash/fnv, strings.EqualFold"},
 }
 
 // texts gives the lines of every file that people read or write.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 )
 
 // Example shows the life of an IM backend: a user's phone registers, goes to the background, and
@@ -112,7 +113,7 @@ func demo() (address string, stop func()) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: "127.0.0.1:0"})
+	srv, err := natsd.Start(natsd.Options{Dir: dir, Listen: "127.0.0.1:0"})
 	if err != nil {
 		log.Fatal(err)
 	}

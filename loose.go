@@ -3,6 +3,7 @@ package hongyan
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math"
 	"reflect"
 	"strconv"
@@ -22,20 +23,34 @@ type RepairKind string
 
 // The kinds of repairs.
 const (
-	RepairByteOrderMark RepairKind = "byte_order_mark" // skipped before the JSON
-	RepairText          RepairKind = "invalid_text"    // lone surrogates and invalid bytes became U+FFFD
-	RepairUnknownField  RepairKind = "unknown_field"   // a field that the contract does not name was ignored
-	RepairEmpty         RepairKind = "empty_field"     // "", {} or [] stood for an absent value
-	RepairNumber        RepairKind = "number_form"     // "5", 5.0 or 8.64e4 for a whole number
-	RepairBoolean       RepairKind = "boolean_form"    // "true" for true
-	RepairParameter     RepairKind = "parameter_form"  // a number or boolean for the text of a template parameter
-	RepairExt           RepairKind = "ext_object"      // ext was given as JSON instead of as a string of JSON
-	RepairTime          RepairKind = "time_form"       // a time without zone, with +0000, or in Unix time
-	RepairFuture        RepairKind = "future_time"     // a time ahead of the arrival became the arrival
-	RepairRecipient     RepairKind = "recipient"       // an unusable recipient or mention was dropped
-	RepairName          RepairKind = "name"            // a name was made one line, or was blank
-	RepairToken         RepairKind = "token_space"     // white space around a token was dropped
-	RepairField         RepairKind = "dropped_field"   // a field of a directory record counts as absent
+	// RepairByteOrderMark: skipped before the JSON.
+	RepairByteOrderMark RepairKind = "byte_order_mark"
+	// RepairText: lone surrogates and invalid bytes became U+FFFD.
+	RepairText RepairKind = "invalid_text"
+	// RepairUnknownField: a field that the contract does not name was ignored.
+	RepairUnknownField RepairKind = "unknown_field"
+	// RepairEmpty: "", {} or [] stood for an absent value.
+	RepairEmpty RepairKind = "empty_field"
+	// RepairNumber: "5", 5.0 or 8.64e4 for a whole number.
+	RepairNumber RepairKind = "number_form"
+	// RepairBoolean: "true" for true.
+	RepairBoolean RepairKind = "boolean_form"
+	// RepairParameter: a number or boolean for the text of a template parameter.
+	RepairParameter RepairKind = "parameter_form"
+	// RepairExt: ext was given as JSON instead of as a string of JSON.
+	RepairExt RepairKind = "ext_object"
+	// RepairTime: a time without zone, with +0000, or in Unix time.
+	RepairTime RepairKind = "time_form"
+	// RepairFuture: a time ahead of the arrival became the arrival.
+	RepairFuture RepairKind = "future_time"
+	// RepairRecipient: an unusable recipient or mention was dropped.
+	RepairRecipient RepairKind = "recipient"
+	// RepairName: a name was made one line, or was blank.
+	RepairName RepairKind = "name"
+	// RepairToken: white space around a token was dropped.
+	RepairToken RepairKind = "token_space"
+	// RepairField: a field of a directory record counts as absent.
+	RepairField RepairKind = "dropped_field"
 )
 
 // Repair is one thing that was repaired.
@@ -85,23 +100,12 @@ func decode(data []byte, into any, what string, forgiving bool, repairs *Repairs
 		}
 		value.SetZero()
 	}
-	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true))
-	whole, err := dec.ReadValue()
-	if err == nil && whole.Kind() != '{' {
-		return describe(json.Unmarshal(data, into), what)
-	}
-	if err == nil {
-		whole = bytes.Clone(whole)
-		_, err = dec.ReadToken() // nothing may follow
-		if err == nil {
-			return errors.New("not valid JSON: something follows the object")
-		}
-		if err.Error() == "EOF" {
-			err = nil
-		}
-	}
+	whole, err := onlyValue(data)
 	if err != nil {
 		return describe(err, what)
+	}
+	if whole.Kind() != '{' {
+		return describe(json.Unmarshal(data, into), what)
 	}
 	l := loosener{forgiving: forgiving, repairs: repairs}
 	strict, _, err := l.object(nil, whole, value.Type(), "")
@@ -111,9 +115,28 @@ func decode(data []byte, into any, what string, forgiving bool, repairs *Repairs
 	return describe(json.Unmarshal(strict, into), what)
 }
 
+// onlyValue reads a JSON value that nothing follows. Its texts may hold bytes that are not UTF-8.
+func onlyValue(data []byte) (jsontext.Value, error) {
+	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true))
+	whole, err := dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	whole = whole.Clone() // the next read reuses its memory
+	switch _, err = dec.ReadToken(); {
+	case errors.Is(err, io.EOF):
+		return whole, nil
+	case err == nil:
+		return nil, errMore
+	}
+	return nil, err
+}
+
+var errMore = errors.New("not valid JSON: something follows the object")
+
 func describe(err error, what string) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, errMore) {
+		return err
 	}
 	// Below these fields stand users, conversations and template parameters.
 	return jsonerror.Describe(err, what, "unread", "conversations")
@@ -184,7 +207,8 @@ func (l *loosener) object(dst []byte, v jsontext.Value, t reflect.Type, path str
 	}
 	dst, empty = append(dst, '{'), true
 	err = each(v, func(name string, member jsontext.Value) error {
-		f, where := field{typ: t}, path
+		// The names of a map's members are people's: errors name the map.
+		f, where := field{member: true}, path
 		if fields != nil {
 			var known bool
 			if f, known = fields[name]; !known {
@@ -193,8 +217,7 @@ func (l *loosener) object(dst []byte, v jsontext.Value, t reflect.Type, path str
 			}
 			where = strings.TrimPrefix(path+"."+name, ".")
 		} else {
-			// The names of a map's members are people's: errors name the map.
-			f = field{typ: t.Elem(), member: true}
+			f.typ = t.Elem()
 		}
 		before := len(dst)
 		if !empty {

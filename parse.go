@@ -13,11 +13,11 @@ const futureTolerance = 5 * time.Minute
 const maxTTL = 28 * 24 * time.Hour
 
 // ParseMessage reads a message event as it really comes, makes it what workers act on, and judges
-// it. arrived is when it was stored. Repeated and unusable recipients are gone from the result, names
-// are one line, and SentAt is set.
+// it. arrived is when it was stored. Repeated and unusable recipients are gone from the result,
+// names are one line, and SentAt is set.
 //
-// The error is [ErrInvalid] or says what cannot be read; it holds nothing of the message's text. The
-// message comes with it as far as it was read, for its ID, or is nil.
+// The error is [ErrInvalid] or says what cannot be read; it holds nothing of the message's text.
+// The message comes with it as far as it was read, for its ID, or is nil.
 func ParseMessage(data []byte, arrived time.Time) (m *Message, repairs Repairs, err error) {
 	if len(data) > MaxMessage {
 		return nil, nil, fmt.Errorf("%w message: it is %d bytes long, the most is %d", ErrInvalid, len(data), MaxMessage)
@@ -112,8 +112,9 @@ func (m *Message) Deadline() time.Time {
 	return m.SentAt.Add(ttl)
 }
 
-// ParseDevice reads a registration as it really comes. stored is when it was stored: RegisteredAt is
-// set and never later. A field that cannot be understood counts as absent. The error is [ErrInvalid].
+// ParseDevice reads a registration as it really comes. stored is when it was stored: RegisteredAt
+// is set and never later. A field that cannot be understood counts as absent. The error is
+// [ErrInvalid].
 func ParseDevice(data []byte, stored time.Time) (d Device, repairs Repairs, err error) {
 	if err := decodeRecord(data, &d, MaxRecord, "registration", &repairs); err != nil {
 		return d, repairs, err
@@ -163,8 +164,8 @@ func ParsePresence(data []byte, stored time.Time) (p Presence, repairs Repairs, 
 }
 
 // ParseSettings reads settings as they really come; zone finds a time zone by its IANA name, where
-// the empty name means [DefaultTimezone]; nil looks it up on the machine. Quiet hours or mutes that cannot be understood count as
-// absent, the rest holds. The error is [ErrInvalid].
+// the empty name means [DefaultTimezone]; nil looks it up on the machine. Quiet hours or mutes that
+// cannot be understood count as absent, the rest holds. The error is [ErrInvalid].
 func ParseSettings(data []byte, zone func(string) (*time.Location, error)) (s Settings, repairs Repairs, err error) {
 	if err := decodeRecord(data, &s, MaxSettings, "settings", &repairs); err != nil {
 		return s, repairs, err
@@ -187,8 +188,8 @@ func ParseLease(data []byte) (l Lease, repairs Repairs, err error) {
 	return l, repairs, err
 }
 
-// ParseSignal reads a signal as it really comes, and judges it. arrived is when it was stored: times
-// are never later. The error is [ErrInvalid].
+// ParseSignal reads a signal as it really comes, and judges it. arrived is when it was stored:
+// times are never later. The error is [ErrInvalid].
 func ParseSignal(data []byte, arrived time.Time) (s Signal, repairs Repairs, err error) {
 	if len(data) > MaxRecord {
 		return s, nil, fmt.Errorf("%w signal: it is %d bytes long, the most is %d", ErrInvalid, len(data), MaxRecord)

@@ -37,7 +37,8 @@ const (
 	Stale Reason = "stale"
 	// Foreground: the app is open on the device.
 	Foreground Reason = "foreground"
-	// ActiveElsewhere: the app is open on another device of the user, and the policy asks for quiet.
+	// ActiveElsewhere: the app is open on another device of the user, and the policy asks for
+	// quiet.
 	ActiveElsewhere Reason = "active_elsewhere"
 	// Muted: the conversation is muted and the user not mentioned.
 	Muted Reason = "muted"

@@ -124,8 +124,8 @@ const (
 // DefaultTimezone is the time zone of quiet hours that name none.
 const DefaultTimezone = "Asia/Shanghai"
 
-// QuietWindow is a daily window, "HH:MM" to "HH:MM" in an IANA time zone; it may pass midnight. From
-// and To are required; a window from a time to the same time is empty.
+// QuietWindow is a daily window, "HH:MM" to "HH:MM" in an IANA time zone; it may pass midnight.
+// From and To are required; a window from a time to the same time is empty.
 type QuietWindow struct {
 	// From is when the window begins, "HH:MM".
 	From string `json:"from"`

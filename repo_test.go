@@ -34,23 +34,31 @@ type arrow struct {
 // packages may import anything, save where never says otherwise. A package that is in no line is a
 // question of design: add a line, with its why.
 var arrows = []arrow{
-	{".", []string{"internal/jsonerror"}, "an IM backend imports this package, and shall get nothing else with it"},
+	{".", []string{"internal/jsonerror", "internal/natsaddr", "internal/natsauth"}, "an IM backend imports this package, and shall get nothing else with it"},
+	{"internal/natsaddr", nil, "how an address is printed, for all who print one"},
+	{"internal/natsauth", []string{"internal/natsaddr", "internal/secretfile"}, "who connects, for all who connect"},
+	{"internal/secretfile", nil, "how a secret is read, for all who read one"},
+	{"internal/cli", nil, "what the programs share as programs"},
+	{"internal/natsd", nil, "a NATS server, which knows nothing of what it carries"},
 	{"cmd/*", []string{"*"}, "a program wires everything together"},
 	{"internal/dispatch", []string{".", "internal/directory", "internal/jsonerror", "internal/ratelimit", "internal/vendors"}, "the pipeline knows neither NATS nor any one vendor: it calls small interfaces that it declares"},
-	{"internal/bus/bustest/natsd", []string{"internal/bus"}, "the embedded server as a process, for tests"},
+	{"internal/bus/bustest/natsd", []string{"internal/natsd"}, "the embedded server as a process, for tests"},
 	{"internal/schema", nil, "generated files that programs print"},
 	{"internal/jsonerror", nil, "how an error of JSON is said"},
 	{"internal/directory", []string{"."}, "what is known of users is read through an interface of two methods"},
 	{"internal/ratelimit", []string{"internal/vendors"}, "limits count classes of vendors, and know nothing of jobs"},
-	{"internal/bus", []string{".", "internal/directory", "internal/dispatch", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
+	{"internal/bus", []string{".", "internal/directory", "internal/dispatch", "internal/natsaddr", "internal/natsauth", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
 	{"internal/vendors", []string{"."}, "the frame of all drivers knows the wire types and no driver"},
 	{"internal/vendors/accesstoken", []string{"internal/vendors"}, "one token source serves all vendors"},
 	{"internal/vendors/*", []string{".", "internal/vendors"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
 	{"internal/sandbox", nil, "a fake that shared code with the drivers would share their mistakes"},
-	{"internal/config", []string{"internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/docstest", nil, "it holds pages to programs, and knows no program"},
+	{"internal/terminal", nil, "what a terminal is shown, whoever wrote it"},
+	{"tools/lint", nil, "the linters' runner is a program of another module"},
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
-	{"internal/bench", []string{".", "internal/bus", "internal/dispatch", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
+	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
 	{"internal/reference", []string{".", "internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
@@ -64,7 +72,28 @@ var never = []struct{ from, to, why string }{
 
 // natsUsers may import NATS libraries outside tests; with one place that knows NATS, another
 // transport is one package.
-var natsUsers = []string{".", "internal/bus"}
+var natsUsers = []string{".", "internal/bus", "internal/natsauth", "internal/natsd"}
+
+// light are the packages that stay small, with the libraries that they may import and the packages
+// of ours that they must not, both itself and through packages of ours. A library that is new here
+// is a decision: what it brings along in turn is not seen by this test, so look with go list -deps.
+var light = []struct {
+	dir       string
+	libraries []string
+	never     []string
+	why       string
+}{
+	{".", []string{
+		"github.com/go-json-experiment/json", "github.com/nats-io/nats.go", "github.com/nats-io/nuid", "go.opentelemetry.io/otel/propagation",
+	}, nil, "an IM backend gets nothing else with the client; docs/decisions.md says what it weighs"},
+	{"cmd/publisher", []string{
+		"github.com/cenkalti/backoff/v4", "github.com/go-json-experiment/json", "github.com/jedib0t/go-pretty/v6", "github.com/nats-io/nats.go", "github.com/nats-io/nuid",
+		"github.com/rivo/uniseg", "github.com/spf13/cobra", "github.com/synadia-io/orbit.go/jetstreamext", "github.com/synadia-io/orbit.go/natscontext",
+		"go.opentelemetry.io/otel", "golang.org/x/sync", "golang.org/x/term", "golang.org/x/text", "golang.org/x/time",
+	}, []string{
+		"internal/natsd", "internal/sandbox", "internal/registry", "internal/vendors/*", "internal/config", "internal/telemetry",
+	}, "the tool links no server, no fake and no driver"},
+}
 
 // pureFiles of the pipeline decide, with the time passed in.
 var pureFiles = []string{"plan.go", "compose.go", "verdict.go", "breaker.go"}
@@ -244,6 +273,96 @@ func TestArrows(t *testing.T) {
 	}
 }
 
+// reach lists what a package imports, itself or through packages of ours, outside tests: each
+// import path with the chain of folders that leads to it.
+func reach(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	imports := map[string][]string{}
+	for _, s := range sources(t) {
+		if strings.HasSuffix(s.path, "_test.go") {
+			continue
+		}
+		for _, i := range s.file.Imports {
+			imports[s.dir] = append(imports[s.dir], importPath(i))
+		}
+	}
+	if len(imports[dir]) == 0 {
+		t.Fatalf("%s imports nothing: is it gone?", dir)
+	}
+	chains := map[string]string{}
+	var walk func(dir, chain string)
+	walk = func(dir, chain string) {
+		for _, p := range imports[dir] {
+			if _, seen := chains[p]; seen {
+				continue
+			}
+			chains[p] = chain
+			if p == module {
+				walk(".", chain+" → .")
+			} else if ours, ok := strings.CutPrefix(p, module+"/"); ok {
+				walk(ours, chain+" → "+ours)
+			}
+		}
+	}
+	walk(dir, dir)
+	return chains
+}
+
+// TestLight: what only connects does not link a server, and an IM backend gets with the client what
+// the list says.
+func TestLight(t *testing.T) {
+	t.Parallel()
+	for _, l := range light {
+		used := map[string]bool{}
+		for p, chain := range reach(t, l.dir) {
+			if ours, ok := strings.CutPrefix(p, module+"/"); ok || p == module {
+				if slices.ContainsFunc(l.never, func(n string) bool { return covers(n, ours) }) {
+					t.Errorf("%s → %s: %s", chain, ours, l.why)
+				}
+				continue
+			}
+			if first, _, _ := strings.Cut(p, "/"); !strings.Contains(first, ".") {
+				continue // the standard library
+			}
+			i := slices.IndexFunc(l.libraries, func(lib string) bool { return p == lib || strings.HasPrefix(p, lib+"/") })
+			if i < 0 {
+				t.Errorf("%s → %s: %s", chain, p, l.why)
+				continue
+			}
+			used[l.libraries[i]] = true
+		}
+		for _, lib := range l.libraries {
+			if !used[lib] {
+				t.Errorf("%s no longer imports %s: take it from the list", l.dir, lib)
+			}
+		}
+		for _, n := range l.never {
+			if !slices.ContainsFunc(sources(t), func(s source) bool { return covers(n, s.dir) }) {
+				t.Errorf("%s is gone: correct the list of what %s must not import", n, l.dir)
+			}
+		}
+	}
+}
+
+// TestPublisherPrintsInOnePlace: what others wrote reaches the terminal through output.go, which
+// makes it harmless. Elsewhere nobody writes to a stream.
+func TestPublisherPrintsInOnePlace(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if s.dir != "cmd/publisher" || s.test || s.path == "cmd/publisher/output.go" {
+			continue
+		}
+		for _, n := range s.calls("fmt", "Print", "Printf", "Println", "Fprint", "Fprintf", "Fprintln") {
+			t.Errorf("%s prints by itself; use printf, warn, say, emit or table of output.go", s.line(n))
+		}
+		for _, n := range s.calls("os", "Stdout", "Stderr") {
+			if s.path != "cmd/publisher/main.go" {
+				t.Errorf("%s writes around output.go", s.line(n))
+			}
+		}
+	}
+}
+
 func TestNATSStaysInBus(t *testing.T) {
 	t.Parallel()
 	for _, s := range sources(t) {
@@ -251,6 +370,9 @@ func TestNATSStaysInBus(t *testing.T) {
 			p := importPath(i)
 			if (strings.HasPrefix(p, "github.com/nats-io/") || strings.HasPrefix(p, "github.com/synadia-io/")) && !s.test && !slices.Contains(natsUsers, s.dir) {
 				t.Errorf("%s imports %s: only %v know NATS", s.path, p, natsUsers)
+			}
+			if strings.HasPrefix(p, "github.com/nats-io/nats-server/") && !s.test && s.dir != "internal/natsd" {
+				t.Errorf("%s imports %s: what connects does not link a server", s.path, p)
 			}
 		}
 	}
@@ -274,45 +396,6 @@ func TestPackageComments(t *testing.T) {
 			t.Errorf("the package in %s has no comment that begins with its name", dir)
 		}
 	}
-}
-
-// TestExportedComments: what others may use says what it is.
-func TestExportedComments(t *testing.T) {
-	t.Parallel()
-	for _, s := range sources(t) {
-		if strings.HasSuffix(s.path, "_test.go") || s.file.Name.Name == "main" {
-			continue
-		}
-		// the line where a commented function ended; short ones that follow it share its comment
-		above := 0
-		for _, d := range s.file.Decls {
-			switch d := d.(type) {
-			case *ast.FuncDecl:
-				shares := above > 0 && s.fset.Position(d.Pos()).Line == above+1
-				if d.Name.IsExported() && d.Doc.Text() == "" && !shares && (d.Recv == nil || receiverExported(d)) && d.Name.Name != "Unwrap" && d.Name.Name != "Error" {
-					t.Errorf("%s: %s has no comment", s.line(d), d.Name.Name)
-				}
-				if above = 0; shares || d.Doc.Text() != "" {
-					above = s.fset.Position(d.End()).Line
-				}
-			case *ast.GenDecl:
-				for _, spec := range d.Specs {
-					if ts, ok := spec.(*ast.TypeSpec); ok && ts.Name.IsExported() && ts.Doc.Text() == "" && d.Doc.Text() == "" {
-						t.Errorf("%s: %s has no comment", s.line(ts), ts.Name.Name)
-					}
-				}
-			}
-		}
-	}
-}
-
-func receiverExported(d *ast.FuncDecl) bool {
-	typ := d.Recv.List[0].Type
-	if star, ok := typ.(*ast.StarExpr); ok {
-		typ = star.X
-	}
-	id, ok := typ.(*ast.Ident)
-	return ok && id.IsExported()
 }
 
 func TestPackageNames(t *testing.T) {

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Subjects is the grammar of one installation's subjects: it builds them, and [Subjects.Parse] reads
-// them back. The zero value uses the prefix "push". It may be copied and used by many goroutines.
+// Subjects is the grammar of one installation's subjects: it builds them, and [Subjects.Parse]
+// reads them back. The zero value uses the prefix "push". It may be copied and used by many
+// goroutines.
 type Subjects struct {
 	// Prefix replaces "push" where several installations share a NATS account. It may be several
 	// tokens long.
@@ -182,9 +183,9 @@ func (s Subjects) Build(x Subject) string {
 // ErrSubject is a subject that is none of the installation's.
 var ErrSubject = errors.New("no subject of this installation")
 
-// Parse takes a subject apart. It takes exactly what the builders write for valid names: one that is
-// not in canonical form, such as an escape in lower-case hex, is refused, because whoever looks for
-// the name would never find it. The error is [ErrSubject] and holds no name.
+// Parse takes a subject apart. It takes exactly what the builders write for valid names: one that
+// is not in canonical form, such as an escape in lower-case hex, is refused, because whoever looks
+// for the name would never find it. The error is [ErrSubject] and holds no name.
 func (s Subjects) Parse(subject string) (Subject, error) {
 	x, problem := s.parse(subject)
 	if problem != "" {
@@ -320,8 +321,8 @@ func plain(c byte) bool {
 	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// EncodeToken writes any string as one subject token: every byte outside A-Z a-z 0-9 _ - becomes %XX
-// in upper-case hex.
+// EncodeToken writes any string as one subject token: every byte outside A-Z a-z 0-9 _ - becomes
+// %XX in upper-case hex.
 func EncodeToken(s string) string {
 	escapes := 0
 	for i := range len(s) {

@@ -15,6 +15,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func (t *tool) deviceCommand() *cobra.Command {
@@ -116,9 +117,19 @@ type deviceView struct {
 
 // lookup reads all that is known of a user; notes say which records cannot be read.
 func (t *tool) lookup(ctx context.Context, b *bus.Bus, app, user string) (u *directory.User, notes []string, err error) {
-	dir := directory.New(b, t.topology().Subjects, directory.Options{Now: t.now, Unreadable: func(_, kind string, err error) {
-		notes = append(notes, fmt.Sprintf("a %s record cannot be read, so it counts as absent: %v", kind, err))
-	}})
+	dir := directory.New(b, t.topology().Subjects, directory.Options{
+		Now: t.now,
+		Unreadable: func(_, kind string, err error) {
+			notes = append(notes, fmt.Sprintf("a %s record cannot be read, so it counts as absent: %v", kind, err))
+		},
+		Repaired: func(repairs hongyan.Repairs) {
+			for _, r := range repairs {
+				if r.Kind == hongyan.RepairField {
+					notes = append(notes, fmt.Sprintf("a record holds a %s that cannot be understood, so that part counts as absent", r.Field))
+				}
+			}
+		},
+	})
 	ctx, cancel := t.step(ctx)
 	defer cancel()
 	ref := directory.Ref{App: app, User: user}
@@ -339,8 +350,14 @@ func (t *tool) settings(ctx context.Context, app, user string, w *wishes) error 
 		if len(values) > 0 {
 			revision = values[0].Revision
 			if len(values[0].Data) > 0 && !w.replace {
-				if s, _, err = hongyan.ParseSettings(values[0].Data, nil); err != nil {
+				var repairs hongyan.Repairs
+				if s, repairs, err = hongyan.ParseSettings(values[0].Data, nil); err != nil {
 					return fmt.Errorf("the stored settings cannot be read, and so count as absent: %w; --replace writes new ones", err)
+				}
+				for _, r := range repairs {
+					if r.Kind == hongyan.RepairField {
+						t.warn("the stored %s holds what cannot be understood, so that part counts as absent", r.Field)
+					}
 				}
 			}
 		}
@@ -376,10 +393,13 @@ func (t *tool) showSettings(user string, s *hongyan.Settings) error {
 }
 
 // settingsText is the settings in words.
-func settingsText(user string, s *hongyan.Settings) string {
+func settingsText(user string, s *hongyan.Settings) terminal.Text {
 	var lines []string
+	add := func(format string, args ...any) {
+		lines = append(lines, fmt.Sprintf(format, terminal.Values(args)...))
+	}
 	if q := s.QuietHours; q != nil {
-		lines = append(lines, fmt.Sprintf("quiet hours: %s to %s, %s", q.From, q.To, or(q.Timezone, hongyan.DefaultTimezone)))
+		add("quiet hours: %s to %s, %s", q.From, q.To, or(q.Timezone, hongyan.DefaultTimezone))
 	}
 	ids := make([]string, 0, len(s.Conversations))
 	for id := range s.Conversations {
@@ -387,10 +407,10 @@ func settingsText(user string, s *hongyan.Settings) string {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		lines = append(lines, fmt.Sprintf("conversation %s: %s", id, s.Conversations[id]))
+		add("conversation %s: %s", id, s.Conversations[id])
 	}
 	if len(lines) == 0 {
-		return user + " has no quiet hours and no muted conversation"
+		add("%s has no quiet hours and no muted conversation", user)
 	}
-	return strings.Join(lines, "\n")
+	return terminal.Text(strings.Join(lines, "\n"))
 }

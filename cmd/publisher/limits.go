@@ -299,7 +299,7 @@ func (t *tool) state(c *limitedCertificate) string {
 }
 
 // quotaRows adds a row for the quota that all may use, and one for the calls' reserve.
-func (t *tool) quotaRows(w table.Writer, id string, s *ratelimit.ClassState) {
+func (t *tool) quotaRows(w rows, id string, s *ratelimit.ClassState) {
 	state := "well"
 	switch {
 	case s.SpentUntil.After(t.now()):

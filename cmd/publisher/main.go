@@ -9,23 +9,22 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"runtime/debug"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the next one ends the process as usual.
-	context.AfterFunc(ctx, stop)
+	ctx, stop := cli.Signals(os.Stderr, "publisher: second signal, leaving at once")
 	t := &tool{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, now: time.Now}
-	os.Exit(t.run(ctx, os.Args[1:]))
+	code := t.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
 }
 
 // tool is the program with its surroundings, so that tests can be them.
@@ -36,9 +35,13 @@ type tool struct {
 	now      func() time.Time
 
 	// The global flags.
-	nats, subjectPrefix, streamPrefix string
-	output                            string
-	timeout                           time.Duration
+	nats                        connectFlags
+	subjectPrefix, streamPrefix string
+	output                      string
+	timeout                     time.Duration
+
+	// refused ends the command that lacks a right.
+	refused func(*hongyan.PermissionError)
 }
 
 // errSaid is a failure whose explanation was printed already.
@@ -46,14 +49,16 @@ var errSaid = errors.New("said")
 
 // run is main without the exit; it returns the exit code.
 func (t *tool) run(ctx context.Context, args []string) int {
+	t.out, t.err = terminal.NewWriter(t.out), terminal.NewWriter(t.err)
+	ctx, refusal := t.watchRights(ctx)
 	root := t.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := refusal(root.ExecuteContext(ctx))
 	switch {
 	case err == nil:
 		return 0
 	case !errors.Is(err, errSaid):
-		_, _ = fmt.Fprintln(t.err, "publisher:", t.plain(err))
+		t.warn("publisher: %s", terminal.Text(t.plain(err)))
 	}
 	return 1
 }
@@ -81,7 +86,7 @@ lists. Progress and errors go to standard error. The exit code is 0 only when al
   publisher dead list --since 8h --summary
   publisher replay --vendor huawei --since 8h --dry-run`,
 		SilenceUsage: true, SilenceErrors: true,
-		Version: version(),
+		Version: cli.Version(),
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if t.output != "table" && t.output != "json" {
 				return fmt.Errorf("--output is %q, neither table nor json", t.output)
@@ -96,7 +101,7 @@ lists. Progress and errors go to standard error. The exit code is 0 only when al
 	root.SetOut(t.out)
 	root.SetErr(t.err)
 	f := root.PersistentFlags()
-	f.StringVar(&t.nats, "nats", or(t.getenv("NATS_URL"), "nats://127.0.0.1:4222"), "NATS `address`, or several, comma-separated ($NATS_URL)")
+	t.nats.define(root)
 	f.StringVar(&t.subjectPrefix, "subject-prefix", or(t.getenv("HONGYAN_SUBJECT_PREFIX"), "push"),
 		"the installation's subject `prefix`, the worker's nats.subject_prefix ($HONGYAN_SUBJECT_PREFIX)")
 	f.StringVar(&t.streamPrefix, "stream-prefix", or(t.getenv("HONGYAN_STREAM_PREFIX"), "PUSH"),
@@ -105,7 +110,7 @@ lists. Progress and errors go to standard error. The exit code is 0 only when al
 	f.DurationVar(&t.timeout, "timeout", 30*time.Second, "how long one step may take, a server's election included")
 	complete(root, "output", "table", "json")
 	root.AddCommand(t.sendCommand(), t.deviceCommand(), t.presenceCommand(), t.settingsCommand(), t.recallCommand(), t.readCommand(),
-		t.deadCommand(), t.replayCommand(), t.explainCommand(), t.limitsCommand(), t.schemaCommand(), t.benchCommand(), benchBareCommand())
+		t.deadCommand(), t.replayCommand(), t.explainCommand(), t.limitsCommand(), t.schemaCommand())
 	return root
 }
 
@@ -147,25 +152,6 @@ func (t *tool) topology() bus.Topology {
 	return bus.Topology{Subjects: hongyan.Subjects{Prefix: t.subjectPrefix}, StreamPrefix: t.streamPrefix}
 }
 
-// connect opens the streams and checks that those needed are there.
-func (t *tool) connect(ctx context.Context, streams ...string) (*bus.Bus, error) {
-	b, err := bus.Connect(ctx, bus.Options{URL: t.nats, Name: "hongyan publisher", Topology: t.topology(), Once: true})
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := t.step(ctx)
-	defer cancel()
-	if err := b.Require(ctx, streams...); err != nil {
-		b.Close()
-		return nil, err
-	}
-	return b, nil
-}
-
-func (t *tool) client() (*hongyan.Client, error) {
-	return hongyan.Connect(t.nats, hongyan.Options{Prefix: t.subjectPrefix})
-}
-
 // step bounds one step.
 func (t *tool) step(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, t.timeout)
@@ -189,23 +175,20 @@ func (t *tool) publish(ctx context.Context, do func(context.Context, *hongyan.Cl
 // plain adds to an error what a person can do about it.
 func (t *tool) plain(err error) string {
 	switch {
+	case isRefused(err):
+		return rightsText(err)
 	case errors.Is(err, hongyan.ErrNoStream), errors.Is(err, bus.ErrNoStream):
 		return fmt.Sprintf("%v\nNo worker has run yet on %s with subject prefix %q and stream prefix %q: a worker makes the streams when it starts.\n"+
 			"Start one (worker run), or give the prefixes of its configuration with --subject-prefix and --stream-prefix.",
-			err, redact(t.nats), t.subjectPrefix, t.streamPrefix)
+			err, t.shownAddress(), t.subjectPrefix, t.streamPrefix)
 	case errors.Is(err, hongyan.ErrFull):
 		return fmt.Sprintf("%v\nThe workers are behind, or the disk is full. Nothing old was dropped; try again later.", err)
 	case errors.Is(err, context.Canceled):
 		return "interrupted: " + err.Error()
+	case bus.IsRefused(err):
+		return fmt.Sprintf("%v\nThe server does not let this user in. Give credentials with a --nats-… flag, with --context, or in the nats tool's variables such as $NATS_CREDS.", err)
 	case isConnect(err):
 		return fmt.Sprintf("%v\nIs a worker with an embedded server, or a NATS server, running there? Give its address with --nats or $NATS_URL.", err)
 	}
 	return err.Error()
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "devel"
 }

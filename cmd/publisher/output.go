@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -14,18 +13,20 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
+
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 // json says whether answers are for programs.
 func (t *tool) json() bool { return t.output == "json" }
 
-// emit prints one JSON object on one line.
+// emit prints one JSON object on one line. It is exact: what a terminal would act on is escaped.
 func (t *tool) emit(v any) error {
 	data, err := json.Marshal(v, json.Deterministic(true), json.FormatNilSliceAsNull(false))
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(t.out, "%s\n", data)
+	_, err = fmt.Fprintf(t.out, "%s\n", terminal.EscapeJSON(data))
 	return err
 }
 
@@ -34,18 +35,35 @@ func (t *tool) say(v any, text string, args ...any) error {
 	if t.json() {
 		return t.emit(v)
 	}
-	_, err := fmt.Fprintf(t.out, text+"\n", args...)
+	_, err := fmt.Fprintf(t.out, text+"\n", terminal.Values(args)...)
 	return err
 }
 
-// printf prints a line for people.
-func (t *tool) printf(text string, args ...any) { _, _ = fmt.Fprintf(t.out, text+"\n", args...) }
+// printf prints a line for people. A value in it never breaks the line, unless it is a
+// terminal.Text.
+func (t *tool) printf(text string, args ...any) {
+	_, _ = fmt.Fprintf(t.out, text+"\n", terminal.Values(args)...)
+}
 
-// warn prints a line on standard error.
-func (t *tool) warn(text string, args ...any) { _, _ = fmt.Fprintf(t.err, text+"\n", args...) }
+// warn prints a line on standard error, as printf does.
+func (t *tool) warn(text string, args ...any) {
+	_, _ = fmt.Fprintf(t.err, text+"\n", terminal.Values(args)...)
+}
 
-// table starts a table; render prints it.
-func (t *tool) table(columns ...string) table.Writer {
+// rows is a table for people, one line a row.
+type rows struct{ to table.Writer }
+
+// AppendRow adds a row; its cells are values as in printf.
+func (r rows) AppendRow(cells table.Row) { r.to.AppendRow(terminal.Values(cells)) }
+
+// ResetHeaders takes the line with the columns' names away.
+func (r rows) ResetHeaders() { r.to.ResetHeaders() }
+
+// Render prints the table.
+func (r rows) Render() { r.to.Render() }
+
+// table starts a table; Render prints it.
+func (t *tool) table(columns ...string) rows {
 	w := table.NewWriter()
 	w.SetOutputMirror(t.out)
 	style := table.StyleLight
@@ -59,12 +77,12 @@ func (t *tool) table(columns ...string) table.Writer {
 	}
 	w.AppendHeader(row)
 	w.SuppressTrailingSpaces()
-	return w
+	return rows{w}
 }
 
 // shorten makes a token or text fit a column.
 func shorten(s string, most int) string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Join(strings.Fields(terminal.Line(s)), " ")
 	if text.StringWidthWithoutEscSequences(s) <= most {
 		return s
 	}
@@ -119,8 +137,11 @@ func span(d time.Duration) string {
 
 func dash(s string) string { return or(s, "-") }
 
-// terminal says whether a stream is one that a person looks at or types into.
-func terminal(stream any) bool {
+// attended says whether a stream is a terminal, one that a person looks at or types into.
+func attended(stream any) bool {
+	if w, ok := stream.(*terminal.Writer); ok {
+		stream = w.Unwrap()
+	}
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
@@ -135,11 +156,12 @@ type bar struct {
 
 // bar starts a bar; total 0 is for a number that is not known.
 func (t *tool) bar(what string, total int64, units progress.Units) *bar {
-	if !terminal(t.err) {
+	if !attended(t.err) {
 		return nil
 	}
 	b := &bar{writer: progress.NewWriter(), tracker: &progress.Tracker{Message: what, Total: total, Units: units, AutoStopDisabled: true}, done: make(chan struct{})}
-	b.writer.SetOutputWriter(t.err)
+	// it draws with control sequences of its own
+	b.writer.SetOutputWriter(t.err.(*terminal.Writer).Unwrap())
 	b.writer.SetStyle(progress.StyleBlocks)
 	b.writer.SetTrackerLength(30)
 	b.writer.SetUpdateFrequency(100 * time.Millisecond)
@@ -179,8 +201,8 @@ func (t *tool) confirm(yes bool, question string, args ...any) error {
 	if yes {
 		return nil
 	}
-	question = fmt.Sprintf(question, args...)
-	if !terminal(t.in) {
+	question = fmt.Sprintf(question, terminal.Values(args)...)
+	if !attended(t.in) {
 		return fmt.Errorf("%s Nobody can be asked here: repeat it with --yes", question)
 	}
 	_, _ = fmt.Fprintf(t.err, "%s Type \"yes\" to go on: ", question)
@@ -193,17 +215,3 @@ func (t *tool) confirm(yes bool, question string, args ...any) error {
 	}
 	return nil
 }
-
-// redact hides user and password of each address.
-func redact(addresses string) string {
-	parts := strings.Split(addresses, ",")
-	for i, p := range parts {
-		if u, err := url.Parse(strings.TrimSpace(p)); err == nil {
-			parts[i] = u.Redacted()
-		}
-	}
-	return strings.Join(parts, ",")
-}
-
-// isConnect tells a failure to connect from others.
-func isConnect(err error) bool { return strings.Contains(err.Error(), "connect to NATS at ") }

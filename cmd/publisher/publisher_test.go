@@ -132,7 +132,7 @@ const lines = `{"id":"m-1","conversation":{"type":"c2c","id":"c"},"sender":{"id"
 
 {"id":"m-2",
 {"id":"m-3","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":[],"content":{"type":"text","text":"3"}}
-{"id":"m-4","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"4"},"recipiants":["x"]}
+{"id":"m-4","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"4"},"receivers":["x"]}
 {"id":5}
 [1]
 {"id":"m-6","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"6"}}`
@@ -145,7 +145,7 @@ func TestSendFileWithBadLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := r.fails([]string{"send", "--app", "demo", "--file", file, "-o", "json"},
-		file+":3: invalid message: not valid JSON", file+":4: invalid message: recipients is missing", file+":5: recipiants is no field", file+":6: invalid message: id has the wrong type",
+		file+":3: invalid message: not valid JSON", file+":4: invalid message: recipients is missing", file+":5: receivers is no field", file+":6: invalid message: id has the wrong type",
 		file+":7: invalid message: the message is a JSON array")
 	if want := `{"app":"demo","sent":3,"duplicates":0,"bad":4}` + "\n"; got.out != want {
 		t.Errorf("answer %s, want %s", got.out, want)

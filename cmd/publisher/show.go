@@ -17,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func (t *tool) deadShowCommand() *cobra.Command {
@@ -82,7 +83,7 @@ func (t *tool) showLetter(l *dispatch.Letter, showTokens bool) error {
 	case v.Job != nil:
 		job := v.Job
 		if err := job.Indent(jsontext.WithIndentPrefix("  "), jsontext.WithIndent("  ")); err == nil {
-			t.printf("  job %s", job)
+			t.printf("  job %s", terminal.Text(terminal.EscapeJSON(job)))
 		}
 	case utf8.Valid(v.Body):
 		t.printf("  body %s", shorten(string(v.Body), 4000))

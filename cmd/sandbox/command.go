@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 // stopTimeout is how long calls under way may take to finish after the first signal.
@@ -60,9 +62,10 @@ demo.yaml, the certificates to put into a worker's configuration.`,
 		SilenceUsage:  true,
 		SilenceErrors: false,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return run(cmd.Context(), f, cmd.OutOrStdout())
+			return run(cmd.Context(), f, terminal.NewWriter(cmd.OutOrStdout()))
 		},
 	}
+	cmd.SetErr(terminal.NewWriter(os.Stderr))
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8240", "`address` for plain HTTP: the page, the control API, all vendors but APNs")
 	cmd.Flags().StringVar(&f.listenTLS, "listen-tls", "127.0.0.1:8241", "`address` for TLS with HTTP/2: the same, and APNs")
 	cmd.Flags().StringVar(&f.dir, "dir", "./sandbox-data", "`folder` for the demo accounts' credentials and demo.yaml")
@@ -128,5 +131,5 @@ func tell(out io.Writer, listener *sandbox.Listener, place sandbox.Place, dir st
   certificates   %s  (for the worker: endpoint %s)
 
 Ctrl-C stops it; a second Ctrl-C at once.
-`, listener.URL(), listener.TLSURL(), listener.URL(), dir, filepath.Join(dir, "demo.yaml"), place.URL)
+`, terminal.Values([]any{listener.URL(), listener.TLSURL(), listener.URL(), dir, filepath.Join(dir, "demo.yaml"), place.URL})...)
 }

@@ -154,9 +154,6 @@ func TestHelpExamples(t *testing.T) {
 
 // The real program: SIGTERM is a good end, a second signal an immediate one.
 func TestSignals(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the program")
-	}
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "sandbox")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {

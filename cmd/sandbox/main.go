@@ -3,18 +3,16 @@
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/hongyan-im/hongyan/internal/cli"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// from the first signal on nobody listens, so that the second ends the process at once
-	context.AfterFunc(ctx, stop)
-	if err := command().ExecuteContext(ctx); err != nil {
+	ctx, stop := cli.Signals(os.Stderr, "sandbox: second signal, leaving at once")
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
 		os.Exit(1) // cobra has printed it
 	}
 }

@@ -12,9 +12,6 @@ import (
 // call: the dead registrations are removed, the throttled devices are tried again, and what was
 // accepted is never sent twice.
 func TestBatchesOnEveryVendor(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real processes")
-	}
 	t.Parallel()
 	r := newRig(t, "")
 	var batch []string

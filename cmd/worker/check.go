@@ -16,7 +16,8 @@ func checkCommand() *cobra.Command {
 		Short: "Check a configuration without sending anything",
 		Long: `check validates everything that can be validated without sending: the file's shape, every value, the secrets' files
 and formats, and how the values belong together. It prints all problems at once, each with line, column, key and remedy, and warns
-of what is allowed but unwise, such as a class that the vendor caps. It connects to nothing.`,
+of what is allowed but unwise, such as a class that the vendor caps, an endpoint in plain text, a NATS server that is open to
+others, or a secret that everybody on the machine can read. Warnings leave the exit code at 0. It connects to nothing.`,
 		Example: `  worker check --config hongyan.yaml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -27,6 +28,9 @@ of what is allowed but unwise, such as a class that the vendor caps. It connects
 			env := vendors.Env{Tokens: func(_ string, fetch vendors.TokenFetch) vendors.TokenSource {
 				return accesstoken.New(fetch, accesstoken.Options{})
 			}}
+			for _, w := range conf.Warnings() {
+				fmt.Fprintf(cmd.OutOrStdout(), "warning: %s\n", w)
+			}
 			certificates, broken := 0, false
 			for _, app := range conf.Apps {
 				for _, s := range app.Certificates {

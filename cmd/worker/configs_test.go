@@ -86,7 +86,7 @@ func configs(t *testing.T) []string {
 		}
 		var top map[string]any
 		if err := yaml.Unmarshal(data, &top); err != nil {
-			return nil //nolint:nilerr // some other tool's YAML
+			return nil // some other tool's YAML
 		}
 		if _, ok := top["apps"]; ok {
 			files = append(files, path)
@@ -99,7 +99,8 @@ func configs(t *testing.T) []string {
 	return files
 }
 
-// parse reads a configuration of the repository, with dir in the place of the folder that the containers see.
+// parse reads a configuration of the repository, with dir in the place of the folder that the
+// containers see.
 func parse(t *testing.T, path, dir string, env map[string]string) *config.Config {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -150,7 +151,8 @@ func TestConfigsAreValid(t *testing.T) {
 	}
 }
 
-// The production example shows every vendor, and its environment file has what it asks for and nothing else.
+// The production example shows every vendor, and its environment file has what it asks for and
+// nothing else.
 func TestExampleIsComplete(t *testing.T) {
 	t.Parallel()
 	dir, _, _ := demoFiles(t)
@@ -190,7 +192,8 @@ func TestComposeMatchesSandbox(t *testing.T) {
 	}
 }
 
-// Every service is hardened, every file that is mounted exists, and every port stays on this machine.
+// Every service is hardened, every file that is mounted exists, and every port stays on this
+// machine.
 func TestComposeIsHardened(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile(filepath.Join(repo, "docker-compose.yml"))

@@ -14,6 +14,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 // demo is what `worker dev` shows: it registers sample users, sends messages through the real
@@ -240,7 +241,7 @@ func (d *demo) print(push sandbox.Push) {
 	if push.Repeat {
 		repeat = " (again; it replaces the first)"
 	}
-	fmt.Fprintf(d.out, "  %s %-8s %-6s %s │ %s%s\n", mark, push.Vendor, owner, push.Title, strings.ReplaceAll(push.Body, "\n", " "), repeat)
+	fmt.Fprintf(d.out, "  %s %-8s %-6s %s │ %s%s\n", mark, push.Vendor, owner, terminal.Line(push.Title), terminal.Line(push.Body), repeat)
 }
 
 func (d *demo) addresses() {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 )
@@ -23,7 +24,7 @@ const (
 func (s *service) heartbeat(ctx context.Context, worker string, limiter *ratelimit.Limiter) {
 	workers := s.bus.Notes(dispatch.WorkerRoom)
 	host, _ := os.Hostname() // only a name for operators
-	note := dispatch.WorkerNote{Host: host, PID: os.Getpid(), Version: version(), Since: time.Now().UTC()}
+	note := dispatch.WorkerNote{Host: host, PID: os.Getpid(), Version: cli.Version(), Since: time.Now().UTC()}
 	renew := time.NewTicker(heartbeatEvery)
 	defer renew.Stop()
 	for {

@@ -3,17 +3,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"runtime/debug"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan/internal/cli"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func main() {
@@ -22,22 +20,13 @@ func main() {
 
 // run is main with its surroundings passed in; it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signalled(stderr)
+	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)
+	ctx, stop := cli.Signals(stderr, "worker: second signal, leaving at once; what was under way comes again")
 	defer stop()
-	root := &cobra.Command{
-		Use:   "worker",
-		Short: "Hongyan: offline push for instant messaging",
-		Long: `worker takes message events from NATS JetStream, decides for each device of each recipient whether it
-must be notified, and delivers through APNs, FCM, Huawei, HarmonyOS, Honor, Xiaomi, OPPO, vivo and Meizu.
-
-New here? Run "worker dev": it starts everything on this machine and shows pushes arriving.`,
-		SilenceUsage: true, SilenceErrors: true,
-		Version: version(),
-	}
+	root := rootCommand()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(runCommand(), checkCommand(), schemaCommand(), devCommand(), healthCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		if !errors.Is(err, errSaid) {
 			fmt.Fprintln(stderr, "worker:", err)
@@ -47,46 +36,21 @@ New here? Run "worker dev": it starts everything on this machine and shows pushe
 	return 0
 }
 
+// rootCommand is the program with all its commands.
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "worker",
+		Short: "Hongyan: offline push for instant messaging",
+		Long: `worker takes message events from NATS JetStream, decides for each device of each recipient whether it
+must be notified, and delivers through APNs, FCM, Huawei, HarmonyOS, Honor, Xiaomi, OPPO, vivo and Meizu.
+
+New here? Run "worker dev": it starts everything on this machine and shows pushes arriving.`,
+		SilenceUsage: true, SilenceErrors: true,
+		Version: cli.Version(),
+	}
+	root.AddCommand(runCommand(), checkCommand(), schemaCommand(), devCommand(), healthCommand())
+	return root
+}
+
 // errSaid is a failure whose explanation was printed already.
 var errSaid = errors.New("said")
-
-// signalled ends the context at the first SIGINT or SIGTERM; the second ends the process at once.
-func signalled(stderr io.Writer) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		select {
-		case <-signals:
-			cancel()
-		case <-done:
-			return
-		}
-		// timeout(1) and some supervisors send a signal twice in one breath; a person does not.
-		for first := time.Now(); ; {
-			select {
-			case <-signals:
-				if time.Since(first) < 100*time.Millisecond {
-					continue
-				}
-			case <-done:
-				return
-			}
-			fmt.Fprintln(stderr, "worker: second signal, leaving at once; what was under way comes again")
-			os.Exit(130)
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		close(done)
-		cancel()
-	}
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "devel"
-}

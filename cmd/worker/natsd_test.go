@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// natsd is a NATS server in a process of its own.
-type natsd struct {
+// natsProcess is a NATS server in a process of its own.
+type natsProcess struct {
 	URL   string
 	cmd   *exec.Cmd
 	stdin io.Closer
@@ -18,9 +18,9 @@ type natsd struct {
 
 // startNATS starts a server on a folder of streams. It ends with the test, if it was not closed
 // before.
-func startNATS(t *testing.T, dir, listen string) *natsd {
+func startNATS(t *testing.T, dir, listen string) *natsProcess {
 	t.Helper()
-	n := &natsd{cmd: exec.Command(natsServer.binary(t, "../../internal/bus/bustest/natsd"), dir, listen)}
+	n := &natsProcess{cmd: exec.Command(natsServer.binary(t, "../../internal/bus/bustest/natsd"), dir, listen)}
 	stderr := &output{}
 	n.cmd.Stderr = stderr
 	stdin, err := n.cmd.StdinPipe()
@@ -45,7 +45,7 @@ func startNATS(t *testing.T, dir, listen string) *natsd {
 }
 
 // Close stops the server and waits for its end.
-func (n *natsd) Close() error {
+func (n *natsProcess) Close() error {
 	if err := n.stdin.Close(); err != nil {
 		return err
 	}

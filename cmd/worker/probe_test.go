@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -35,7 +34,7 @@ func TestHealthCommand(t *testing.T) {
 		t.Error("nobody listens, and it is healthy")
 	}
 	h := newHealth()
-	stop, err := h.serve(address, http.NotFoundHandler(), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	stop, err := h.serve(address, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ type rig struct {
 	binary string
 	url    string
 	env    []string // for the processes, beside the test's own
-	nats   *natsd
+	nats   *natsProcess
 	bus    *bus.Bus
 	box    *sandbox.Server
 

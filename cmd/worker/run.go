@@ -59,7 +59,7 @@ func calmGC() {
 }
 
 // profile writes a CPU profile until stop is called; an empty file name writes none. It is for
-// `publisher bench --cpuprofile`.
+// the benchmark (internal/bench, --cpuprofile).
 func profile(file string) (stop func() error, err error) {
 	if file == "" {
 		return func() error { return nil }, nil
@@ -93,7 +93,7 @@ func load(cmd *cobra.Command, file string) (*config.Config, error) {
 	if err == nil {
 		return conf, nil
 	}
-	if errs, ok := err.(config.Errors); ok { //nolint:errorlint // Load returns it unwrapped
+	if errs, ok := errors.AsType[config.Errors](err); ok {
 		for _, p := range errs {
 			fmt.Fprintln(cmd.ErrOrStderr(), p)
 		}

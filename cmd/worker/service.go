@@ -13,9 +13,11 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
@@ -32,7 +34,7 @@ type service struct {
 	tel    *telemetry.Telemetry
 	health *health
 	// embedded is nil when an outside server is used.
-	embedded *bus.Embedded
+	embedded *natsd.Server
 	bus      *bus.Bus
 	senders  []*dispatch.Sender
 	// ready, if it is set, is called once the service consumes.
@@ -42,7 +44,7 @@ type service struct {
 // serve runs a worker until ctx ends, then lets it finish what is under way. It returns nil after a
 // clean stop.
 func serve(ctx context.Context, conf *config.Config, log *slog.Logger, ready func(*service)) (err error) {
-	tel, err := telemetry.Start(ctx, "hongyan-worker", version())
+	tel, err := telemetry.Start(ctx, "hongyan-worker", cli.Version())
 	if err != nil {
 		return err
 	}
@@ -94,7 +96,7 @@ func (s *service) connect(ctx context.Context) error {
 	url := s.conf.NATS.URL
 	if url == "" {
 		e := s.conf.NATS.Embedded
-		srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: e.Dir, Listen: e.Listen, Log: s.log})
+		srv, err := natsd.Start(natsd.Options{Dir: e.Dir, Listen: e.Listen, Log: s.log})
 		if err != nil {
 			return err
 		}
@@ -103,7 +105,7 @@ func (s *service) connect(ctx context.Context) error {
 	}
 	s.health.starting("waiting for NATS")
 	host, _ := os.Hostname() // only a name for operators
-	b, err := bus.Connect(ctx, bus.Options{URL: url, Name: "hongyan worker " + host, Topology: s.topology(), Log: s.log})
+	b, err := bus.Connect(ctx, bus.Options{URL: url, Credentials: s.conf.NATS.Credentials(), Name: "hongyan worker " + host, Topology: s.topology(), Log: s.log})
 	if err != nil {
 		if s.embedded != nil {
 			err = errors.Join(err, s.embedded.Close())
@@ -141,7 +143,7 @@ func (s *service) warnOfConfig() {
 	for _, app := range s.conf.Apps {
 		for _, c := range app.Certificates {
 			for _, text := range c.Advice() {
-				s.log.Warn("certificate "+c.Base().ID+": "+text, "app", app.ID, "vendor", c.Base().Vendor)
+				s.log.Warn("the configuration can be better", "app", app.ID, "vendor", c.Base().Vendor, "certificate", c.Base().ID, "advice", text)
 			}
 		}
 	}
@@ -153,10 +155,13 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
-	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{Unreadable: func(subject, kind string, err error) {
-		metrics.Ignore("directory_" + kind)
-		s.log.Warn("a directory record cannot be read, it counts as absent: write it anew", "subject", subject, "kind", kind, "error", err)
-	}})
+	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{
+		Unreadable: func(subject, kind string, err error) {
+			metrics.Ignore("directory_" + kind)
+			s.log.Warn("a directory record cannot be read, it counts as absent: write it anew", "subject", subject, "kind", kind, "error", err)
+		},
+		Repaired: metrics.Repaired,
+	})
 	worker := "w" + rand.Text()
 	limiter, err := s.limiter(worker)
 	if err != nil {
@@ -222,7 +227,7 @@ func (s *service) consume(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	s.health.stopping()
-	s.log.Info("stopping: finishing what is under way", "at most", s.conf.Shutdown)
+	s.log.Info("stopping: finishing what is under way", "at_most", s.conf.Shutdown)
 	timer := time.AfterFunc(s.conf.Shutdown, cut)
 	defer timer.Stop()
 	wg.Wait()

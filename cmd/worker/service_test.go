@@ -15,15 +15,13 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
 // A worker that is told to stop finishes what is under way and gives the rest back; another takes
 // over, and nothing counted as an attempt.
 func TestStopFinishesAndGivesBack(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real processes")
-	}
 	t.Parallel()
 	r := newRig(t, "")
 	const n = 300
@@ -57,9 +55,6 @@ func TestStopFinishesAndGivesBack(t *testing.T) {
 }
 
 func TestSecondSignalLeavesAtOnce(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real processes")
-	}
 	t.Parallel()
 	r := newRig(t, "")
 	r.register("bob", "phone", "huawei")
@@ -84,9 +79,6 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 // NATS that is not there yet is waited for, and said; NATS that goes away later is regained without
 // a restart, and nothing is lost.
 func TestNATSComesLateAndGoesAway(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real processes")
-	}
 	t.Parallel()
 	r := newRig(t, "")
 	natsAddr, httpAddr := freePort(t), freePort(t)
@@ -108,8 +100,8 @@ func TestNATSComesLateAndGoesAway(t *testing.T) {
 		t.Errorf("healthz: %d, %v", status, err)
 	}
 	dir := filepath.Join(r.dir, "late")
-	startNATS := func() *bus.Embedded {
-		srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: natsAddr})
+	startNATS := func() *natsd.Server {
+		srv, err := natsd.Start(natsd.Options{Dir: dir, Listen: natsAddr})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,9 +157,6 @@ func until(t *testing.T, what string, ok func() bool) {
 
 // A stream of somebody else's making is refused, and the difference named.
 func TestMisfitIsRefused(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real processes")
-	}
 	t.Parallel()
 	r := newRig(t, "")
 	config, err := os.ReadFile(r.config())
@@ -241,9 +230,6 @@ func (b *lockedBuffer) String() string {
 // worker dev shows the conversation, the call and the large group on all nine vendors, and breaks
 // no vendor's rule.
 func TestDevShowsAllNine(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts everything")
-	}
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	var out, errs lockedBuffer

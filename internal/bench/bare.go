@@ -1,4 +1,6 @@
-package bench
+package main
+
+//lint:file-ignore SA1019 the yardstick is apns2 on the transport that it brings
 
 import (
 	"context"
@@ -44,9 +46,9 @@ func (r *rig) bare(ctx context.Context, n int) (time.Duration, error) {
 	return (long - short) / time.Duration(n), nil
 }
 
-// Bare pushes n notifications like the worker's through apns2 alone, 500 at a time over four
+// bareLoop pushes n notifications like the worker's through apns2 alone, 500 at a time over four
 // connections: no queue, no lookup, no retry. It is the yardstick.
-func Bare(url, dir string, n int) error {
+func bareLoop(url, dir string, n int) error {
 	key, err := token.AuthKeyFromFile(filepath.Join(dir, "apns.p8"))
 	if err != nil {
 		return fmt.Errorf("read the demo's APNs key: %w", err)

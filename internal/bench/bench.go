@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"context"
@@ -16,10 +16,10 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
-// Options of a run.
-type Options struct {
-	// Worker is the worker's program; Bare is a command line that runs [Bare] in a process of its
-	// own.
+// options of a run.
+type options struct {
+	// Worker is the worker's program; Bare is a command line that runs [bareLoop] in a process of
+	// its own.
 	Worker string
 	Bare   []string
 	// Pushes of the runs without latency; those with 50 ms take as many.
@@ -29,7 +29,7 @@ type Options struct {
 	// Backlog is how many jobs wait in the memory run; Members the size of the large group, Groups
 	// how many messages go to it.
 	Backlog, Members, Groups int
-	// Only names the runs to do; empty for all. See [Runs].
+	// Only names the runs to do; empty for all. See [parts].
 	Only []string
 	// Profile is where the worker leaves a CPU profile of the run without latency; empty for none.
 	Profile string
@@ -37,11 +37,11 @@ type Options struct {
 	Say func(text string)
 }
 
-// Runs are the parts of a run, in order.
-var Runs = []string{"cpu", "limits", "latency50", "half", "group", "mixed", "backlog"}
+// parts are the parts of a run, in order.
+var parts = []string{"cpu", "limits", "latency50", "half", "group", "mixed", "backlog"}
 
-// Figure is one result.
-type Figure struct {
+// figure is one result.
+type figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
@@ -51,11 +51,11 @@ type Figure struct {
 	Met    *bool  `json:"met,omitempty"`
 }
 
-// Run measures.
-func Run(ctx context.Context, opts Options) (figures []Figure, err error) {
+// measure runs the parts.
+func measure(ctx context.Context, opts options) (figures []figure, err error) {
 	for _, part := range []struct {
 		name string
-		run  func(*rig, context.Context) ([]Figure, error)
+		run  func(*rig, context.Context) ([]figure, error)
 	}{
 		{"cpu", (*rig).cpu}, {"limits", (*rig).limits}, {"latency50", (*rig).latency50}, {"half", (*rig).half}, {"group", (*rig).group},
 		{"mixed", (*rig).mixed}, {"backlog", (*rig).backlog},
@@ -74,7 +74,7 @@ func Run(ctx context.Context, opts Options) (figures []Figure, err error) {
 
 // alone runs a part with a server, a sandbox and users of its own, so that it does not carry what
 // the parts before have left.
-func alone(ctx context.Context, opts Options, run func(*rig, context.Context) ([]Figure, error)) (figures []Figure, err error) {
+func alone(ctx context.Context, opts options, run func(*rig, context.Context) ([]figure, error)) (figures []figure, err error) {
 	runtime.GC()
 	r, err := newRig(ctx, opts)
 	if err != nil {
@@ -87,7 +87,7 @@ func alone(ctx context.Context, opts Options, run func(*rig, context.Context) ([
 	return run(r, ctx)
 }
 
-func target(f Figure, text string, met bool) Figure {
+func target(f figure, text string, met bool) figure {
 	f.Target, f.Met = text, &met
 	return f
 }
@@ -106,7 +106,7 @@ func (r *rig) drain(ctx context.Context, run string, n int) (d drained, err erro
 	defer func() { err = errors.Join(err, w.stop()) }()
 	// The first pushes pay for connections, tokens and caches.
 	warm := r.accepted()
-	if err := r.load(ctx, run+"-warm", 500, "u", r.opts.Users); err != nil {
+	if err := r.load(ctx, run+"-warm", 500, r.opts.Users); err != nil {
 		return d, err
 	}
 	if err := r.wait(ctx, warm, 500); err != nil {
@@ -117,7 +117,7 @@ func (r *rig) drain(ctx context.Context, run string, n int) (d drained, err erro
 	if err != nil {
 		return d, err
 	}
-	if err := r.load(ctx, run, n, "u", r.opts.Users); err != nil {
+	if err := r.load(ctx, run, n, r.opts.Users); err != nil {
 		return d, err
 	}
 	if err := r.wait(ctx, before, int64(n)); err != nil {
@@ -159,7 +159,7 @@ func (r *rig) settled(ctx context.Context, vendors ...string) error {
 	}
 }
 
-func (r *rig) cpu(ctx context.Context) ([]Figure, error) {
+func (r *rig) cpu(ctx context.Context) ([]figure, error) {
 	n := r.opts.Pushes
 	// In turn, so that a machine that slows down slows both.
 	var bare, ours []time.Duration
@@ -178,15 +178,15 @@ func (r *rig) cpu(ctx context.Context) ([]Figure, error) {
 	}
 	b, o := median(bare), median(ours)
 	ratio := float64(o) / float64(b)
-	return []Figure{
+	return []figure{
 		{Name: "bare apns2 loop, CPU per push", Value: micro(b), Unit: "µs"},
 		{Name: "worker, CPU per push", Value: micro(o), Unit: "µs"},
-		target(Figure{Name: "worker / bare loop", Value: ratio, Unit: "×"}, "at most 1.6", ratio <= 1.6),
+		target(figure{Name: "worker / bare loop", Value: ratio, Unit: "×"}, "at most 1.6", ratio <= 1.6),
 		{Name: "pushes a second, vendor latency 0 ms", Value: median(rate), Unit: "/s"},
 	}, nil
 }
 
-func (r *rig) latency50(ctx context.Context) ([]Figure, error) {
+func (r *rig) latency50(ctx context.Context) ([]figure, error) {
 	r.opts.Say("vendor latency 50 ms")
 	id := r.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultSlow, Delay: 0.05})
 	defer r.box.Clear("apns", id)
@@ -194,11 +194,11 @@ func (r *rig) latency50(ctx context.Context) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Figure{target(Figure{Name: "pushes a second, vendor latency 50 ms", Value: d.rate, Unit: "/s"}, "at least 15,000", d.rate >= 15_000)}, nil
+	return []figure{target(figure{Name: "pushes a second, vendor latency 50 ms", Value: d.rate, Unit: "/s"}, "at least 15,000", d.rate >= 15_000)}, nil
 }
 
 // half publishes at half the full rate and measures from publish to the vendor's request.
-func (r *rig) half(ctx context.Context) ([]Figure, error) {
+func (r *rig) half(ctx context.Context) ([]figure, error) {
 	r.opts.Say("half load")
 	full, err := r.drain(ctx, "full", r.opts.Pushes)
 	if err != nil {
@@ -209,7 +209,7 @@ func (r *rig) half(ctx context.Context) ([]Figure, error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.stop()) }()
-	if err := r.load(ctx, "half-warm", 500, "u", r.opts.Users); err != nil {
+	if err := r.load(ctx, "half-warm", 500, r.opts.Users); err != nil {
 		return nil, err
 	}
 	pushes := make(chan sandbox.Push, 1<<17)
@@ -243,9 +243,9 @@ func (r *rig) half(ctx context.Context) ([]Figure, error) {
 	sending.Wait()
 	slices.Sort(latencies)
 	p50, p99 := latencies[n/2], latencies[n*99/100]
-	return []Figure{
+	return []figure{
 		{Name: fmt.Sprintf("half load (%.0f/s): p50 from publish to vendor", full.rate/2), Value: milli(p50), Unit: "ms"},
-		target(Figure{Name: "half load: p99 from publish to vendor", Value: milli(p99), Unit: "ms"}, "under 25", p99 < 25*time.Millisecond),
+		target(figure{Name: "half load: p99 from publish to vendor", Value: milli(p99), Unit: "ms"}, "under 25", p99 < 25*time.Millisecond),
 	}, failed
 }
 
@@ -296,7 +296,7 @@ func serial(ext string) int {
 }
 
 // group sends messages to a large group on the batch vendors.
-func (r *rig) group(ctx context.Context) ([]Figure, error) {
+func (r *rig) group(ctx context.Context) ([]figure, error) {
 	r.opts.Say(fmt.Sprintf("%d messages to a group of %d on batch vendors", r.opts.Groups, r.opts.Members))
 	return r.batches(ctx, "group", "group of "+strconv.Itoa(r.opts.Members)+" on batch vendors", []string{"demo-huawei", "demo-harmony", "demo-honor", "demo-xiaomi", "demo-oppo", "demo-vivo", "demo-meizu"},
 		r.opts.Groups, func(run string, members []string, i int) ([]dispatch.Outgoing, error) {
@@ -307,7 +307,7 @@ func (r *rig) group(ctx context.Context) ([]Figure, error) {
 
 // mixed sends a message of its own to each of many people on the vendors that take different ones
 // in one call.
-func (r *rig) mixed(ctx context.Context) ([]Figure, error) {
+func (r *rig) mixed(ctx context.Context) ([]figure, error) {
 	r.opts.Say("different messages on OPPO and Xiaomi")
 	return r.batches(ctx, "mixed", "different messages on OPPO and Xiaomi", []string{"demo-oppo", "demo-xiaomi"}, 1,
 		func(run string, members []string, _ int) (msgs []dispatch.Outgoing, err error) {
@@ -323,7 +323,7 @@ func (r *rig) mixed(ctx context.Context) ([]Figure, error) {
 }
 
 func (r *rig) batches(ctx context.Context, run, name string, certificates []string, rounds int,
-	messages func(run string, members []string, i int) ([]dispatch.Outgoing, error), want string, atLeast float64) (figures []Figure, err error) {
+	messages func(run string, members []string, i int) ([]dispatch.Outgoing, error), want string, atLeast float64) (figures []figure, err error) {
 	n := r.opts.Members
 	if err := r.register(ctx, run+"-", n, certificates...); err != nil {
 		return nil, err
@@ -370,15 +370,15 @@ func (r *rig) batches(ctx context.Context, run, name string, certificates []stri
 	if err != nil {
 		return nil, err
 	}
-	f := Figure{Name: name, Value: rate, Unit: "devices/s"}
+	f := figure{Name: name, Value: rate, Unit: "devices/s"}
 	if want != "" {
 		f = target(f, want, rate >= atLeast)
 	}
-	return []Figure{f, {Name: name + ": worker CPU per device", Value: micro((after - cpu) / time.Duration(total)), Unit: "µs"}}, nil
+	return []figure{f, {Name: name + ": worker CPU per device", Value: micro((after - cpu) / time.Duration(total)), Unit: "µs"}}, nil
 }
 
 // backlog fills the job stream of a vendor that hangs, and looks at the worker's memory.
-func (r *rig) backlog(ctx context.Context) (figures []Figure, err error) {
+func (r *rig) backlog(ctx context.Context) (figures []figure, err error) {
 	n := r.opts.Backlog
 	if n == 0 {
 		return nil, nil
@@ -394,7 +394,7 @@ func (r *rig) backlog(ctx context.Context) (figures []Figure, err error) {
 		r.box.Clear("apns", id)
 		err = errors.Join(err, w.stop())
 	}()
-	if err := r.load(ctx, "backlog", n, "u", r.opts.Users); err != nil {
+	if err := r.load(ctx, "backlog", n, r.opts.Users); err != nil {
 		return nil, err
 	}
 	for {
@@ -417,10 +417,10 @@ func (r *rig) backlog(ctx context.Context) (figures []Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Figure{
+	return []figure{
 		{Name: "backlog: jobs waiting", Value: float64(b.Jobs), Unit: "jobs"},
 		{Name: "backlog: worker memory, resident", Value: float64(now) / 1e6, Unit: "MB"},
-		target(Figure{Name: "backlog: worker memory, peak", Value: float64(peak) / 1e6, Unit: "MB"}, "under 150 with a million", peak < 150e6),
+		target(figure{Name: "backlog: worker memory, peak", Value: float64(peak) / 1e6, Unit: "MB"}, "under 150 with a million", peak < 150e6),
 	}, nil
 }
 

@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"context"
@@ -22,7 +22,7 @@ const limitRounds = 12
 // the same time: whatever slows the machine down slows both, and a side that waits or computes more
 // falls behind. The certificates then change sides, so that what else may be different between them
 // cancels out.
-func (r *rig) limits(ctx context.Context) (figures []Figure, err error) {
+func (r *rig) limits(ctx context.Context) (figures []figure, err error) {
 	if err := r.register(ctx, "twin-", r.opts.Users, twin); err != nil {
 		return nil, err
 	}
@@ -39,11 +39,11 @@ func (r *rig) limits(ctx context.Context) (figures []Figure, err error) {
 	}
 	cost, reach := mean(lost)
 	low, high := cost-reach, cost+reach
-	f := Figure{Name: "rate and quota on: throughput lost", Value: cost, Unit: "%", Target: "less than 2"}
+	f := figure{Name: "rate and quota on: throughput lost", Value: cost, Unit: "%", Target: "less than 2"}
 	if high < 2 || low >= 2 {
 		f = target(f, f.Target, high < 2)
 	}
-	return []Figure{
+	return []figure{
 		f,
 		{Name: "… 95 % sure to be at least", Value: low, Unit: "%"},
 		{Name: "… and at most", Value: high, Unit: "%"},

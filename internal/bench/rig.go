@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"bytes"
@@ -17,14 +17,15 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
 // rig is a NATS server and a sandbox in this process, and a folder for the worker's configuration.
 type rig struct {
-	opts     Options
+	opts     options
 	dir      string
-	nats     *bus.Embedded
+	nats     *natsd.Server
 	bus      *bus.Bus
 	demo     *sandbox.Demo
 	box      *sandbox.Server
@@ -33,7 +34,7 @@ type rig struct {
 	serial   int
 }
 
-func newRig(ctx context.Context, opts Options) (r *rig, err error) {
+func newRig(ctx context.Context, opts options) (r *rig, err error) {
 	r = &rig{opts: opts}
 	defer func() {
 		if err != nil {
@@ -43,7 +44,7 @@ func newRig(ctx context.Context, opts Options) (r *rig, err error) {
 	if r.dir, err = os.MkdirTemp("", "hongyan-bench-"); err != nil {
 		return r, fmt.Errorf("make a temporary folder: %w", err)
 	}
-	if r.nats, err = bus.StartEmbedded(bus.EmbeddedOptions{Dir: filepath.Join(r.dir, "nats"), Listen: "127.0.0.1:0"}); err != nil {
+	if r.nats, err = natsd.Start(natsd.Options{Dir: filepath.Join(r.dir, "nats"), Listen: "127.0.0.1:0"}); err != nil {
 		return r, err
 	}
 	if r.bus, err = bus.Connect(ctx, bus.Options{URL: r.nats.URL(), Name: "bench", Once: true}); err != nil {
@@ -218,11 +219,11 @@ func (r *rig) message(id string, recipients ...string) (dispatch.Outgoing, error
 
 // load publishes n messages, each to one of users users, and calls progress with how many are
 // stored.
-func (r *rig) load(ctx context.Context, run string, n int, prefix string, users int) error {
+func (r *rig) load(ctx context.Context, run string, n int, users int) error {
 	for from := 0; from < n; from += 2000 {
 		var msgs []dispatch.Outgoing
 		for i := from; i < min(from+2000, n); i++ {
-			m, err := r.message(run+"-"+strconv.Itoa(i), prefix+strconv.Itoa(i%users))
+			m, err := r.message(run+"-"+strconv.Itoa(i), "u"+strconv.Itoa(i%users))
 			if err != nil {
 				return err
 			}

@@ -5,10 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/natsaddr"
+	"github.com/hongyan-im/hongyan/internal/natsauth"
 )
 
 // Bus is a connection to an installation's streams. It may be used by many goroutines.
@@ -23,6 +28,12 @@ type Bus struct {
 type Options struct {
 	// URL is one or several server addresses, comma-separated.
 	URL string
+	// Credentials of the connection, their problems named as Key has it; nil for the keys of the
+	// configuration.
+	Credentials natsauth.Credentials
+	Key         func(key string) string
+	// More options of nats.go, such as those of a [Context].
+	More []nats.Option
 	// Name tells operators who the connection is.
 	Name     string
 	Topology Topology
@@ -31,9 +42,14 @@ type Options struct {
 	// Once gives up after the first failure instead of trying for ever; for tools that a person
 	// waits for.
 	Once bool
+	// Refused is told of each right that the connection's NATS user turns out to lack; nil for
+	// nobody. The call that needed it hears nothing from the server and waits until its time is
+	// over.
+	Refused func(*hongyan.PermissionError)
 }
 
-// Connect connects, trying for as long as ctx lives and saying so, unless opts.Once.
+// Connect connects, trying for as long as ctx lives and saying so, unless opts.Once. An address or
+// credentials that cannot be used fail at once. No error and no log line repeats a secret.
 func Connect(ctx context.Context, opts Options) (*Bus, error) {
 	log := opts.Log
 	if log == nil {
@@ -45,15 +61,35 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		// What is published while the connection is gone fails at once and is tried again by those
 		// who own it.
 		nats.ReconnectBufSize(-1),
+		// A secret that is replaced may be here before it is at the server, or after.
+		nats.IgnoreAuthErrorAbort(),
 		nats.Timeout(5 * time.Second), nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn("lost the connection to NATS, trying again", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("connected to NATS again", "server", nc.ConnectedUrlRedacted()) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats reports an error", "error", err) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("connected to NATS again", "server", natsaddr.Redact(nc.ConnectedUrl())) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			log.Warn("nats reports an error", "error", err)
+			if refused := hongyan.PermissionErrorFrom(err); refused != nil && opts.Refused != nil {
+				opts.Refused(refused)
+			}
+		}),
 	}
+	shown := natsaddr.Redact(opts.URL)
+	if err := natsaddr.Check(opts.URL); err != nil {
+		return nil, fmt.Errorf("connect to NATS at %s: %w", shown, err)
+	}
+	key := opts.Key
+	if key == nil {
+		key = func(key string) string { return "nats." + key }
+	}
+	credentials, err := opts.Credentials.Options(opts.URL, key)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS at %s: %w", shown, err)
+	}
+	options = slices.Concat(options, credentials, opts.More)
 	var nc *nats.Conn
 	for said := false; ; {
 		var err error
@@ -61,14 +97,14 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 			break
 		}
 		if opts.Once {
-			return nil, fmt.Errorf("connect to NATS at %s: %w", redactURL(opts.URL), err)
+			return nil, fmt.Errorf("connect to NATS at %s: %w", shown, err)
 		}
 		if !said {
-			log.Warn("nats is not there yet, trying until it is", "url", redactURL(opts.URL), "error", err)
+			log.Warn("nats is not there yet, trying until it is", "url", shown, "error", err)
 			said = true
 		}
 		if !pause(ctx, time.Second) {
-			return nil, fmt.Errorf("connect to NATS at %s: %w", redactURL(opts.URL), errors.Join(context.Cause(ctx), err))
+			return nil, fmt.Errorf("connect to NATS at %s: %w", shown, errors.Join(context.Cause(ctx), err))
 		}
 	}
 	js, err := jetstream.New(nc,
@@ -78,6 +114,11 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
 	return &Bus{nc: nc, js: js, topology: opts.Topology, log: log}, nil
+}
+
+// IsRefused says whether a server did not let a connection in, for want of the right credentials.
+func IsRefused(err error) bool {
+	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
 }
 
 // Topology names the streams and subjects.
@@ -110,4 +151,4 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // URL is the address of the server that the connection stands to, without credentials.
-func (b *Bus) URL() string { return b.nc.ConnectedUrlRedacted() }
+func (b *Bus) URL() string { return natsaddr.Redact(b.nc.ConnectedUrl()) }

@@ -18,41 +18,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Two servers on one directory would destroy it.
-func TestEmbeddedLocksItsFolder(t *testing.T) {
-	dir := t.TempDir()
-	one, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), "in use by another worker") {
-		t.Errorf("a second server: %v", err)
-	}
-	if err := one.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: dir, Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := again.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestEmbeddedSaysThatItsPortIsTaken(t *testing.T) {
-	one, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = one.Close() }()
-	taken := strings.TrimPrefix(one.URL(), "nats://")
-	began := time.Now()
-	if _, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: t.TempDir(), Listen: taken}); err == nil || !strings.Contains(err.Error(), "address already in use") {
-		t.Errorf("after %v: %v", time.Since(began), err)
-	}
-}
-
 // A stream that does not fit is refused with every difference named; sizes and ages are the
 // operator's.
 func TestEnsureNamesDifferences(t *testing.T) {

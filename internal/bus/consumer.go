@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +29,8 @@ type Consumer struct {
 	held map[*Delivery]struct{}
 }
 
-// MessageConsumer consumes message events, urgent ones included, and signals, holding at most hold deliveries at a time.
+// MessageConsumer consumes message events, urgent ones included, and signals, holding at most hold
+// deliveries at a time.
 func (b *Bus) MessageConsumer(ctx context.Context, hold int) (*Consumer, error) {
 	s := b.topology.Subjects
 	return b.newConsumer(ctx, b.topology.Messages(), "router", hold, s.All(hongyan.KindMessage), s.All(hongyan.KindUrgent), s.All(hongyan.KindSignal))
@@ -227,7 +229,7 @@ func (d *Delivery) Header(key string) string {
 		return v
 	}
 	for k, vs := range h { // publishers in other languages write traceparent and Traceparent
-		if len(vs) > 0 && len(k) == len(key) && equalFold(k, key) {
+		if len(vs) > 0 && strings.EqualFold(k, key) {
 			return vs[0]
 		}
 	}
@@ -268,14 +270,4 @@ func (d *Delivery) settle(err error) error {
 		return fmt.Errorf("settle delivery: %w", err)
 	}
 	return nil
-}
-
-func equalFold(a, b string) bool {
-	for i := range len(a) {
-		x, y := a[i], b[i]
-		if x != y && x|0x20 != y|0x20 {
-			return false
-		}
-	}
-	return true
 }

@@ -1,5 +1,5 @@
-// Package bus is everything that knows NATS: the streams and consumers of an installation, the
-// server inside the worker, pulling, publishing, last-value reads and scheduled messages.
+// Package bus is the client side of NATS: the streams and consumers of an installation, pulling,
+// publishing, last-value reads and scheduled messages. It links no server; that is package natsd.
 //
 //	PUSH_MESSAGES   work queue    push.message.<app>, push.signal.<app>
 //	PUSH_DIRECTORY  last value    push.user.<app>.<user>.…, push.gateway.<app>.<gateway>

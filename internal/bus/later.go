@@ -32,8 +32,8 @@ func (b *Bus) Later(o dispatch.Outgoing, due time.Time) dispatch.Outgoing {
 	return dispatch.Outgoing{Subject: at.Build(job) + "." + token(o.ID), ID: o.ID, Data: o.Data, Header: header}
 }
 
-// later gives the grammars of the subjects of jobs that wait: of their schedules, and of those whose
-// time has come.
+// later gives the grammars of the subjects of jobs that wait: of their schedules, and of those
+// whose time has come.
 func (t Topology) later() (at, due hongyan.Subjects) {
 	root := t.Subjects.Own("later.")
 	return hongyan.Subjects{Prefix: root + "at"}, hongyan.Subjects{Prefix: root + "due"}

@@ -36,15 +36,30 @@ func (t Topology) stream(name string) string {
 	return t.StreamPrefix + "_" + name
 }
 
-// Stream names.
-func (t Topology) Messages() string          { return t.stream("MESSAGES") }
-func (t Topology) Directory() string         { return t.stream("DIRECTORY") }
+// Messages names the stream that holds message events and signals until a worker has planned them.
+func (t Topology) Messages() string { return t.stream("MESSAGES") }
+
+// Directory names the stream that holds the last registration, presence, settings and lease of each
+// subject.
+func (t Topology) Directory() string { return t.stream("DIRECTORY") }
+
+// Later names the stream that holds jobs with a time until it comes.
+func (t Topology) Later() string { return t.stream("LATER") }
+
+// Dead names the stream that holds dead letters.
+func (t Topology) Dead() string { return t.stream("DEAD") }
+
+// Outcomes names the stream that holds what became of each push.
+func (t Topology) Outcomes() string { return t.stream("OUTCOMES") }
+
+// Counters names the stream that holds the counters of daily quotas.
+func (t Topology) Counters() string { return t.stream("COUNTERS") }
+
+// Notes names the stream that holds what workers tell each other, with a lifetime.
+func (t Topology) Notes() string { return t.stream("NOTES") }
+
+// Jobs names the stream that holds a vendor's jobs.
 func (t Topology) Jobs(vendor string) string { return t.stream("JOBS_" + strings.ToUpper(vendor)) }
-func (t Topology) Later() string             { return t.stream("LATER") }
-func (t Topology) Dead() string              { return t.stream("DEAD") }
-func (t Topology) Outcomes() string          { return t.stream("OUTCOMES") }
-func (t Topology) Counters() string          { return t.stream("COUNTERS") }
-func (t Topology) Notes() string             { return t.stream("NOTES") }
 
 func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	subjects, replicas := t.Subjects, max(t.Replicas, 1)

@@ -4,8 +4,6 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -27,25 +25,35 @@ type binder struct {
 	kinds     Kinds
 	anchors   map[string]ast.Node
 	errs      Errors
+	warnings  []Problem
 	// places remembers where each certificate stands.
 	places []place
+	// inline is the first secret that stands in the file itself.
+	inline struct {
+		node ast.Node
+		key  string
+	}
 }
 
 type place struct {
 	settings vendors.Config
 	node     ast.Node
 	key      string
-	app      string
 }
 
 func (b *binder) problem(node ast.Node, key, text, remedy string) {
+	b.errs = append(b.errs, b.at(node, key, text, remedy))
+}
+
+// at is a problem that stands at a node.
+func (b *binder) at(node ast.Node, key, text, remedy string) Problem {
 	p := Problem{Path: b.path, Line: 1, Column: 1, Key: key, Text: text, Remedy: remedy}
 	if node != nil {
 		if t := node.GetToken(); t != nil && t.Position != nil {
 			p.Line, p.Column = t.Position.Line, t.Position.Column
 		}
 	}
-	b.errs = append(b.errs, p)
+	return p
 }
 
 // syntaxProblem is what the YAML library says of a file that is no YAML.
@@ -119,6 +127,9 @@ func (b *binder) root(node ast.Node, c *Config) {
 type field struct {
 	value  reflect.Value
 	secret bool
+	// document says that a secret's file has a form of its own, such as PEM: the tag
+	// secret:"document".
+	document bool
 }
 
 // fields lists the YAML keys of a struct, embedded ones included.
@@ -135,7 +146,7 @@ func fields(v reflect.Value) map[string]field {
 				found[k] = inner
 			}
 		case name != "":
-			found[name] = field{v.Field(i), f.Type == reflect.TypeFor[vendors.Secret]()}
+			found[name] = field{v.Field(i), f.Type == reflect.TypeFor[vendors.Secret](), f.Tag.Get("secret") == "document"}
 		}
 	}
 	return found
@@ -158,6 +169,9 @@ func (b *binder) structure(node ast.Node, v reflect.Value, path string) {
 		}
 		given[e.name] = true
 		if f, ok := known[e.name]; ok {
+			if f.secret && b.inline.node == nil && isInline(b.follow(e.value)) {
+				b.inline.node, b.inline.key = e.key, key
+			}
 			b.value(e.value, f.value, key)
 			continue
 		}
@@ -167,7 +181,7 @@ func (b *binder) structure(node ast.Node, v reflect.Value, path string) {
 					b.problem(e.key, key, "is given beside "+base, "keep one of the two")
 				}
 				given[base] = true
-				b.secretFile(e.value, f.value, key)
+				b.secretFile(e.value, f.value, key, f.document)
 				continue
 			}
 		}
@@ -175,30 +189,10 @@ func (b *binder) structure(node ast.Node, v reflect.Value, path string) {
 	}
 }
 
-// secretFile reads a secret from the file that a value names.
-func (b *binder) secretFile(node ast.Node, v reflect.Value, key string) {
-	name, ok := b.text(node, key)
-	if !ok {
-		return
-	}
-	if name == "" {
-		b.problem(node, key, "is empty", "name the file that holds the secret")
-		return
-	}
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(b.dir, name)
-	}
-	data, err := os.ReadFile(name)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		b.problem(node, key, "names a file that does not exist: "+name, "create it, or correct the path")
-	case err != nil:
-		b.problem(node, key, "names a file that cannot be read: "+err.Error(), "give the worker's user the right to read it")
-	case len(strings.TrimSpace(string(data))) == 0:
-		b.problem(node, key, "names an empty file: "+name, "put the secret into it")
-	default:
-		v.SetString(strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"))
-	}
+// isInline says whether a value stands in the file itself, not in the environment.
+func isInline(node ast.Node) bool {
+	s, ok := node.(ast.ScalarNode)
+	return ok && !strings.Contains(s.GetToken().Value, "${")
 }
 
 // value fills any field.

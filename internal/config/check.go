@@ -6,10 +6,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/hongyan-im/hongyan/internal/natsaddr"
 )
 
 // find is the node of a key below a mapping, such as "apps" or "nats", "url"; the mapping itself
@@ -27,6 +28,43 @@ func (b *binder) find(node ast.Node, keys ...string) ast.Node {
 		}
 	}
 	return node
+}
+
+// given says whether a mapping has a key.
+func (b *binder) given(node ast.Node, key string) bool {
+	entries, _ := b.entries(node)
+	return slices.ContainsFunc(entries, func(e entry) bool { return e.name == key })
+}
+
+// own is find for a key that an alias or a merge may have brought from elsewhere: then it is the
+// place where that was asked for.
+func (b *binder) own(node ast.Node, key string) ast.Node {
+	if _, ok := node.(*ast.AliasNode); ok {
+		return node
+	}
+	var values []*ast.MappingValueNode
+	switch n := b.follow(node).(type) {
+	case *ast.MappingNode:
+		values = n.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{n}
+	}
+	for _, v := range values {
+		if !v.Key.IsMergeKey() && v.Key.GetToken().Value == key {
+			return v.Value
+		}
+	}
+	for _, v := range values {
+		if v.Key.IsMergeKey() && b.given(v.Value, key) {
+			return v.Key
+		}
+	}
+	return node
+}
+
+// where names a place of the file.
+func (b *binder) where(node ast.Node, key string) string {
+	return fmt.Sprintf("%s (line %d)", key, b.at(b.own(node, "id"), "", "", "").Line)
 }
 
 // check holds the relations between values.
@@ -56,14 +94,11 @@ func (b *binder) check(root ast.Node, c *Config) {
 }
 
 func (b *binder) checkNATS(root ast.Node, c *Config) {
+	b.checkCredentials(root, &c.NATS)
 	n := c.NATS
-	for u := range strings.SplitSeq(n.URL, ",") {
-		if n.URL == "" {
-			break
-		}
-		parsed, err := url.Parse(strings.TrimSpace(u))
-		if err != nil || parsed.Host == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, parsed.Scheme) {
-			b.problem(b.find(root, "nats", "url"), "nats.url", "has an address that is no NATS address", "write nats://host:4222, several separated by commas")
+	if n.URL != "" {
+		if err := natsaddr.Check(n.URL); err != nil {
+			b.problem(b.find(root, "nats", "url"), "nats.url", err.Error(), "write nats://host:4222, several separated by commas")
 		}
 	}
 	if n.URL != "" && (n.Embedded.Dir != "" || n.Embedded.Listen != "") {
@@ -91,7 +126,7 @@ func (b *binder) checkNATS(root ast.Node, c *Config) {
 }
 
 func (b *binder) checkApps(root ast.Node, c *Config) {
-	apps := map[string]bool{}
+	apps := map[string]string{}
 	var nodes []ast.Node
 	if seq, ok := b.follow(b.find(root, "apps")).(*ast.SequenceNode); ok {
 		nodes = seq.Values
@@ -107,10 +142,11 @@ func (b *binder) checkApps(root ast.Node, c *Config) {
 			b.problem(node, key+".id", "is required", "name the app as its subjects do, such as demo")
 		case !validName.MatchString(a.ID):
 			b.problem(b.find(node, "id"), key+".id", "has characters other than A-Z a-z 0-9 _ -, or is longer than 64", "respell it")
-		case apps[a.ID]:
-			b.problem(b.find(node, "id"), key+".id", "is given to two apps", "give each app a name of its own")
+		case apps[a.ID] != "":
+			b.problem(b.own(node, "id"), key+".id", "is given to two apps, this one and "+apps[a.ID], "give each app a name of its own")
+		default:
+			apps[a.ID] = b.where(node, key)
 		}
-		apps[a.ID] = true
 		if a.Policy.MaxPushGroup < 0 {
 			b.problem(b.find(node, "policy", "max_push_group"), key+".policy.max_push_group", "is negative", "write 0 for any number")
 		}
@@ -129,10 +165,9 @@ func (b *binder) checkCertificate(p place, seen map[string]string) {
 	case !validName.MatchString(base.ID):
 		b.problem(b.find(p.node, "id"), p.key+".id", "has characters other than A-Z a-z 0-9 _ -, or is longer than 64", "respell it")
 	case seen[base.ID] != "":
-		b.problem(b.find(p.node, "id"), p.key+".id", "is already the name of "+seen[base.ID], "certificate names are unique in the installation")
-	}
-	if base.ID != "" {
-		seen[base.ID] = p.key
+		b.problem(b.own(p.node, "id"), p.key+".id", "is already the name of "+seen[base.ID], "certificate names are unique in the installation")
+	default:
+		seen[base.ID] = b.where(p.node, p.key)
 	}
 	if base.Endpoint != "" {
 		if u, err := url.Parse(base.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -167,11 +202,16 @@ func (b *binder) checkCertificate(p place, seen map[string]string) {
 			b.problem(b.find(p.node, "timezone"), p.key+".timezone", "is no IANA time zone", "write Asia/Shanghai or another name of that list")
 		}
 	}
+	known := slices.Clone(b.errs)
 	for _, bad := range p.settings.Problems() {
 		key := p.key + "." + bad.Key
-		// A value that could not be read, from a file or the environment, is not missing besides.
-		if bad.Text == "is required" && slices.ContainsFunc(b.errs, func(e Problem) bool { return e.Key == key || e.Key == key+"_file" }) {
+		// One mistake is told once: what was found above the driver judges too, and a value that
+		// could not be read, from a file or the environment, is not missing besides.
+		if slices.ContainsFunc(known, func(e Problem) bool { return e.Key == key || e.Key == key+"_file" }) {
 			continue
+		}
+		if b.given(p.node, bad.Key+"_file") {
+			key += "_file"
 		}
 		b.problem(b.find(p.node, bad.Key), key, bad.Text, bad.Remedy)
 	}

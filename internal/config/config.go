@@ -3,11 +3,13 @@
 // right.
 //
 // "${NAME}" in any value is the environment variable NAME ("$${" stands for "${"). A key "x_file"
-// in the place of a secret "x" names a file that holds it, relative to the configuration's folder;
-// one line break at its end is dropped.
+// in the place of a secret "x" names a file that holds it, relative to the configuration's folder.
+// Of a secret that is one line a byte-order mark and the white space around it are dropped, and a
+// second line is an error; keys in PEM, .p12 and service-account files are taken as they are.
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,12 +38,32 @@ type Config struct {
 	Shutdown time.Duration `yaml:"shutdown"`
 	// Apps are the IM apps whose messages are pushed. At least one is required.
 	Apps []App `yaml:"apps"`
+
+	warnings []Problem
 }
 
 // NATS says where the streams are: at a server or cluster, or in a server inside the worker.
 type NATS struct {
 	// URL is one or several addresses, comma-separated. Empty: the embedded server.
 	URL string `yaml:"url"`
+	// CredentialsFile holds a user's JWT and key, as nsc writes them (.creds). A connection has one
+	// kind of credentials: this file, an nkey, a user, a token, or what stands in URL. Their files
+	// are read at each connection, so that one that is replaced is used from the next one on.
+	CredentialsFile string `yaml:"credentials_file"`
+	// NKeyFile holds the seed of a user's nkey. A new one takes a restart.
+	NKeyFile string `yaml:"nkey_file"`
+	// User goes with Password or PasswordFile.
+	User string `yaml:"user"`
+	// Password is the user's, where it stands in no file.
+	Password vendors.Secret `yaml:"password"`
+	// PasswordFile holds the password and nothing else.
+	PasswordFile string `yaml:"password_file"`
+	// Token is the one that a server may want instead of a user.
+	Token vendors.Secret `yaml:"token"`
+	// TokenFile holds the token and nothing else.
+	TokenFile string `yaml:"token_file"`
+	// TLS says whom the connection trusts, and as whom it appears.
+	TLS TLS `yaml:"tls"`
 	// Embedded is the server inside the worker, used when URL is empty.
 	Embedded Embedded `yaml:"embedded"`
 	// Replicas of every stream: 1 (default), or 3 or 5 on a cluster.
@@ -53,6 +75,18 @@ type NATS struct {
 	// MaxBytes bounds PUSH_MESSAGES and each PUSH_JOBS stream, in bytes; a full stream refuses new
 	// messages. 0 (default): the server's own limits.
 	MaxBytes int64 `yaml:"max_bytes"`
+}
+
+// TLS says whom the connection to NATS trusts, and as whom it appears. Any of its keys makes the
+// connection use TLS.
+type TLS struct {
+	// CAFile holds the root certificates, in PEM, that the servers' certificates are checked with.
+	// Default: the system's.
+	CAFile string `yaml:"ca_file"`
+	// CertificateFile holds the worker's own certificate, in PEM, for servers that ask for one.
+	CertificateFile string `yaml:"certificate_file"`
+	// KeyFile holds the certificate's key, in PEM.
+	KeyFile string `yaml:"key_file"`
 }
 
 // Embedded is the NATS server inside the worker.
@@ -143,16 +177,18 @@ func Parse(path string, data []byte, kinds Kinds, env func(string) (string, bool
 	b.root(body, c)
 	b.check(body, c)
 	if len(b.errs) > 0 {
-		slices.SortStableFunc(b.errs, func(x, y Problem) int {
-			if x.Line != y.Line {
-				return x.Line - y.Line
-			}
-			return x.Column - y.Column
-		})
+		slices.SortStableFunc(b.errs, byPlace)
 		return nil, b.errs
 	}
+	b.lookForWarnings(body, c)
+	slices.SortStableFunc(b.warnings, byPlace)
+	c.warnings = b.warnings
 	c.defaults()
 	return c, nil
+}
+
+func byPlace(x, y Problem) int {
+	return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Column, y.Column))
 }
 
 func (c *Config) defaults() {

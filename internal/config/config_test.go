@@ -162,7 +162,7 @@ apps:
       - {id: b, vendor: meizu, app_id: "1", app_secret_file: missing}
       - {id: c, vendor: meizu, app_id: "${NOT_SET}", app_secret: "$${plain}"}
 `), config.Kinds(registry.Kinds()), func(string) (string, bool) { return "", false })
-	for _, want := range []string{"names an empty file", "names a file that does not exist: " + filepath.Join(dir, "missing"), "needs the environment variable NOT_SET"} {
+	for _, want := range []string{"names a file that is empty", "names a file that does not exist: " + filepath.Join(dir, "missing"), "needs the environment variable NOT_SET"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("it does not say %q: %v", want, err)
 		}

@@ -223,15 +223,15 @@ func (d *Directory) read(found map[Ref]*builder, v Value) {
 // every few seconds.
 const gatewayMemory = time.Second
 
-// leaseMemory is how old a lease may be: one that was stored without a lifetime, or with one that is
-// far too long, must not vouch for devices for ever.
+// leaseMemory is how old a lease may be: one that was stored without a lifetime, or with one that
+// is far too long, must not vouch for devices for ever.
 const leaseMemory = 5 * time.Minute
 
 // clockTolerance is how far the clocks of gateways and servers may differ.
 const clockTolerance = 5 * time.Second
 
-// leases finds out which of the claims hold: those whose gateway lives and began before the presence
-// was stored.
+// leases finds out which of the claims hold: those whose gateway lives and began before the
+// presence was stored.
 func (d *Directory) leases(ctx context.Context, claims []claim) error {
 	if len(claims) == 0 {
 		return nil

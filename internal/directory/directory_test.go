@@ -77,7 +77,8 @@ func TestLookup(t *testing.T) {
 	if found[directory.Ref{App: "demo", User: "nobody"}] != nil {
 		t.Error("somebody knows nobody")
 	}
-	// Seven registrations and a presence. Settings with wrong quiet hours are none that cannot be read.
+	// Seven registrations and a presence. Settings with wrong quiet hours are none that cannot be
+	// read.
 	if len(unreadable) != 8 || slices.Contains(unreadable, "settings") {
 		t.Errorf("%d records could not be read (%v), want 8", len(unreadable), unreadable)
 	}

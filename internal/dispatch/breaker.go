@@ -24,7 +24,7 @@ type Breaker struct {
 	probing bool
 }
 
-// BreakerState is Closed, Open or Probing.
+// BreakerState is Closed or Open.
 type BreakerState uint8
 
 // States.
@@ -41,7 +41,8 @@ func (s BreakerState) String() string {
 	return "closed"
 }
 
-// BreakerOptions. The zero value means the defaults.
+// BreakerOptions say when a breaker opens and how often it probes. The zero value means the
+// defaults.
 type BreakerOptions struct {
 	// Failures in a row that open it; default 10. Wrong credentials open it at once.
 	Failures int
@@ -157,14 +158,6 @@ func (b *Breaker) Sick(began time.Time, inFlight int) bool {
 		return true
 	}
 	return b.success.Before(began) && (inFlight > 1 || b.failures > 1)
-}
-
-// Wait is how long jobs should stay away while it is open; 0 when it is closed.
-func (b *Breaker) Wait(now time.Time) time.Duration {
-	if b.state == Closed {
-		return 0
-	}
-	return max(b.probe.Sub(now), b.opts.FirstProbe)
 }
 
 // State returns the state, what opened it and since when.

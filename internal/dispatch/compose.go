@@ -163,12 +163,28 @@ func notification(m *hongyan.Message, messageKey string, column int, voip bool, 
 		if n.IOS.Title != "" {
 			n.Title = maxText.Fit(n.IOS.Title)
 		}
+		n.IOS.Title, n.IOS.Subtitle = "", maxText.Fit(n.IOS.Subtitle)
 	case "harmony":
 		n.Harmony = m.OfflinePush.Harmony
 	default:
 		n.Android = m.OfflinePush.Android
+		for _, params := range []*map[string]string{&n.Android.XiaomiTemplateParams, &n.Android.OPPOTitleParams, &n.Android.OPPOContentParams} {
+			*params = fitParams(*params)
+		}
 	}
 	return n
+}
+
+// fitParams bounds the values of template parameters, which are texts.
+func fitParams(params map[string]string) map[string]string {
+	if len(params) == 0 {
+		return nil
+	}
+	fitted := make(map[string]string, len(params))
+	for name, value := range params {
+		fitted[name] = maxText.Fit(value)
+	}
+	return fitted
 }
 
 // key is 32 lower-case hex digits, stable for its parts.

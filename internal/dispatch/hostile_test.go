@@ -63,7 +63,8 @@ func TestSameIDInTwoApps(t *testing.T) {
 	}
 }
 
-// A trace context of any size or form harms nobody: it is dropped, and everybody gets the message once.
+// A trace context of any size or form harms nobody: it is dropped, and everybody gets the message
+// once.
 func TestHugeTraceparent(t *testing.T) {
 	r := newRig(t)
 	r.register("bob", "phone", "c-apns")

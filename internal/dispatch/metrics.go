@@ -52,7 +52,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.outcomes = counter("push_outcomes", "devices done with, by vendor, certificate, lane and reason")
 	m.latency = histogram("push_latency", "from the message's publication to the vendor's acceptance, by vendor, certificate and lane")
 	m.call = histogram("push_call_duration", "of vendor calls, by vendor, certificate and lane")
-	m.ignored = counter("push_ignored", "input that was ignored, by kind: fields that the contract does not name, directory records that cannot be read, signals")
+	m.ignored = counter("push_ignored", "input that was ignored, or taken although it is not as the contract writes it, by kind")
 	m.dropped = counter("push_dropped_registrations", "registrations removed because a vendor called the token dead, by vendor and certificate")
 	var err error
 	m.parked, err = meter.Int64Gauge("push_parked", metric.WithDescription("1 while a certificate is parked, by vendor and certificate"))
@@ -121,6 +121,14 @@ func (m *Metrics) called(vendor, certificate, lane string, took time.Duration) {
 func (m *Metrics) Ignore(kind string) {
 	if m != nil {
 		m.ignored.Add(context.Background(), 1, m.set([4]string{kind, "", "", "ignore"}, "kind"))
+	}
+}
+
+// Repaired counts, by kind, what in an input was not as the contract writes it and was taken all
+// the same.
+func (m *Metrics) Repaired(repairs hongyan.Repairs) {
+	for _, r := range repairs {
+		m.Ignore(string(r.Kind))
 	}
 }
 

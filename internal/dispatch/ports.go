@@ -61,8 +61,8 @@ type Queue interface {
 // old was dropped.
 var ErrFull = errors.New("the stream is full")
 
-// ErrPermanent is what Publish answers, wrapped, for a message that the server will never take as it
-// is: too large, or not allowed on its subject.
+// ErrPermanent is what Publish answers, wrapped, for a message that the server will never take as
+// it is: too large, or not allowed on its subject.
 var ErrPermanent = errors.New("it can never be stored as it is")
 
 // Devices is what the router and the sender need of the directory; *directory.Directory implements

@@ -52,12 +52,6 @@ func (d *scripted) Push(ctx context.Context, b vendors.Batch) []vendors.Result {
 func (d *scripted) Limits() vendors.Limits { return d.limits }
 func (d *scripted) Close()                 {}
 
-func (d *scripted) pushed(key string) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.keys[key]
-}
-
 func accept(context.Context, vendors.Device, int) vendors.Result {
 	return vendors.Result{Reason: vendors.Accepted, VendorID: "v-1"}
 }

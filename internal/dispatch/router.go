@@ -144,7 +144,7 @@ func (r *Router) read(ctx context.Context, d Delivery) *routed {
 		// Signals are judged and counted; suppressing by them is not built yet.
 		_, repairs, err = hongyan.ParseSignal(d.Data(), stored)
 		if err == nil {
-			r.note(repairs)
+			r.Metrics.Repaired(repairs)
 			r.Metrics.Ignore("signal")
 			r.ack(d)
 			return nil
@@ -152,7 +152,7 @@ func (r *Router) read(ctx context.Context, d Delivery) *routed {
 	default:
 		m, repairs, err = hongyan.ParseMessage(d.Data(), stored)
 	}
-	r.note(repairs)
+	r.Metrics.Repaired(repairs)
 	conf, known := r.Apps[app]
 	if err == nil && !known {
 		err = errors.New("the configuration has no app of this name")
@@ -183,13 +183,6 @@ func (r *Router) read(ctx context.Context, d Delivery) *routed {
 	r.Log.Warn("message is malformed", "app", app, "message_id", id, "error", err)
 	r.ack(d)
 	return nil
-}
-
-// note counts what an input was not quite, and was taken all the same.
-func (r *Router) note(repairs hongyan.Repairs) {
-	for _, repair := range repairs {
-		r.Metrics.Ignore(string(repair.Kind))
-	}
 }
 
 // round plans messages that are looked up together.
@@ -327,7 +320,8 @@ func (r *Router) end(msgs []Outgoing, m *routed, e Ended) []Outgoing {
 	return append(msgs, msg)
 }
 
-// unwritable ends the devices of a job that cannot be written: the dead letter is the message itself.
+// unwritable ends the devices of a job that cannot be written: the dead letter is the message
+// itself.
 func (r *Router) unwritable(msgs []Outgoing, m *routed, job *Job, cause error, now time.Time) []Outgoing {
 	seq, stored, _ := m.delivery.Meta()
 	msgs = append(msgs, deadMessage(r.Subjects, m.delivery, m.app, m.message.ID, cause,

@@ -170,7 +170,7 @@ func (l *lane) dropToken(ctx context.Context, w *work, i int) {
 	l.s.mu.Unlock()
 	if doubted {
 		l.s.Log.Error("the vendor calls one device after the other dead and accepts none: registrations stay; check the certificate's environment, topic and app",
-			"vendor", job.Vendor, "certificate", job.Certificate, "code", r.Code, "in a row", dropLimit)
+			"vendor", job.Vendor, "certificate", job.Certificate, "code", r.Code, "in_a_row", dropLimit)
 	}
 	if !believed {
 		return

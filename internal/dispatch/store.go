@@ -14,8 +14,8 @@ const letterBytes = 64 << 10
 
 // storeAll is Publish for what must not vanish: a message that the server can never take as it is
 // becomes others that it takes. A job is halved, down to one device; what still does not fit, or
-// cannot be written at all, becomes a dead letter that is cut and says so. errs is as Publish's, and
-// an error means that trying again has a point.
+// cannot be written at all, becomes a dead letter that is cut and says so. errs is as Publish's,
+// and an error means that trying again has a point.
 func storeAll(ctx context.Context, q Queue, subjects hongyan.Subjects, msgs []Outgoing) (errs []error) {
 	if len(msgs) == 0 {
 		return nil

@@ -13,11 +13,11 @@ import (
 type Act uint8
 
 const (
-	// Done: the vendor took it.
+	// Done means that the vendor took it.
 	Done Act = iota
-	// Die: it becomes a dead letter.
+	// Die means that it becomes a dead letter.
 	Die
-	// Retry: it is tried again after Verdict.Delay.
+	// Retry means that it is tried again after Verdict.Delay.
 	Retry
 )
 

@@ -14,8 +14,8 @@ import (
 // kinds are words for JSON's kinds.
 var kinds = map[jsontext.Kind]string{'n': "null", 't': "boolean", 'f': "boolean", '"': "string", '0': "number", '{': "object", '[': "array"}
 
-// Describe is the sentence for an error of reading what, such as "the message". Of a field that stands
-// below one of masked, only that one is named: its members have names that people chose.
+// Describe is the sentence for an error of reading what, such as "the message". Of a field that
+// stands below one of masked, only that one is named: its members have names that people chose.
 func Describe(err error, what string, masked ...string) error {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
@@ -41,7 +41,8 @@ func Describe(err error, what string, masked ...string) error {
 	return errors.New("not valid JSON")
 }
 
-// WrongType is the sentence for a field that holds a JSON kind which it cannot hold, or a value of it.
+// WrongType is the sentence for a field that holds a JSON kind which it cannot hold, or a value of
+// it.
 func WrongType(field string, kind jsontext.Kind) error {
 	return fmt.Errorf("%s has the wrong type or value (%s)", field, kinds[kind])
 }

@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	recheckSoon = 500 * time.Millisecond // between looks while others may still return what they hold
+	// between looks while others may still return what they hold
+	recheckSoon = 500 * time.Millisecond
 	recheckLate = 5 * time.Second        // and after that
 	minBackoff  = 250 * time.Millisecond // pause after a store that failed, doubled each time
 	maxBackoff  = 5 * time.Second
@@ -27,7 +28,8 @@ type pool struct {
 	key         string
 	held        int64 // leased, not spent
 	refillBelow int64 // when fewer are held, the next lease is requested in advance
-	lost        int64 // leased or not given back, with an unknown outcome, so that nobody can use it
+	// leased or not given back, with an unknown outcome, so that nobody can use it
+	lost int64
 
 	unconfirmed     []addition // without an answer yet
 	refillRequested bool       // the next lease is asked for

@@ -2,6 +2,7 @@ package ratelimit_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -102,7 +103,7 @@ func TestSettleReturnsWhatWasNotCounted(t *testing.T) {
 	if got := stored(t, store, today); got != 4 {
 		t.Errorf("after Close the counter is %d, want 4", got)
 	}
-	if _, err := l.Take(t.Context(), request(1, noon)); err != ratelimit.ErrClosed {
+	if _, err := l.Take(t.Context(), request(1, noon)); !errors.Is(err, ratelimit.ErrClosed) {
 		t.Errorf("Take after Close: %v, want ErrClosed", err)
 	}
 	if err := l.Close(t.Context()); err != nil { // again

@@ -198,7 +198,8 @@ func (t *throttle) check(now time.Time, n, requests int, chunk bool) (k int, wai
 		return n, 0
 	}
 	limit, burst := float64(t.bucket.Limit()), t.bucket.Burst()
-	if limit <= 0 || !t.shareUntil.IsZero() && !now.Before(t.shareUntil) { // not yet, or no longer, a share
+	// not yet, or no longer, a share
+	if limit <= 0 || !t.shareUntil.IsZero() && !now.Before(t.shareUntil) {
 		return 0, recheckSoon
 	}
 	need := min(requests, burst)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hongyan-im/hongyan/internal/registry"
@@ -192,6 +193,10 @@ func (f folder) keys(typ string, more map[string]string) ([]key, error) {
 		k.text = translate(doc, field.Names[0].Name, names)
 		last, lastLine = doc, line
 		list = append(list, k)
+	}
+	for i := range list {
+		// A secret's file that is a key of its own, with its own comment, has its own row.
+		list[i].secret = list[i].secret && !slices.ContainsFunc(list, func(k key) bool { return k.name == list[i].name+"_file" })
 	}
 	return list, nil
 }

@@ -321,6 +321,7 @@ func TestAPNsRefusesHTTP1(t *testing.T) {
 	transport.TLSClientConfig.NextProtos = nil
 	defer transport.CloseIdleConnections()
 	if resp, err := (&http.Client{Transport: transport}).Do(r.request()); err == nil {
+		_ = resp.Body.Close()
 		t.Errorf("HTTP/1.1 is answered %d", resp.StatusCode)
 	}
 	if v := r.box.Violations(); len(v) == 0 || !strings.Contains(v[0].Rule, "HTTP/2") {

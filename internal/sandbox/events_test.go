@@ -26,7 +26,7 @@ func events(t *testing.T, s *Server, query string, header http.Header) <-chan se
 	for k := range header {
 		req.Header.Set(k, header.Get(k))
 	}
-	resp, err := server.Client().Do(req)
+	resp, err := server.Client().Do(req) //nolint:bodyclose // the goroutine below closes it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +37,7 @@ func events(t *testing.T, s *Server, query string, header http.Header) <-chan se
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
+		defer func() { _ = resp.Body.Close() }() // the context ends the stream
 		lines := bufio.NewScanner(resp.Body)
 		lines.Buffer(nil, 1<<20)
 		var e sent

@@ -13,9 +13,15 @@ import (
 	"time"
 )
 
+// head is what comes before the body of an answer.
+type head struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // faulty serves a vendor whose API says "fine" and counts what it accepted, behind the general
 // faults.
-func faulty(t *testing.T) (c *Core, post func(body string) (*http.Response, string, error), accepted *atomic.Int32) {
+func faulty(t *testing.T) (c *Core, post func(body string) (head, string, error), accepted *atomic.Int32) {
 	t.Helper()
 	c, accepted = NewCore(Options{}), new(atomic.Int32)
 	server := httptest.NewServer(c.general("vivo", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,14 +34,14 @@ func faulty(t *testing.T) (c *Core, post func(body string) (*http.Response, stri
 	t.Cleanup(server.Close)
 	client := server.Client()
 	t.Cleanup(client.CloseIdleConnections)
-	return c, func(body string) (*http.Response, string, error) {
+	return c, func(body string) (head, string, error) {
 		resp, err := client.Post(server.URL, "application/json", strings.NewReader(body))
 		if err != nil {
-			return nil, "", err
+			return head{}, "", err
 		}
 		defer func() { _ = resp.Body.Close() }()
 		text, err := io.ReadAll(resp.Body)
-		return resp, string(text), err
+		return head{resp.StatusCode, resp.Header}, string(text), err
 	}, accepted
 }
 

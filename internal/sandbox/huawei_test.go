@@ -133,7 +133,7 @@ func TestHuaweiFakeRefuses(t *testing.T) {
 		{"no_message", `{"validate_only":false}`, "80300010"},
 		{"misspelt_message", `{"mesage":{}}`, "80300010"},
 		{"misspelt_token", swap(`"token"`, `"tokens"`), "80300010"},
-		{"token_inside_android", swap(old, `"andriod":`), "80300010"},
+		{"token_inside_android", swap(old, `"Android":`), "80300010"},
 		{"upper_case_name", swap(`"message"`, `"Message"`), "80300010"},
 		{"unknown_field", note(`"chanel_id":"x"`), "80100001"},
 		{"no_token", swap(`["tokA"]`, `[]`), "80300010"},

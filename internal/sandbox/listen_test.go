@@ -114,6 +114,7 @@ func TestStopEndsHangsAndStreams(t *testing.T) {
 			}
 			ended <- nil
 		}()
+		//nolint:bodyclose // the goroutine below closes it
 		resp, err := client.Get(base + "/sandbox/api/events")
 		if err != nil {
 			t.Fatal(err)

@@ -254,7 +254,7 @@ func (f *vivo) send(account *VivoAccount, body vivoBody) vivoTaken {
 	if code != 0 {
 		return no(f.broken(code, rule))
 	}
-	if answer := f.trouble(account, token, m.classification, 1, m.test); answer != nil {
+	if answer := f.trouble(token, m.classification, 1); answer != nil {
 		return no(answer)
 	}
 	if answer := f.policy(account, m); answer != nil {
@@ -290,7 +290,7 @@ func (f *vivo) save(account *VivoAccount, body vivoBody) vivoTaken {
 	if code != 0 {
 		return no(f.broken(code, rule))
 	}
-	if answer := f.trouble(account, "", m.classification, 1, m.test); answer != nil {
+	if answer := f.trouble("", m.classification, 1); answer != nil {
 		return no(answer)
 	}
 	if answer := f.policy(account, m); answer != nil {
@@ -343,7 +343,7 @@ func (f *vivo) list(account *VivoAccount, body vivoBody) vivoTaken {
 	if (body.scalar("pushMode") == "1") != m.test {
 		return no(f.broken(10152, "pushMode must be that of the stored content"))
 	}
-	if answer := f.trouble(account, "", m.classification, len(tokens), m.test); answer != nil {
+	if answer := f.trouble("", m.classification, len(tokens)); answer != nil {
 		return no(answer)
 	}
 	if answer := f.limits(account, m, len(tokens)); answer != nil {

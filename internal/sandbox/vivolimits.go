@@ -9,7 +9,7 @@ import (
 )
 
 // trouble answers the faults that are armed for the call, nil without one.
-func (f *vivo) trouble(account *VivoAccount, token string, classification, devices int, test bool) map[string]any {
+func (f *vivo) trouble(token string, classification, devices int) map[string]any {
 	fault, struck := f.core.Strike("vivo", token, FaultThrottle, FaultQuota, FaultCode)
 	if !struck {
 		return nil

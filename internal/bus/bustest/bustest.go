@@ -13,13 +13,14 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 )
 
 // Start starts an embedded server on a free port and returns a bus to it, with the streams of the
 // vendors. Both end with the test.
 func Start(t testing.TB, vendors ...string) *bus.Bus {
 	t.Helper()
-	srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	srv, err := natsd.Start(natsd.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

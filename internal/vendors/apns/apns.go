@@ -45,14 +45,14 @@ type Config struct {
 	Topic string `yaml:"topic"`
 	// Key is the .p8 signing key from the developer account: PKCS#8, PEM, P-256. Either this or
 	// Certificate.
-	Key vendors.Secret `yaml:"key"`
+	Key vendors.Secret `yaml:"key" secret:"document"`
 	// KeyID is the key's id, ten characters. Required with Key.
 	KeyID string `yaml:"key_id"`
 	// TeamID is the developer team's id, ten characters. Required with Key.
 	TeamID string `yaml:"team_id"`
 	// Certificate is the push certificate with its private key, PKCS#12 or PEM. Key serves all push
 	// types and does not run out; a certificate serves one app for a year.
-	Certificate vendors.Secret `yaml:"certificate"`
+	Certificate vendors.Secret `yaml:"certificate" secret:"document"`
 	// CertificatePassword opens Certificate. Default: none.
 	CertificatePassword vendors.Secret `yaml:"certificate_password"`
 	// Sound is played when the message names none: a file of the app, "default", or "none". Default
@@ -111,7 +111,7 @@ func (c *Config) Problems() []vendors.Problem {
 		}
 	default:
 		if _, err := parseCertificate(c.Certificate, c.CertificatePassword); err != nil {
-			add("certificate", err.Error(), "export it anew, or convert it: openssl pkcs12 -legacy -in push.p12 -out push.pem -nodes")
+			add("certificate", err.Error(), "export it anew, or convert it: openssl pkcs12 -in push.p12 -out push.pem -nodes (with -legacy for files of Keychain)")
 		}
 	}
 	if c.InterruptionLevel != "" && !isLevel(c.InterruptionLevel) {

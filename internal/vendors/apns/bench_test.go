@@ -1,5 +1,7 @@
 package apns
 
+//lint:file-ignore SA1019 the yardstick is apns2 on the transport that it brings
+
 import (
 	"context"
 	"io"

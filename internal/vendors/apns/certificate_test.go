@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"software.sslmate.com/src/go-pkcs12"
+
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -152,19 +154,100 @@ func TestParseCertificateP12(t *testing.T) {
 		}
 		return vendors.Secret(raw)
 	}
-	cert, err := parseCertificate(decode(oldP12), "opensesame")
-	if err != nil || cert.Leaf.Subject.CommonName != "Apple Push Services: com.example.im" || cert.PrivateKey == nil {
-		t.Errorf("%v", err)
+	for name, file := range map[string]string{"old": oldP12, "new": newP12} {
+		cert, err := parseCertificate(decode(file), "opensesame")
+		if err != nil || cert.Leaf.Subject.CommonName != "Apple Push Services: com.example.im" || cert.PrivateKey == nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	for name, c := range map[string]struct{ data, password vendors.Secret }{
 		"password":    {decode(oldP12), "sesame"},
 		"no_password": {decode(oldP12), ""},
-		// AES and SHA-256: golang.org/x/crypto/pkcs12 is frozen
-		"no_longer_read": {decode(newP12), "opensesame"},
-		"truncated":      {decode(oldP12)[:100], "opensesame"},
+		"truncated":   {decode(oldP12)[:100], "opensesame"},
 	} {
 		if _, err := parseCertificate(c.data, c.password); err == nil || strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A .p12 with the issuers' certificates in it, as `openssl pkcs12 -certfile` and Keychain make
+// them, in any order and with old and new encryptions.
+func TestParseCertificateWithAChain(t *testing.T) {
+	t.Parallel()
+	key := func() *ecdsa.PrivateKey {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	issue := func(name string, key, issuerKey *ecdsa.PrivateKey, issuer *x509.Certificate) *x509.Certificate {
+		t.Helper()
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour),
+			NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true, IsCA: name != "leaf", KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
+		if issuer == nil {
+			issuer = template
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, issuer, key.Public(), issuerKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cert
+	}
+	rootKey, middleKey, leafKey, strangerKey := key(), key(), key(), key()
+	root := issue("root", rootKey, rootKey, nil)
+	middle := issue("middle", middleKey, rootKey, root)
+	leaf := issue("leaf", leafKey, middleKey, middle)
+	stranger := issue("stranger", strangerKey, strangerKey, nil)
+	for name, c := range map[string]struct {
+		encoder *pkcs12.Encoder
+		first   *x509.Certificate
+		others  []*x509.Certificate
+		want    int // certificates in the chain
+	}{
+		"alone":               {pkcs12.Modern, leaf, nil, 1},
+		"issuer":              {pkcs12.LegacyDES, leaf, []*x509.Certificate{middle}, 2},
+		"issuers":             {pkcs12.LegacyRC2, leaf, []*x509.Certificate{middle, root}, 3},
+		"issuers_wrong_order": {pkcs12.Modern2023, leaf, []*x509.Certificate{root, middle}, 3},
+		"own_is_last":         {pkcs12.Modern2026, root, []*x509.Certificate{middle, leaf}, 3},
+		"stranger_is_left":    {pkcs12.Modern, leaf, []*x509.Certificate{stranger, middle}, 2},
+		"no_password":         {pkcs12.Passwordless, leaf, []*x509.Certificate{middle}, 2},
+	} {
+		password := "opensesame"
+		if name == "no_password" {
+			password = ""
+		}
+		data, err := c.encoder.Encode(leafKey, c.first, c.others, password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := parseCertificate(vendors.Secret(data), vendors.Secret(password))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if len(cert.Certificate) != c.want || cert.Leaf.Subject.CommonName != "leaf" || string(cert.Certificate[0]) != string(leaf.Raw) ||
+			c.want > 1 && string(cert.Certificate[1]) != string(middle.Raw) {
+			t.Errorf("%s: %d certificates, of %s", name, len(cert.Certificate), cert.Leaf.Subject)
+		}
+	}
+	other, err := pkcs12.Modern.Encode(key(), leaf, nil, "opensesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parseCertificate(vendors.Secret(other), "opensesame"); err == nil || !strings.Contains(err.Error(), "no certificate of its private key") {
+		t.Errorf("the key of another certificate: %v", err)
+	}
+	right, err := pkcs12.Modern.Encode(leafKey, leaf, []*x509.Certificate{middle}, "opensesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parseCertificate(vendors.Secret(right), "sesame"); err == nil || !strings.Contains(err.Error(), "wrong certificate_password") {
+		t.Errorf("a wrong password: %v", err)
 	}
 }

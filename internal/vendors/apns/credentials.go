@@ -1,15 +1,19 @@
 package apns
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sideshow/apns2/certificate"
 	"github.com/sideshow/apns2/token"
+	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -48,11 +52,48 @@ func parseCertificate(data, password vendors.Secret) (tls.Certificate, error) {
 		}
 		return cert, nil
 	}
-	cert, err := certificate.FromP12Bytes(raw, string(password))
-	if err != nil {
-		return cert, errors.New("cannot be read as PKCS#12: wrong certificate_password, or a newer encryption than SHA-1 with 3DES or RC2")
+	return parsePKCS12(raw, string(password))
+}
+
+// parsePKCS12 reads a file with one key, its certificate, and any number of others, such as the
+// issuers'. apns2 takes no other certificate and no newer encryption.
+func parsePKCS12(raw []byte, password string) (tls.Certificate, error) {
+	var unknown pkcs12.NotImplementedError
+	key, first, others, err := pkcs12.DecodeChain(raw, password)
+	switch {
+	case errors.Is(err, pkcs12.ErrIncorrectPassword):
+		return tls.Certificate{}, errors.New("cannot be opened: wrong certificate_password")
+	case errors.As(err, &unknown):
+		return tls.Certificate{}, errors.New("is PKCS#12 of a kind that is not known here")
+	case err != nil:
+		return tls.Certificate{}, errors.New("cannot be read as PKCS#12, with a certificate and its private key")
 	}
-	return cert, nil
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return tls.Certificate{}, errors.New("holds a private key of an unknown kind")
+	}
+	// Exporters put the certificates in any order; the key knows its own.
+	public, comparable := signer.Public().(interface{ Equal(crypto.PublicKey) bool })
+	all := append([]*x509.Certificate{first}, others...)
+	own := slices.IndexFunc(all, func(c *x509.Certificate) bool { return comparable && public.Equal(c.PublicKey) })
+	if own < 0 {
+		return tls.Certificate{}, errors.New("holds no certificate of its private key")
+	}
+	return tls.Certificate{Certificate: chain(all[own], all), PrivateKey: key, Leaf: all[own]}, nil
+}
+
+// chain is a certificate with its issuers among others, each after the one that it issued.
+func chain(leaf *x509.Certificate, others []*x509.Certificate) [][]byte {
+	der := [][]byte{leaf.Raw}
+	for last := leaf; len(der) <= len(others); {
+		i := slices.IndexFunc(others, func(c *x509.Certificate) bool { return !c.Equal(last) && last.CheckSignatureFrom(c) == nil })
+		if i < 0 {
+			break
+		}
+		last = others[i]
+		der = append(der, last.Raw)
+	}
+	return der
 }
 
 // newToken makes the provider token that all connections share, and signs it once: apns2 ignores a

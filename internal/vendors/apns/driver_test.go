@@ -119,6 +119,8 @@ func TestInterpret(t *testing.T) {
 		{"dead", 410, `{"reason":"Unregistered","timestamp":1763884800123}`, vendors.Result{Reason: vendors.BadToken, Code: "Unregistered", DeadSince: at}},
 		// apns2 cannot read it at all.
 		{"dead_by_string", 410, `{"reason":"ExpiredToken","timestamp":"1763884800123"}`, vendors.Result{Reason: vendors.BadToken, Code: "ExpiredToken", DeadSince: at}},
+		// Apple says milliseconds; seconds were seen.
+		{"dead_in_seconds", 410, `{"reason":"Unregistered","timestamp":1763884800}`, vendors.Result{Reason: vendors.BadToken, Code: "Unregistered", DeadSince: at.Truncate(time.Second)}},
 		{"dead_undated", 410, `{"reason":"Unregistered"}`, vendors.Result{Reason: vendors.BadToken, Code: "Unregistered"}},
 		{"dead_nonsense", 410, `{"reason":"Unregistered","timestamp":{}}`, vendors.Result{Reason: vendors.BadToken, Code: "Unregistered"}},
 		{"other_spelling", 403, `{"reason":"BadEnvironmentKeyInToken"}`, vendors.Result{Reason: vendors.BadCredentials, Code: "BadEnvironmentKeyInToken"}},

@@ -57,7 +57,7 @@ type Config struct {
 	vendors.Common `yaml:",inline"`
 	// ServiceAccount is the JSON key file of a service account with the permission
 	// cloudmessaging.messages.create. Its token_uri is honoured. Required.
-	ServiceAccount vendors.Secret `yaml:"service_account"`
+	ServiceAccount vendors.Secret `yaml:"service_account" secret:"document"`
 	// ProjectID is the Firebase project (its id or number). Default: the service account's.
 	ProjectID string `yaml:"project_id"`
 	// ChannelID is the Android channel; it must exist in the app. Default: the app's own default

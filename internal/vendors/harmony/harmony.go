@@ -55,7 +55,7 @@ type Config struct {
 	// ProjectID is the project's id in AppGallery Connect. Default: the service account's.
 	ProjectID string `yaml:"project_id"`
 	// ServiceAccount is the JSON of a service account key from the Huawei API Console. Required.
-	ServiceAccount vendors.Secret `yaml:"service_account"`
+	ServiceAccount vendors.Secret `yaml:"service_account" secret:"document"`
 	// Category is the class of chat messages that name none. The app needs the self-classification
 	// right for it, or else Huawei silently takes it for MARKETING. Default IM.
 	Category string `yaml:"category"`

@@ -210,7 +210,7 @@ func TestParam(t *testing.T) {
 		{"emoji_goes_with_its_parts", "生日👨‍👩‍👧‍👦快乐👋🏽🇨🇳1️⃣❤️!", "生日快乐!"},
 		{"nothing_left", "🎂", "[表情]"},
 		{"line_break", "a\nb\tc", "a b c"},
-		{"joiner_of_a_script", "می‌خواهم", "می‌خواهم"},
+		{"joiner_of_a_script", "می\u200cخواهم", "می\u200cخواهم"},
 		{"lonely_format", "a\u200b\u202eb\ufeff", "ab"},
 		{"unassigned", "a\u0378b", "ab"},
 		{"copyright_is_so", "©2026°", "2026"},

@@ -14,7 +14,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 )
 
 func main() {
@@ -28,7 +28,7 @@ func run() error {
 	if len(os.Args) != 3 {
 		return errors.New("want a folder and an address to listen on")
 	}
-	srv, err := bus.StartEmbedded(bus.EmbeddedOptions{Dir: os.Args[1], Listen: os.Args[2]})
+	srv, err := natsd.Start(natsd.Options{Dir: os.Args[1], Listen: os.Args[2]})
 	if err != nil {
 		return err
 	}

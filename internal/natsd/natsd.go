@@ -1,4 +1,10 @@
-package bus
+// Package natsd is a NATS server with JetStream inside this process: the worker's, where no address
+// is given, and that of tests and of the benchmark. It is apart from package bus so that a program
+// which only connects does not link a server.
+//
+// What it acknowledged is on disk within a second, and outlasts a killed process at once. It fails
+// by saying why: an address that is taken, or a folder that another process uses.
+package natsd
 
 import (
 	"context"
@@ -6,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,14 +23,14 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// Embedded is a NATS server inside the worker: the default where no address is given.
-type Embedded struct {
+// Server is a NATS server in this process.
+type Server struct {
 	srv  *server.Server
 	lock *os.File
 }
 
-// EmbeddedOptions of [StartEmbedded].
-type EmbeddedOptions struct {
+// Options of [Start].
+type Options struct {
 	// Dir holds the streams; it is made if it is missing.
 	Dir string
 	// Listen is where publishers and tools reach the server; default 127.0.0.1:4222. Port 0 takes
@@ -41,9 +46,9 @@ type EmbeddedOptions struct {
 // of it.
 const maxPayload = 8 << 20
 
-// StartEmbedded starts a server with file storage, synced every second. Two servers on one
+// Start starts a server with file storage, synced every second. Two servers on one
 // directory would destroy it, so the directory is locked; the error says who is there.
-func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
+func Start(opts Options) (*Server, error) {
 	if opts.Listen == "" {
 		opts.Listen = "127.0.0.1:4222"
 	}
@@ -77,17 +82,17 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 		srv.Shutdown()
 		return nil, errors.Join(fmt.Errorf("embedded NATS did not start: %s", logger.lastFatal()), lock.Close())
 	}
-	return &Embedded{srv: srv, lock: lock}, nil
+	return &Server{srv: srv, lock: lock}, nil
 }
 
 // URL is the server's address.
-func (e *Embedded) URL() string { return e.srv.ClientURL() }
+func (s *Server) URL() string { return s.srv.ClientURL() }
 
 // Close stops the server after its clients were closed, and frees the directory.
-func (e *Embedded) Close() error {
-	e.srv.Shutdown()
-	e.srv.WaitForShutdown()
-	return e.lock.Close()
+func (s *Server) Close() error {
+	s.srv.Shutdown()
+	s.srv.WaitForShutdown()
+	return s.lock.Close()
 }
 
 // lockDir takes the directory for this process; the lock ends with the file.
@@ -145,15 +150,4 @@ func (l *serverLog) say(level slog.Level, format string, v []any) {
 	if l.log != nil {
 		l.log.Log(context.Background(), level, "embedded nats server", "says", fmt.Sprintf(format, v...))
 	}
-}
-
-// redactURL hides user and password of each address.
-func redactURL(list string) string {
-	parts := strings.Split(list, ",")
-	for i, p := range parts {
-		if u, err := url.Parse(strings.TrimSpace(p)); err == nil {
-			parts[i] = u.Redacted()
-		}
-	}
-	return strings.Join(parts, ",")
 }

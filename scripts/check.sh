@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# The gate: what every change must pass. "make check" and CI run this and nothing else; it needs Go,
+# a C compiler for the race detector, and the network for modules that are not there yet.
+#
+#   scripts/check.sh            all steps
+#   scripts/check.sh lint tidy  these steps
+#
+# The steps that answer soonest come first, and the first that fails ends it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# fmt says which files are not formatted.
+fmt() {
+	local files
+	files=$(gofmt -l .)
+	[[ -z $files ]] || fail "not formatted, run gofmt -w on:" "$files"
+}
+
+# tidy says whether go.mod and go.sum name what is imported and no more, the linters' too.
+tidy() {
+	go mod tidy -diff
+	go -C tools mod tidy -diff
+}
+
+# vet runs go vet.
+vet() {
+	go vet ./...
+	go -C tools vet ./...
+}
+
+# lint builds the linters of tools/go.mod and runs them; tools/lint has them with their reasons.
+lint() {
+	go -C tools test ./...
+	mkdir -p bin/tools
+	go -C tools build -o ../bin/tools/ tool ./lint
+	bin/tools/lint
+}
+
+# fresh says whether the generated pages are what "make generate" would write.
+fresh() {
+	go test -run '^TestFresh$' ./internal/reference
+}
+
+# build compiles everything before the tests run, so that they do not compete with the compiler.
+build() {
+	go build -race ./...
+}
+
+# race runs all tests.
+race() {
+	go test -race -timeout 15m ./...
+}
+
+fail() {
+	printf '%s\n' "$@" >&2
+	exit 1
+}
+
+steps=("$@")
+[[ $# -gt 0 ]] || steps=(fmt tidy vet lint fresh build race)
+for step in "${steps[@]}"; do
+	case $step in
+	fmt | tidy | vet | lint | fresh | build | race) ;;
+	*) fail "no step is called $step; there are fmt, tidy, vet, lint, fresh, build and race" ;;
+	esac
+	echo "== $step"
+	begin=$SECONDS
+	"$step"
+	echo "   $((SECONDS - begin)) s"
+done
