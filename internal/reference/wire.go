@@ -189,7 +189,8 @@ func jsonName(f reflect.StructField) string {
 // the judge.
 type rule struct {
 	required bool
-	// bytes is the most bytes of a text, or of the names in a mapping's place; items the most members.
+	// bytes is the most bytes of a text, or of the names in a mapping's place; items the most
+	// members.
 	bytes, items int
 	// nonNegative is asked of a number.
 	nonNegative bool
