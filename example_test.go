@@ -83,8 +83,7 @@ func ExampleClient_Send_again() {
 func ExampleMessage_Validate() {
 	m := hongyan.Message{ID: "m-1", Sender: hongyan.Sender{ID: "alice"}, Conversation: hongyan.Conversation{Type: "channel"}}
 	fmt.Println(m.Validate())
-	// Output: invalid message: conversation.type is none of c2c, group; recipients is missing or
-	// empty; content.type is missing
+	// Output: invalid message: conversation.type is none of c2c, group; recipients is missing or empty; content.type is missing
 }
 
 // An IM gateway keeps one lease for all its users instead of a presence that each of them has to
