@@ -130,8 +130,8 @@ const (
 type Call struct {
 	// Media is what the call carries.
 	Media CallMedia `json:"media"`
-	// Action is the step. An invite rings; a cancel is notified only with OfflinePush.Desc; the other
-	// steps notify nobody.
+	// Action is the step. An invite rings; a cancel is notified only with OfflinePush.Desc; the
+	// other steps notify nobody.
 	Action CallAction `json:"action"`
 	// ID is the same in all steps of a call; at most [MaxName] bytes.
 	ID string `json:"call_id"`

@@ -23,7 +23,8 @@ type Device struct {
 	// RegisteredAt is when the vendor's SDK gave the token; default: when the record was stored. A
 	// later time counts as that.
 	RegisteredAt time.Time `json:"registered_at,omitzero"`
-	// Model is the phone's. It helps, as the next two do, whoever is asked why a push did not arrive.
+	// Model is the phone's. It helps, as the next two do, whoever is asked why a push did not
+	// arrive.
 	Model string `json:"model,omitempty"`
 	// OSVersion is the version of the phone's system.
 	OSVersion string `json:"os_version,omitempty"`

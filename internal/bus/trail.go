@@ -40,8 +40,8 @@ func (b *Bus) Waiting(ctx context.Context, where hongyan.Subject, since time.Tim
 }
 
 // Outcomes calls each with the outcomes of an app since a time, oldest first, until it returns
-// false. With a user it reads only the user's partition and gives only the user's. Records that cannot
-// be read are left out. It implements dispatch.Trail.
+// false. With a user it reads only the user's partition and gives only the user's. Records that
+// cannot be read are left out. It implements dispatch.Trail.
 func (b *Bus) Outcomes(ctx context.Context, app, user string, since time.Time, each func(e dispatch.Ended, stored time.Time) (more bool)) error {
 	return b.scan(ctx, b.topology.Outcomes(), b.topology.Subjects.OutcomesOf(app, user), place{since: since}, func(m *jetstream.RawStreamMsg) bool {
 		ends, err := dispatch.ParseEnded(m.Data)

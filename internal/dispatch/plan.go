@@ -63,7 +63,7 @@ func hasContent(m *hongyan.Message) bool {
 	case hongyan.ContentCustom:
 		return m.OfflinePush.Desc != ""
 	case hongyan.ContentCall:
-		// An invite rings. A cancelled one replaces the ringing notification when the backend says
+		// An invite rings. A cancelled one is notified when the backend says
 		// with what; the other steps concern only those who already talk.
 		return m.Rings() || m.Content.Call.Action == hongyan.CallCancel && m.OfflinePush.Desc != ""
 	}

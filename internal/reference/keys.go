@@ -28,8 +28,8 @@ type key struct {
 	// list is "[]" where the keys below stand in each item of a list.
 	list  string
 	below []key
-	// typ is the Go type of the value, of an item or of a mapping's value; empty where there are keys
-	// below.
+	// typ is the Go type of the value, of an item or of a mapping's value; empty where there are
+	// keys below.
 	typ string
 	// mapping says that names stand before the values.
 	mapping bool

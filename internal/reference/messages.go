@@ -170,8 +170,8 @@ func (w *wire) meaning(t term) string {
 // comment is told to translate it anew.
 type dictionary map[string]string
 
-// readDictionary reads text/words.zh-CN.txt: pairs of lines, English and Chinese, with an empty line
-// between pairs.
+// readDictionary reads text/words.zh-CN.txt: pairs of lines, English and Chinese, with an empty
+// line between pairs.
 func readDictionary() (dictionary, error) {
 	data, err := texts.ReadFile("text/words.zh-CN.txt")
 	if err != nil {

@@ -245,8 +245,8 @@ func TestMessageSchemaRefuses(t *testing.T) {
 	}
 }
 
-// TestConfigSchema: the schema takes the configurations of this repository, and refuses a misspelled
-// key, another vendor's key, and a wrong kind of value.
+// TestConfigSchema: the schema takes the configurations of this repository, and refuses a
+// misspelled key, another vendor's key, and a wrong kind of value.
 func TestConfigSchema(t *testing.T) {
 	t.Parallel()
 	data, err := schema.Config()

@@ -189,7 +189,7 @@ func jsonName(f reflect.StructField) string {
 // the judge.
 type rule struct {
 	required bool
-	// bytes is the most bytes of a text, or of the names in a mapping's place; items the most members.
+	// bytes is the most bytes of a text, items the most members of a list or mapping.
 	bytes, items int
 	// nonNegative is asked of a number.
 	nonNegative bool
