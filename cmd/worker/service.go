@@ -186,6 +186,10 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return s.stopped(ctx, err)
 	}
+	urgent, err := s.bus.UrgentConsumer(ctx, 512)
+	if err != nil {
+		return s.stopped(ctx, err)
+	}
 	type lanes struct {
 		sender  *dispatch.Sender
 		sources map[string]dispatch.Source
@@ -210,6 +214,7 @@ func (s *service) consume(ctx context.Context) error {
 		wg.Go(func() { l.sender.Run(ctx, hard, l.sources) })
 	}
 	wg.Go(func() { router.Run(ctx, hard, messages) })
+	wg.Go(func() { router.Run(ctx, hard, urgent) })
 	for _, v := range s.conf.Vendors() {
 		wg.Go(func() {
 			if err := s.bus.Waker(ctx, v); err != nil && ctx.Err() == nil {
@@ -238,6 +243,8 @@ func (s *service) consume(ctx context.Context) error {
 	timer := time.AfterFunc(s.conf.Shutdown, cut)
 	defer timer.Stop()
 	wg.Wait()
+	recorder.Wait()
+	looker.Wait()
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := limiter.Close(leave); err != nil {

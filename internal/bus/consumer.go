@@ -30,11 +30,16 @@ type Consumer struct {
 	held map[*Delivery]struct{}
 }
 
-// MessageConsumer consumes message events, urgent ones included, and signals, holding at most hold
-// deliveries at a time.
+// MessageConsumer consumes the message events of chat, holding at most hold deliveries at a time.
 func (b *Bus) MessageConsumer(ctx context.Context, hold int) (*Consumer, error) {
+	return b.newConsumer(ctx, b.topology.Messages(), "router", ackWait, hold, b.topology.Subjects.All(hongyan.KindMessage))
+}
+
+// UrgentConsumer consumes urgent message events and signals, which never queue behind chat, holding
+// at most hold deliveries at a time.
+func (b *Bus) UrgentConsumer(ctx context.Context, hold int) (*Consumer, error) {
 	s := b.topology.Subjects
-	return b.newConsumer(ctx, b.topology.Messages(), "router", ackWait, hold, s.All(hongyan.KindMessage), s.All(hongyan.KindUrgent), s.All(hongyan.KindSignal))
+	return b.newConsumer(ctx, b.topology.Messages(), "urgent", urgentAckWait, hold, s.All(hongyan.KindUrgent), s.All(hongyan.KindSignal))
 }
 
 // JobConsumer consumes the jobs of a certificate's lane.

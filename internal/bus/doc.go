@@ -1,10 +1,10 @@
 // Package bus is the client side of NATS: the streams and consumers of an installation, pulling,
 // publishing, last-value reads and scheduled messages. It links no server; that is package natsd.
 //
-//	PUSH_MESSAGES   work queue    push.message.<app>, push.signal.<app>
+//	PUSH_MESSAGES   work queue    push.message.<app>, push.urgent.<app>, push.signal.<app>
 //	PUSH_DIRECTORY  last value    push.user.<app>.<user>.…, push.gateway.<app>.<gateway>
 //	PUSH_JOBS_<V>   work queue    push.job.<vendor>.<certificate>.<lane>, one stream a vendor: the bulkhead
-//	PUSH_LATER      schedules     push.later.at.… fires into push.later.due.<vendor>.<certificate>.<lane>, which Waker moves to the jobs
+//	PUSH_LATER      schedules     push.later.at.… fires into push.later.due.…, which Waker moves to the jobs
 //	PUSH_DEAD       kept 30 days  push.dead.<vendor>.<certificate>.<reason>
 //	PUSH_OUTCOMES   kept 3 days   push.outcome.<app>.<status>.<partition>
 //	PUSH_COUNTERS   counters      push.count.…, the quotas of the day

@@ -35,6 +35,8 @@ type Looker struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 
+	looking sync.WaitGroup
+
 	mu      sync.Mutex
 	waiting []*question
 	running bool
@@ -82,9 +84,12 @@ func (l *Looker) look(ctx context.Context, q *question) {
 	l.waiting = append(l.waiting, q)
 	if !l.running {
 		l.running = true
-		go l.run(ctx)
+		l.looking.Go(func() { l.run(ctx) })
 	}
 }
+
+// Wait returns when nothing is being looked up any more. Nobody may look after it was called.
+func (l *Looker) Wait() { l.looking.Wait() }
 
 // run answers what waits, until nothing does.
 func (l *Looker) run(ctx context.Context) {

@@ -22,6 +22,8 @@ type Recorder struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 
+	storing sync.WaitGroup
+
 	mu      sync.Mutex
 	streams map[string]*backlog
 	owed    map[string]int // jobs and letters that attempts led to and that wait, by stream
@@ -139,7 +141,7 @@ func (r *Recorder) dispatch(ctx context.Context, items []*item) {
 			r.first(ctx, s, groups[s])
 			return
 		}
-		go r.first(ctx, s, groups[s])
+		r.storing.Go(func() { r.first(ctx, s, groups[s]) })
 	}
 }
 
@@ -270,7 +272,7 @@ func (r *Recorder) enqueue(ctx context.Context, stream string, items []*item, ca
 	}
 	if fresh {
 		r.Log.Warn("cannot store what became of pushes, trying until it is stored; no push is repeated for it", "stream", stream, "error", cause)
-		go r.retry(ctx, stream, b)
+		r.storing.Go(func() { r.retry(ctx, stream, b) })
 	}
 }
 
@@ -439,6 +441,9 @@ func (r *Recorder) paused(owner *debtor) bool {
 	}
 	return owner.owes > 0 || r.owed[jobStream(owner.vendor)] > 0
 }
+
+// Wait returns when nothing is being stored any more. Nobody may record anything after it was called.
+func (r *Recorder) Wait() { r.storing.Wait() }
 
 // Trouble is when a store failed last; zero when none did.
 func (r *Recorder) Trouble() time.Time {

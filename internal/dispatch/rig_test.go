@@ -110,7 +110,13 @@ func (r *rig) start() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	wg.Go(func() { router.Run(ctx, context.WithoutCancel(ctx), messages) })
+	urgent, err := r.bus.UrgentConsumer(ctx, 64)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, source := range []dispatch.Source{messages, urgent} {
+		wg.Go(func() { router.Run(ctx, context.WithoutCancel(ctx), source) })
+	}
 	for id, driver := range map[string]*scripted{"c-apns": r.apns, "c-huawei": r.huawei} {
 		s := &dispatch.Sender{
 			Certificate: dispatch.Certificate{App: "demo", Vendor: accounts[id].Vendor, ID: id, Driver: driver, Concurrency: 8},
