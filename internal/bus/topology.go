@@ -29,8 +29,8 @@ type Topology struct {
 	OutcomesMaxBytes int64
 }
 
-// outcomesBytes is the default bound of PUSH_OUTCOMES: some 25 million devices. Where the server has
-// not as much it is quartered, down to leastOutcomesBytes.
+// outcomesBytes is the default bound of PUSH_OUTCOMES: some 25 million devices. Where the server
+// has not as much it is quartered, down to leastOutcomesBytes.
 const (
 	outcomesBytes      = 8 << 30
 	leastOutcomesBytes = 64 << 20

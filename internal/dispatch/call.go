@@ -23,7 +23,8 @@ type call struct {
 }
 
 // assemble builds the next call from what is at hand, waiting while the certificate is parked or
-// over its rate, and while what became of earlier calls cannot be stored. It returns nil when there is no call to make now.
+// over its rate, and while what became of earlier calls cannot be stored. It returns nil when there
+// is no call to make now.
 func (l *lane) assemble(ctx context.Context) *call {
 	cert := &l.s.Certificate
 	if !l.s.Recorder.pause(ctx, &l.debts, func(paused bool) { l.s.Metrics.pause(cert.Vendor, cert.ID, l.name, paused) }) {

@@ -285,8 +285,8 @@ func TestLookAfterLostWorker(t *testing.T) {
 	})
 }
 
-// A worker is stopped while its records cannot be stored: it ends in time, nothing is acked, and what
-// nobody knows of is pushed again, once.
+// A worker is stopped while its records cannot be stored: it ends in time, nothing is acked, and
+// what nobody knows of is pushed again, once.
 func TestStopWithUnstoredRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t)
@@ -480,7 +480,8 @@ func TestRandomFaults(t *testing.T) {
 				f := faults[rng.IntN(len(faults))]
 				stream := streams[rng.IntN(len(streams))]
 				if stream == "job.apns" && f.Refuse != nil || stream == "message" {
-					f = dispatchtest.Fault{LoseAcks: f.LoseAcks} // what is diverted does not come back here
+					// what is diverted does not come back here
+					f = dispatchtest.Fault{LoseAcks: f.LoseAcks}
 				}
 				m.queue.Fail(stream, f)
 				if next < messages && rng.IntN(2) == 0 {

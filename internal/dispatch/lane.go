@@ -128,8 +128,8 @@ func (l *lane) wait(ctx context.Context) bool {
 	}
 }
 
-// open puts a delivery's job at hand, settles it when there is nothing to send, or lets it be looked
-// for when it was taken before.
+// open puts a delivery's job at hand, settles it when there is nothing to send, or lets it be
+// looked for when it was taken before.
 func (l *lane) open(ctx context.Context, d Delivery) {
 	c := l.claims.take(d)
 	if c == nil {

@@ -43,7 +43,8 @@ func outcome(subjects hongyan.Subjects, e Ended) (Outgoing, error) {
 	return Outgoing{Subject: subjects.Outcome(o.App, o.Status, hongyan.Partition(e.User)), Data: data}, nil
 }
 
-// recordDevices is how many devices one record of several names at most; they are well below 64 KiB.
+// recordDevices is how many devices one record of several names at most; they are well below 64
+// KiB.
 const recordDevices = 200
 
 // waiting are the records that say that devices wait in a job which is stored: one for each

@@ -36,8 +36,8 @@ type Source interface {
 	// Want must be called before Run, or not at all: more says how many further deliveries are of
 	// use now, and is asked before each pull.
 	Want(more func() int)
-	// Run sends deliveries to out until ctx ends. It never has more than Hold that are neither settled
-	// nor kept.
+	// Run sends deliveries to out until ctx ends. It never has more than Hold that are neither
+	// settled nor kept.
 	Run(ctx context.Context, out chan<- Delivery)
 	// Renew keeps the claims on what is held alive until ctx ends.
 	Renew(ctx context.Context)

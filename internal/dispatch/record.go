@@ -102,13 +102,13 @@ const (
 func (r *Recorder) Record(ctx context.Context, debts ...*debt) {
 	var items []*item
 	for _, d := range debts {
-		items = append(items, r.begin(ctx, d)...)
+		items = append(items, r.begin(d)...)
 	}
 	r.dispatch(ctx, items)
 }
 
 // begin counts a debt's next messages and returns them. A debt without any is done.
-func (r *Recorder) begin(ctx context.Context, d *debt) []*item {
+func (r *Recorder) begin(d *debt) []*item {
 	msgs := d.msgs
 	if len(msgs) == 0 {
 		msgs, d.then = d.then, nil
@@ -442,7 +442,8 @@ func (r *Recorder) paused(owner *debtor) bool {
 	return owner.owes > 0 || r.owed[jobStream(owner.vendor)] > 0
 }
 
-// Wait returns when nothing is being stored any more. Nobody may record anything after it was called.
+// Wait returns when nothing is being stored any more. Nobody may record anything after it was
+// called.
 func (r *Recorder) Wait() { r.storing.Wait() }
 
 // Trouble is when a store failed last; zero when none did.

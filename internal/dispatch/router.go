@@ -52,8 +52,8 @@ type routing struct {
 	owing sync.WaitGroup
 }
 
-// Run routes what the source delivers until ctx ends, and returns when every delivery is settled: at
-// hard, what could not be stored is left to whoever takes the messages next.
+// Run routes what the source delivers until ctx ends, and returns when every delivery is settled:
+// at hard, what could not be stored is left to whoever takes the messages next.
 func (r *Router) Run(ctx, hard context.Context, source Source) {
 	(&routing{Router: r, hard: hard, claims: newClaims(r.Log)}).run(ctx, source)
 }
@@ -132,7 +132,7 @@ func (r *routing) route(ctx context.Context, batch []Delivery) {
 		small, users = nil, 0
 	}
 	for _, d := range batch {
-		m := r.read(ctx, d)
+		m := r.read(d)
 		if m == nil {
 			continue
 		}
@@ -151,7 +151,7 @@ func (r *routing) route(ctx context.Context, batch []Delivery) {
 
 // read parses a delivery. What cannot be read becomes a dead letter at once, and the delivery is
 // settled: then it returns nil.
-func (r *routing) read(ctx context.Context, d Delivery) *routed {
+func (r *routing) read(d Delivery) *routed {
 	subject, err := r.Subjects.Parse(d.Subject())
 	c := r.claims.take(d)
 	if c == nil {

@@ -33,8 +33,8 @@ type fate struct {
 const (
 	// maxTakes is how often a message or job is taken before it is dead.
 	maxTakes = 100
-	// maxNaks is how often a job is taken before waits are stored jobs however short they are, which
-	// count anew.
+	// maxNaks is how often a job is taken before waits are stored jobs however short they are,
+	// which count anew.
 	maxNaks = 20
 )
 
