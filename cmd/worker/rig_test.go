@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -67,6 +68,12 @@ func (b *build) binary(t *testing.T, folder string) string {
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of the time these tests wait for outages, claims and midnights of other processes.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	for _, b := range []*build{&worker, &publisher, &natsServer} {
 		if b.path != "" {

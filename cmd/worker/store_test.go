@@ -16,7 +16,7 @@ import (
 )
 
 // sickFor is how long a stream refuses, or NATS stands still.
-const sickFor = 20 * time.Second
+const sickFor = 10 * time.Second
 
 // refuse makes a stream refuse everything that is new, and returns what makes it take messages
 // again.
@@ -102,7 +102,7 @@ func (r *rig) tally(vendor string, ids []string, users int) (repeats int) {
 // PUSH_OUTCOMES refuses for a while: pushes go on, each is made once, and each has its end in time.
 func TestOutcomesRefused(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a stream refuses for 20 seconds")
+		t.Skip("a stream refuses for ten seconds")
 	}
 	t.Parallel()
 	r := newRig(t, "")
@@ -128,11 +128,11 @@ func TestOutcomesRefused(t *testing.T) {
 // NATS stands still in the middle of a flood over two workers: hardly a push is made twice.
 func TestNATSStandsStill(t *testing.T) {
 	if testing.Short() {
-		t.Skip("stops NATS for 20 seconds")
+		t.Skip("stops NATS for ten seconds")
 	}
 	t.Parallel()
 	r := newRig(t, "")
-	const users, messages = 40, 6000
+	const users, messages = 40, 4000
 	r.registerAll(users, "apns")
 	workers := []*process{r.start(), r.start()}
 	var ids []string
@@ -168,7 +168,7 @@ func TestNATSStandsStill(t *testing.T) {
 // PUSH_DEAD refuses for a while: each push that the vendor refuses is made once.
 func TestLettersRefused(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a stream refuses for 20 seconds")
+		t.Skip("a stream refuses for ten seconds")
 	}
 	t.Parallel()
 	r := newRig(t, "")
@@ -212,7 +212,7 @@ func TestLettersRefused(t *testing.T) {
 // and each push is made once.
 func TestJobsRefused(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a stream refuses for 20 seconds")
+		t.Skip("a stream refuses for ten seconds")
 	}
 	t.Parallel()
 	r := newRig(t, "")
@@ -256,7 +256,7 @@ func TestJobsRefused(t *testing.T) {
 	if repeats > 0 || missing > 0 {
 		t.Errorf("%d pushes were made more than once, %d have no end", repeats, missing)
 	}
-	if slowest > 10_000 { // a queue shared with Huawei would hold it up for 20 seconds
+	if slowest > 5000 { // a queue shared with Huawei would hold it up for all that time
 		t.Errorf("a push of the other vendor took %d ms", slowest)
 	}
 	if err := worker.stop(sigterm); err != nil {

@@ -64,7 +64,11 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.paused, err = meter.Int64Gauge("push_paused", metric.WithDescription("1 while attempts pause because what became of earlier ones cannot be stored, by vendor, certificate and lane"))
 	errs = append(errs, err)
 	m.parked, err = meter.Int64Gauge("push_parked", metric.WithDescription("1 while a certificate is parked, by vendor and certificate"))
-	return m, errors.Join(append(errs, err)...)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, err
+	}
+	m.unstored(outcomeStream, 0) // it is there before anything has to wait
+	return m, nil
 }
 
 // set caches attribute sets: there are few, and making one costs more than counting.
