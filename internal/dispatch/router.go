@@ -210,15 +210,20 @@ func (r *routing) read(d Delivery) *routed {
 
 // owe records what follows from a delivery, and then acks it.
 func (r *routing) owe(c *claim, size int, msgs, then []Outgoing) {
+	r.Recorder.Record(r.hard, r.debt(c, size, msgs, then))
+}
+
+// debt is what follows from a delivery, which is acked once it is stored.
+func (r *routing) debt(c *claim, size int, msgs, then []Outgoing) *debt {
 	r.owing.Add(1)
-	r.Recorder.Record(r.hard, &debt{msgs: msgs, then: then, size: size, divert: true, keep: c.Keep, done: func(all bool) {
+	return &debt{msgs: msgs, then: then, size: size, divert: true, keep: c.Keep, done: func(all bool) {
 		defer r.owing.Done()
 		if all {
 			c.Ack()
 		} else {
 			c.Forget()
 		}
-	}})
+	}}
 }
 
 // exhaust ends a message that was taken again and again without an end.
@@ -259,10 +264,12 @@ func (r *routing) round(ctx context.Context, messages []*routed) {
 		}
 		return
 	}
-	for _, m := range messages {
+	debts := make([]*debt, len(messages))
+	for i, m := range messages {
 		r.Metrics.message(m.app, "planned")
-		r.owe(m.claim, len(m.delivery.Data()), r.plan(nil, m, m.message.Recipients, known), nil)
+		debts[i] = r.debt(m.claim, len(m.delivery.Data()), r.plan(nil, m, m.message.Recipients, known), nil)
 	}
+	r.Recorder.Record(r.hard, debts...) // together, so that a round trip serves them all
 }
 
 // large plans a message to more users than one round looks up. What follows from each part is
