@@ -32,11 +32,12 @@ const (
 	KindJob      Kind = "job"      // job.<vendor>.<certificate>.<lane>
 	KindDead     Kind = "dead"     // dead.<vendor>.<certificate>.<reason>
 	KindOutcome  Kind = "outcome"  // outcome.<app>.<status>.<partition>
+	KindPiece    Kind = "piece"    // piece.<app>.<partition>; the workers' own
 )
 
 // Kinds lists every kind of subject.
 var Kinds = [...]Kind{
-	KindMessage, KindUrgent, KindSignal, KindDevice, KindPresence, KindSettings, KindGateway, KindJob, KindDead, KindOutcome,
+	KindMessage, KindUrgent, KindSignal, KindDevice, KindPresence, KindSettings, KindGateway, KindJob, KindDead, KindOutcome, KindPiece,
 }
 
 // Lanes of jobs. Calls have a lane of their own, so that chat never holds them up.
@@ -57,7 +58,7 @@ type Subject struct {
 	Lane                string // LaneUrgent or LaneNormal
 	Reason              Reason
 	Status              Status
-	Partition           int // of an outcome; see [Partition]
+	Partition           int // of an outcome or piece; see [Partition]
 }
 
 // Root is the prefix: everything of the installation lies below it.
@@ -141,6 +142,12 @@ func (s Subjects) OutcomesIn(app string, partition int) string {
 	return s.Root() + ".outcome." + app + ".*." + strconv.Itoa(partition)
 }
 
+// Piece is the subject of the pieces of an app's large message events: each holds the recipients of
+// one partition. Only workers publish there.
+func (s Subjects) Piece(app string, partition int) string {
+	return s.Root() + ".piece." + app + "." + strconv.Itoa(partition)
+}
+
 // All is the filter that covers every subject of a kind.
 func (s Subjects) All(k Kind) string {
 	switch k {
@@ -150,8 +157,8 @@ func (s Subjects) All(k Kind) string {
 		return s.Root() + ".user.*.*." + string(k) + ".*"
 	case KindSettings:
 		return s.Root() + ".user.*.*.settings"
-	case KindGateway:
-		return s.Root() + ".gateway.*.*"
+	case KindGateway, KindPiece:
+		return s.Root() + "." + string(k) + ".*.*"
 	case KindJob, KindDead, KindOutcome:
 		return s.Root() + "." + string(k) + ".*.*.*"
 	}
@@ -181,6 +188,8 @@ func (s Subjects) Build(x Subject) string {
 		return s.Dead(x.Vendor, x.Certificate, x.Reason)
 	case KindOutcome:
 		return s.Outcome(x.App, x.Status, x.Partition)
+	case KindPiece:
+		return s.Piece(x.App, x.Partition)
 	}
 	return ""
 }
@@ -268,10 +277,13 @@ func (s Subjects) parse(subject string) (x Subject, problem string) {
 		return x, ""
 	case "outcome":
 		x = Subject{Kind: KindOutcome, App: tokens[1], Status: Status(tokens[2])}
-		var err error
-		x.Partition, err = strconv.Atoi(tokens[3])
-		if !shape(4) || !x.Status.Known() || err != nil || x.Partition < 0 || x.Partition >= Partitions || strconv.Itoa(x.Partition) != tokens[3] {
+		if x.Partition, ok = partition(tokens[3]); !shape(4) || !x.Status.Known() || !ok {
 			return x, "it needs app, status and partition"
+		}
+	case "piece":
+		x = Subject{Kind: KindPiece, App: tokens[1]}
+		if x.Partition, ok = partition(tokens[2]); !shape(3) || !ok {
+			return x, "it needs app and partition"
 		}
 	default:
 		return x, "no such kind of subject"
@@ -303,6 +315,12 @@ const Partitions = 16
 
 // Partition is the part that a user belongs to: the CRC-32 (IEEE) of the user, modulo [Partitions].
 func Partition(user string) int { return int(crc32.ChecksumIEEE([]byte(user)) % Partitions) }
+
+// partition reads a partition as it is written in a subject.
+func partition(token string) (int, bool) {
+	n, err := strconv.Atoi(token)
+	return n, err == nil && n >= 0 && n < Partitions && strconv.Itoa(n) == token
+}
 
 // MaxWord is the longest name of an app or certificate, in bytes.
 const MaxWord = 64

@@ -25,6 +25,8 @@ func TestSubjects(t *testing.T) {
 		{plain.Outcome("demo", hongyan.StatusAccepted, hongyan.Partition("bob")), "push.outcome.demo.accepted.0"},
 		{plain.OutcomesOf("demo", "bob"), "push.outcome.demo.*.0"},
 		{plain.OutcomesOf("demo", ""), "push.outcome.demo.*.*"},
+		{plain.Piece("demo", 15), "push.piece.demo.15"},
+		{own.All(hongyan.KindPiece), "im.eu.piece.*.*"},
 		{own.All(hongyan.KindDevice), "im.eu.user.*.*.device.*"},
 		{plain.All(hongyan.KindGateway), "push.gateway.*.*"},
 	} {
@@ -45,7 +47,7 @@ func TestParseRefuses(t *testing.T) {
 		"push.user.demo.zoe.device.ph%2fone", "push.user.demo.%41lice.settings", "push.user.demo.a%4.settings", "push.user.demo.a%.settings", "push.user.demo.a@b.settings",
 		"push.gateway.demo", "push.gateway.demo.a.b", "push.job.oppo.1", "push.job.oppo.1.slow", "push.job..1.normal", "push.job.oppo.1.normal.x", "push.dead.none.none",
 		"push.outcome.demo.accepted", "push.outcome.demo.lost.1", "push.outcome.demo.accepted.16", "push.outcome.demo.accepted.01", "push.outcome.demo.accepted.-1",
-		"push.outcome.demo.accepted.+1", "push.note.limits.x", "push.user.demo.b\x00b.settings", "push.a.b.c.d.e.f.g.h",
+		"push.outcome.demo.accepted.+1", "push.piece.demo", "push.piece.demo.16", "push.piece.demo.01", "push.piece.demo.1.2", "push.piece..1", "push.note.limits.x", "push.user.demo.b\x00b.settings", "push.a.b.c.d.e.f.g.h",
 	} {
 		if x, err := s.Parse(bad); !errors.Is(err, hongyan.ErrSubject) || x != (hongyan.Subject{}) {
 			t.Errorf("%q: %+v, %v; want ErrSubject", bad, x, err)
@@ -58,7 +60,7 @@ func FuzzSubjects(f *testing.F) {
 	for _, seed := range []string{
 		"push.message.demo", "push.urgent.demo", "push.signal.demo", "push.user.demo.alice%40example%2Ecom.device.ph%2Fone", "push.user.demo.bob.presence.d",
 		"push.user.demo.bob.settings", "push.gateway.demo.gw-7", "push.job.oppo.35001.urgent", "push.dead.none.none.malformed", "push.dead.fcm.30002.bad_token",
-		"push.outcome.demo.waiting.15", "push.user.demo.zoe%40example%2ecom.device.d", "push..", "push.dead...",
+		"push.outcome.demo.waiting.15", "push.piece.demo.15", "push.user.demo.zoe%40example%2ecom.device.d", "push..", "push.dead...",
 	} {
 		f.Add(seed, "")
 		f.Add(strings.Replace(seed, "push", "im.eu", 1), "im.eu")
@@ -91,6 +93,7 @@ func FuzzBuild(f *testing.F) {
 			{Kind: hongyan.KindSettings, App: "demo", User: user},
 			{Kind: hongyan.KindGateway, App: "demo", Gateway: gateway},
 			{Kind: hongyan.KindOutcome, App: "demo", Status: hongyan.StatusDead, Partition: hongyan.Partition(user)},
+			{Kind: hongyan.KindPiece, App: "demo", Partition: hongyan.Partition(user)},
 		} {
 			if got, err := s.Parse(s.Build(x)); got != x || err != nil {
 				t.Fatalf("%q became %+v, %v; want %+v", s.Build(x), got, err, x)

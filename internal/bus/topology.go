@@ -21,7 +21,7 @@ type Topology struct {
 	StreamPrefix string
 	// Replicas of every stream; default 1.
 	Replicas int
-	// MaxBytes bounds PUSH_MESSAGES and each PUSH_JOBS stream; 0 leaves it to the server's limits.
+	// MaxBytes bounds PUSH_MESSAGES, PUSH_PIECES and each PUSH_JOBS stream; 0 leaves it to the server's limits.
 	// A full stream refuses new messages.
 	MaxBytes int64
 	// OutcomesMaxBytes bounds PUSH_OUTCOMES, which then drops its oldest records, so that it never
@@ -49,6 +49,10 @@ func (t Topology) stream(name string) string {
 
 // Messages names the stream that holds message events and signals until a worker has planned them.
 func (t Topology) Messages() string { return t.stream("MESSAGES") }
+
+// Pieces names the stream that holds the pieces of large message events until a worker has planned
+// them.
+func (t Topology) Pieces() string { return t.stream("PIECES") }
 
 // Directory names the stream that holds the last registration, presence, settings and lease of each
 // subject.
@@ -87,6 +91,9 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	messages := base(t.Messages(), subjects.All(hongyan.KindMessage), subjects.All(hongyan.KindUrgent), subjects.All(hongyan.KindSignal))
 	messages.Retention, messages.Discard, messages.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes
 
+	pieces := base(t.Pieces(), subjects.All(hongyan.KindPiece))
+	pieces.Retention, pieces.Discard, pieces.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes
+
 	directory := base(t.Directory(), subjects.All(hongyan.KindDevice), subjects.All(hongyan.KindPresence),
 		subjects.All(hongyan.KindSettings), subjects.All(hongyan.KindGateway))
 	directory.MaxMsgsPerSubject, directory.AllowMsgTTL = 1, true
@@ -108,7 +115,7 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	notes := base(t.Notes(), subjects.Own("note.>"))
 	notes.MaxMsgsPerSubject, notes.AllowMsgTTL = 1, true
 
-	all := []jetstream.StreamConfig{messages, directory, later, dead, outcomes, counters, notes}
+	all := []jetstream.StreamConfig{messages, pieces, directory, later, dead, outcomes, counters, notes}
 	for _, v := range vendors {
 		jobs := base(t.Jobs(v), subjects.Job(v, "*", "*"))
 		jobs.Retention, jobs.Discard, jobs.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes

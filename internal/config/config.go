@@ -72,8 +72,8 @@ type NATS struct {
 	// "push" and "PUSH".
 	SubjectPrefix string `yaml:"subject_prefix"`
 	StreamPrefix  string `yaml:"stream_prefix"`
-	// MaxBytes bounds PUSH_MESSAGES and each PUSH_JOBS stream, in bytes; a full stream refuses new
-	// messages. 0 (default): the server's own limits.
+	// MaxBytes bounds PUSH_MESSAGES, PUSH_PIECES and each PUSH_JOBS stream, in bytes; a full stream
+	// refuses new messages. 0 (default): the server's own limits.
 	MaxBytes int64 `yaml:"max_bytes"`
 	// OutcomesMaxBytes bounds PUSH_OUTCOMES when it is made, in bytes; it drops its oldest records
 	// then. 0 (default): 8 GiB, or less where the server has not that much.
