@@ -1,7 +1,12 @@
 package dispatch
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"hash/fnv"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,15 +17,29 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Job is one notification for the devices of one certificate that get the same content. It is what
-// waits in PUSH_JOBS and what a dead letter holds.
+// JobVersion is the form in which jobs are stored. A worker leaves what a newer one wrote to the
+// newer ones.
+const JobVersion = 2
+
+// ErrNewerJob is a job that a newer worker stored, in a form that this one does not know.
+var ErrNewerJob = errors.New("a newer worker wrote it")
+
+// Job is one notification for those devices of one certificate and one partition of users that get
+// the same content. One that has to wait is stored in PUSH_JOBS; a dead letter holds one.
 type Job struct {
-	// ID names the job after its message, certificate and devices.
+	Version int `json:"v"`
+	// ID names the job after its message, partition, certificate and variant: a message that is
+	// planned again makes the same jobs, whatever changed in between. Name gives it.
 	ID          string `json:"id"`
 	App         string `json:"app"`
 	Vendor      string `json:"vendor"`
 	Certificate string `json:"certificate"`
 	Lane        string `json:"lane"`
+	// Variant tells the contents of a message for one certificate apart.
+	Variant string `json:"variant,omitempty"`
+	// Bulk says that the job comes from a message to so many users that it must not hold up those
+	// to few.
+	Bulk bool `json:"bulk,omitzero"`
 	// Published is when the message reached the stream; latencies count from it.
 	Published time.Time `json:"published"`
 	// NotBefore is when a job that waits may be tried; zero for at once.
@@ -30,9 +49,11 @@ type Job struct {
 	FirstAttempt time.Time `json:"first_attempt,omitzero"`
 	LastAttempt  time.Time `json:"last_attempt,omitzero"`
 
-	// StoredAs names this storing of a job that is tried again; the waiting records of its devices
-	// carry the name in HeaderJob.
+	// StoredAs names this storing of the job; the waiting records of its devices carry a hash of
+	// the name in HeaderJob.
 	StoredAs string `json:"stored_as,omitzero"`
+	// Trace is the trace context of the message; it travels in a header.
+	Trace string `json:"-"`
 
 	Notification *vendors.Notification `json:"notification"`
 	Targets      []Target              `json:"targets"`
@@ -52,36 +73,79 @@ type Target struct {
 }
 
 // Encode writes the job as JSON.
-func (j *Job) Encode() ([]byte, error) { return json.Marshal(j) }
+func (j *Job) Encode() ([]byte, error) {
+	j.Version, j.ID = JobVersion, j.Name()
+	return json.Marshal(j)
+}
 
-// DecodeJob reads a job.
+// DecodeJob reads a job. The error is ErrNewerJob where the job is none of ours to read.
 func DecodeJob(data []byte) (*Job, error) {
 	j := new(Job)
 	if err := json.Unmarshal(data, j); err != nil {
 		return nil, fmt.Errorf("read job: %w", jsonerror.Describe(err, "the job"))
 	}
 	switch {
+	case j.Version > JobVersion:
+		return nil, fmt.Errorf("read job of form %d: %w", j.Version, ErrNewerJob)
+	case j.Version < JobVersion:
+		return nil, fmt.Errorf("read job: it has form %d, which only an earlier edition wrote", j.Version)
 	case j.Notification == nil, len(j.Targets) == 0, j.App == "", j.Vendor == "", j.Certificate == "":
-		return nil, fmt.Errorf("read job: it lacks a notification, targets, app, vendor or certificate")
+		return nil, errors.New("read job: it lacks a notification, targets, app, vendor or certificate")
 	case j.Lane != hongyan.LaneUrgent && j.Lane != hongyan.LaneNormal:
 		return nil, fmt.Errorf("read job: lane %q is neither urgent nor normal", strings.ToValidUTF8(j.Lane, "?"))
 	}
 	return j, nil
 }
 
-// part is a copy of the job for some of its targets.
-func (j *Job) part(targets []Target) *Job {
+// Name is the job's ID.
+func (j *Job) Name() string {
+	if j.ID == "" {
+		j.ID = j.App + "/" + j.Notification.MessageID + "/" + strconv.FormatInt(j.Published.UnixNano(), 36) + "/" +
+			strconv.Itoa(hongyan.Partition(j.Targets[0].User)) + "/" + j.Certificate + "/" + j.Variant
+	}
+	return j.ID
+}
+
+// Part is a copy of the job for some of its targets.
+func (j *Job) Part(targets []Target) *Job {
 	p := *j
 	p.Targets = targets
-	p.ID = jobID(&p)
 	return &p
 }
 
-// device is what a driver gets for a target.
-func (j *Job) device(i int) vendors.Device {
+// Device is what a driver gets for a target.
+func (j *Job) Device(i int) vendors.Device {
 	t := &j.Targets[i]
 	return vendors.Device{
-		Token: t.Token, Region: t.Region, Key: key(j.App, j.Notification.MessageID, t.User, t.Device), RegisteredAt: t.RegisteredAt,
+		Token: t.Token, Region: t.Region, Key: Key(j.App, j.Notification.MessageID, t.User, t.Device), RegisteredAt: t.RegisteredAt,
 		Badge: t.Badge, Notification: j.Notification,
 	}
+}
+
+// Key is 32 lower-case hex digits, stable for its parts.
+func Key(parts ...string) string {
+	buf := make([]byte, 0, 160)
+	for _, p := range parts {
+		buf = append(append(buf, p...), 0)
+	}
+	sum := sha256.Sum256(buf)
+	var digits [32]byte
+	hex.Encode(digits[:], sum[:16])
+	return string(digits[:])
+}
+
+// DeviceHash names a device of a user in a short word, for ids.
+func DeviceHash(user, device string) string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(user)) // a hash never fails
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write([]byte(device))
+	return strconv.FormatUint(h.Sum64(), 36)
+}
+
+// JobHash is how HeaderJob names a stored job.
+func JobHash(storedAs string) string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(storedAs)) // a hash never fails
+	return strconv.FormatUint(h.Sum64(), 36)
 }

@@ -56,8 +56,8 @@ func (f *LetterFilter) Match(l *Letter) bool {
 	switch {
 	case f.Vendor != "" && f.Vendor != cmp.Or(l.Vendor, "none"), f.Certificate != "" && f.Certificate != cmp.Or(l.Certificate, "none"), f.Reason != "" && f.Reason != l.Reason,
 		f.App != "" && f.App != l.Header[HeaderApp],
-		f.Message != "" && headerValue(f.Message) != l.Header[HeaderMessageID],
-		l.Stored.Before(f.Since), f.past(l):
+		f.Message != "" && HeaderValue(f.Message) != l.Header[HeaderMessageID],
+		l.Stored.Before(f.Since), f.Past(l):
 		return false
 	case f.User == "":
 		return true
@@ -69,15 +69,29 @@ func (f *LetterFilter) Match(l *Letter) bool {
 		return false
 	}
 	for i := range job.Targets {
-		if f.wants(&job.Targets[i]) {
+		if f.Wants(&job.Targets[i]) {
 			return true
 		}
 	}
 	return false
 }
 
-// past says that the letter and all after it are too late.
-func (f *LetterFilter) past(l *Letter) bool { return !f.Until.IsZero() && !l.Stored.Before(f.Until) }
+// Past says that the letter and all after it are too late.
+func (f *LetterFilter) Past(l *Letter) bool { return !f.Until.IsZero() && !l.Stored.Before(f.Until) }
 
-// wants says whether one target of a job is meant.
-func (f *LetterFilter) wants(t *Target) bool { return f.User == "" || t.User == f.User }
+// Wants says whether one target of a job is meant.
+func (f *LetterFilter) Wants(t *Target) bool { return f.User == "" || t.User == f.User }
+
+// Mark is a mark as it is stored.
+type Mark struct {
+	ID     uint64
+	Stored time.Time
+	Data   []byte
+}
+
+// Waiting is a message that waits to be consumed.
+type Waiting struct {
+	ID     string // its Nats-Msg-Id
+	Data   []byte
+	Stored time.Time
+}

@@ -9,8 +9,15 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// HeaderJob of a waiting record names the stored job that its devices wait in.
-const HeaderJob = "Push-Job"
+const (
+	// HeaderJob of waiting records names, by a hash for each line, the stored job that its devices
+	// wait in; of a job that comes later it is the id under which it is stored then.
+	HeaderJob = "Push-Job"
+	// HeaderLook of a job or piece says that it was stored from a message or job that had been
+	// taken before, so that what became of its devices since this time, in RFC 3339, must be looked
+	// up before they are pushed to.
+	HeaderLook = "Push-Look"
+)
 
 // Headers of a dead letter.
 const (
@@ -28,8 +35,8 @@ const (
 	HeaderTruncated = "Push-Truncated"
 )
 
-// deadJob is the dead letter of a job's targets that share a fate.
-func deadJob(subjects hongyan.Subjects, job *Job, reason vendors.Reason, last vendors.Result, id string) (Outgoing, error) {
+// DeadJob is the dead letter of a job's targets that share a fate.
+func DeadJob(subjects hongyan.Subjects, job *Job, reason vendors.Reason, last vendors.Result, id string) (Outgoing, error) {
 	data, err := job.Encode()
 	if err != nil {
 		return Outgoing{}, err
@@ -43,7 +50,7 @@ func deadJob(subjects hongyan.Subjects, job *Job, reason vendors.Reason, last ve
 	}
 	h := map[string]string{
 		HeaderReason: reason.String(), HeaderAttempts: strconv.Itoa(job.Attempts),
-		HeaderMessageID: headerValue(job.Notification.MessageID), HeaderApp: job.App,
+		HeaderMessageID: HeaderValue(job.Notification.MessageID), HeaderApp: job.App,
 	}
 	put(h, HeaderVendorCode, last.Code)
 	put(h, HeaderError, said)
@@ -54,11 +61,11 @@ func deadJob(subjects hongyan.Subjects, job *Job, reason vendors.Reason, last ve
 	return Outgoing{Subject: subjects.Dead(job.Vendor, job.Certificate, reason), ID: id, Data: data, Header: h}, nil
 }
 
-// deadMessage is the dead letter of a message that could not be read: its own bytes.
-func deadMessage(subjects hongyan.Subjects, d Delivery, app, messageID string, cause error, id string) Outgoing {
+// DeadMessage is the dead letter of a message that could not be read: its own bytes.
+func DeadMessage(subjects hongyan.Subjects, d Delivery, app, messageID string, cause error, id string) Outgoing {
 	_, stored, _ := d.Meta()
 	h := map[string]string{
-		HeaderReason: vendors.Malformed.String(), HeaderAttempts: "0", HeaderSubject: headerValue(d.Subject()),
+		HeaderReason: vendors.Malformed.String(), HeaderAttempts: "0", HeaderSubject: HeaderValue(d.Subject()),
 		HeaderFirstAttempt: stored.UTC().Format(time.RFC3339Nano), HeaderLastAttempt: stored.UTC().Format(time.RFC3339Nano),
 	}
 	put(h, HeaderError, cause.Error())
@@ -69,12 +76,12 @@ func deadMessage(subjects hongyan.Subjects, d Delivery, app, messageID string, c
 
 func put(h map[string]string, key, value string) {
 	if value != "" {
-		h[key] = headerValue(value)
+		h[key] = HeaderValue(value)
 	}
 }
 
-// headerValue makes any text fit into one header line.
-func headerValue(s string) string {
+// HeaderValue makes any text fit into one header line.
+func HeaderValue(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '

@@ -67,7 +67,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
-	m.unstored(outcomeStream, 0) // it is there before anything has to wait
+	m.Unstored(string(hongyan.KindOutcome), 0) // it is there before anything has to wait
 	return m, nil
 }
 
@@ -87,43 +87,43 @@ func (m *Metrics) set(keys [4]string, names ...string) metric.MeasurementOption 
 	return s
 }
 
-func (m *Metrics) message(app, what string) {
+func (m *Metrics) Message(app, what string) {
 	if m != nil {
 		m.messages.Add(context.Background(), 1, m.set([4]string{app, what, "", "message"}, "app", "result"))
 	}
 }
 
-func (m *Metrics) suppress(app string, why hongyan.Reason) {
+func (m *Metrics) Suppress(app string, why hongyan.Reason) {
 	if m != nil {
 		m.suppressed.Add(context.Background(), 1, m.set([4]string{app, string(why), "", "suppress"}, "app", "reason"))
 	}
 }
 
-func (m *Metrics) job(j *Job) {
+func (m *Metrics) Job(j *Job) {
 	if m != nil {
 		m.jobs.Add(context.Background(), 1, m.set([4]string{j.Vendor, j.Certificate, j.Lane}, "vendor", "certificate", "lane"))
 	}
 }
 
-func (m *Metrics) attempt(j *Job, reason vendors.Reason, n int) {
+func (m *Metrics) Attempt(j *Job, reason vendors.Reason, n int) {
 	if m != nil {
 		m.attempts.Add(context.Background(), int64(n), m.set([4]string{j.Vendor, j.Certificate, j.Lane, reason.String()}, "vendor", "certificate", "lane", "reason"))
 	}
 }
 
-func (m *Metrics) outcome(j *Job, reason vendors.Reason) {
+func (m *Metrics) Outcome(j *Job, reason vendors.Reason) {
 	if m != nil {
 		m.outcomes.Add(context.Background(), 1, m.set([4]string{j.Vendor, j.Certificate, j.Lane, reason.String()}, "vendor", "certificate", "lane", "reason"))
 	}
 }
 
-func (m *Metrics) accepted(j *Job, latency time.Duration) {
+func (m *Metrics) Accepted(j *Job, latency time.Duration) {
 	if m != nil {
 		m.latency.Record(context.Background(), latency.Seconds(), m.set([4]string{j.Vendor, j.Certificate, j.Lane}, "vendor", "certificate", "lane"))
 	}
 }
 
-func (m *Metrics) called(vendor, certificate, lane string, took time.Duration) {
+func (m *Metrics) Called(vendor, certificate, lane string, took time.Duration) {
 	if m != nil {
 		m.call.Record(context.Background(), took.Seconds(), m.set([4]string{vendor, certificate, lane}, "vendor", "certificate", "lane"))
 	}
@@ -144,13 +144,13 @@ func (m *Metrics) Repaired(repairs hongyan.Repairs) {
 	}
 }
 
-func (m *Metrics) drop(j *Job) {
+func (m *Metrics) Drop(j *Job) {
 	if m != nil {
 		m.dropped.Add(context.Background(), 1, m.set([4]string{j.Vendor, j.Certificate, "", "drop"}, "vendor", "certificate"))
 	}
 }
 
-func (m *Metrics) park(vendor, certificate string, parked bool) {
+func (m *Metrics) Park(vendor, certificate string, parked bool) {
 	if m != nil {
 		var v int64
 		if parked {
@@ -160,13 +160,13 @@ func (m *Metrics) park(vendor, certificate string, parked bool) {
 	}
 }
 
-func (m *Metrics) unstored(stream string, bytes int) {
+func (m *Metrics) Unstored(stream string, bytes int) {
 	if m != nil {
 		m.waiting.Add(context.Background(), int64(bytes), m.set([4]string{stream, "", "", "unstored"}, "stream"))
 	}
 }
 
-func (m *Metrics) pause(vendor, certificate, lane string, paused bool) {
+func (m *Metrics) Pause(vendor, certificate, lane string, paused bool) {
 	if m != nil {
 		var v int64
 		if paused {
@@ -176,8 +176,22 @@ func (m *Metrics) pause(vendor, certificate, lane string, paused bool) {
 	}
 }
 
-func (m *Metrics) look(result string, devices int) {
-	if m != nil && devices > 0 {
-		m.looked.Add(context.Background(), int64(devices), m.set([4]string{result, "", "", "look"}, "result"))
+// Looked counts the devices of a message or job that was taken again, by what the records said of
+// them.
+func (m *Metrics) Looked(done, pushed int, unread bool) {
+	if m == nil {
+		return
+	}
+	result := "pushed"
+	if unread {
+		result = "unread"
+	}
+	for _, c := range []struct {
+		result  string
+		devices int
+	}{{"done", done}, {result, pushed}} {
+		if c.devices > 0 {
+			m.looked.Add(context.Background(), int64(c.devices), m.set([4]string{c.result, "", "", "look"}, "result"))
+		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan"
 )
 
 // Delivery is a message on loan from a queue. It must be settled exactly once, by Ack, Nak or
@@ -43,6 +43,9 @@ type Source interface {
 	Renew(ctx context.Context)
 	// Hold is the most unsettled deliveries.
 	Hold() int
+	// Waiting is how many messages are stored for the receivers and were handed out to none of them
+	// yet, and when that was found out.
+	Waiting() (n int, asOf time.Time)
 }
 
 // Outgoing is a message to publish.
@@ -75,17 +78,10 @@ var ErrPermanent = errors.New("it can never be stored as it is")
 // ErrAway is what Publish answers, wrapped, while the server cannot be reached.
 var ErrAway = errors.New("the server cannot be reached")
 
-// Devices is what the router and the sender need of the directory; *directory.Directory implements
-// it.
-type Devices interface {
-	Lookup(ctx context.Context, refs []directory.Ref) (map[directory.Ref]*directory.User, error)
-	Drop(ctx context.Context, ref directory.Ref, device, token string, revision uint64) (dropped bool, err error)
-}
-
-// publishAll is Publish where any error is the whole's.
-func publishAll(ctx context.Context, q Queue, msgs []Outgoing) error {
-	if len(msgs) == 0 {
-		return nil
-	}
-	return errors.Join(q.Publish(ctx, msgs)...)
+// Record is a stored record of what became of a message on some devices.
+type Record struct {
+	hongyan.Outcome
+	// Job of a waiting record is [JobHash] of the stored job that the devices wait in.
+	Job    string
+	Stored time.Time
 }

@@ -69,6 +69,9 @@ var rules = map[vendors.Reason]rule{
 	hongyan.UnknownCertificate: {act: Die},
 }
 
+// Sick says whether a reason speaks of the vendor or the certificate rather than of the push.
+func Sick(r vendors.Reason) bool { return rules[r].sick }
+
 // Retries says how often and how fast a push is tried again. The zero value means the defaults.
 type Retries struct {
 	// Attempts is the most attempts that count; default 8.

@@ -1,4 +1,4 @@
-package dispatch
+package route
 
 import (
 	"testing"
@@ -22,7 +22,7 @@ func FuzzParseMessage(f *testing.F) {
 			return
 		}
 		user := &directory.User{Devices: []directory.Device{phone(nil)}}
-		plan := Plan(m, m.Recipients, Policy{}, func(string) *directory.User { return user }, func(string) bool { return true }, noon)
+		plan := Plan(m, Policy{}, everybody(user, len(m.Recipients)), func(string) bool { return true }, noon)
 		if len(plan) < len(m.Recipients) {
 			t.Fatalf("%d decisions for %d recipients", len(plan), len(m.Recipients))
 		}
@@ -31,7 +31,7 @@ func FuzzParseMessage(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := DecodeJob(out); err != nil {
+			if _, err := dispatch.DecodeJob(out); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -41,9 +41,9 @@ func FuzzParseMessage(f *testing.F) {
 func FuzzDecodeJob(f *testing.F) {
 	f.Add([]byte(`{"id":"x","app":"a","vendor":"v","certificate":"c","lane":"normal","notification":{"key":"k"},"targets":[{"user":"u"}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if j, err := DecodeJob(data); err == nil {
-			_ = j.device(0)
-			_ = j.part(j.Targets)
+		if j, err := dispatch.DecodeJob(data); err == nil {
+			_ = j.Device(0)
+			_ = j.Part(j.Targets)
 		}
 	})
 }

@@ -1,24 +1,20 @@
-package dispatch
+package route
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/text/language"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // Account is what composing needs to know of a certificate.
 type Account struct {
 	App, Vendor, Certificate string
-	// Chunk is how many devices one job of this certificate holds.
-	Chunk int
 }
 
 // placeholders stand for a content without text, by content type: Chinese, English.
@@ -95,47 +91,62 @@ func senderName(m *hongyan.Message) string { return cmp.Or(m.Sender.Nickname, m.
 // shorten to the vendor's own limit.
 var maxText = vendors.TextLimit{Max: 8 << 10, Measure: vendors.Bytes}
 
+// variants are the names of the columns of texts.
+var variants = [...]string{"zh", "en"}
+
 // Compose makes the jobs of a message for the devices that the plan pushes to: one for the devices
-// of a certificate that get the same content, in chunks of Account.Chunk. A job's ID comes from
-// what is in it, so that a message that is planned twice makes the same jobs.
-func Compose(m *hongyan.Message, app string, decisions []Decision, account func(certificate string) Account, published time.Time) []*Job {
+// of one certificate and one partition of users that get the same content. A message that is
+// planned twice makes jobs of the same names, whatever changed in between.
+func Compose(m *hongyan.Message, app string, decisions []Decision, account func(certificate string) Account, published time.Time) []*dispatch.Job {
 	type variant struct {
-		certificate string
-		column      int
-		voip        bool
+		certificate       string
+		partition, column int
+		voip              bool
 	}
-	open := map[variant]*Job{}
-	var jobs []*Job
-	messageKey := key(app, m.ID)
+	var open map[variant]*dispatch.Job // where several decisions push
+	var last variant
+	var jobs []*dispatch.Job
+	messageKey := ""
 	until := m.Deadline()
 	for i := range decisions {
 		d := &decisions[i]
 		if d.Suppressed != "" {
 			continue
 		}
-		v := variant{d.Certificate, column(d.Device.Registration.Locale), d.VoIP}
-		job := open[v]
-		acc := account(d.Certificate)
-		if job != nil && len(job.Targets) >= acc.Chunk {
-			job = nil
+		v := variant{d.Certificate, hongyan.Partition(d.User), column(d.Device.Registration.Locale), d.VoIP}
+		var job *dispatch.Job
+		switch {
+		case len(jobs) > 0 && v == last:
+			job = jobs[len(jobs)-1]
+		case len(jobs) > 0:
+			if open == nil {
+				open = map[variant]*dispatch.Job{last: jobs[len(jobs)-1]}
+			}
+			job = open[v]
 		}
 		if job == nil {
-			job = &Job{
-				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published,
+			if messageKey == "" {
+				messageKey = dispatch.Key(app, m.ID)
+			}
+			acc := account(d.Certificate)
+			job = &dispatch.Job{
+				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published, Variant: variants[v.column],
 				Notification: notification(m, messageKey, v.column, v.voip, acc.Vendor, until),
 			}
-			open[v] = job
+			if v.voip {
+				job.Variant += "-voip"
+			}
 			jobs = append(jobs, job)
+			if last = v; open != nil {
+				open[v] = job
+			}
 		}
-		t := Target{User: d.User, Device: d.Device.ID, Token: d.Token, Region: d.Device.Registration.Region,
+		t := dispatch.Target{User: d.User, Device: d.Device.ID, Token: d.Token, Region: d.Device.Registration.Region,
 			Revision: d.Device.Revision, RegisteredAt: d.Device.Registration.RegisteredAt}
 		if n, ok := m.Unread[d.User]; ok && n >= 0 { // counting badges belongs here
 			t.Badge = &n
 		}
 		job.Targets = append(job.Targets, t)
-	}
-	for _, job := range jobs {
-		job.ID = jobID(job)
 	}
 	return jobs
 }
@@ -185,33 +196,4 @@ func fitParams(params map[string]string) map[string]string {
 		fitted[name] = maxText.Fit(value)
 	}
 	return fitted
-}
-
-// key is 32 lower-case hex digits, stable for its parts.
-func key(parts ...string) string {
-	var sum [sha256.Size]byte
-	buf := make([]byte, 0, 160)
-	for _, p := range parts {
-		buf = append(append(buf, p...), 0)
-	}
-	sum = sha256.Sum256(buf)
-	return hex.EncodeToString(sum[:16])
-}
-
-// jobID names a job after its message, certificate and devices.
-func jobID(j *Job) string {
-	names := make([]string, 0, 2*len(j.Targets))
-	for _, t := range j.Targets {
-		names = append(names, t.User, t.Device)
-	}
-	if len(j.Targets) > 1 {
-		// The directory answers in any order, the ID must not depend on it.
-		pairs := make([]string, len(j.Targets))
-		for i, t := range j.Targets {
-			pairs[i] = t.User + "\x00" + t.Device
-		}
-		slices.Sort(pairs)
-		names = pairs
-	}
-	return j.App + "/" + j.Notification.MessageID + "/" + j.Certificate + "/" + key(names...)[:16]
 }

@@ -1,7 +1,8 @@
-package dispatch
+package replay
 
 import (
 	"context"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -19,7 +20,7 @@ type suspect struct {
 
 // recover finds the letters, among those that the filter means, that an interrupted run brought
 // back without deleting them.
-func (r *replayRun) recover(ctx context.Context) (map[uint64]bool, error) {
+func (r *run) recover(ctx context.Context) (map[uint64]bool, error) {
 	marks, err := r.Journal.Marks(ctx)
 	if err != nil || len(marks) == 0 {
 		return nil, err
@@ -41,10 +42,10 @@ func (r *replayRun) recover(ctx context.Context) (map[uint64]bool, error) {
 }
 
 // suspects are the marked letters that still exist and are meant.
-func (r *replayRun) suspects(ctx context.Context, marks []Mark) ([]*suspect, error) {
+func (r *run) suspects(ctx context.Context, marks []dispatch.Mark) ([]*suspect, error) {
 	nobody := func(directory.Ref) *directory.User { return nil }
-	opts := comebackOptions{subjects: r.Subjects, filter: &LetterFilter{}, created: r.created, includeExpired: true}
-	every := (&LetterFilter{}).Subject(r.Subjects)
+	opts := comebackOptions{subjects: r.Subjects, filter: &dispatch.LetterFilter{}, created: r.created, includeExpired: true}
+	every := (&dispatch.LetterFilter{}).Subject(r.Subjects)
 	seen := map[uint64]bool{}
 	var suspects []*suspect
 	for _, m := range marks {
@@ -74,7 +75,7 @@ func (r *replayRun) suspects(ctx context.Context, marks []Mark) ([]*suspect, err
 			}
 			// judged without a directory: every device may have been pushed to
 			if c.kind == noRegistration {
-				c.kind, c.out = bringBack, Outgoing{Subject: r.Subjects.Job(job.Vendor, job.Certificate, job.Lane), ID: replayID(r.created, seq)}
+				c.kind, c.out = bringBack, dispatch.Outgoing{Subject: r.Subjects.Job(job.Vendor, job.Certificate, job.Lane), ID: replayID(r.created, seq)}
 				for _, t := range job.Targets {
 					c.addresses = append(c.addresses, address{job.App, job.Notification.MessageID, t.User, t.Device})
 				}
@@ -89,7 +90,7 @@ func (r *replayRun) suspects(ctx context.Context, marks []Mark) ([]*suspect, err
 
 // clear looks for what each suspect would have led to: the message that it was published as, or for
 // one of its devices another try or an outcome.
-func (r *replayRun) clear(ctx context.Context, suspects []*suspect) error {
+func (r *run) clear(ctx context.Context, suspects []*suspect) error {
 	byID := map[string]*suspect{}
 	byAddress := map[address][]*suspect{}
 	subjects := map[string]time.Time{} // and the oldest mark
@@ -120,12 +121,12 @@ func (r *replayRun) clear(ctx context.Context, suspects []*suspect) error {
 		if err != nil {
 			return err
 		}
-		err = r.Trail.Waiting(ctx, where, since, func(w Waiting) bool {
+		err = r.Trail.Waiting(ctx, where, since, func(w dispatch.Waiting) bool {
 			if s := byID[w.ID]; s != nil {
 				s.back = true
 				return true
 			}
-			job, err := DecodeJob(w.Data)
+			job, err := dispatch.DecodeJob(w.Data)
 			if err != nil {
 				return true
 			}
@@ -139,7 +140,7 @@ func (r *replayRun) clear(ctx context.Context, suspects []*suspect) error {
 		}
 	}
 	for app, since := range apps {
-		err := r.Trail.Outcomes(ctx, app, "", since, func(o Ended, stored time.Time) bool {
+		err := r.Trail.Outcomes(ctx, app, "", since, func(o dispatch.Ended, stored time.Time) bool {
 			switch o.Status {
 			case hongyan.StatusAccepted:
 				found(address{o.App, o.MessageID, o.User, o.Device}, stored)

@@ -1,6 +1,7 @@
-package dispatch
+package replay
 
 import (
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"testing"
 	"time"
 
@@ -14,15 +15,15 @@ import (
 var comebackNow = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
 // deadLetter is a letter for some devices, which died an hour ago of the reason.
-func deadLetter(t *testing.T, reason string, change func(*Job), users ...string) (*Letter, *Job) {
+func deadLetter(t *testing.T, reason string, change func(*dispatch.Job), users ...string) (*dispatch.Letter, *dispatch.Job) {
 	t.Helper()
-	job := &Job{
+	job := &dispatch.Job{
 		ID: "demo/m-1/35001/x", App: "demo", Vendor: "oppo", Certificate: "35001", Lane: hongyan.LaneNormal, Published: comebackNow.Add(-2 * time.Hour),
 		NotBefore: comebackNow, Attempts: 8, FirstAttempt: comebackNow.Add(-2 * time.Hour), LastAttempt: comebackNow.Add(-time.Hour),
 		Notification: &vendors.Notification{Key: "k", MessageID: "m-1", Title: "t", Body: "b", Deadline: comebackNow.Add(time.Hour)},
 	}
 	for _, u := range users {
-		job.Targets = append(job.Targets, Target{User: u, Device: "phone", Token: "old-" + u, Revision: 1})
+		job.Targets = append(job.Targets, dispatch.Target{User: u, Device: "phone", Token: "old-" + u, Revision: 1})
 	}
 	if change != nil {
 		change(job)
@@ -31,8 +32,8 @@ func deadLetter(t *testing.T, reason string, change func(*Job), users ...string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Letter{Sequence: 7, Stored: comebackNow.Add(-time.Hour), Subject: "push.dead.oppo.35001." + reason, Vendor: "oppo", Certificate: "35001", Reason: hongyan.Reason(reason), Data: data,
-		Header: map[string]string{HeaderApp: "demo", HeaderMessageID: "m-1", HeaderReason: reason}}, job
+	return &dispatch.Letter{Sequence: 7, Stored: comebackNow.Add(-time.Hour), Subject: "push.dead.oppo.35001." + reason, Vendor: "oppo", Certificate: "35001", Reason: hongyan.Reason(reason), Data: data,
+		Header: map[string]string{dispatch.HeaderApp: "demo", dispatch.HeaderMessageID: "m-1", dispatch.HeaderReason: reason}}, job
 }
 
 func registered(reg hongyan.Device, revision uint64) *directory.User {
@@ -58,9 +59,9 @@ func TestComeBack(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		reason string
-		change func(*Job)
+		change func(*dispatch.Job)
 		users  func(directory.Ref) *directory.User
-		filter LetterFilter
+		filter dispatch.LetterFilter
 		old    bool // include expired
 		kind   comebackKind
 		tokens []string
@@ -75,21 +76,21 @@ func TestComeBack(t *testing.T) {
 		{name: "bad-token-gone", reason: "bad_token", users: nobody, kind: noRegistration},
 		{name: "bad-token-other-certificate", reason: "bad_token", users: elsewhere, kind: noRegistration},
 		{name: "bad-token-one-of-two", reason: "bad_token", users: onlyBob, tokens: []string{"new"}, rest: []string{"carol"}},
-		{name: "one-user-of-two", reason: "unavailable", users: nobody, filter: LetterFilter{User: "carol"}, tokens: []string{"old-carol"}, rest: []string{"bob"}},
-		{name: "expired", reason: "expired", users: nobody, change: func(j *Job) { j.Notification.Deadline = comebackNow }, kind: tooLate},
+		{name: "one-user-of-two", reason: "unavailable", users: nobody, filter: dispatch.LetterFilter{User: "carol"}, tokens: []string{"old-carol"}, rest: []string{"bob"}},
+		{name: "expired", reason: "expired", users: nobody, change: func(j *dispatch.Job) { j.Notification.Deadline = comebackNow }, kind: tooLate},
 		// Three hours from publication to the deadline give three hours from now.
 		{name: "expired-included", reason: "expired", users: nobody, old: true, tokens: []string{"old-bob", "old-carol"}, until: comebackNow.Add(90 * time.Minute),
-			change: func(j *Job) { j.Notification.Deadline = j.Published.Add(90 * time.Minute) }},
+			change: func(j *dispatch.Job) { j.Notification.Deadline = j.Published.Add(90 * time.Minute) }},
 		{name: "expired-before-it-arrived", reason: "expired", users: nobody, old: true, tokens: []string{"old-bob", "old-carol"}, until: comebackNow.Add(hongyan.DefaultTTL),
-			change: func(j *Job) { j.Notification.Deadline = j.Published.Add(-time.Minute) }},
+			change: func(j *dispatch.Job) { j.Notification.Deadline = j.Published.Add(-time.Minute) }},
 		{name: "expired-call", reason: "expired", users: nobody, old: true, tokens: []string{"old-bob", "old-carol"}, until: comebackNow.Add(hongyan.DefaultInviteTTL),
-			change: func(j *Job) {
+			change: func(j *dispatch.Job) {
 				j.Notification.Urgent, j.Published = true, time.Time{}
 				j.Notification.Deadline = comebackNow.Add(-time.Hour)
 			}},
 		// A call goes to the PushKit token or not at all.
-		{name: "voip-has-no-plain-token", reason: "bad_token", users: anew, change: func(j *Job) { j.Notification.VoIP = true }, kind: noRegistration},
-		{name: "voip", reason: "bad_token", change: func(j *Job) { j.Notification.VoIP = true }, tokens: []string{"call", "call"},
+		{name: "voip-has-no-plain-token", reason: "bad_token", users: anew, change: func(j *dispatch.Job) { j.Notification.VoIP = true }, kind: noRegistration},
+		{name: "voip", reason: "bad_token", change: func(j *dispatch.Job) { j.Notification.VoIP = true }, tokens: []string{"call", "call"},
 			users: func(directory.Ref) *directory.User {
 				return registered(hongyan.Device{Certificate: "1", Token: "plain", VoIP: &hongyan.VoIP{Certificate: "35001", Token: "call"}}, 2)
 			}},
@@ -114,7 +115,7 @@ func TestComeBack(t *testing.T) {
 			if got.out.Subject != "push.job.oppo.35001.normal" || got.out.ID != ":replay/5/7" {
 				t.Errorf("it goes to %s as %s", got.out.Subject, got.out.ID)
 			}
-			next, err := DecodeJob(got.out.Data)
+			next, err := dispatch.DecodeJob(got.out.Data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +134,7 @@ func TestComeBack(t *testing.T) {
 			}
 			var rest []string
 			if got.rest != nil {
-				letter, err := DecodeJob(got.rest.Data)
+				letter, err := dispatch.DecodeJob(got.rest.Data)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -168,8 +169,8 @@ func TestComeBackMalformed(t *testing.T) {
 		{"push.message", unreadable},
 		{"", unreadable},
 	} {
-		l := &Letter{Sequence: 3, Subject: "push.dead.none.none.malformed", Reason: hongyan.Malformed, Data: []byte("{"), Header: map[string]string{HeaderSubject: c.subject}}
-		got, err := comeBack(l, nil, nil, comebackOptions{filter: &LetterFilter{}, created: time.Unix(0, 5)}, comebackNow)
+		l := &dispatch.Letter{Sequence: 3, Subject: "push.dead.none.none.malformed", Reason: hongyan.Malformed, Data: []byte("{"), Header: map[string]string{dispatch.HeaderSubject: c.subject}}
+		got, err := comeBack(l, nil, nil, comebackOptions{filter: &dispatch.LetterFilter{}, created: time.Unix(0, 5)}, comebackNow)
 		if err != nil || got.kind != c.want {
 			t.Errorf("%q: kind %d, %v; want %d", c.subject, got.kind, err, c.want)
 			continue
@@ -185,33 +186,33 @@ func TestLetterFilterMatch(t *testing.T) {
 	l, _ := deadLetter(t, "bad_token", nil, "bob", "carol")
 	for _, c := range []struct {
 		name   string
-		filter LetterFilter
+		filter dispatch.LetterFilter
 		want   bool
 	}{
-		{"empty", LetterFilter{}, true},
-		{"all-of-it", LetterFilter{Vendor: "oppo", Certificate: "35001", Reason: "bad_token", App: "demo", User: "carol", Message: "m-1",
+		{"empty", dispatch.LetterFilter{}, true},
+		{"all-of-it", dispatch.LetterFilter{Vendor: "oppo", Certificate: "35001", Reason: "bad_token", App: "demo", User: "carol", Message: "m-1",
 			Since: l.Stored, Until: l.Stored.Add(1)}, true},
-		{"vendor", LetterFilter{Vendor: "vivo"}, false},
-		{"certificate", LetterFilter{Certificate: "1"}, false},
-		{"reason", LetterFilter{Reason: "expired"}, false},
-		{"app", LetterFilter{App: "other"}, false},
-		{"user", LetterFilter{User: "dave"}, false},
-		{"message", LetterFilter{Message: "m-2"}, false},
-		{"too-old", LetterFilter{Since: l.Stored.Add(1)}, false},
-		{"too-young", LetterFilter{Until: l.Stored}, false},
+		{"vendor", dispatch.LetterFilter{Vendor: "vivo"}, false},
+		{"certificate", dispatch.LetterFilter{Certificate: "1"}, false},
+		{"reason", dispatch.LetterFilter{Reason: "expired"}, false},
+		{"app", dispatch.LetterFilter{App: "other"}, false},
+		{"user", dispatch.LetterFilter{User: "dave"}, false},
+		{"message", dispatch.LetterFilter{Message: "m-2"}, false},
+		{"too-old", dispatch.LetterFilter{Since: l.Stored.Add(1)}, false},
+		{"too-young", dispatch.LetterFilter{Until: l.Stored}, false},
 	} {
 		if got := c.filter.Match(l); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
-	malformed := &Letter{Subject: "push.dead.none.none.malformed", Reason: hongyan.Malformed, Data: []byte("{"), Header: map[string]string{HeaderApp: "demo"}}
-	if f := (LetterFilter{User: "bob"}); f.Match(malformed) {
+	malformed := &dispatch.Letter{Subject: "push.dead.none.none.malformed", Reason: hongyan.Malformed, Data: []byte("{"), Header: map[string]string{dispatch.HeaderApp: "demo"}}
+	if f := (dispatch.LetterFilter{User: "bob"}); f.Match(malformed) {
 		t.Error("a malformed message fits a user")
 	}
-	if f := (LetterFilter{App: "demo"}); !f.Match(malformed) {
+	if f := (dispatch.LetterFilter{App: "demo"}); !f.Match(malformed) {
 		t.Error("a malformed message does not fit its app")
 	}
-	if got := (&LetterFilter{Vendor: "oppo"}).Subject(hongyan.Subjects{Prefix: "a.b"}); got != "a.b.dead.oppo.*.*" {
+	if got := (&dispatch.LetterFilter{Vendor: "oppo"}).Subject(hongyan.Subjects{Prefix: "a.b"}); got != "a.b.dead.oppo.*.*" {
 		t.Errorf("subject %s", got)
 	}
 }

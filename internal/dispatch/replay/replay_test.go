@@ -1,9 +1,10 @@
-package dispatch_test
+package replay_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/hongyan-im/hongyan/internal/dispatch/replay"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -80,8 +81,8 @@ func (y *yard) die(vendor, reason string, n int, deadline time.Time) {
 	y.publish(msgs...)
 }
 
-func (y *yard) replay() *dispatch.Replay {
-	return &dispatch.Replay{Letters: y.box, Journal: y.box, Trail: y.bus, Queue: y.bus, Devices: directory.New(y.bus, hongyan.Subjects{}, directory.Options{})}
+func (y *yard) replay() *replay.Replay {
+	return &replay.Replay{Letters: y.box, Journal: y.box, Trail: y.bus, Queue: y.bus, Devices: directory.New(y.bus, hongyan.Subjects{}, directory.Options{})}
 }
 
 // letters counts the dead letters, jobs lists the messages of the jobs that wait.
@@ -136,12 +137,12 @@ func TestReplayBringsEachLetterBackOnce(t *testing.T) {
 	y.die("oppo", "attempts_exhausted", n, time.Now().Add(time.Hour))
 	var told atomic.Int64
 	r := y.replay()
-	r.Progress = func(c dispatch.ReplayCounts) { told.Store(int64(c.Replayed)) }
-	counts, err := r.Run(t.Context(), dispatch.ReplayOptions{})
+	r.Progress = func(c replay.Counts) { told.Store(int64(c.Replayed)) }
+	counts, err := r.Run(t.Context(), replay.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(dispatch.ReplayCounts{Matched: n, Replayed: n, Devices: n}, counts); diff != "" {
+	if diff := cmp.Diff(replay.Counts{Matched: n, Replayed: n, Devices: n}, counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(once(n), y.jobs("oppo")); diff != "" {
@@ -151,7 +152,7 @@ func TestReplayBringsEachLetterBackOnce(t *testing.T) {
 		t.Errorf("%d letters and %d marks are left, progress said %d", y.letters(), y.marks(), told.Load())
 	}
 	// Nothing is left for a second run.
-	if counts, err := y.replay().Run(t.Context(), dispatch.ReplayOptions{}); err != nil || counts != (dispatch.ReplayCounts{}) {
+	if counts, err := y.replay().Run(t.Context(), replay.Options{}); err != nil || counts != (replay.Counts{}) {
 		t.Errorf("second run: %+v, %v", counts, err)
 	}
 }
@@ -163,7 +164,7 @@ func TestReplayKeepsToItsFilterAndLimit(t *testing.T) {
 	y.die("oppo", "attempts_exhausted", 5, later)
 	y.die("vivo", "unavailable", 4, later)
 	y.die("vivo", "expired", 3, time.Now().Add(-time.Minute))
-	run := func(opts dispatch.ReplayOptions) dispatch.ReplayCounts {
+	run := func(opts replay.Options) replay.Counts {
 		t.Helper()
 		counts, err := y.replay().Run(t.Context(), opts)
 		if err != nil {
@@ -171,26 +172,26 @@ func TestReplayKeepsToItsFilterAndLimit(t *testing.T) {
 		}
 		return counts
 	}
-	dry := run(dispatch.ReplayOptions{DryRun: true})
-	if want := (dispatch.ReplayCounts{Matched: 12, Replayed: 9, Expired: 3, Devices: 9}); dry != want {
+	dry := run(replay.Options{DryRun: true})
+	if want := (replay.Counts{Matched: 12, Replayed: 9, Expired: 3, Devices: 9}); dry != want {
 		t.Errorf("dry run %+v, want %+v", dry, want)
 	}
 	if y.letters() != 12 || len(y.jobs("oppo"))+len(y.jobs("vivo")) != 0 || y.marks() != 0 {
 		t.Fatal("a dry run changed something")
 	}
-	if got := run(dispatch.ReplayOptions{Filter: dispatch.LetterFilter{Message: "m-3"}}); got.Replayed != 2 {
+	if got := run(replay.Options{Filter: dispatch.LetterFilter{Message: "m-3"}}); got.Replayed != 2 {
 		t.Errorf("by message: %+v, want 2", got)
 	}
-	if got := run(dispatch.ReplayOptions{Filter: dispatch.LetterFilter{Vendor: "oppo"}, Limit: 2}); got.Replayed != 2 {
+	if got := run(replay.Options{Filter: dispatch.LetterFilter{Vendor: "oppo"}, Limit: 2}); got.Replayed != 2 {
 		t.Errorf("with a limit: %+v, want 2", got)
 	}
 	if diff := cmp.Diff(map[string]int{"m-0": 1, "m-1": 1, "m-3": 1}, y.jobs("oppo")); diff != "" {
 		t.Errorf("jobs, the oldest first (-want +got):\n%s", diff)
 	}
-	if got := run(dispatch.ReplayOptions{Filter: dispatch.LetterFilter{Until: time.Now().Add(-time.Hour)}}); got.Matched != 0 {
+	if got := run(replay.Options{Filter: dispatch.LetterFilter{Until: time.Now().Add(-time.Hour)}}); got.Matched != 0 {
 		t.Errorf("until an hour ago: %+v, want none", got)
 	}
-	if got := run(dispatch.ReplayOptions{Filter: dispatch.LetterFilter{Reason: "expired", Since: time.Now().Add(-time.Hour)}, IncludeExpired: true}); got.Replayed != 3 {
+	if got := run(replay.Options{Filter: dispatch.LetterFilter{Reason: "expired", Since: time.Now().Add(-time.Hour)}, IncludeExpired: true}); got.Replayed != 3 {
 		t.Errorf("with expired ones: %+v, want 3", got)
 	}
 	if got := y.letters(); got != 12-2-2-3 {
@@ -203,7 +204,7 @@ func TestReplayKeepsToItsRate(t *testing.T) {
 	y := newYard(t)
 	y.die("oppo", "attempts_exhausted", 20, time.Now().Add(time.Hour))
 	began := time.Now()
-	if _, err := y.replay().Run(t.Context(), dispatch.ReplayOptions{Rate: 40}); err != nil {
+	if _, err := y.replay().Run(t.Context(), replay.Options{Rate: 40}); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(began); took < 400*time.Millisecond {
@@ -218,11 +219,11 @@ func TestReplayMalformed(t *testing.T) {
 		dispatch.HeaderSubject: "push.message.demo", dispatch.HeaderApp: "demo", dispatch.HeaderReason: "malformed"}},
 		dispatch.Outgoing{Subject: "push.dead.none.none.malformed", Data: []byte("?")},
 		dispatch.Outgoing{Subject: "push.dead.oppo.35001.bad_payload", Data: []byte("no job")})
-	counts, err := y.replay().Run(t.Context(), dispatch.ReplayOptions{})
+	counts, err := y.replay().Run(t.Context(), replay.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (dispatch.ReplayCounts{Matched: 3, Replayed: 1, Unreadable: 2}); counts != want {
+	if want := (replay.Counts{Matched: 3, Replayed: 1, Unreadable: 2}); counts != want {
 		t.Errorf("counts %+v, want %+v", counts, want)
 	}
 	var got []string
@@ -251,11 +252,11 @@ func TestReplayUsesTheNewTokenAndSplits(t *testing.T) {
 	if err := y.bus.Put(t.Context(), "push.user.demo.bob.device.phone", []byte(`{"certificate":"35001","token":"fresh"}`)); err != nil {
 		t.Fatal(err)
 	}
-	counts, err := y.replay().Run(t.Context(), dispatch.ReplayOptions{})
+	counts, err := y.replay().Run(t.Context(), replay.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (dispatch.ReplayCounts{Matched: 1, Replayed: 1, Split: 1, Devices: 1}); counts != want {
+	if want := (replay.Counts{Matched: 1, Replayed: 1, Split: 1, Devices: 1}); counts != want {
 		t.Errorf("counts %+v, want %+v", counts, want)
 	}
 	var tokens []string
@@ -280,8 +281,8 @@ func TestReplayUsesTheNewTokenAndSplits(t *testing.T) {
 		t.Fatalf("the rest: %+v, %v; want one letter with its headers", rest, err)
 	}
 	// Carol's stays, however often.
-	counts, err = y.replay().Run(t.Context(), dispatch.ReplayOptions{})
-	if want := (dispatch.ReplayCounts{Matched: 1, NoRegistration: 1}); err != nil || counts != want {
+	counts, err = y.replay().Run(t.Context(), replay.Options{})
+	if want := (replay.Counts{Matched: 1, NoRegistration: 1}); err != nil || counts != want {
 		t.Errorf("second run: %+v, %v; want %+v", counts, err, want)
 	}
 }
@@ -322,7 +323,7 @@ func (k *killer) Delete(context.Context, uint64) error {
 	return errors.Join(errKilled, dispatch.ErrFull)
 }
 
-func (y *yard) killed(after int64, dyingRename string) *dispatch.Replay {
+func (y *yard) killed(after int64, dyingRename string) *replay.Replay {
 	k := &killer{LetterBox: y.box, Bus: y.bus, rename: dyingRename, dead: make(chan struct{})}
 	k.left.Store(after)
 	r := y.replay()
@@ -360,7 +361,7 @@ func TestReplayKilledHalfwayIsRunAgain(t *testing.T) {
 			if c.old {
 				rename = "forgotten/"
 			}
-			if _, err := y.killed(published, rename).Run(t.Context(), dispatch.ReplayOptions{}); !errors.Is(err, dispatch.ErrFull) {
+			if _, err := y.killed(published, rename).Run(t.Context(), replay.Options{}); !errors.Is(err, dispatch.ErrFull) {
 				t.Fatalf("the run that was killed: %v", err)
 			}
 			if got := len(y.jobs("oppo")); got != published || y.letters() != n || y.marks() != 1 {
@@ -370,7 +371,7 @@ func TestReplayKilledHalfwayIsRunAgain(t *testing.T) {
 			if c.meanwhile != nil {
 				c.meanwhile(y)
 			}
-			counts, err := y.replay().Run(t.Context(), dispatch.ReplayOptions{})
+			counts, err := y.replay().Run(t.Context(), replay.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -472,10 +473,10 @@ func TestReplayOfMarkedLettersThatNeverWent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := y.killed(0, "").Run(t.Context(), dispatch.ReplayOptions{}); err == nil {
+	if _, err := y.killed(0, "").Run(t.Context(), replay.Options{}); err == nil {
 		t.Fatal("the run that was killed succeeded")
 	}
-	counts, err := y.replay().Run(t.Context(), dispatch.ReplayOptions{})
+	counts, err := y.replay().Run(t.Context(), replay.Options{})
 	if err != nil || counts.Replayed != 3 || counts.AlreadyBack != 0 {
 		t.Errorf("%+v, %v; want 3 replayed", counts, err)
 	}
@@ -488,19 +489,19 @@ func TestReplayStopsWithItsContextAndGoesOn(t *testing.T) {
 	y.die("oppo", "attempts_exhausted", n, time.Now().Add(time.Hour))
 	ctx, cancel := context.WithCancel(t.Context())
 	r := y.replay()
-	r.Progress = func(c dispatch.ReplayCounts) {
+	r.Progress = func(c replay.Counts) {
 		if c.Replayed == 5 {
 			cancel()
 		}
 	}
-	counts, err := r.Run(ctx, dispatch.ReplayOptions{Rate: 100})
+	counts, err := r.Run(ctx, replay.Options{Rate: 100})
 	if !errors.Is(err, context.Canceled) || counts.Replayed < 5 || counts.Replayed == n || counts.Failed != 0 {
 		t.Fatalf("interrupted: %+v, %v", counts, err)
 	}
 	if got := y.letters(); got != n-counts.Replayed || y.marks() != 0 {
 		t.Errorf("%d letters and %d marks are left, want %d and 0", got, y.marks(), n-counts.Replayed)
 	}
-	if _, err := y.replay().Run(t.Context(), dispatch.ReplayOptions{}); err != nil {
+	if _, err := y.replay().Run(t.Context(), replay.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(once(n), y.jobs("oppo")); diff != "" {
@@ -516,7 +517,7 @@ func TestReplaysSideBySide(t *testing.T) {
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {
-			if _, err := y.replay().Run(t.Context(), dispatch.ReplayOptions{}); err != nil {
+			if _, err := y.replay().Run(t.Context(), replay.Options{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -536,7 +537,7 @@ func TestReplayWithoutTheVendorsStreamKeepsTheLetters(t *testing.T) {
 	y.die("meizu", "attempts_exhausted", 2, time.Now().Add(time.Hour))
 	r := y.replay()
 	r.Patience = time.Second
-	counts, err := r.Run(t.Context(), dispatch.ReplayOptions{})
+	counts, err := r.Run(t.Context(), replay.Options{})
 	if err == nil || !strings.Contains(err.Error(), "push.job.meizu.35001.normal") || counts.Failed != 2 {
 		t.Errorf("%+v, %v; want 2 failures that name the subject", counts, err)
 	}

@@ -1,15 +1,17 @@
-package dispatch
+package send
 
 import (
-	"context"
 	"slices"
+	"time"
 
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // call is one vendor call.
 type call struct {
+	lane  *lane
 	batch vendors.Batch
 	works []*work // for each device: its job,
 	index []int   // and its place there
@@ -20,28 +22,30 @@ type call struct {
 	tokens map[string]bool
 	capped bool // the devices were counted under a cap
 	grant  ratelimit.Grant
+
+	// room for one device, which most calls are for
+	oneDevice [1]vendors.Device
+	oneWork   [1]*work
+	oneIndex  [1]int
 }
+
+// mergeScan is how many pieces a call looks through for others of the same message.
+const mergeScan = 64
 
 // assemble builds the next call from what is at hand, waiting while the certificate is parked or
 // over its rate, and while what became of earlier calls cannot be stored. It returns nil when there
 // is no call to make now.
-func (l *lane) assemble(ctx context.Context) *call {
+func (l *lane) assemble() *call {
 	cert := &l.s.Certificate
-	if !l.s.Recorder.pause(ctx, &l.debts, func(paused bool) { l.s.Metrics.pause(cert.Vendor, cert.ID, l.name, paused) }) {
+	if !l.s.Recorder.Pause(l.s.ctx, l.debts, func(paused bool) { l.s.Metrics.Pause(cert.Vendor, cert.ID, l.name, paused) }) {
 		return nil
 	}
-	probe, ok := l.gate(ctx)
+	probe, ok := l.gate()
 	if !ok {
 		return nil
 	}
-	c := l.gather(ctx, probe)
-	if len(c.works) == 0 {
-		if probe {
-			l.s.forgetProbe()
-		}
-		return nil
-	}
-	if !l.capDevices(ctx, c) || !l.limit(ctx, c) {
+	c := l.gather(probe)
+	if len(c.works) == 0 || !l.capDevices(c) || !l.limit(c) {
 		if probe {
 			l.s.forgetProbe()
 		}
@@ -52,62 +56,87 @@ func (l *lane) assemble(ctx context.Context) *call {
 
 // gather takes as many devices from what is at hand as one call carries: of one host and class, and
 // with one notification unless the vendor takes different ones at once. It never waits for more.
-func (l *lane) gather(ctx context.Context, probe bool) *call {
+func (l *lane) gather(probe bool) *call {
 	now := l.s.Now()
-	c := &call{batch: vendors.Batch{Now: now}, probe: probe}
+	c := &call{lane: l, batch: vendors.Batch{Now: now}, probe: probe}
+	c.batch.Devices, c.works, c.index = c.oneDevice[:0], c.oneWork[:0], c.oneIndex[:0]
 	same, mixed := max(l.limits.Batch, 1), max(l.limits.Mixed, 1)
 	if probe {
 		same, mixed = 1, 1
 	}
+	var expired []piece
+	l.mu.Lock()
+	if !l.hand.empty() {
+		expired = l.fill(c, l.hand.next(), same, mixed, now)
+	}
+	l.mu.Unlock()
+	for _, p := range expired {
+		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
+	}
+	return c
+}
+
+// fill moves devices from a queue into a call, and returns the pieces that are past their deadline.
+// The lock is held.
+func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired []piece) {
 	var host string
-	notes := 0
-	for i := 0; ; i++ {
-		if i >= len(l.queue) && (len(l.out) > 0 || len(l.looked) > 0) && len(c.works) < mixed {
-			l.drain(ctx)
+	var lead *work
+	notes := 0 // pieces in the call
+	holes := false
+	for i := 0; i < q.len(); i++ {
+		p := q.at(i)
+		if len(p.targets) == 0 {
+			continue
 		}
-		if i >= len(l.queue) {
-			break
-		}
-		p := &l.queue[i]
 		if !now.Before(p.w.job.Notification.Deadline) {
-			l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
+			expired = append(expired, *p)
+			n := len(p.targets)
 			p.targets = nil
+			l.hand.used(p, n)
 			continue
 		}
 		room := same
 		if notes > 0 {
-			room = mixed - len(c.works)
-			if p.partition != host || p.w.class.Name != c.class.Name {
+			if mixed > 1 {
+				room = mixed - len(c.works)
+			} else {
+				room = same - len(c.works)
+			}
+			if room <= 0 || mixed <= 1 && i > mergeScan {
+				break
+			}
+			if p.host != host || p.w.class.Name != c.class.Name || mixed <= 1 && !lead.alike(p.w) {
 				continue
 			}
-			if notes == 1 && len(c.works) > mixed {
+			if mixed > 1 && notes == 1 && len(c.works) > mixed {
 				break
 			}
 		}
-		if room <= 0 {
-			break
+		host, c.class = p.host, p.w.class
+		if lead == nil {
+			lead = p.w
 		}
-		host, c.class = p.partition, p.w.class
 		if c.tokens == nil && (mixed > 1 || l.caps(c.class)) {
 			c.tokens = make(map[string]bool)
 		}
 		n := min(room, len(p.targets))
 		notes++
-		l.take(c, p, n)
-		if mixed <= 1 {
+		before := len(p.targets)
+		l.move(c, p, n, lead, mixed > 1)
+		l.hand.used(p, before-len(p.targets))
+		holes = holes || i > 0
+		if same <= 1 && mixed <= 1 {
 			break
 		}
 	}
-	l.compact()
-	return c
+	q.tidy(holes)
+	return expired
 }
 
-// take moves n targets of a piece into the call, but no token a second time where that matters: it
+// move puts n targets of a piece into the call, but no token a second time where that matters: it
 // waits for the next call.
-func (l *lane) take(c *call, p *piece, n int) {
-	if p.w.began.IsZero() {
-		p.w.began = c.batch.Now
-	}
+func (l *lane) move(c *call, p *piece, n int, lead *work, mixed bool) {
+	p.w.begin(c.batch.Now)
 	rest := p.targets[n:]
 	for _, i := range p.targets[:n] {
 		if c.tokens != nil {
@@ -118,37 +147,15 @@ func (l *lane) take(c *call, p *piece, n int) {
 			}
 			c.tokens[token] = true
 		}
-		c.batch.Devices = append(c.batch.Devices, p.w.job.device(i))
+		d := p.w.job.Device(i)
+		if !mixed {
+			d.Notification = lead.job.Notification
+		}
+		c.batch.Devices = append(c.batch.Devices, d)
 		c.works = append(c.works, p.w)
 		c.index = append(c.index, i)
 	}
 	p.targets = rest
-}
-
-// compact drops the pieces that are used up.
-func (l *lane) compact() {
-	used := 0
-	for used < len(l.queue) && len(l.queue[used].targets) == 0 {
-		used++
-	}
-	rest := l.queue[used:]
-	for i := range rest {
-		if len(rest[i].targets) == 0 {
-			kept := rest[:0]
-			for _, p := range rest {
-				if len(p.targets) > 0 {
-					kept = append(kept, p)
-				}
-			}
-			rest = kept
-			break
-		}
-	}
-	if len(rest) == 0 {
-		clear(l.queue)
-		rest = l.queue[:0]
-	}
-	l.queue = rest
 }
 
 // putBack returns the devices of a call beyond the first n to the front of the queue.
@@ -166,15 +173,18 @@ func (l *lane) putBack(c *call, n int) {
 			back[last].targets = append(back[last].targets, c.index[k])
 			continue
 		}
-		back = append(back, piece{w: c.works[k], targets: []int{c.index[k]}, partition: host})
+		back = append(back, piece{w: c.works[k], targets: []int{c.index[k]}, host: host})
 	}
-	l.queue = append(back, l.queue...)
+	l.mu.Lock()
+	l.hand.back(back)
+	l.mu.Unlock()
 	c.batch.Devices, c.works, c.index = c.batch.Devices[:n], c.works[:n], c.index[:n]
 }
 
-// call makes the vendor call and ends the jobs that it completes. It frees its place before it
-// waits for their verdicts to be stored.
+// call makes the vendor call and carries out the verdicts. It frees its place before it waits for
+// them to be stored.
 func (l *lane) call(c *call) {
+	defer l.landing.Done()
 	s := l.s
 	cert := &s.Certificate
 	began := s.Now()
@@ -190,8 +200,11 @@ func (l *lane) call(c *call) {
 	changed := s.breaker.Record(results, c.probe, began, now)
 	sick := s.breaker.Sick(began, s.flying)
 	state, why, _ := s.breaker.State()
+	if changed {
+		s.noteState()
+	}
 	if slices.ContainsFunc(results, func(r vendors.Result) bool { return r.Reason == vendors.Accepted }) {
-		s.drops.accepted()
+		s.drops.Accepted()
 	}
 	s.flying--
 	s.mu.Unlock()
@@ -199,15 +212,10 @@ func (l *lane) call(c *call) {
 	switch {
 	case changed:
 		s.announce(state, why, results)
-	case c.probe && state == Open && s.Parked != nil:
+	case c.probe && state == dispatch.Open && s.Parked != nil:
 		s.Parked(true, speaker(results, why))
 	}
-	s.Metrics.called(cert.Vendor, cert.ID, l.name, now.Sub(began))
+	s.Metrics.Called(cert.Vendor, cert.ID, l.name, now.Sub(began))
 	l.report(c, results, began, now.Sub(began))
-	for k, w := range c.works {
-		w.results[c.index[k]], w.sick[c.index[k]] = results[k], sick
-		if w.left.Add(-1) == 0 {
-			l.settle(w)
-		}
-	}
+	l.carryOut(c, results, sick, now)
 }

@@ -1,4 +1,4 @@
-package dispatch
+package route
 
 import (
 	"slices"
@@ -32,14 +32,14 @@ type Decision struct {
 	VoIP               bool
 }
 
-// Plan decides for each device of the recipients, who are some or all of the message's. known says
-// whether the app has a certificate; users is what the directory knows, nil for nothing. It reads
-// no clock and changes nothing.
-func Plan(m *hongyan.Message, recipients []string, policy Policy, users func(user string) *directory.User, known func(certificate string) bool, now time.Time) []Decision {
+// Plan decides for each device of the message's recipients. users is what the directory knows of
+// them, each at its recipient's place, nil for nothing; known says whether the app has a
+// certificate. It reads no clock and changes nothing.
+func Plan(m *hongyan.Message, policy Policy, users []*directory.User, known func(certificate string) bool, now time.Time) []Decision {
 	whole := wholeMessage(m, policy, now)
-	decisions := make([]Decision, 0, len(recipients)+len(recipients)/2)
-	for _, user := range recipients {
-		decisions = planUser(decisions, m, policy, user, users(user), whole, known, now)
+	decisions := make([]Decision, 0, len(users)+len(users)/2)
+	for i, user := range m.Recipients {
+		decisions = planUser(decisions, m, policy, user, users[i], whole, known, now)
 	}
 	return decisions
 }

@@ -1,7 +1,8 @@
-package dispatch
+package replay
 
 import (
 	"fmt"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -21,13 +22,13 @@ const (
 
 // comeback is a letter on its way back.
 type comeback struct {
-	letter *Letter
+	letter *dispatch.Letter
 	kind   comebackKind
 	// rest is a letter for the targets that stay dead, stored before the rest goes back; nil when
 	// there are none.
-	rest *Outgoing
+	rest *dispatch.Outgoing
 	// out is what goes back, and devices how many it is for; 0 for a message.
-	out     Outgoing
+	out     dispatch.Outgoing
 	devices int
 	// addresses are what tells, later, that it came back.
 	addresses []address
@@ -39,7 +40,7 @@ type address struct{ app, message, user, device string }
 // comebackOptions are what a comeback depends on besides the letter.
 type comebackOptions struct {
 	subjects       hongyan.Subjects
-	filter         *LetterFilter
+	filter         *dispatch.LetterFilter
 	created        time.Time // of the dead letters' stream
 	includeExpired bool
 }
@@ -51,16 +52,16 @@ func replayID(created time.Time, sequence uint64) string {
 
 // comeBack prepares a letter's way back. job is the letter's, nil for one that is malformed or
 // cannot be read. It is pure.
-func comeBack(l *Letter, job *Job, users func(directory.Ref) *directory.User, opts comebackOptions, now time.Time) (comeback, error) {
+func comeBack(l *dispatch.Letter, job *dispatch.Job, users func(directory.Ref) *directory.User, opts comebackOptions, now time.Time) (comeback, error) {
 	c := comeback{letter: l}
 	id := replayID(opts.created, l.Sequence)
 	if l.Malformed() {
-		subject := l.Header[HeaderSubject]
+		subject := l.Header[dispatch.HeaderSubject]
 		if !publishable(subject, opts.subjects) {
 			c.kind = unreadable
 			return c, nil
 		}
-		c.out = Outgoing{Subject: subject, ID: id, Data: l.Data}
+		c.out = dispatch.Outgoing{Subject: subject, ID: id, Data: l.Data}
 		return c, nil
 	}
 	if job == nil {
@@ -78,9 +79,9 @@ func comeBack(l *Letter, job *Job, users func(directory.Ref) *directory.User, op
 		next.Notification = &fresh
 	}
 	reason := l.Reason
-	var back, stay []Target
+	var back, stay []dispatch.Target
 	for _, t := range job.Targets {
-		if !opts.filter.wants(&t) {
+		if !opts.filter.Wants(&t) {
 			stay = append(stay, t)
 			continue
 		}
@@ -96,12 +97,12 @@ func comeBack(l *Letter, job *Job, users func(directory.Ref) *directory.User, op
 		return c, nil
 	}
 	if len(stay) > 0 {
-		rest, err := job.part(stay).Encode()
+		rest, err := job.Part(stay).Encode()
 		if err != nil {
 			return c, err
 		}
-		c.rest = &Outgoing{Subject: l.Subject, ID: fmt.Sprintf(":rest/%d/%d", opts.created.UnixNano(), l.Sequence), Data: rest, Header: l.Header}
-		next = *next.part(back)
+		c.rest = &dispatch.Outgoing{Subject: l.Subject, ID: fmt.Sprintf(":rest/%d/%d", opts.created.UnixNano(), l.Sequence), Data: rest, Header: l.Header}
+		next = *next.Part(back)
 	}
 	next.Targets = back
 	next.Attempts, next.NotBefore, next.FirstAttempt, next.LastAttempt = 0, time.Time{}, time.Time{}, time.Time{}
@@ -109,7 +110,7 @@ func comeBack(l *Letter, job *Job, users func(directory.Ref) *directory.User, op
 	if err != nil {
 		return c, err
 	}
-	c.out = Outgoing{Subject: opts.subjects.Job(job.Vendor, job.Certificate, job.Lane), ID: id, Data: data}
+	c.out = dispatch.Outgoing{Subject: opts.subjects.Job(job.Vendor, job.Certificate, job.Lane), ID: id, Data: data}
 	c.devices = len(back)
 	for _, t := range back {
 		c.addresses = append(c.addresses, address{job.App, job.Notification.MessageID, t.User, t.Device})
@@ -131,7 +132,7 @@ func publishable(subject string, s hongyan.Subjects) bool {
 }
 
 // lifetime is how long a job's message was to live from its publication.
-func lifetime(job *Job) time.Duration {
+func lifetime(job *dispatch.Job) time.Duration {
 	if ttl := job.Notification.Deadline.Sub(job.Published); !job.Published.IsZero() && ttl > 0 {
 		return ttl
 	}
@@ -144,7 +145,7 @@ func lifetime(job *Job) time.Duration {
 // refresh brings a target up to date with the directory: the device may have a new token by now.
 // registered says whether the device is still registered with the job's certificate; where it is
 // not, the target stays as it was.
-func refresh(t Target, job *Job, u *directory.User) (_ Target, registered bool) {
+func refresh(t dispatch.Target, job *dispatch.Job, u *directory.User) (_ dispatch.Target, registered bool) {
 	if u == nil {
 		return t, false
 	}

@@ -1,7 +1,6 @@
-package dispatch
+package send
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"time"
@@ -17,7 +16,8 @@ const longWait = 2 * time.Second
 
 // limit asks the limiter for the call's devices. What may not go now returns to the queue; a long
 // wait ends those jobs' turn.
-func (l *lane) limit(ctx context.Context, c *call) bool {
+func (l *lane) limit(c *call) bool {
+	ctx := l.s.ctx
 	lim := l.s.Limiter
 	if lim == nil {
 		return true
@@ -62,11 +62,11 @@ func (l *lane) caps(class vendors.Class) bool {
 
 // capDevices counts the call's devices under the class's cap and ends the turn of those that had
 // their share of the day. False means that nobody is left.
-func (l *lane) capDevices(ctx context.Context, c *call) bool {
+func (l *lane) capDevices(c *call) bool {
 	if !l.caps(c.class) {
 		return true
 	}
-	may, err := l.s.Limiter.TakeDevices(ctx, l.deviceRequest(c, 0, func(int) bool { return true }))
+	may, err := l.s.Limiter.TakeDevices(l.s.ctx, l.deviceRequest(c, 0, func(int) bool { return true }))
 	if err != nil {
 		for k, w := range c.works {
 			l.resolve(w, c.index[k:k+1], vendors.Result{Reason: vendors.RateLimited, RetryAfter: longWait, Err: err})
@@ -106,7 +106,7 @@ func (l *lane) returnDevices(c *call, first int, chosen func(k int) bool) {
 	if len(r.Devices) == 0 {
 		return
 	}
-	if err := l.s.Limiter.ReturnDevices(l.hard, r); err != nil {
+	if err := l.s.Limiter.ReturnDevices(l.s.hard, r); err != nil {
 		l.s.Log.Warn("devices keep a push less than their cap today", "certificate", l.s.Certificate.ID, "devices", len(r.Devices), "error", err)
 	}
 }

@@ -1,9 +1,10 @@
-package dispatch
+package replay
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"sync"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 type LetterBox interface {
 	// Letters reads up to n letters that a subject filter covers, oldest first, from a sequence on,
 	// or where that is 0 from a time on. It may return fewer; none is the end.
-	Letters(ctx context.Context, subject string, from uint64, since time.Time, n int) ([]Letter, error)
+	Letters(ctx context.Context, subject string, from uint64, since time.Time, n int) ([]dispatch.Letter, error)
 	// Bounds returns the newest letter's sequence and when the stream was created.
 	Bounds(ctx context.Context) (last uint64, created time.Time, err error)
 	// Delete removes a letter; it is no error when it is gone already.
@@ -30,31 +31,23 @@ type LetterBox interface {
 type Journal interface {
 	Mark(ctx context.Context, data []byte) (id uint64, err error)
 	Unmark(ctx context.Context, id uint64) error
-	Marks(ctx context.Context) ([]Mark, error)
-}
-
-// Mark is a mark as it is stored.
-type Mark struct {
-	ID     uint64
-	Stored time.Time
-	Data   []byte
+	Marks(ctx context.Context) ([]dispatch.Mark, error)
 }
 
 // Trail tells what became of what was published.
 type Trail interface {
 	// Waiting calls each with what is stored on a subject since a time and not consumed yet, until
 	// it returns false.
-	Waiting(ctx context.Context, where hongyan.Subject, since time.Time, each func(Waiting) (more bool)) error
+	Waiting(ctx context.Context, where hongyan.Subject, since time.Time, each func(dispatch.Waiting) (more bool)) error
 	// Outcomes does the same with the outcomes of an app, of one user or of all where user is
 	// empty.
-	Outcomes(ctx context.Context, app, user string, since time.Time, each func(e Ended, stored time.Time) (more bool)) error
+	Outcomes(ctx context.Context, app, user string, since time.Time, each func(e dispatch.Ended, stored time.Time) (more bool)) error
 }
 
-// Waiting is a message that waits to be consumed.
-type Waiting struct {
-	ID     string // its Nats-Msg-Id
-	Data   []byte
-	Stored time.Time
+// Devices is what a replay needs of the directory; *directory.Directory implements it.
+type Devices interface {
+	// Lookup reads many users at once, each at the place of its Ref; nil where nothing is known.
+	Lookup(ctx context.Context, refs []directory.Ref) ([]*directory.User, error)
 }
 
 // Replay brings dead letters back: a job to its job subject with its attempts forgotten, a
@@ -84,7 +77,7 @@ type Replay struct {
 	Letters  LetterBox
 	Journal  Journal
 	Trail    Trail
-	Queue    Queue
+	Queue    dispatch.Queue
 	Devices  Devices
 	Subjects hongyan.Subjects
 	// Now is nil for time.Now.
@@ -93,12 +86,12 @@ type Replay struct {
 	Patience time.Duration
 	// Progress, when it is set, is told of the counts from time to time, from several goroutines
 	// but never at once.
-	Progress func(ReplayCounts)
+	Progress func(Counts)
 }
 
-// ReplayOptions say what to bring back, and how.
-type ReplayOptions struct {
-	Filter LetterFilter
+// Options say what to bring back, and how.
+type Options struct {
+	Filter dispatch.LetterFilter
 	// DryRun changes nothing and counts what would happen.
 	DryRun bool
 	// Rate is the most letters per second; 0 is as fast as the streams take them.
@@ -110,8 +103,8 @@ type ReplayOptions struct {
 	IncludeExpired bool
 }
 
-// ReplayCounts count letters, but for Devices.
-type ReplayCounts struct {
+// Counts count letters, but for Devices.
+type Counts struct {
 	// Matched is how many the filter means; each is counted in one of the next six as well.
 	Matched int `json:"matched"`
 	// Replayed came back, or would in a dry run; Devices is how many devices they are for.
@@ -135,10 +128,12 @@ type ReplayCounts struct {
 }
 
 const (
-	// replayPage is how many letters are in hand at once, and replayFlight how many of them are
-	// being published.
-	replayPage   = 512
-	replayFlight = 256
+	// pageLetters is how many letters are in hand at once, and flight how many of them are being
+	// published.
+	pageLetters = 512
+	flight      = 256
+	// lookupUsers is how many users one read of the directory asks for.
+	lookupUsers = 1000
 )
 
 // markBody is what a mark says: the letters in hand, of the stream created then.
@@ -150,7 +145,7 @@ type markBody struct {
 // Run brings back the letters that exist when it begins; those that die again meanwhile are for
 // another run. When ctx ends, it finishes what is in hand and returns the counts with ctx's error.
 // At the first letter that cannot be stored it stops in the same way.
-func (r *Replay) Run(ctx context.Context, opts ReplayOptions) (ReplayCounts, error) {
+func (r *Replay) Run(ctx context.Context, opts Options) (Counts, error) {
 	set := *r
 	if set.Now == nil {
 		set.Now = time.Now
@@ -158,17 +153,17 @@ func (r *Replay) Run(ctx context.Context, opts ReplayOptions) (ReplayCounts, err
 	if set.Patience <= 0 {
 		set.Patience = 30 * time.Second
 	}
-	run := &replayRun{Replay: &set, opts: opts, subject: opts.Filter.Subject(r.Subjects)}
+	run := &run{Replay: &set, opts: opts, subject: opts.Filter.Subject(r.Subjects)}
 	err := run.all(ctx)
 	run.mu.Lock()
 	defer run.mu.Unlock()
 	return run.counts, err
 }
 
-// replayRun is one run's state.
-type replayRun struct {
+// run is one run's state.
+type run struct {
 	*Replay
-	opts    ReplayOptions
+	opts    Options
 	subject string
 	created time.Time
 	last    uint64
@@ -177,10 +172,10 @@ type replayRun struct {
 	back map[uint64]bool
 
 	mu     sync.Mutex
-	counts ReplayCounts
+	counts Counts
 }
 
-func (r *replayRun) count(change func(*ReplayCounts)) {
+func (r *run) count(change func(*Counts)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.counts)
@@ -189,14 +184,14 @@ func (r *replayRun) count(change func(*ReplayCounts)) {
 	}
 }
 
-func (r *replayRun) all(ctx context.Context) (err error) {
+func (r *run) all(ctx context.Context) (err error) {
 	if r.last, r.created, err = r.Letters.Bounds(ctx); err != nil {
 		return err
 	}
 	if r.back, err = r.recover(ctx); err != nil {
 		return fmt.Errorf("find out what an interrupted replay did: %w", err)
 	}
-	size := replayPage
+	size := pageLetters
 	if r.opts.Rate > 0 {
 		// A page lasts a few seconds, so that what a mark means stays young.
 		size = min(size, max(1, int(r.opts.Rate*5)))
@@ -216,7 +211,7 @@ func (r *replayRun) all(ctx context.Context) (err error) {
 		some := letters[:0]
 		for i := range letters {
 			l := &letters[i]
-			if end = l.Sequence > r.last || r.opts.Filter.past(l); end {
+			if end = l.Sequence > r.last || r.opts.Filter.Past(l); end {
 				break
 			}
 			if r.opts.Filter.Match(l) {
@@ -232,8 +227,8 @@ func (r *replayRun) all(ctx context.Context) (err error) {
 }
 
 // page brings back some letters. full says that the limit is reached.
-func (r *replayRun) page(ctx context.Context, letters []Letter) (full bool, err error) {
-	jobs := make([]*Job, len(letters))
+func (r *run) page(ctx context.Context, letters []dispatch.Letter) (full bool, err error) {
+	jobs := make([]*dispatch.Job, len(letters))
 	var refs []directory.Ref
 	for i := range letters {
 		if r.back[letters[i].Sequence] || letters[i].Malformed() {
@@ -263,7 +258,7 @@ func (r *replayRun) page(ctx context.Context, letters []Letter) (full bool, err 
 					return false, err
 				}
 			}
-			r.count(func(c *ReplayCounts) { c.Matched++; c.AlreadyBack++ })
+			r.count(func(c *Counts) { c.Matched++; c.AlreadyBack++ })
 			continue
 		}
 		if r.opts.Limit > 0 && r.replayed()+len(ready) >= r.opts.Limit {
@@ -288,18 +283,18 @@ func (r *replayRun) page(ctx context.Context, letters []Letter) (full bool, err 
 	return full, r.bring(ctx, ready)
 }
 
-func (r *replayRun) replayed() int {
+func (r *run) replayed() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.counts.Replayed
 }
 
 // stays counts a letter that is not brought back.
-func (r *replayRun) stays(c *comeback) bool {
+func (r *run) stays(c *comeback) bool {
 	if c.kind == bringBack {
 		return false
 	}
-	r.count(func(n *ReplayCounts) {
+	r.count(func(n *Counts) {
 		n.Matched++
 		switch c.kind {
 		case tooLate:
@@ -314,8 +309,8 @@ func (r *replayRun) stays(c *comeback) bool {
 }
 
 // came counts a letter that is back.
-func (r *replayRun) came(c *comeback) {
-	r.count(func(n *ReplayCounts) {
+func (r *run) came(c *comeback) {
+	r.count(func(n *Counts) {
 		n.Matched++
 		n.Replayed++
 		n.Devices += c.devices
@@ -326,7 +321,7 @@ func (r *replayRun) came(c *comeback) {
 }
 
 // lookup reads the directory in rounds, each user once.
-func (r *replayRun) lookup(ctx context.Context, refs []directory.Ref) (map[directory.Ref]*directory.User, error) {
+func (r *run) lookup(ctx context.Context, refs []directory.Ref) (map[directory.Ref]*directory.User, error) {
 	users := make(map[directory.Ref]*directory.User, len(refs))
 	seen := make(map[directory.Ref]bool, len(refs))
 	var round []directory.Ref
@@ -335,8 +330,8 @@ func (r *replayRun) lookup(ctx context.Context, refs []directory.Ref) (map[direc
 			return nil
 		}
 		some, err := r.Devices.Lookup(ctx, round)
-		for ref, u := range some {
-			users[ref] = u
+		for i, u := range some {
+			users[round[i]] = u
 		}
 		round = round[:0]
 		return err
@@ -346,7 +341,7 @@ func (r *replayRun) lookup(ctx context.Context, refs []directory.Ref) (map[direc
 			continue
 		}
 		seen[ref] = true
-		if round = append(round, ref); len(round) == routeUsers {
+		if round = append(round, ref); len(round) == lookupUsers {
 			if err := flush(); err != nil {
 				return nil, err
 			}
@@ -357,7 +352,7 @@ func (r *replayRun) lookup(ctx context.Context, refs []directory.Ref) (map[direc
 
 // bring marks letters, publishes them side by side, deletes each that is stored, and removes the
 // mark when all are.
-func (r *replayRun) bring(ctx context.Context, ready []comeback) error {
+func (r *run) bring(ctx context.Context, ready []comeback) error {
 	if len(ready) == 0 {
 		return nil
 	}
@@ -374,7 +369,7 @@ func (r *replayRun) bring(ctx context.Context, ready []comeback) error {
 		return fmt.Errorf("mark the letters in hand: %w", err)
 	}
 	group, flying := errgroup.WithContext(ctx)
-	group.SetLimit(replayFlight)
+	group.SetLimit(flight)
 	for i := range ready {
 		if r.limiter != nil && r.limiter.Wait(flying) != nil || flying.Err() != nil {
 			break
@@ -385,7 +380,7 @@ func (r *replayRun) bring(ctx context.Context, ready []comeback) error {
 			defer cancel()
 			err := r.one(one, &ready[i])
 			if err != nil {
-				r.count(func(n *ReplayCounts) { n.Matched++; n.Failed++ })
+				r.count(func(n *Counts) { n.Matched++; n.Failed++ })
 				return fmt.Errorf("letter %d: %w", ready[i].letter.Sequence, err)
 			}
 			r.came(&ready[i])
@@ -405,23 +400,23 @@ func (r *replayRun) bring(ctx context.Context, ready []comeback) error {
 }
 
 // one brings back one letter.
-func (r *replayRun) one(ctx context.Context, c *comeback) error {
+func (r *run) one(ctx context.Context, c *comeback) error {
 	if c.rest != nil {
-		if err := r.insist(ctx, func() error { return publishAll(ctx, r.Queue, []Outgoing{*c.rest}) }); err != nil {
+		if err := r.insist(ctx, func() error { return errors.Join(r.Queue.Publish(ctx, []dispatch.Outgoing{*c.rest})...) }); err != nil {
 			return err
 		}
 	}
-	if err := r.insist(ctx, func() error { return publishAll(ctx, r.Queue, []Outgoing{c.out}) }); err != nil {
+	if err := r.insist(ctx, func() error { return errors.Join(r.Queue.Publish(ctx, []dispatch.Outgoing{c.out})...) }); err != nil {
 		return err
 	}
 	return r.insist(ctx, func() error { return r.Letters.Delete(ctx, c.letter.Sequence) })
 }
 
 // insist repeats what fails until it succeeds or ctx ends; a full stream is not waited for.
-func (r *replayRun) insist(ctx context.Context, do func() error) error {
+func (r *run) insist(ctx context.Context, do func() error) error {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := do()
-		if err == nil || errors.Is(err, ErrFull) {
+		if err == nil || errors.Is(err, dispatch.ErrFull) {
 			return err
 		}
 		timer := time.NewTimer(wait)

@@ -1,4 +1,4 @@
-package dispatch
+package route
 
 import (
 	"testing"
@@ -108,7 +108,7 @@ func TestPlanFollowsTheTable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := Plan(message(c.message), []string{"bob"}, c.policy, func(string) *directory.User { return c.user }, func(id string) bool { return id == "c1" }, noon)
+			got := Plan(message(c.message), c.policy, []*directory.User{c.user}, func(id string) bool { return id == "c1" }, noon)
 			if len(got) != 1 {
 				t.Fatalf("%d decisions for one device", len(got))
 			}
@@ -124,7 +124,7 @@ func TestPlanActiveElsewhere(t *testing.T) {
 	pad := phone(func(d *directory.Device) { d.ID = "pad"; d.Presence = present(hongyan.StateForeground, time.Second) })
 	user := &directory.User{Devices: []directory.Device{phone(nil), pad}}
 	for _, quiet := range []bool{false, true} {
-		got := Plan(message(nil), []string{"bob"}, Policy{QuietWhenActiveElsewhere: quiet}, func(string) *directory.User { return user }, func(string) bool { return true }, noon)
+		got := Plan(message(nil), Policy{QuietWhenActiveElsewhere: quiet}, []*directory.User{user}, func(string) bool { return true }, noon)
 		if len(got) != 2 {
 			t.Fatalf("%d decisions for two devices", len(got))
 		}
@@ -159,7 +159,7 @@ func TestPlanReachesVoIP(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := Plan(message(c.change), []string{"bob"}, Policy{}, func(string) *directory.User { return &directory.User{Devices: []directory.Device{iphone}} },
+			got := Plan(message(c.change), Policy{}, []*directory.User{{Devices: []directory.Device{iphone}}},
 				func(id string) bool {
 					for _, k := range c.known {
 						if k == id {

@@ -1,4 +1,4 @@
-package dispatch
+package route
 
 import (
 	"fmt"
@@ -129,7 +129,7 @@ func TestJobRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := DecodeJob(data)
+	back, err := dispatch.DecodeJob(data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,10 @@
-package dispatch
+package send
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+)
 
 func TestHandRoom(t *testing.T) {
 	t.Parallel()
@@ -26,13 +30,12 @@ func TestHandRoom(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			var h hand
+			h := hand{devices: -c.sent}
 			for _, n := range c.sizes {
-				h.took(n)
+				h.push(&work{stored: true, job: &dispatch.Job{Targets: make([]dispatch.Target, n)}}, nil)
 			}
-			h.less(c.sent)
 			if got := h.room(c.pace, c.delivered); got != c.want {
-				t.Errorf("room is %d jobs, want %d", got, c.want)
+				t.Errorf("room for %d jobs, want %d", got, c.want)
 			}
 		})
 	}

@@ -1,0 +1,438 @@
+// Package route takes message events and plans them: who is notified of each, and through which
+// certificates. The jobs go to the senders of the same worker; the delivery of the message is the
+// claim on all that follows from it, and is acked when each device has its end or its job is stored.
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// App is what the router knows of an app.
+type App struct {
+	Policy Policy
+	// Accounts by certificate.
+	Accounts map[string]Account
+}
+
+// Devices is what the router needs of the directory; *directory.Directory implements it.
+type Devices interface {
+	// Lookup reads many users at once, each at the place of its Ref; nil where nothing is known.
+	Lookup(ctx context.Context, refs []directory.Ref) ([]*directory.User, error)
+}
+
+// Sender takes over planned jobs of one certificate; *send.Sender implements it.
+type Sender interface {
+	// Send takes over a job and a share of the duty. look is when the message was stored, if it had
+	// been taken before, else zero.
+	Send(job *dispatch.Job, duty *store.Duty, look time.Time)
+}
+
+// Router plans messages and hands their jobs to the senders.
+type Router struct {
+	Recorder *store.Recorder
+	// Looker is nil for no look at what became of messages that come again.
+	Looker   *store.Looker
+	Devices  Devices
+	Subjects hongyan.Subjects
+	Apps     map[string]App
+	// Sender of a certificate that is in Apps.
+	Sender  func(certificate string) Sender
+	Metrics *dispatch.Metrics
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+const (
+	// routeBatch is how many messages are looked up together.
+	routeBatch = 256
+	// routeUsers is how many users one round looks up.
+	routeUsers = 1000
+	// routeRounds is how many batches are under way at once, so that one waits for the server while
+	// another is planned.
+	routeRounds = 4
+	// maxTakes is how often a message is taken before it is dead.
+	maxTakes = 100
+)
+
+// routing is one run of the router.
+type routing struct {
+	*Router
+	ctx    context.Context // ends when nothing more is to be begun
+	hard   context.Context
+	claims *store.Claims
+	// owing counts the messages that are not settled, busy the looks and pieces that are planned
+	// beside the rounds.
+	owing sync.WaitGroup
+}
+
+// Run routes what the source delivers until ctx ends or nothing more comes, and returns when every
+// delivery is settled: at hard, what could not be stored is left to whoever takes the messages next.
+func (r *Router) Run(ctx, hard context.Context, source dispatch.Source) {
+	(&routing{Router: r, ctx: ctx, hard: hard, claims: store.NewClaims(r.Log)}).run(source)
+}
+
+func (r *routing) run(source dispatch.Source) {
+	out := make(chan dispatch.Delivery, source.Hold())
+	var pulling sync.WaitGroup
+	renew, stopRenewing := context.WithCancel(context.WithoutCancel(r.ctx))
+	pulling.Go(func() { source.Renew(renew) })
+	pulling.Go(func() {
+		defer close(out)
+		source.Run(r.ctx, out)
+	})
+	rounds := make(chan struct{}, routeRounds)
+	var planning sync.WaitGroup
+	for first := range out {
+		batch := []dispatch.Delivery{first}
+	more:
+		for len(batch) < routeBatch {
+			select {
+			case d, ok := <-out:
+				if !ok {
+					break more
+				}
+				batch = append(batch, d)
+			default:
+				break more
+			}
+		}
+		if !r.Recorder.Pause(r.ctx, nil, func(paused bool) { r.Metrics.Pause("", "", "router", paused) }) || r.ctx.Err() != nil {
+			r.giveBack(batch)
+			continue
+		}
+		rounds <- struct{}{}
+		planning.Go(func() {
+			defer func() { <-rounds }()
+			r.route(batch)
+		})
+	}
+	planning.Wait()
+	r.owing.Wait()
+	stopRenewing()
+	pulling.Wait()
+}
+
+func (r *routing) giveBack(batch []dispatch.Delivery) {
+	for _, d := range batch {
+		if c := r.claims.Take(d); c != nil {
+			c.Nak(0)
+		}
+	}
+}
+
+// routed is a message, or a piece of one, on its way.
+type routed struct {
+	delivery dispatch.Delivery
+	duty     *store.Duty
+	app      string
+	conf     App
+	message  *hongyan.Message
+	stored   time.Time // when the whole message was
+	size     int       // recipients of the whole message
+	trace    string
+	bulk     bool // it is a piece
+	// look is when the message was stored, if it or the message that it is a piece of had been
+	// taken before; answer is what the look found.
+	look   time.Time
+	answer *store.Answer
+}
+
+// route plans a batch of deliveries.
+func (r *routing) route(batch []dispatch.Delivery) {
+	var round []*routed
+	users := 0
+	flush := func() {
+		if len(round) > 0 {
+			r.round(round)
+		}
+		round, users = nil, 0
+	}
+	for _, d := range batch {
+		m := r.read(d)
+		switch {
+		case m == nil:
+		case !m.bulk && divided(m.message, len(d.Data())):
+			r.divide(m)
+		case !m.look.IsZero() && r.Looker != nil:
+			r.ask(m)
+		default:
+			n := len(m.message.Recipients)
+			if users > 0 && users+n > routeUsers {
+				flush()
+			}
+			round, users = append(round, m), users+n
+		}
+	}
+	flush()
+}
+
+// read parses a delivery. What cannot be read becomes a dead letter at once, and the delivery is
+// settled: then it returns nil.
+func (r *routing) read(d dispatch.Delivery) *routed {
+	subject, err := r.Subjects.Parse(d.Subject())
+	c := r.claims.Take(d)
+	if c == nil {
+		return nil
+	}
+	r.owing.Add(1)
+	x := &routed{delivery: d, duty: store.NewDuty(c, len(d.Data()), r.owing.Done), app: subject.App, stored: c.Stored}
+	var repairs hongyan.Repairs
+	switch {
+	case err != nil:
+	case subject.Kind == hongyan.KindSignal:
+		// Signals are judged and counted; suppressing by them is not built yet.
+		if _, repairs, err = hongyan.ParseSignal(d.Data(), c.Stored); err == nil {
+			r.Metrics.Repaired(repairs)
+			r.Metrics.Ignore("signal")
+			x.duty.Done(true)
+			return nil
+		}
+	case subject.Kind == hongyan.KindPiece:
+		var p piece
+		if p, x.message, err = parsePiece(d.Data()); errors.Is(err, dispatch.ErrNewerJob) {
+			x.duty.GiveBack(store.RollOut(c.Takes())) // a newer worker reads it
+			return nil
+		}
+		x.bulk, x.stored, x.size = true, p.Published, p.Recipients
+	default:
+		x.message, repairs, err = hongyan.ParseMessage(d.Data(), c.Stored)
+	}
+	r.Metrics.Repaired(repairs)
+	known := false
+	if x.conf, known = r.Apps[x.app]; err == nil && !known {
+		err = errors.New("the configuration has no app of this name")
+	}
+	if err != nil {
+		r.malformed(x, known, err)
+		return nil
+	}
+	if !x.bulk {
+		x.size = len(x.message.Recipients)
+	}
+	trace, dropped := dispatch.TraceOf(d.Header(dispatch.HeaderTrace))
+	if dropped {
+		r.Metrics.Ignore("traceparent")
+	}
+	x.trace = trace
+	if c.Again {
+		x.look = x.stored
+	} else if since := d.Header(dispatch.HeaderLook); since != "" && x.bulk {
+		x.look = x.stored
+	}
+	if c.Takes() > maxTakes {
+		r.exhaust(x)
+		return nil
+	}
+	return x
+}
+
+// malformed makes a dead letter of a message that cannot be read.
+func (r *routing) malformed(x *routed, known bool, err error) {
+	id := ""
+	if x.message != nil {
+		id = dispatch.HeaderValue(x.message.ID)
+	}
+	// App names of strangers must not become metric labels.
+	label := x.app
+	if !known {
+		label = "unknown"
+	}
+	r.Metrics.Message(label, "malformed")
+	letter := dispatch.DeadMessage(r.Subjects, x.delivery, x.app, id, err, ":malformed/"+x.duty.Claim.Name())
+	r.Log.Warn("message is malformed", "app", x.app, "message_id", id, "error", err)
+	r.Recorder.Store(&store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: x.duty})
+}
+
+// exhaust ends a message that was taken again and again without an end.
+func (r *routing) exhaust(m *routed) {
+	r.Log.Error("a message was taken too often without an end", "app", m.app, "message_id", m.message.ID, "takes", maxTakes)
+	r.Metrics.Message(m.app, "exhausted")
+	letter := dispatch.DeadMessage(r.Subjects, m.delivery, m.app, m.message.ID, fmt.Errorf("it was taken %d times without an end", maxTakes), ":exhausted/"+m.duty.Claim.Name())
+	letter.Subject, letter.Header[dispatch.HeaderReason] = r.Subjects.Dead("", "", vendors.AttemptsExhausted), vendors.AttemptsExhausted.String()
+	debt := &store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: m.duty}
+	for _, u := range m.message.Recipients {
+		debt.Then = append(debt.Then, r.line(m, hongyan.StatusDead, hongyan.DeviceOutcome{User: u, Reason: vendors.AttemptsExhausted}))
+	}
+	r.Recorder.Store(debt)
+}
+
+// line is a record of an end without a certificate.
+func (r *routing) line(m *routed, status hongyan.Status, d hongyan.DeviceOutcome) store.Line {
+	return store.Line{Outcome: hongyan.Outcome{MessageID: m.message.ID, App: m.app, Status: status, At: r.Now().UTC()}, Device: d, Duty: m.duty}
+}
+
+// ask looks up what became of a message that was taken before, and plans what is left.
+func (r *routing) ask(m *routed) {
+	q := &store.Question{App: m.app, Message: m.message.ID, Since: m.look, Urgent: m.message.Rings()}
+	for _, u := range m.message.Recipients {
+		q.Partitions[hongyan.Partition(u)] = true
+	}
+	r.owing.Add(1)
+	q.Answer = func(a *store.Answer) {
+		defer r.owing.Done()
+		m.answer = a
+		r.round([]*routed{m})
+	}
+	q.Ended = func() {
+		defer r.owing.Done()
+		m.duty.GiveBack(0)
+	}
+	r.Looker.Look(r.ctx, q)
+}
+
+// lookupTimeout bounds a read of the directory.
+const lookupTimeout = 30 * time.Second
+
+// round plans messages that are looked up together.
+func (r *routing) round(messages []*routed) {
+	known, err := r.lookup(messages)
+	if err != nil {
+		r.Log.Warn("cannot read the directory, trying again", "messages", len(messages), "error", err)
+		for _, m := range messages {
+			m.duty.GiveBack(backoffDelay())
+		}
+		return
+	}
+	for _, m := range messages {
+		n := len(m.message.Recipients)
+		r.plan(m, known[:n])
+		known = known[n:]
+		r.Metrics.Message(m.app, "planned")
+		m.duty.Done(true)
+	}
+}
+
+// lookup reads the recipients of messages, each at its place.
+func (r *routing) lookup(messages []*routed) ([]*directory.User, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), lookupTimeout)
+	defer cancel()
+	n := 0
+	for _, m := range messages {
+		n += len(m.message.Recipients)
+	}
+	refs := make([]directory.Ref, 0, n)
+	for _, m := range messages {
+		for _, u := range m.message.Recipients {
+			refs = append(refs, directory.Ref{App: m.app, User: u})
+		}
+	}
+	return r.Devices.Lookup(ctx, refs)
+}
+
+// inPlace plans a piece of a message that there is no room for. It returns false when the worker
+// ended before.
+func (r *routing) inPlace(m *routed) (done bool) {
+	m.bulk = true
+	if m.duty.Claim.Again && r.Looker != nil {
+		answered := make(chan bool, 1)
+		q := &store.Question{App: m.app, Message: m.message.ID, Since: m.stored, Answer: func(a *store.Answer) { m.answer = a; answered <- true }, Ended: func() { answered <- false }}
+		for _, u := range m.message.Recipients {
+			q.Partitions[hongyan.Partition(u)] = true
+		}
+		if r.Looker.Look(r.ctx, q); !<-answered {
+			return false
+		}
+	}
+	for {
+		known, err := r.lookup([]*routed{m})
+		if err == nil {
+			r.plan(m, known)
+			return true
+		}
+		r.Log.Warn("cannot read the directory, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
+		if !sleep(r.hard, backoffDelay()) {
+			return false
+		}
+	}
+}
+
+// plan decides on the devices of a message's recipients, of whom known is what the directory has,
+// and sees to what follows: jobs go to their senders, suppressions are recorded.
+func (r *routing) plan(m *routed, known []*directory.User) {
+	now := r.Now()
+	accounts := m.conf.Accounts
+	if limit := m.conf.Policy.MaxPushGroup; m.bulk && limit > 0 && m.size > limit && m.message.Conversation.Type == hongyan.ConversationGroup {
+		m.message.OfflinePush.Disable = true // by the size of the whole group
+	}
+	decisions := Plan(m.message, m.conf.Policy, known, func(certificate string) bool { _, ok := accounts[certificate]; return ok }, now)
+	if m.answer != nil {
+		before := len(decisions)
+		decisions = without(decisions, m.answer)
+		r.Metrics.Looked(before-len(decisions), len(decisions), m.answer.Unread)
+	}
+	r.suppress(m, decisions, now)
+	for _, job := range Compose(m.message, m.app, decisions, func(certificate string) Account { return accounts[certificate] }, m.stored) {
+		job.Trace, job.Bulk = m.trace, m.bulk
+		r.Metrics.Job(job)
+		m.duty.Add(1)
+		r.Sender(job.Certificate).Send(job, m.duty, m.look)
+	}
+}
+
+// without leaves out the devices that have an end or a job of their own.
+func without(decisions []Decision, a *store.Answer) []Decision {
+	kept := decisions[:0]
+	for _, d := range decisions {
+		device := ""
+		if d.Device != nil {
+			device = d.Device.ID
+		}
+		if !a.Has(d.User, device) {
+			kept = append(kept, d)
+		}
+	}
+	return kept
+}
+
+// suppress records the devices that are not pushed to.
+func (r *routing) suppress(m *routed, decisions []Decision, now time.Time) {
+	var lines []store.Line
+	for i := range decisions {
+		d := &decisions[i]
+		if d.Suppressed == "" {
+			continue
+		}
+		r.Metrics.Suppress(m.app, d.Suppressed)
+		l := store.Line{Outcome: hongyan.Outcome{MessageID: m.message.ID, App: m.app, Status: hongyan.StatusSuppressed, At: now.UTC()},
+			Device: hongyan.DeviceOutcome{User: d.User, Reason: d.Suppressed}, Duty: m.duty}
+		if d.Device != nil {
+			l.Device.Device = d.Device.ID
+			if l.Certificate = d.Certificate; l.Certificate == "" {
+				l.Certificate = d.Device.Registration.Certificate
+			}
+			l.Vendor = m.conf.Accounts[l.Certificate].Vendor
+		}
+		if d.Suppressed == hongyan.UnknownCertificate {
+			r.Log.Warn("registration names a certificate that the configuration lacks", "app", m.app, "user", d.User, "device", l.Device.Device, "certificate", l.Certificate)
+		}
+		lines = append(lines, l)
+	}
+	r.Recorder.Record(lines...)
+}
+
+// backoffDelay keeps what failed away for a moment.
+func backoffDelay() time.Duration { return time.Second + rand.N(2*time.Second) }
+
+// sleep waits for d, or returns false when ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

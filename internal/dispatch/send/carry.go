@@ -1,0 +1,416 @@
+package send
+
+import (
+	"context"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Waits up to shortWait are delayed redeliveries; longer ones are scheduled messages, which take no
+// place among the pending.
+const shortWait = 30 * time.Second
+
+const (
+	// maxTakes is how often a message or job is taken before it is dead.
+	maxTakes = 100
+	// maxNaks is how often a job is taken before waits are stored jobs however short they are,
+	// which count anew.
+	maxNaks = 20
+)
+
+// fate is what some targets of a job share.
+type fate struct {
+	dispatch.Verdict
+	// code tells fates of dead letters apart.
+	code string
+}
+
+// carryOut carries out the verdicts on a call: what ended is recorded at once, what is to be tried
+// again is kept with its job until all of its targets were tried.
+func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.Time) {
+	var room [1]store.Line
+	lines := room[:0]
+	var dead []death
+	for k := 0; k < len(c.works); {
+		w := c.works[k]
+		n := k
+		for n < len(c.works) && c.works[n] == w {
+			i, r := c.index[n], results[n]
+			v := l.decide(w, r, sick, now)
+			switch v.Act {
+			case dispatch.Done:
+				lines = append(lines, l.line(w, i, r, v, now))
+			case dispatch.Die:
+				dead = append(dead, death{w, i, r, v})
+			case dispatch.Retry:
+				w.mu.Lock()
+				w.again = append(w.again, answer{i, r, sick})
+				w.mu.Unlock()
+			}
+			n++
+		}
+		k = n
+	}
+	l.s.Recorder.Record(lines...)
+	l.bury(dead, now)
+	for k := 0; k < len(c.works); {
+		w := c.works[k]
+		n := k
+		for n < len(c.works) && c.works[n] == w {
+			n++
+		}
+		l.leave(w, n-k)
+		k = n
+	}
+	l.dropTokens(dead)
+}
+
+// resolve gives targets a result without a call.
+func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
+	now := l.s.Now()
+	var dead []death
+	for _, i := range targets {
+		if v := l.decide(w, r, false, now); v.Act == dispatch.Die {
+			dead = append(dead, death{w, i, r, v})
+			continue
+		}
+		w.mu.Lock()
+		w.again = append(w.again, answer{i, r, false})
+		w.mu.Unlock()
+	}
+	l.landing.Go(func() {
+		l.bury(dead, now)
+		l.leave(w, len(targets))
+	})
+}
+
+func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time) dispatch.Verdict {
+	s := l.s
+	zone := s.Certificate.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	situation := dispatch.Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Retries: s.Retries}
+	if r.Reason != vendors.Accepted {
+		situation.Midnight, situation.Random = dispatch.Midnight(now, zone), random()
+	}
+	return dispatch.Decide(r, situation)
+}
+
+// death is a target that came to its end without the vendor's acceptance.
+type death struct {
+	w       *work
+	target  int
+	result  vendors.Result
+	verdict dispatch.Verdict
+}
+
+// bury stores dead letters, one for the targets of a job that share a fate, and the records of their
+// ends after them.
+func (l *lane) bury(dead []death, now time.Time) {
+	if len(dead) == 0 {
+		return
+	}
+	type grave struct {
+		w *work
+		fate
+	}
+	groups := map[grave][]death{}
+	var order []grave
+	for _, d := range dead {
+		g := grave{d.w, fate{d.verdict, d.result.Code}}
+		g.Drop = false
+		if groups[g] == nil {
+			order = append(order, g)
+		}
+		groups[g] = append(groups[g], d)
+	}
+	var debts []*store.Debt
+	for _, g := range order {
+		some := groups[g]
+		targets := make([]int, len(some))
+		debt := &store.Debt{Duty: g.w.duty, Owner: l.debts}
+		for k, d := range some {
+			targets[k] = d.target
+			debt.Then = append(debt.Then, l.line(g.w, d.target, d.result, d.verdict, now))
+		}
+		next := l.part(g.w, targets, g.Counts)
+		first := &next.Targets[0]
+		id := ":dead/" + g.w.duty.Claim.Name() + "/" + next.Name() + "/" + dispatch.DeviceHash(first.User, first.Device)
+		m, err := dispatch.DeadJob(l.s.Subjects, next, g.Reason, some[0].result, id)
+		if err != nil {
+			m = l.unwritable(next, id, err)
+		}
+		debt.Msgs = []dispatch.Outgoing{m}
+		g.w.duty.Add(1)
+		debts = append(debts, debt)
+	}
+	l.s.Recorder.Store(debts...)
+}
+
+// part is the job of some targets after an attempt.
+func (l *lane) part(w *work, targets []int, counts bool) *dispatch.Job {
+	some := make([]dispatch.Target, len(targets))
+	for k, i := range targets {
+		some[k] = w.job.Targets[i]
+	}
+	next := w.job.Part(some)
+	if counts {
+		next.Attempts++
+	}
+	w.mu.Lock()
+	began := w.began
+	w.mu.Unlock()
+	if !began.IsZero() {
+		if next.FirstAttempt.IsZero() {
+			next.FirstAttempt = began
+		}
+		next.LastAttempt = began
+	}
+	return next
+}
+
+// unwritable is the dead letter of a job that cannot be written.
+func (l *lane) unwritable(job *dispatch.Job, id string, err error) dispatch.Outgoing {
+	// A job that was composed or read can be written.
+	l.s.Log.Error("what became of a job cannot be written", "vendor", job.Vendor, "certificate", job.Certificate, "job_id", job.Name(), "error", err)
+	return store.Stranded(l.s.Subjects, dispatch.Outgoing{Subject: l.s.Subjects.Job(job.Vendor, job.Certificate, job.Lane), ID: id}, err)
+}
+
+// leave counts n targets of a job as done with. With the last one, what is to be tried again is
+// stored, or given back as a whole.
+func (l *lane) leave(w *work, n int) {
+	if w.left.Add(-int32(n)) > 0 {
+		return
+	}
+	if len(w.again) > 0 && l.retry(w) {
+		return
+	}
+	w.duty.Done(true)
+}
+
+// retry stores the targets that are to be tried again. It returns true when the whole job is given
+// back instead, which ends its duty.
+func (l *lane) retry(w *work) (given bool) {
+	now := l.s.Now()
+	luck := random() // one draw for the job, so that devices with one fate stay together
+	groups := map[fate][]answer{}
+	var order []fate
+	var dead []death
+	zone := l.s.Certificate.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	for _, a := range w.again {
+		v := dispatch.Decide(a.result, dispatch.Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: a.sick,
+			Midnight: dispatch.Midnight(now, zone), Random: luck, Retries: l.s.Retries})
+		if v.Act != dispatch.Retry {
+			dead = append(dead, death{w, a.target, a.result, v})
+			continue
+		}
+		f := fate{Verdict: v}
+		f.Reason = vendors.Accepted // one job for all that wait as long
+		if groups[f] == nil {
+			order = append(order, f)
+		}
+		groups[f] = append(groups[f], a)
+	}
+	if w.stored && len(order) == 1 && len(groups[order[0]]) == len(w.job.Targets) && !order[0].Counts && order[0].Delay <= shortWait &&
+		w.duty.Claim.Takes() < maxNaks {
+		w.duty.GiveBack(order[0].Delay)
+		return true
+	}
+	l.bury(dead, now)
+	debts := make([]*store.Debt, len(order))
+	for k, f := range order {
+		debts[k] = l.postpone(w, f, groups[f], now)
+	}
+	l.s.Recorder.Store(debts...)
+	return false
+}
+
+// postpone is the debt of targets that share a fate: their job, for another try.
+func (l *lane) postpone(w *work, f fate, answers []answer, now time.Time) *store.Debt {
+	targets := make([]int, len(answers))
+	for k, a := range answers {
+		targets[k] = a.target
+	}
+	next := l.part(w, targets, f.Counts)
+	next.NotBefore = now.Add(f.Delay)
+	devices := make([]hongyan.DeviceOutcome, len(answers))
+	for k, a := range answers {
+		t := &w.job.Targets[a.target]
+		devices[k] = hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: a.result.Reason, VendorCode: a.result.Code, Attempt: next.Attempts}
+	}
+	return l.wait(w, next, ":again/"+w.duty.Claim.Name()+"/", devices, f.Delay)
+}
+
+// posting is a piece of a message's job that must wait.
+type posting struct {
+	piece
+	why hongyan.Reason
+}
+
+// put stores jobs of messages that cannot be sent now, in order. It does not wait.
+func (l *lane) put(ps []piece, why hongyan.Reason) {
+	if len(ps) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range ps {
+		l.posting = append(l.posting, posting{p, why})
+	}
+	if !l.posts {
+		l.posts = true
+		l.landing.Go(l.post)
+	}
+}
+
+// post stores what put left, together, until nothing is left.
+func (l *lane) post() {
+	for {
+		l.mu.Lock()
+		ps := l.posting
+		l.posting = nil
+		if len(ps) == 0 {
+			l.posts = false
+			l.spilled = l.s.Now()
+			l.mu.Unlock()
+			return
+		}
+		l.mu.Unlock()
+		debts := make([]*store.Debt, len(ps))
+		for k, p := range ps {
+			next := l.part(p.w, p.targets, false)
+			devices := make([]hongyan.DeviceOutcome, len(p.targets))
+			for k, i := range p.targets {
+				t := &p.w.job.Targets[i]
+				devices[k] = hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: p.why, Attempt: next.Attempts}
+			}
+			debts[k] = l.wait(p.w, next, ":job/", devices, 0)
+		}
+		l.s.Recorder.Store(debts...)
+		for _, p := range ps {
+			l.leave(p.w, len(p.targets))
+		}
+		if l.s.Stored != nil {
+			c := &l.s.Certificate
+			l.s.Stored(hongyan.Subject{Kind: hongyan.KindJob, Vendor: c.Vendor, Certificate: c.ID, Lane: l.name})
+		}
+	}
+}
+
+// wait is the debt of a job that waits, and then of the records that say so. prefix and the job's
+// first device make the id under which it is stored.
+func (l *lane) wait(w *work, next *dispatch.Job, prefix string, devices []hongyan.DeviceOutcome, delay time.Duration) *store.Debt {
+	s := l.s
+	now := s.Now()
+	first := &next.Targets[0]
+	next.StoredAs = prefix + next.Name() + "/" + dispatch.DeviceHash(first.User, first.Device)
+	debt := &store.Debt{Duty: w.duty, Owner: l.debts, Divert: !w.stored}
+	w.duty.Add(1)
+	data, err := next.Encode()
+	if err != nil {
+		debt.Msgs = []dispatch.Outgoing{l.unwritable(next, next.StoredAs, err)}
+		return debt
+	}
+	m := dispatch.Outgoing{Subject: s.Subjects.Job(next.Vendor, next.Certificate, next.Lane), ID: next.StoredAs, Data: data, Header: headers(w)}
+	if delay > shortWait {
+		m = s.Recorder.Queue.Later(m, now.Add(delay))
+	}
+	for i := range devices {
+		debt.Then = append(debt.Then, store.Line{Duty: w.duty, Job: next.StoredAs, Device: devices[i], Outcome: hongyan.Outcome{
+			MessageID: next.Notification.MessageID, App: next.App, Vendor: next.Vendor, Certificate: next.Certificate, Status: hongyan.StatusWaiting, At: now.UTC()}})
+	}
+	debt.Msgs = []dispatch.Outgoing{m}
+	return debt
+}
+
+// headers are those of a stored job.
+func headers(w *work) map[string]string {
+	if w.job.Trace == "" && w.look.IsZero() {
+		return nil
+	}
+	h := map[string]string{}
+	if w.job.Trace != "" {
+		h[dispatch.HeaderTrace] = w.job.Trace
+	}
+	if !w.look.IsZero() {
+		h[dispatch.HeaderLook] = w.look.UTC().Format(time.RFC3339Nano)
+	}
+	return h
+}
+
+// line is the record of a target's end.
+func (l *lane) line(w *work, i int, r vendors.Result, v dispatch.Verdict, now time.Time) store.Line {
+	job, t := w.job, &w.job.Targets[i]
+	status := hongyan.StatusAccepted
+	if v.Act == dispatch.Die {
+		status = hongyan.StatusDead
+	}
+	latency := now.Sub(job.Published)
+	l.s.Metrics.Outcome(job, v.Reason)
+	if v.Act == dispatch.Done {
+		l.s.Metrics.Accepted(job, latency)
+	}
+	attempt := job.Attempts
+	if v.Counts || v.Act == dispatch.Done {
+		attempt++
+	}
+	return store.Line{
+		Outcome: hongyan.Outcome{MessageID: job.Notification.MessageID, App: job.App, Vendor: job.Vendor, Certificate: job.Certificate,
+			Status: status, At: now.UTC()},
+		Device: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: v.Reason, VendorCode: r.Code, VendorID: r.VendorID,
+			Attempt: attempt, LatencyMS: latency.Milliseconds()},
+		Duty: w.duty,
+	}
+}
+
+// dropTokens removes registrations that the vendor called dead, after what became of their pushes
+// is on its way.
+func (l *lane) dropTokens(dead []death) {
+	if len(dead) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(l.s.hard, 20*time.Second)
+	defer cancel()
+	for k := range dead {
+		if dead[k].verdict.Drop {
+			l.dropToken(ctx, &dead[k])
+		}
+	}
+}
+
+// dropToken removes a registration that the vendor called dead, unless it changed or was made after
+// the vendor's word.
+func (l *lane) dropToken(ctx context.Context, d *death) {
+	job, t, r := d.w.job, &d.w.job.Targets[d.target], &d.result
+	l.s.mu.Lock()
+	believed, doubted := l.s.drops.Believe()
+	l.s.mu.Unlock()
+	if doubted {
+		l.s.Log.Error("the vendor calls one device after the other dead and accepts none: registrations stay; check the certificate's environment, topic and app",
+			"vendor", job.Vendor, "certificate", job.Certificate, "code", r.Code, "in_a_row", dispatch.DropLimit)
+	}
+	if !believed {
+		return
+	}
+	if !r.DeadSince.IsZero() && t.RegisteredAt.After(r.DeadSince) {
+		return
+	}
+	dropped, err := l.s.Devices.Drop(ctx, directory.Ref{App: job.App, User: t.User}, t.Device, t.Token, t.Revision)
+	switch {
+	case err != nil:
+		// The next push meets the dead token again, and this is tried again.
+		l.s.Log.Warn("cannot remove a dead registration", "app", job.App, "user", t.User, "device", t.Device, "error", err)
+	case dropped:
+		l.s.Metrics.Drop(job)
+		l.s.Log.Debug("removed a dead registration", "app", job.App, "user", t.User, "device", t.Device, "certificate", job.Certificate, "code", r.Code)
+	}
+}

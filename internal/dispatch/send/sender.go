@@ -1,0 +1,234 @@
+// Package send makes the vendor calls. A Sender serves one certificate: it takes the jobs of
+// messages that were just planned, and those that had to wait in PUSH_JOBS, and passes each through
+// gate, gather, limit, push, record and carry out, once.
+//
+// A job that cannot be sent now, because the certificate is parked, over its rate, or slower than
+// what comes in, is stored; jobs that come after it are stored too until the stored ones are at
+// hand again, so that nothing overtakes.
+package send
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/ratelimit"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Certificate is what a sender sends through.
+type Certificate struct {
+	App, Vendor, ID string
+	Driver          vendors.Driver
+	// Class is the vendor's class of a notification.
+	Class func(*vendors.Notification) vendors.Class
+	// Concurrency is how many calls may be under way at once in each lane; 0 is 1,000 for a vendor
+	// that takes one device a call and 64 for the others.
+	Concurrency int
+	// Zone is where the vendor's day ends; nil is UTC.
+	Zone *time.Location
+}
+
+func (c *Certificate) concurrency() int {
+	if c.Concurrency > 0 {
+		return c.Concurrency
+	}
+	if l := c.Driver.Limits(); l.Batch > 1 || l.Mixed > 1 {
+		return 64
+	}
+	return 1000
+}
+
+// Hold is how many stored jobs a lane of the certificate keeps at hand: enough to fill the calls
+// that come next.
+func (c *Certificate) Hold() int { return min(c.concurrency()+c.concurrency()/2, 4000) + 16 }
+
+// Devices is what a sender needs of the directory; *directory.Directory implements it.
+type Devices interface {
+	Drop(ctx context.Context, ref directory.Ref, device, token string, revision uint64) (dropped bool, err error)
+}
+
+// Limiter keeps to the vendor's rates, quotas and device caps, for all workers together;
+// *ratelimit.Limiter implements it.
+type Limiter interface {
+	Take(ctx context.Context, r ratelimit.Request) (ratelimit.Grant, error)
+	Settle(g ratelimit.Grant, o ratelimit.Outcome)
+	Pace(certificate string, batch int) float64
+	Caps(certificate string, class vendors.Class) bool
+	TakeDevices(ctx context.Context, r ratelimit.DeviceRequest) ([]bool, error)
+	ReturnDevices(ctx context.Context, r ratelimit.DeviceRequest) error
+}
+
+// Sender sends the jobs of one certificate. Each lane has its own calls under way, the breaker is
+// common. One that nothing is sent through costs no goroutine.
+type Sender struct {
+	Certificate Certificate
+	Recorder    *store.Recorder
+	// Looker is nil for no look at what became of jobs that come again.
+	Looker   *store.Looker
+	Devices  Devices
+	Subjects hongyan.Subjects
+	// Limiter is nil for no limits.
+	Limiter Limiter
+	Flights *Flights
+	Retries dispatch.Retries
+	Breaker dispatch.BreakerOptions
+	Metrics *dispatch.Metrics
+	Tracer  trace.Tracer
+	Log     *slog.Logger
+	Now     func() time.Time
+	// Parked, when it is set, is told of every change of the breaker that this sender saw itself,
+	// and of every probe that failed; Follow brings it the others' changes.
+	Parked func(open bool, result vendors.Result)
+	// Stored, when it is set, is told of each subject on which a job was stored.
+	Stored func(subject hongyan.Subject)
+
+	// ctx ends when nothing more is to be begun, hard when the calls under way are cut off.
+	ctx, hard context.Context
+
+	mu      sync.Mutex
+	breaker *dispatch.Breaker
+	parked  atomic.Bool // what the breaker says
+	flying  int
+	drops   dispatch.DropGuard
+	lanes   [2]*lane // urgent, normal; made when they are used first
+}
+
+// Start makes the sender ready. When ctx ends it begins nothing more; Stop finishes. hard cuts off
+// the calls that are under way then.
+func (s *Sender) Start(ctx, hard context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ctx, s.hard = ctx, hard
+	if s.breaker == nil {
+		s.breaker = dispatch.NewBreaker(s.Breaker)
+	}
+	s.Metrics.Park(s.Certificate.Vendor, s.Certificate.ID, s.parked.Load())
+}
+
+// Stop waits, after Start's ctx ended, until what is under way is done and what is at hand is
+// stored or given back. Jobs may still be sent: they are stored.
+func (s *Sender) Stop() {
+	s.mu.Lock()
+	lanes := s.lanes
+	s.mu.Unlock()
+	for _, l := range lanes {
+		if l != nil {
+			l.stop()
+		}
+	}
+}
+
+func (s *Sender) lane(name string) *lane {
+	i := 1
+	if name == hongyan.LaneUrgent {
+		i = 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lanes[i] == nil {
+		s.lanes[i] = newLane(s, name)
+	}
+	return s.lanes[i]
+}
+
+// Send takes over a job of a message that was just planned. It is sent as soon as may be, or stored
+// when that is not now. The share of the duty that the caller took for it ends when each of its
+// devices has its end or waits in a stored job. look is when the message was stored, if the message
+// had been taken before, else zero.
+func (s *Sender) Send(job *dispatch.Job, duty *store.Duty, look time.Time) {
+	w := &work{job: job, duty: duty, look: look}
+	w.left.Store(int32(len(job.Targets)))
+	s.lane(job.Lane).take(w)
+}
+
+// announce logs a change of the breaker, once.
+func (s *Sender) announce(state dispatch.BreakerState, why vendors.Reason, results []vendors.Result) {
+	c := &s.Certificate
+	open := state == dispatch.Open
+	s.Metrics.Park(c.Vendor, c.ID, open)
+	var r vendors.Result
+	if open {
+		r = speaker(results, why)
+		s.Log.Error("certificate is parked: its jobs wait, one push probes from time to time", "vendor", c.Vendor, "certificate", c.ID,
+			"reason", why.String(), "code", r.Code, "error", r.Err)
+	} else {
+		s.Log.Info("certificate is no longer parked", "vendor", c.Vendor, "certificate", c.ID)
+	}
+	if s.Parked != nil {
+		s.Parked(open, r)
+	}
+}
+
+// speaker is the first result with the reason, or the last one.
+func speaker(results []vendors.Result, why vendors.Reason) (r vendors.Result) {
+	for _, r = range results {
+		if r.Reason == why {
+			break
+		}
+	}
+	return r
+}
+
+// followSkew is how far the workers' clocks may stand apart.
+const followSkew = 5 * time.Second
+
+// Follow learns that another worker parked the certificate since a time, or that its trouble is
+// over. A sender whose own pushes got through after that time is not parked: the trouble is over,
+// or the other worker's alone.
+func (s *Sender) Follow(open bool, why vendors.Reason, since time.Time) {
+	now := s.Now()
+	s.mu.Lock()
+	if s.breaker == nil {
+		s.breaker = dispatch.NewBreaker(s.Breaker)
+	}
+	if open && s.breaker.WellSince(since.Add(followSkew)) {
+		s.mu.Unlock()
+		return
+	}
+	changed := s.breaker.Follow(open, why, now)
+	s.noteState()
+	s.mu.Unlock()
+	if !changed {
+		return
+	}
+	c := &s.Certificate
+	s.Metrics.Park(c.Vendor, c.ID, open)
+	if open {
+		s.Log.Info("certificate is parked by another worker", "vendor", c.Vendor, "certificate", c.ID, "reason", why.String())
+	}
+}
+
+// noteState keeps parked as the breaker has it. The lock is held.
+func (s *Sender) noteState() {
+	state, _, _ := s.breaker.State()
+	s.parked.Store(state == dispatch.Open)
+}
+
+func (s *Sender) forgetProbe() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.breaker.Forget()
+}
+
+// State is the breaker's state, for the operators' view.
+func (s *Sender) State() (dispatch.BreakerState, vendors.Reason, time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.breaker == nil {
+		return dispatch.Closed, vendors.Accepted, time.Time{}
+	}
+	return s.breaker.State()
+}
+
+// random is uniform in [0,1).
+func random() float64 { return rand.Float64() }

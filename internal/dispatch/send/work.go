@@ -1,0 +1,159 @@
+package send
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// work is a job while it is being sent.
+type work struct {
+	job  *dispatch.Job
+	duty *store.Duty
+	// look is when the message was stored that the job comes from, if it had been taken before.
+	look time.Time
+	// stored says that the job was taken from PUSH_JOBS, so that its duty is its own.
+	stored bool
+	class  vendors.Class
+	since  time.Time // at hand since
+
+	// left counts the targets without a verdict that was carried out, or kept in again.
+	left atomic.Int32
+
+	mu    sync.Mutex
+	began time.Time // of its first call
+	again []answer  // of the targets that are to be tried again
+	ends  bool      // some target came to an end
+}
+
+// answer is what a call said of one target of a job.
+type answer struct {
+	target int
+	result vendors.Result
+	sick   bool // the vendor as a whole was in trouble
+}
+
+// begin notes when the first call for the job began.
+func (w *work) begin(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.began.IsZero() {
+		w.began = now
+	}
+}
+
+// alike says whether the devices of two jobs may share a call although the vendor takes only one
+// notification a call: the jobs are pieces of one message.
+func (w *work) alike(o *work) bool {
+	a, b := w.job, o.job
+	return a.Notification == b.Notification ||
+		a.Notification.MessageID == b.Notification.MessageID && a.Variant == b.Variant && a.Published.Equal(b.Published) && a.App == b.App
+}
+
+// piece is the part of a job's targets that is not on its way yet and goes to one host.
+type piece struct {
+	w       *work
+	targets []int
+	host    string
+}
+
+// first is the targets of a job with one; nobody changes it.
+var first = []int{0}
+
+// pieces divides a job's targets by host.
+func pieces(w *work, host func(vendors.Device) string) []piece {
+	n := len(w.job.Targets)
+	if host == nil {
+		if n == 1 {
+			return []piece{{w: w, targets: first[:1:1]}}
+		}
+		all := make([]int, n)
+		for i := range all {
+			all[i] = i
+		}
+		return []piece{{w: w, targets: all}}
+	}
+	var ps []piece
+	at := map[string]int{}
+	for i := range w.job.Targets {
+		t := &w.job.Targets[i]
+		h := host(vendors.Device{Token: t.Token, Region: t.Region})
+		k, ok := at[h]
+		if !ok {
+			k = len(ps)
+			at[h] = k
+			ps = append(ps, piece{w: w, host: h})
+		}
+		ps[k].targets = append(ps[k].targets, i)
+	}
+	return ps
+}
+
+// line is a queue of pieces, oldest first.
+type line struct {
+	items []piece
+	head  int
+}
+
+func (l *line) len() int         { return len(l.items) - l.head }
+func (l *line) at(i int) *piece  { return &l.items[l.head+i] }
+func (l *line) push(ps ...piece) { l.items = append(l.items, ps...) }
+
+// back puts pieces before all others.
+func (l *line) back(ps []piece) {
+	if l.head >= len(ps) {
+		l.head -= len(ps)
+		copy(l.items[l.head:], ps)
+		return
+	}
+	l.items = append(ps, l.items[l.head:]...)
+	l.head = 0
+}
+
+// tidy drops the pieces that are used up: the first ones cheaply, and where holes says so all.
+func (l *line) tidy(holes bool) {
+	for l.head < len(l.items) && len(l.items[l.head].targets) == 0 {
+		l.items[l.head] = piece{}
+		l.head++
+	}
+	switch {
+	case l.head == len(l.items):
+		l.items, l.head = l.items[:0], 0
+		if cap(l.items) > 1024 {
+			l.items = nil
+		}
+		return
+	case !holes && l.head < 1024:
+		return
+	}
+	kept := l.items[:0]
+	for _, p := range l.items[l.head:] {
+		if len(p.targets) > 0 {
+			kept = append(kept, p)
+		}
+	}
+	clear(l.items[len(kept):])
+	l.items, l.head = kept, 0
+}
+
+// remove takes out the pieces that leave says, in order.
+func (l *line) remove(leave func(p *piece) bool) (out []piece) {
+	kept := l.items[:0]
+	for i := l.head; i < len(l.items); i++ {
+		p := l.items[i]
+		switch {
+		case len(p.targets) == 0:
+		case leave(&p):
+			out = append(out, p)
+		default:
+			kept = append(kept, p)
+		}
+	}
+	clear(l.items[len(kept):])
+	l.items, l.head = kept, 0
+	return out
+}
