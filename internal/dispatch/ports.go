@@ -78,7 +78,9 @@ var ErrAway = errors.New("the server cannot be reached")
 // Devices is what the router and the sender need of the directory; *directory.Directory implements
 // it.
 type Devices interface {
-	Lookup(ctx context.Context, refs []directory.Ref) (map[directory.Ref]*directory.User, error)
+	// Lookup answers in the order of refs, nil for a user of whom nothing is known. The users must
+	// not be changed.
+	Lookup(ctx context.Context, refs []directory.Ref) ([]*directory.User, error)
 	Drop(ctx context.Context, ref directory.Ref, device, token string, revision uint64) (dropped bool, err error)
 }
 

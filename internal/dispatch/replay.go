@@ -334,7 +334,7 @@ func (r *replayRun) lookup(ctx context.Context, refs []directory.Ref) (map[direc
 		if len(round) == 0 {
 			return nil
 		}
-		some, err := r.Devices.Lookup(ctx, round)
+		some, err := lookUp(ctx, r.Devices, round)
 		for ref, u := range some {
 			users[ref] = u
 		}

@@ -256,7 +256,7 @@ func (r *routing) round(ctx context.Context, messages []*routed) {
 			}
 		}
 	}
-	known, err := r.Devices.Lookup(ctx, refs)
+	known, err := lookUp(ctx, r.Devices, refs)
 	if err != nil {
 		r.Log.Warn("cannot read the directory, trying again", "users", len(refs), "error", err)
 		for _, m := range messages {
@@ -272,6 +272,16 @@ func (r *routing) round(ctx context.Context, messages []*routed) {
 	r.Recorder.Record(r.hard, debts...) // together, so that a round trip serves them all
 }
 
+// lookUp finds users by their names.
+func lookUp(ctx context.Context, devices Devices, refs []directory.Ref) (map[directory.Ref]*directory.User, error) {
+	users, err := devices.Lookup(ctx, refs)
+	known := make(map[directory.Ref]*directory.User, len(users))
+	for i, u := range users {
+		known[refs[i]] = u
+	}
+	return known, err
+}
+
 // large plans a message to more users than one round looks up. What follows from each part is
 // stored while the next one is looked up.
 func (r *routing) large(ctx context.Context, m *routed) {
@@ -285,7 +295,7 @@ func (r *routing) large(ctx context.Context, m *routed) {
 		for i, u := range part {
 			refs[i] = directory.Ref{App: m.app, User: u}
 		}
-		known, err := r.Devices.Lookup(ctx, refs)
+		known, err := lookUp(ctx, r.Devices, refs)
 		if err != nil {
 			failed = err
 			break
