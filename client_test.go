@@ -205,7 +205,7 @@ func TestDirectoryWritesAreWhatTheDirectoryReads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return users[ref]
+		return users[0]
 	}
 	u := lookup()
 	if len(u.Devices) != 1 || u.Devices[0].ID != phone || u.Devices[0].Registration.Token != "tok" || !u.Devices[0].Foreground {
@@ -236,7 +236,8 @@ func TestKeepGatewayEndsTheLeaseWithItsContext(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- c.KeepGateway(ctx, "demo", "gw-1", 3*time.Second) }()
 	lease := func() string {
-		values, err := b.LastValues(t.Context(), []string{"push.gateway.demo.gw-1"})
+		read, err := b.LastValues(t.Context(), []string{"push.gateway.demo.gw-1"})
+		values := read.Values
 		if err != nil || len(values) == 0 {
 			return ""
 		}

@@ -30,8 +30,8 @@ type Device struct {
 	OSVersion string `json:"os_version,omitempty"`
 	// AppVersion is the version of the app.
 	AppVersion string `json:"app_version,omitempty"`
-	// Notifications is the system's switch as the app last saw it; empty when it did not look.
-	// Workers do not act on it yet.
+	// Notifications is the system's switch as the app last saw it; empty when it did not look. Off
+	// suppresses every push but a call over VoIP.
 	Notifications Switch `json:"notifications,omitempty"`
 	// RegistrationError is the code of the vendor's SDK where it gave no token.
 	RegistrationError string `json:"registration_error,omitempty"`

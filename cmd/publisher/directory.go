@@ -137,7 +137,7 @@ func (t *tool) lookup(ctx context.Context, b *bus.Bus, app, user string) (u *dir
 	if err != nil {
 		return nil, nil, err
 	}
-	if u = users[ref]; u == nil {
+	if u = users[0]; u == nil {
 		u = &directory.User{}
 	}
 	return u, notes, nil
@@ -340,7 +340,8 @@ func (t *tool) settings(ctx context.Context, app, user string, w *wishes) error 
 	subject := t.topology().Subjects.Settings(app, user)
 	for range 10 { // other writers may come between
 		step, cancel := t.step(ctx)
-		values, err := b.LastValues(step, []string{subject})
+		read, err := b.LastValues(step, []string{subject})
+		values := read.Values
 		cancel()
 		if err != nil {
 			return err

@@ -156,12 +156,14 @@ func (s *service) consume(ctx context.Context) error {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
 	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{
-		Unreadable: func(subject, kind string, err error) {
-			metrics.Ignore("directory_" + kind)
-			s.log.Warn("a directory record cannot be read, it counts as absent: write it anew", "subject", subject, "kind", kind, "error", err)
-		},
-		Repaired: metrics.Repaired,
+		Replicas:   s.conf.NATS.Replicas,
+		Unreadable: func(_, kind string, _ error) { metrics.Ignore("directory_" + kind) },
+		Repaired:   metrics.Repaired,
+		Log:        s.log,
 	})
+	if err := dir.Measure(s.tel.Meter); err != nil {
+		return fmt.Errorf("set up metrics: %w", err)
+	}
 	worker := "w" + rand.Text()
 	limiter, err := s.limiter(worker)
 	if err != nil {
@@ -224,6 +226,7 @@ func (s *service) consume(ctx context.Context) error {
 	}
 	wg.Go(func() { s.measureBacklogs(ctx) })
 	wg.Go(func() { parking.run(ctx) })
+	wg.Go(func() { dir.Run(ctx, s.bus) })
 	wg.Go(func() { s.heartbeat(ctx, worker, limiter) })
 	// The limiter runs until the last vendor call is made.
 	var limiting sync.WaitGroup

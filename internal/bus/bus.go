@@ -24,6 +24,9 @@ type Bus struct {
 	topology Topology
 	log      *slog.Logger
 	windows  windows
+	last     multiGet // of PUSH_DIRECTORY
+	pages    pages
+	reads    chan struct{} // holds a token for each request of last that is under way
 	back     *atomic.Int64 // when the connection came back last, in Unix nanoseconds
 }
 
@@ -119,7 +122,12 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		nc.Close()
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Bus{nc: nc, js: js, topology: opts.Topology, log: log, windows: windows{nc: nc, subjects: opts.Topology.Subjects}, back: back}, nil
+	return &Bus{
+		nc: nc, js: js, topology: opts.Topology, log: log, back: back,
+		windows: windows{nc: nc, subjects: opts.Topology.Subjects},
+		last:    multiGet{nc: nc, subject: jetstream.DefaultAPIPrefix + "DIRECT.GET." + opts.Topology.Directory(), probe: opts.Topology.probe()},
+		reads:   make(chan struct{}, readsAtOnce),
+	}, nil
 }
 
 // IsRefused says whether a server did not let a connection in, for want of the right credentials.

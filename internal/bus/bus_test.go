@@ -90,7 +90,8 @@ func TestLastValuesOfAHugeUser(t *testing.T) {
 	if errs := b.Publish(t.Context(), msgs); errs != nil {
 		t.Fatal(errors.Join(errs...))
 	}
-	values, err := b.LastValues(t.Context(), []string{"push.user.demo.nobody.>", "push.user.demo.huge.>", "push.user.demo.bob.>"})
+	read, err := b.LastValues(t.Context(), []string{"push.user.demo.nobody.>", "push.user.demo.huge.>", "push.user.demo.bob.>"})
+	values := read.Values
 	if err != nil || len(values) != devices+1 {
 		t.Errorf("%d values, %v; want %d", len(values), err, devices+1)
 	}
@@ -102,7 +103,8 @@ func TestPutIfComparesAndSets(t *testing.T) {
 	if err := b.Put(t.Context(), subject, []byte("1")); err != nil {
 		t.Fatal(err)
 	}
-	values, err := b.LastValues(t.Context(), []string{subject})
+	read, err := b.LastValues(t.Context(), []string{subject})
+	values := read.Values
 	if err != nil || len(values) != 1 {
 		t.Fatal(values, err)
 	}

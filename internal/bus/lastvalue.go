@@ -4,87 +4,176 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hongyan-im/hongyan/internal/directory"
 )
 
-// filtersPerRead keeps a read under the server's limit of 1,024 subjects for usual users, who have
-// a few each; a read that is over is split.
-const filtersPerRead = 200
+const (
+	// readsAtOnce is how many requests of one connection may be under way.
+	readsAtOnce = 8
+	// readTimeout is how long a request may take.
+	readTimeout = 10 * time.Second
+	// recordsPerRead is what a request aims at. An answer holds at most 1,024 records; some users
+	// have more than others.
+	recordsPerRead = 700
+	mostFilters    = 400
+)
 
-// LastValues reads the last value of every subject that one of the filters covers, in any order,
-// with one request for many filters. It implements directory.Store.
-func (b *Bus) LastValues(ctx context.Context, filters []string) ([]directory.Value, error) {
-	values := make([]directory.Value, 0, 3*len(filters))
-	for len(filters) > 0 {
-		n := min(len(filters), filtersPerRead)
-		var err error
-		if values, err = b.lastValues(ctx, filters[:n], values); err != nil {
-			return nil, err
-		}
-		filters = filters[n:]
-	}
-	return values, nil
+// pages learns how many filters a request may have. The zero value is useful.
+type pages struct {
+	mu        sync.Mutex
+	perFilter float64 // records a filter covers, a moving average; 0 before the first answer
 }
 
-func (b *Bus) lastValues(ctx context.Context, filters []string, values []directory.Value) ([]directory.Value, error) {
-	ctx2, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	before := len(values)
-	seq, err := jetstreamext.GetLastMsgsFor(ctx2, b.js, b.topology.Directory(), filters)
-	if err != nil {
-		return nil, fmt.Errorf("read directory: %w", err)
+// size is how many filters the next request should have.
+func (p *pages) size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.perFilter == 0 {
+		return recordsPerRead / 3 // a device, its presence, and settings
 	}
-	for msg, err := range seq {
-		switch {
-		case errors.Is(err, jetstreamext.ErrNoMessages):
-			return values[:before], nil
-		case errors.Is(err, jetstreamext.ErrBatchUnsupported) && len(filters) > 1:
-			// How the library reports "too many results": halve.
-			half := len(filters) / 2
-			if values, err = b.lastValues(ctx, filters[:half], values[:before]); err != nil {
-				return nil, err
-			}
-			return b.lastValues(ctx, filters[half:], values)
-		case errors.Is(err, jetstreamext.ErrBatchUnsupported):
-			// A single user with more subjects than one answer holds must not hold up everybody
-			// else.
-			return b.pagedValues(ctx, filters[0], values[:before])
-		case err != nil:
-			return nil, fmt.Errorf("read directory: %w", err)
+	return max(1, min(mostFilters, int(recordsPerRead/p.perFilter)))
+}
+
+// read takes an answer into account: the more filters it was for, the more.
+func (p *pages) read(filters, records int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found, weight := float64(records)/float64(filters), min(0.25, float64(filters)/400)
+	if p.perFilter == 0 {
+		p.perFilter, weight = 3, max(weight, 0.01)
+	}
+	p.perFilter += weight * (found - p.perFilter)
+}
+
+// tooMany takes into account that there was no answer: there are at least 1,024 records.
+func (p *pages) tooMany(filters int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if filters > 1 { // one user with that many says nothing of the others
+		p.perFilter = max(p.perFilter, 1024/float64(filters))
+	}
+}
+
+// LastValues reads the last value of every subject that one of the filters covers, in any order,
+// with one request for many filters. Any error means that nothing is known. It implements
+// directory.Store.
+func (b *Bus) LastValues(ctx context.Context, filters []string) (directory.Read, error) {
+	size := b.pages.size()
+	if len(filters) <= size {
+		return b.some(ctx, filters)
+	}
+	parts := slices.Collect(slices.Chunk(filters, size))
+	reads := make([]directory.Read, len(parts))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readsAtOnce / 2)
+	for i, part := range parts {
+		g.Go(func() (err error) {
+			reads[i], err = b.some(ctx, part)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return directory.Read{}, err
+	}
+	return joined(reads...), nil
+}
+
+// joined is several reads as one: as old as the oldest.
+func joined(reads ...directory.Read) directory.Read {
+	n := 0
+	for i := range reads {
+		n += len(reads[i].Values)
+	}
+	all := directory.Read{Values: make([]directory.Value, 0, n), UpTo: reads[0].UpTo}
+	for i := range reads {
+		all.Values = append(all.Values, reads[i].Values...)
+		all.UpTo = min(all.UpTo, reads[i].UpTo)
+	}
+	return all
+}
+
+// some reads with one request, or with more where the answer would be too large.
+func (b *Bus) some(ctx context.Context, filters []string) (directory.Read, error) {
+	values, upTo, err := b.lastValues(ctx, filters)
+	switch {
+	case errors.Is(err, errTooMany) && len(filters) > 1:
+		b.pages.tooMany(len(filters))
+		half := len(filters) / 2
+		first, err := b.some(ctx, filters[:half])
+		if err != nil {
+			return directory.Read{}, err
 		}
-		values = append(values, directory.Value{Subject: msg.Subject, Data: msg.Data, Revision: msg.Sequence, Time: msg.Time})
+		second, err := b.some(ctx, filters[half:])
+		if err != nil {
+			return directory.Read{}, err
+		}
+		return joined(first, second), nil
+	case errors.Is(err, errTooMany) && len(filters) == 1:
+		// A single user with more records than one answer holds must not hold up everybody else.
+		return b.pagedValues(ctx, filters[0])
+	case err != nil:
+		return directory.Read{}, fmt.Errorf("read directory: %w", err)
 	}
-	// The library ends without a word when the time is over; what it got until then is not all
-	// there is.
-	if err := ctx2.Err(); err != nil {
-		return nil, fmt.Errorf("read directory: %w", err)
+	if len(filters) > 0 {
+		b.pages.read(len(filters), len(values))
 	}
-	return values, nil
+	return directory.Read{Values: values, UpTo: upTo}, nil
+}
+
+// lastValues asks once, when there is room for one more request.
+func (b *Bus) lastValues(ctx context.Context, filters []string) ([]directory.Value, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	select {
+	case b.reads <- struct{}{}:
+		defer func() { <-b.reads }()
+	case <-ctx.Done():
+		return nil, 0, context.Cause(ctx)
+	}
+	return b.last.read(ctx, filters)
 }
 
 // pagedValues reads what one filter covers page by page: in a last-value stream every stored
-// message is a last value.
-func (b *Bus) pagedValues(ctx context.Context, filter string, values []directory.Value) ([]directory.Value, error) {
+// message is a last value. It is as new as the stream was before the first page, if the same
+// server, or one that knows more, answers all of them.
+func (b *Bus) pagedValues(ctx context.Context, filter string) (directory.Read, error) {
 	const page = 1000
+	_, upTo, err := b.lastValues(ctx, nil)
+	if err != nil {
+		return directory.Read{}, fmt.Errorf("read directory: %w", err)
+	}
+	all := directory.Read{UpTo: upTo}
 	for from := uint64(1); ; {
 		entries, err := b.Read(ctx, b.topology.Directory(), filter, from, page)
 		if err != nil {
-			return nil, err
+			return directory.Read{}, err
 		}
 		for _, e := range entries {
-			values = append(values, directory.Value{Subject: e.Subject, Data: e.Data, Revision: e.Sequence, Time: e.Time})
+			all.Values = append(all.Values, directory.Value{Subject: e.Subject, Data: e.Data, Revision: e.Sequence, Time: e.Time})
 			from = e.Sequence + 1
 		}
 		if len(entries) < page {
-			return values, nil
+			return all, nil
 		}
 	}
+}
+
+// LastSequence asks the leader of PUSH_DIRECTORY for its last sequence: what was acknowledged
+// before the call is at or below it. It implements directory.Store.
+func (b *Bus) LastSequence(ctx context.Context) (uint64, error) {
+	stream, err := b.js.Stream(ctx, b.topology.Directory())
+	if err != nil {
+		return 0, fmt.Errorf("ask for the directory's last sequence: %w", err)
+	}
+	return stream.CachedInfo().State.LastSeq, nil
 }
 
 // PutIf writes a last-value subject, unless it changed since revision was read. Empty data removes

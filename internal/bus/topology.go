@@ -95,8 +95,9 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	pieces.Retention, pieces.Discard, pieces.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes
 
 	directory := base(t.Directory(), subjects.All(hongyan.KindDevice), subjects.All(hongyan.KindPresence),
-		subjects.All(hongyan.KindSettings), subjects.All(hongyan.KindGateway))
+		subjects.All(hongyan.KindSettings), subjects.All(hongyan.KindGateway), t.probe())
 	directory.MaxMsgsPerSubject, directory.AllowMsgTTL = 1, true
+	directory.RePublish = &jetstream.RePublish{Source: subjects.Own(">"), Destination: t.changes(), HeadersOnly: true}
 
 	later := base(t.Later(), subjects.Own("later.at.>"), subjects.Own("later.due.>"))
 	later.Retention, later.AllowMsgSchedules, later.AllowMsgTTL = jetstream.WorkQueuePolicy, true, true
@@ -186,6 +187,9 @@ func streamDiff(want, got jetstream.StreamConfig) []string {
 	check("replicas", want.Replicas, got.Replicas)
 	check("allow direct", want.AllowDirect, got.AllowDirect)
 	check("max messages per subject", want.MaxMsgsPerSubject, got.MaxMsgsPerSubject)
+	if want.RePublish != nil && (got.RePublish == nil || *got.RePublish != *want.RePublish) {
+		diffs = append(diffs, fmt.Sprintf("republish is not headers only from %s to %s", want.RePublish.Source, want.RePublish.Destination))
+	}
 	if want.AllowMsgTTL {
 		check("allow message TTL", true, got.AllowMsgTTL)
 	}

@@ -34,13 +34,13 @@ type memory struct {
 // people is a directory in which every user has a device of each certificate.
 type people struct{}
 
-func (people) Lookup(_ context.Context, refs []directory.Ref) (map[directory.Ref]*directory.User, error) {
-	known := map[directory.Ref]*directory.User{}
+func (people) Lookup(_ context.Context, refs []directory.Ref) ([]*directory.User, error) {
+	var known []*directory.User
 	for _, ref := range refs {
 		registered := func(id, certificate string) directory.Device {
 			return directory.Device{ID: id, Registration: hongyan.Device{Certificate: certificate, Token: "token-" + ref.User + id}, Heard: time.Now()}
 		}
-		known[ref] = &directory.User{Devices: []directory.Device{registered("d", "c"), registered("e", "h")}}
+		known = append(known, &directory.User{Devices: []directory.Device{registered("d", "c"), registered("e", "h")}})
 	}
 	return known, nil
 }

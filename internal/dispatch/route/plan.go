@@ -90,7 +90,7 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 			}
 			decision := Decision{User: user, Device: d, Suppressed: suppressed}
 			if suppressed == "" {
-				decision.Suppressed = planDevice(m, policy, user, u, d, now)
+				decision.Suppressed = planDevice(m, policy, user, u, d, known, now)
 			}
 			if decision.Suppressed == "" {
 				reach(&decision, m, known)
@@ -107,7 +107,7 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 	return decisions
 }
 
-func planDevice(m *hongyan.Message, policy Policy, user string, u *directory.User, d *directory.Device, now time.Time) hongyan.Reason {
+func planDevice(m *hongyan.Message, policy Policy, user string, u *directory.User, d *directory.Device, known func(string) bool, now time.Time) hongyan.Reason {
 	if p := d.Presence; p != nil {
 		switch p.State {
 		case hongyan.StateLoggedOut:
@@ -115,6 +115,12 @@ func planDevice(m *hongyan.Message, policy Policy, user string, u *directory.Use
 		case hongyan.StateKicked:
 			return hongyan.Kicked
 		}
+	}
+	if d.Registration.Notifications == hongyan.SwitchOff && !overVoIP(&d.Registration, m, known) {
+		return hongyan.NotificationsOff
+	}
+	if d.TooMany {
+		return hongyan.TooManyDevices
 	}
 	if policy.StaleAfter > 0 && now.Sub(d.Heard) > policy.StaleAfter {
 		return hongyan.Stale
@@ -163,13 +169,18 @@ func inFront(d *directory.Device, policy Policy, now time.Time) bool {
 // defaultForegroundLease is Tencent IM's limit after which a silent client counts as gone.
 const defaultForegroundLease = 400 * time.Second
 
-// reach finds the certificate and token: the PushKit ones for an incoming call on a device that has
-// them, unless the message asks for an alert.
+// overVoIP says whether a message reaches a device through PushKit: an incoming call on a device
+// that has it, unless the message asks for an alert.
+func overVoIP(r *hongyan.Device, m *hongyan.Message, known func(string) bool) bool {
+	wanted := m.OfflinePush.IOS.PushType == "voip" || m.OfflinePush.IOS.PushType == ""
+	return r.VoIP != nil && wanted && m.Rings() && (known(r.VoIP.Certificate) || r.Token == "")
+}
+
+// reach finds the certificate and token.
 func reach(d *Decision, m *hongyan.Message, known func(string) bool) {
 	r := &d.Device.Registration
-	voip := m.OfflinePush.IOS.PushType == "voip" || m.OfflinePush.IOS.PushType == ""
-	if v := r.VoIP; v != nil && voip && m.Rings() && (known(v.Certificate) || r.Token == "") {
-		d.Certificate, d.Token, d.VoIP = v.Certificate, v.Token, true
+	if overVoIP(r, m, known) {
+		d.Certificate, d.Token, d.VoIP = r.VoIP.Certificate, r.VoIP.Token, true
 	} else {
 		d.Certificate, d.Token = r.Certificate, r.Token
 	}

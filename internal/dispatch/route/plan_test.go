@@ -82,7 +82,15 @@ func TestPlanFollowsTheTable(t *testing.T) {
 			d.Presence = present(hongyan.StateLoggedOut, 0)
 			d.Heard = noon.Add(-999 * time.Hour)
 		})}}, want: hongyan.LoggedOut, device: true},
-		"kicked":                  {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.StateKicked, 0) })}}, want: hongyan.Kicked, device: true},
+		"kicked":            {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.StateKicked, 0) })}}, want: hongyan.Kicked, device: true},
+		"notifications_off": {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Registration.Notifications = hongyan.SwitchOff })}}, want: hongyan.NotificationsOff, device: true},
+		"notifications_off_lets_calls_over_voip_pass": {message: call(hongyan.CallInvite), user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) {
+			d.Registration.Notifications, d.Registration.VoIP = hongyan.SwitchOff, &hongyan.VoIP{Certificate: "c1", Token: "v"}
+		})}}, device: true},
+		"notifications_off_stops_other_calls": {message: call(hongyan.CallInvite), user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Registration.Notifications = hongyan.SwitchOff })}}, want: hongyan.NotificationsOff, device: true},
+		"too_many_devices": {policy: week, user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) {
+			d.TooMany, d.Heard = true, noon.Add(-169*time.Hour)
+		})}}, want: hongyan.TooManyDevices, device: true},
 		"stale":                   {policy: week, user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Heard = noon.Add(-169 * time.Hour) })}}, want: hongyan.Stale, device: true},
 		"stale_is_off":            {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Heard = noon.Add(-9999 * time.Hour) })}}, device: true},
 		"foreground":              {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Presence = present(hongyan.StateForeground, 399*time.Second) })}, Settings: muted(hongyan.MuteAll)}, want: hongyan.Foreground, device: true},

@@ -1,0 +1,52 @@
+package directory
+
+import (
+	"context"
+	"time"
+)
+
+// Value is the last value of a subject.
+type Value struct {
+	Subject  string
+	Data     []byte
+	Revision uint64
+	Time     time.Time
+	// Expires is when the store removes the value by itself; zero for never.
+	Expires time.Time
+}
+
+// Read is what a store knows at a moment.
+type Read struct {
+	Values []Value
+	// UpTo is the sequence of the last change that is in it; zero where nobody knows.
+	UpTo uint64
+}
+
+// Store is where the records are.
+type Store interface {
+	// LastValues reads the last value of every subject that one of the filters covers. An error
+	// means that nothing is known.
+	LastValues(ctx context.Context, filters []string) (Read, error)
+	// LastSequence is the sequence of the last change as the store's leader knows it: what was
+	// acknowledged before the call is at or below it.
+	LastSequence(ctx context.Context) (uint64, error)
+	// PutIf writes a subject unless it changed since revision; then it returns changed. Empty data
+	// removes the value.
+	PutIf(ctx context.Context, subject string, data []byte, revision uint64) (changed bool, err error)
+}
+
+// Feed tells of changes of a store.
+type Feed interface {
+	// Follow tells l until ctx ends, one call at a time.
+	Follow(ctx context.Context, l Listener)
+}
+
+// Listener hears of changes.
+type Listener interface {
+	// Live says that each change after a sequence is told from now on.
+	Live(sequence uint64)
+	// Changed tells of one. An empty subject is a change that concerns nobody.
+	Changed(subject string, sequence uint64)
+	// Lost says that a change may be missed from now on, until Live is called.
+	Lost(err error)
+}
