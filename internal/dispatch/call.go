@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -187,9 +188,9 @@ func (l *lane) call(c *call) {
 	span(results)
 	l.settleLimits(c, results, now)
 	s.mu.Lock()
-	changed := s.breaker.Record(results, c.probe, began, now)
+	changed := s.breaker.Record(c.batch.Devices, results, c.probe, began, now)
 	sick := s.breaker.Sick(began, s.flying)
-	state, why, _ := s.breaker.State()
+	state, why, since := s.breaker.State()
 	if slices.ContainsFunc(results, func(r vendors.Result) bool { return r.Reason == vendors.Accepted }) {
 		s.drops.accepted()
 	}
@@ -198,9 +199,9 @@ func (l *lane) call(c *call) {
 	l.calls.leave(answered(results))
 	switch {
 	case changed:
-		s.announce(state, why, results)
-	case c.probe && state == Open && s.Parked != nil:
-		s.Parked(true, speaker(results, why))
+		s.announce(state, why, since, results)
+	case c.probe && state == parking.Open && s.Parked != nil:
+		s.Parked(true, since, speaker(results, why))
 	}
 	s.Metrics.called(cert.Vendor, cert.ID, l.name, now.Sub(began))
 	l.report(c, results, began, now.Sub(began))

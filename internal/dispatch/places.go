@@ -39,7 +39,7 @@ func (p *places) leave(answered bool) {
 // answered says whether the vendor is there: some result is its own word.
 func answered(results []vendors.Result) bool {
 	for i := range results {
-		if r := results[i].Reason; !rules[r].sick && r != vendors.Interrupted {
+		if r := results[i].Reason; !vendors.Sick(r) && r != vendors.Interrupted {
 			return true
 		}
 	}

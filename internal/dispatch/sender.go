@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -54,17 +55,18 @@ type Sender struct {
 	// Limiter is nil for no limits.
 	Limiter Limiter
 	Retries Retries
-	Breaker BreakerOptions
+	Breaker parking.Options
 	Metrics *Metrics
 	Tracer  trace.Tracer
 	Log     *slog.Logger
 	Now     func() time.Time
 	// Parked, when it is set, is told of every change of the breaker that this sender saw itself,
-	// and of every probe that failed; Follow brings it the others' changes.
-	Parked func(open bool, result vendors.Result)
+	// and of every probe that failed: whether it is open, since when, and the result that says why.
+	// Follow brings it the others' changes.
+	Parked func(open bool, since time.Time, result vendors.Result)
 
 	mu      sync.Mutex
-	breaker *Breaker
+	breaker *parking.Breaker
 	flying  int
 	drops   dropGuard
 }
@@ -85,7 +87,7 @@ type Limiter interface {
 func (s *Sender) Run(ctx, hard context.Context, lanes map[string]Source) {
 	s.mu.Lock()
 	if s.breaker == nil {
-		s.breaker = NewBreaker(s.Breaker)
+		s.breaker = parking.New(s.Breaker)
 	}
 	s.mu.Unlock()
 	s.Metrics.park(s.Certificate.Vendor, s.Certificate.ID, false)
@@ -100,9 +102,9 @@ func (s *Sender) Run(ctx, hard context.Context, lanes map[string]Source) {
 }
 
 // announce logs a change of the breaker, once.
-func (s *Sender) announce(state BreakerState, why vendors.Reason, results []vendors.Result) {
+func (s *Sender) announce(state parking.State, why vendors.Reason, since time.Time, results []vendors.Result) {
 	c := &s.Certificate
-	open := state == Open
+	open := state == parking.Open
 	s.Metrics.park(c.Vendor, c.ID, open)
 	var r vendors.Result
 	if open {
@@ -113,7 +115,7 @@ func (s *Sender) announce(state BreakerState, why vendors.Reason, results []vend
 		s.Log.Info("certificate is no longer parked", "vendor", c.Vendor, "certificate", c.ID)
 	}
 	if s.Parked != nil {
-		s.Parked(open, r)
+		s.Parked(open, since, r)
 	}
 }
 
@@ -127,23 +129,15 @@ func speaker(results []vendors.Result, why vendors.Reason) (r vendors.Result) {
 	return r
 }
 
-// followSkew is how far the workers' clocks may stand apart.
-const followSkew = 5 * time.Second
-
 // Follow learns that another worker parked the certificate since a time, or that its trouble is
-// over. A sender whose own pushes got through after that time is not parked: the trouble is over,
-// or the other worker's alone.
+// over.
 func (s *Sender) Follow(open bool, why vendors.Reason, since time.Time) {
 	now := s.Now()
 	s.mu.Lock()
 	if s.breaker == nil {
-		s.breaker = NewBreaker(s.Breaker)
+		s.breaker = parking.New(s.Breaker)
 	}
-	if open && s.breaker.WellSince(since.Add(followSkew)) {
-		s.mu.Unlock()
-		return
-	}
-	changed := s.breaker.Follow(open, why, now)
+	changed := s.breaker.Follow(open, why, since, now)
 	s.mu.Unlock()
 	if !changed {
 		return
@@ -162,11 +156,11 @@ func (s *Sender) forgetProbe() {
 }
 
 // State is the breaker's state, for the operators' view.
-func (s *Sender) State() (BreakerState, vendors.Reason, time.Time) {
+func (s *Sender) State() (parking.State, vendors.Reason, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.breaker == nil {
-		return Closed, vendors.Accepted, time.Time{}
+		return parking.Closed, vendors.Accepted, time.Time{}
 	}
 	return s.breaker.State()
 }

@@ -41,9 +41,6 @@ type rule struct {
 	drop   bool
 	// tries bounds the attempts, 0 leaves it to Retries.Attempts.
 	tries int
-	// sick reasons speak of the vendor or the certificate rather than of this push: they open the
-	// breaker.
-	sick bool
 }
 
 // rules is the reason table of the contract, total over all reasons.
@@ -54,12 +51,12 @@ var rules = map[vendors.Reason]rule{
 	vendors.BadPayload:     {act: Die, counts: true},
 	vendors.Refused:        {act: Die, counts: true},
 	vendors.DeviceCapped:   {act: Die},
-	vendors.BadCredentials: {act: Retry, sick: true},
+	vendors.BadCredentials: {act: Retry},
 	vendors.AuthExpired:    {act: Retry},
 	vendors.RateLimited:    {act: Retry},
 	vendors.QuotaSpent:     {act: Retry},
-	vendors.Unavailable:    {act: Retry, counts: true, sick: true},
-	vendors.Timeout:        {act: Retry, counts: true, sick: true},
+	vendors.Unavailable:    {act: Retry, counts: true},
+	vendors.Timeout:        {act: Retry, counts: true},
 	vendors.Interrupted:    {act: Retry},
 	vendors.Unknown:        {act: Retry, counts: true, tries: 3},
 	// Never a driver's word; total all the same.
@@ -118,7 +115,7 @@ func Decide(r vendors.Result, s Situation) Verdict {
 	if v.Act != Retry {
 		return v
 	}
-	if rule.sick && s.Sick {
+	if vendors.Sick(r.Reason) && s.Sick {
 		v.Counts = false
 	}
 	attempts := s.Attempts
