@@ -47,6 +47,7 @@ var arrows = []arrow{
 	{"internal/jsonerror", nil, "how an error of JSON is said"},
 	{"internal/directory", []string{"."}, "what is known of users is read through an interface of two methods"},
 	{"internal/ratelimit", []string{"internal/vendors"}, "limits count classes of vendors, and know nothing of jobs"},
+	{"internal/accepted", nil, "it remembers a time for each certificate, and reads notes through an interface of two methods"},
 	{"internal/parking", []string{"internal/vendors"}, "it hears what vendors say of a certificate, and knows nothing of jobs"},
 	{"internal/bus", []string{".", "internal/directory", "internal/dispatch", "internal/natsaddr", "internal/natsauth", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
 	{"internal/vendors", []string{"."}, "the frame of all drivers knows the wire types and no driver"},

@@ -115,6 +115,9 @@ func Decide(r vendors.Result, s Situation) Verdict {
 	if v.Act != Retry {
 		return v
 	}
+	// A device's or a text's own trouble must not be tried for ever.
+	own := r.Reason == vendors.BadCredentials && r.Reach() != vendors.ScopeCertificate
+	v.Counts = v.Counts || own
 	if vendors.Sick(r.Reason) && s.Sick {
 		v.Counts = false
 	}
@@ -133,8 +136,10 @@ func Decide(r vendors.Result, s Situation) Verdict {
 	case v.Counts && attempts >= tries:
 		return Verdict{Act: Die, Reason: vendors.AttemptsExhausted, Counts: true}
 	}
-	switch r.Reason {
-	case vendors.QuotaSpent:
+	switch {
+	case own:
+		v.Delay = fullJitter(s.Retries, attempts, s.Random)
+	case r.Reason == vendors.QuotaSpent:
 		v.Delay = s.Midnight.Sub(s.Now)
 		if r.RetryAfter > 0 {
 			v.Delay = r.RetryAfter
@@ -145,9 +150,9 @@ func Decide(r vendors.Result, s Situation) Verdict {
 		// Spread what waited over the first seconds of the new day.
 		v.Delay += min(time.Duration(s.Random*float64(30*time.Second)), (left-v.Delay)/2)
 		return v
-	case vendors.Interrupted:
+	case r.Reason == vendors.Interrupted:
 		return v
-	case vendors.RateLimited, vendors.AuthExpired, vendors.BadCredentials:
+	case r.Reason == vendors.RateLimited, r.Reason == vendors.AuthExpired, r.Reason == vendors.BadCredentials:
 		v.Delay = time.Second + time.Duration(s.Random*float64(time.Second))
 	default:
 		v.Delay = fullJitter(s.Retries, attempts, s.Random)
