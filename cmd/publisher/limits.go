@@ -17,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -112,9 +113,9 @@ type limitedCertificate struct {
 
 // limitsParked says why a certificate is parked.
 type limitsParked struct {
-	dispatch.Parked `json:",inline"`
-	Host            string `json:"host,omitempty"`
-	Advice          string `json:"advice"`
+	parking.Note `json:",inline"`
+	Host         string `json:"host,omitempty"`
+	Advice       string `json:"advice"`
 }
 
 // roster is what the live workers say of themselves.
@@ -135,14 +136,14 @@ func (t *tool) roster(ctx context.Context, b *bus.Bus) (*roster, error) {
 	}
 	r := &roster{workers: map[string]dispatch.WorkerNote{}}
 	var names []string
-	for _, n := range notes {
+	for name, value := range notes {
 		var w dispatch.WorkerNote
-		if err := json.Unmarshal(n.Value, &w); err != nil {
-			r.warnings = append(r.warnings, fmt.Sprintf("worker %s says something that this version cannot read: %v", n.Key, err))
+		if err := json.Unmarshal(value, &w); err != nil {
+			r.warnings = append(r.warnings, fmt.Sprintf("worker %s says something that this version cannot read: %v", name, err))
 			continue
 		}
-		r.workers[n.Key] = w
-		names = append(names, n.Key)
+		r.workers[name] = w
+		names = append(names, name)
 	}
 	if len(names) == 0 {
 		return nil, errNoWorker
@@ -208,7 +209,7 @@ func (t *tool) limitsView(ctx context.Context, b *bus.Bus, want func(*limitedCer
 	if err != nil {
 		return nil, err
 	}
-	parked, err := b.Notes(dispatch.ParkedRoom).List(ctx)
+	parked, err := b.Notes(parking.Room).List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -223,11 +224,9 @@ func (t *tool) limitsView(ctx context.Context, b *bus.Bus, want func(*limitedCer
 		if !want(&lc) {
 			continue
 		}
-		for _, n := range parked {
-			var p dispatch.Parked
-			if n.Key == s.ID && json.Unmarshal(n.Value, &p) == nil {
-				lc.Parked = &limitsParked{p, r.workers[p.Worker].Host, reasonAdvice(hongyan.Reason(p.Reason))}
-			}
+		var p parking.Note
+		if json.Unmarshal(parked[s.ID], &p) == nil && p.Over.IsZero() {
+			lc.Parked = &limitsParked{p, r.workers[p.Worker].Host, reasonAdvice(hongyan.Reason(p.Reason))}
 		}
 		v.Certificates = append(v.Certificates, lc)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -97,7 +98,7 @@ func TestLimitsOfAParkedCertificate(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.introduce("w1", time.Now(), limited(1000))
-	r.note(dispatch.ParkedRoom, "35001", dispatch.Parked{Reason: "bad_credentials", Code: "14", Error: "invalid app_key", Since: time.Now().Add(-5 * time.Minute), Worker: "w1"})
+	r.note(parking.Room, "35001", parking.Note{Reason: "bad_credentials", Code: "14", Error: "invalid app_key", Since: time.Now().Add(-5 * time.Minute), Worker: "w1"})
 	says(t, r.ok("limits"), "parked, bad_credentials", "bad_credentials, code 14, invalid app_key", "worker w1 on box-w1", "5m ago", "Key, secret, certificate or permission is wrong")
 	says(t, r.ok("limits", "-o", "json"), `"parked":{"reason":"bad_credentials","code":"14","error":"invalid app_key"`, `"host":"box-w1"`)
 }

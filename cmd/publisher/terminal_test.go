@@ -10,6 +10,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
@@ -75,7 +76,7 @@ func hostile(t *testing.T) *rig {
 	r.introduce("w1", time.Now(), note)
 	r.note(dispatch.WorkerRoom, "w2", fields{"host": forged, "pid": 1, "certificates": []any{}})
 	r.note(dispatch.WorkerRoom, "w3", []string{forged})
-	r.note(dispatch.ParkedRoom, "35001", fields{"since": time.Now(), "reason": "bad_credentials", "code": forged, "error": forged, "worker": forged, "host": forged, "advice": forged})
+	r.note(parking.Room, "35001", fields{"since": time.Now(), "reason": "bad_credentials", "code": forged, "error": forged, "worker": forged, "host": forged, "advice": forged})
 	return r
 }
 

@@ -65,12 +65,12 @@ func (r *rig) shared(n int) bool {
 		r.t.Fatal(err)
 	}
 	members := 0
-	for _, note := range notes {
-		if !strings.HasPrefix(note.Key, "member.") {
+	for key, note := range notes {
+		if !strings.HasPrefix(key, "member.") {
 			continue
 		}
 		var m struct{ Claim float64 }
-		if err := json.Unmarshal(note.Value, &m); err != nil {
+		if err := json.Unmarshal(note, &m); err != nil {
 			r.t.Fatal(err)
 		}
 		if math.Abs(m.Claim*float64(n)-1) > 0.01 {

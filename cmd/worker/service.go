@@ -181,7 +181,7 @@ func (s *service) consume(ctx context.Context) error {
 		return err
 	}
 	defer s.closeDrivers()
-	parking := newParking(s.bus.Notes(dispatch.ParkedRoom), worker, s.log, s.senders)
+	board := s.parkingBoard(worker)
 
 	router := &dispatch.Router{Recorder: recorder, Devices: dir, Subjects: s.topology().Subjects, Apps: apps, Metrics: metrics, Log: s.log, Now: time.Now}
 	messages, err := s.bus.MessageConsumer(ctx, 2048)
@@ -225,7 +225,7 @@ func (s *service) consume(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() { s.measureBacklogs(ctx) })
-	wg.Go(func() { parking.run(ctx) })
+	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
 	wg.Go(func() { s.heartbeat(ctx, worker, limiter) })
 	// The limiter runs until the last vendor call is made.

@@ -59,15 +59,15 @@ func (n *Notes) Remove(ctx context.Context, key string) error {
 	return storeError("remove note", err)
 }
 
-// List returns all notes of the room, in any order; a cluster's followers may lag a little.
-func (n *Notes) List(ctx context.Context) ([]ratelimit.Entry, error) {
-	var notes []ratelimit.Entry
+// List returns all notes of the room by their keys; a cluster's followers may lag a little.
+func (n *Notes) List(ctx context.Context) (map[string][]byte, error) {
+	notes := map[string][]byte{}
 	for m, err := range n.bus.lastOf(ctx, n.bus.topology.Notes(), n.subject(">")) {
 		if err != nil {
 			return nil, storeError("list notes", err)
 		}
 		if key, ok := n.subjects().CutOwn(m.Subject); ok {
-			notes = append(notes, ratelimit.Entry{Key: key, Value: m.Data})
+			notes[key] = m.Data
 		}
 	}
 	return notes, nil

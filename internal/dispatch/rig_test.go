@@ -16,6 +16,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus/bustest"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -67,7 +68,7 @@ type rig struct {
 	stop    func()
 	log     *slog.Logger
 	retries dispatch.Retries
-	breaker dispatch.BreakerOptions
+	breaker parking.Options
 	tracer  trace.Tracer
 }
 
@@ -81,7 +82,7 @@ func newRigOn(t *testing.T, b *bus.Bus) *rig {
 		apns:    &scripted{limits: vendors.Limits{Batch: 1}, answer: accept},
 		huawei:  &scripted{limits: vendors.Limits{Batch: 3}, answer: accept},
 		retries: dispatch.Retries{Attempts: 3, Base: time.Millisecond, Max: 2 * time.Millisecond},
-		breaker: dispatch.BreakerOptions{FirstProbe: 10 * time.Millisecond, LastProbe: 50 * time.Millisecond},
+		breaker: parking.Options{FirstProbe: 10 * time.Millisecond, LastProbe: 50 * time.Millisecond},
 	}
 }
 

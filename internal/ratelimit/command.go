@@ -130,10 +130,8 @@ func (l *Limiter) putOverride(ctx context.Context, cert *certificate, entryKey s
 		return err
 	}
 	var ov overrideEntry
-	for _, n := range entries {
-		if n.Key == entryKey && json.Unmarshal(n.Value, &ov) != nil {
-			ov = overrideEntry{}
-		}
+	if value, ok := entries[entryKey]; ok && json.Unmarshal(value, &ov) != nil {
+		ov = overrideEntry{}
 	}
 	today := dayRangeOf(c.Now, cert.zone)
 	if ov.Day != today.name {

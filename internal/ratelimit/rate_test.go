@@ -234,7 +234,7 @@ type view struct {
 	cut *atomic.Bool
 }
 
-func (v view) List(ctx context.Context) ([]ratelimit.Entry, error) {
+func (v view) List(ctx context.Context) (map[string][]byte, error) {
 	if v.cut.Load() {
 		return nil, ratelimit.ErrNotDone
 	}

@@ -133,7 +133,7 @@ func (l *Limiter) heartbeat(ctx context.Context, now time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, l.opts.StoreTimeout)
 	defer cancel()
 	err := l.flush(ctx)
-	var entries []Entry
+	var entries map[string][]byte
 	if err == nil {
 		entries, err = l.store.List(ctx)
 	}
@@ -164,15 +164,15 @@ func (l *Limiter) heartbeat(ctx context.Context, now time.Time) {
 }
 
 // nextClaim computes this worker's claim from those of the others.
-func (l *Limiter) nextClaim(entries []Entry, now time.Time) (publish float64) {
+func (l *Limiter) nextClaim(entries map[string][]byte, now time.Time) (publish float64) {
 	var others []float64
-	for _, n := range entries {
-		name, ok := strings.CutPrefix(n.Key, memberKey+".")
+	for k, value := range entries {
+		name, ok := strings.CutPrefix(k, memberKey+".")
 		if !ok || name == l.opts.Member {
 			continue
 		}
 		var m memberEntry
-		if json.Unmarshal(n.Value, &m) != nil || !(m.Claim >= 0) {
+		if json.Unmarshal(value, &m) != nil || !(m.Claim >= 0) {
 			m.Claim = 1 // the worker is alive, and its claim is unknown
 		}
 		others = append(others, m.Claim)
@@ -238,11 +238,11 @@ func (l *Limiter) storeRecovered() {
 }
 
 // applyEntries applies the entries of the KV: exhausted classes, slowdowns, overrides and commands.
-func (l *Limiter) applyEntries(entries []Entry, now time.Time) {
+func (l *Limiter) applyEntries(entries map[string][]byte, now time.Time) {
 	current := make(map[string]string, len(entries))
-	for _, n := range entries {
-		if !strings.HasPrefix(n.Key, memberKey+".") {
-			current[n.Key] = string(n.Value)
+	for k, value := range entries {
+		if !strings.HasPrefix(k, memberKey+".") {
+			current[k] = string(value)
 		}
 	}
 	l.mu.Lock()

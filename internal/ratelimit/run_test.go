@@ -98,12 +98,8 @@ func TestExhaustionSpreadsAtOnce(t *testing.T) {
 		synctest.Wait()
 		spent := func() bool {
 			entries, _ := store.List(t.Context())
-			for _, n := range entries {
-				if n.Key == "spent.c.private" {
-					return true
-				}
-			}
-			return false
+			_, ok := entries["spent.c.private"]
+			return ok
 		}
 		if !spent() {
 			t.Error("the exhaustion is not stored at once")

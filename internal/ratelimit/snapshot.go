@@ -100,13 +100,13 @@ func (l *Limiter) Snapshot(ctx context.Context, now time.Time) (Snapshot, error)
 	l.applyEntries(entries, now)
 	s := Snapshot{At: now}
 	held, lost := map[string]int64{}, map[string]int64{}
-	for _, n := range entries {
-		name, ok := strings.CutPrefix(n.Key, memberKey+".")
+	for k, value := range entries {
+		name, ok := strings.CutPrefix(k, memberKey+".")
 		if !ok {
 			continue
 		}
 		var m memberEntry
-		if json.Unmarshal(n.Value, &m) != nil {
+		if json.Unmarshal(value, &m) != nil {
 			continue
 		}
 		s.Workers = append(s.Workers, Worker{Name: name, Share: m.Claim, Since: m.Since})
@@ -128,7 +128,7 @@ func (l *Limiter) Snapshot(ctx context.Context, now time.Time) (Snapshot, error)
 	return s, nil
 }
 
-func (l *Limiter) certificateState(ctx context.Context, cert *certificate, entries []Entry, now time.Time, held, lost map[string]int64) (CertificateState, error) {
+func (l *Limiter) certificateState(ctx context.Context, cert *certificate, entries map[string][]byte, now time.Time, held, lost map[string]int64) (CertificateState, error) {
 	state := CertificateState{ID: cert.config.ID, Rate: cert.throttle.base}
 	t := cert.throttle
 	t.mu.Lock()
@@ -150,8 +150,8 @@ func (l *Limiter) certificateState(ctx context.Context, cert *certificate, entri
 	for name := range cert.config.DailyQuota {
 		names[name] = true
 	}
-	for _, n := range entries {
-		if kind, rest, _ := strings.Cut(n.Key, "."); kind == exhaustedKey || kind == overrideKey {
+	for k := range entries {
+		if kind, rest, _ := strings.Cut(k, "."); kind == exhaustedKey || kind == overrideKey {
 			if id, name, _ := strings.Cut(rest, "."); id == cert.config.ID {
 				names[name] = true
 			}

@@ -29,12 +29,6 @@ type Counters interface {
 	Load(ctx context.Context, keys ...string) ([]int64, error)
 }
 
-// Entry is a key of a [KV] with its value.
-type Entry struct {
-	Key   string
-	Value []byte
-}
-
 // KV is a small key-value store whose entries have a lifetime: the leases of the workers, what
 // vendors reported, the operators' commands. Keys are like those of [Counters], without a day. A
 // value is at most 64 KiB.
@@ -44,9 +38,9 @@ type KV interface {
 	Put(ctx context.Context, key string, value []byte, ttl time.Duration) error
 	// Remove removes the entry. It is no error if there is none.
 	Remove(ctx context.Context, key string) error
-	// List returns all entries, in any order. It may lag behind Put and Remove by at most half a
+	// List returns the values of all entries by their keys. It may lag behind Put and Remove by at most half a
 	// second.
-	List(ctx context.Context) ([]Entry, error)
+	List(ctx context.Context) (map[string][]byte, error)
 }
 
 // Store is what all workers share. It must be safe for concurrent use.

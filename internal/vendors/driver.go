@@ -122,6 +122,13 @@ func (n *Notification) TTL(now time.Time, min, max time.Duration) time.Duration 
 // Result says what became of the push to one device.
 type Result struct {
 	Reason Reason
+	// Scope says whose fault it is, where the vendor's answer tells more than the reason does: a
+	// refusal of one foreign token must not park the certificate. Zero leaves it to the reason.
+	Scope Scope
+	// Doubtful says that the code may also mean a wrong environment, topic, project or app. With
+	// BadToken the registration is then removed only while the vendor accepts pushes to other
+	// devices of the certificate.
+	Doubtful bool
 	// Code is the vendor's own code, such as "80300007" or "BadDeviceToken".
 	Code string
 	// RetryAfter is how long the vendor asks to wait, or 0 when it does not say.

@@ -39,3 +39,42 @@ func CanSay(r Reason) bool {
 	}
 	return slices.Contains(hongyan.Results[:], r)
 }
+
+// Sick says whether a result with the reason may speak of the vendor or the certificate as a whole
+// rather than of one push; [Result.Reach] says whether it does.
+func Sick(r Reason) bool {
+	switch r {
+	case BadCredentials, Unavailable, Timeout:
+		return true
+	}
+	return false
+}
+
+// Scope says how far a result reaches: whose fault it is, and so for which other pushes it would be
+// the same.
+type Scope uint8
+
+// The scopes.
+const (
+	// ScopeUnsaid leaves it to the reason: the certificate where it is [Sick], else the device.
+	ScopeUnsaid Scope = iota
+	// ScopeDevice is this device's registration alone, such as a token of another project.
+	ScopeDevice
+	// ScopeNotification is the content, on whatever device: a text, an image, an option.
+	ScopeNotification
+	// ScopeCall is this one call and all its devices; another call may fare better.
+	ScopeCall
+	// ScopeCertificate is the certificate or the vendor: every other push would fail as well.
+	ScopeCertificate
+)
+
+// Reach is the result's scope, that of its reason where the driver left it unsaid.
+func (r *Result) Reach() Scope {
+	switch {
+	case r.Scope != ScopeUnsaid:
+		return r.Scope
+	case Sick(r.Reason):
+		return ScopeCertificate
+	}
+	return ScopeDevice
+}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
 func TestTextFollowsTheContentRules(t *testing.T) {
@@ -61,10 +62,10 @@ func decisions(n int, change func(i int, d *Decision)) []Decision {
 }
 
 func account(string) Account {
-	return Account{App: "demo", Vendor: "huawei", Certificate: "c1", Chunk: 100}
+	return Account{App: "demo", Vendor: "huawei", Certificate: "c1"}
 }
 
-func TestComposeChunksAndSeparates(t *testing.T) {
+func TestComposeSeparates(t *testing.T) {
 	t.Parallel()
 	m := message(func(m *hongyan.Message) {
 		m.Content = hongyan.Content{Type: hongyan.ContentImage}
@@ -78,35 +79,36 @@ func TestComposeChunksAndSeparates(t *testing.T) {
 			d.Suppressed = hongyan.Muted
 		}
 	}), account, noon)
-	devices, ids := 0, map[string]bool{}
+	devices, names := 0, map[string]bool{}
 	for _, j := range jobs {
-		if len(j.Targets) > 100 {
-			t.Errorf("a job has %d targets", len(j.Targets))
-		}
 		devices += len(j.Targets)
-		ids[j.ID] = true
+		names[j.Name()] = true
 		for _, target := range j.Targets {
+			if hongyan.Partition(target.User) != hongyan.Partition(j.Targets[0].User) {
+				t.Errorf("job %s has users of several partitions", j.Name())
+			}
 			if target.User == "u0" && (target.Badge == nil || *target.Badge != 7) {
 				t.Errorf("badge of u0 is %v", target.Badge)
 			}
 		}
 	}
-	if devices != 249 || len(jobs) != 4 || len(ids) != 4 {
-		t.Errorf("%d devices in %d jobs with %d ids, want 249 in 4 with 4", devices, len(jobs), len(ids))
+	if want := 2 * hongyan.Partitions; devices != 249 || len(jobs) != want || len(names) != want {
+		t.Errorf("%d devices in %d jobs with %d names, want 249 in %d", devices, len(jobs), len(names), want)
 	}
 }
 
-// A job's ID comes from its content: any order of the directory's answers gives the same, other
-// devices another.
-func TestJobIDIsItsContent(t *testing.T) {
+// A job's name comes from the message, not from the devices that happen to be in it: a message that
+// is planned again makes the same jobs, whatever changed in between.
+func TestJobNameOutlivesChanges(t *testing.T) {
 	t.Parallel()
-	list := decisions(3, nil)
-	id := func(ds ...Decision) string { return Compose(message(nil), "demo", ds, account, noon)[0].ID }
-	if id(list[0], list[1]) != id(list[1], list[0]) {
-		t.Error("the order of the devices changes the ID")
+	list := decisions(3, func(_ int, d *Decision) { d.User = "bob" })
+	name := func(ds ...Decision) string { return Compose(message(nil), "demo", ds, account, noon)[0].Name() }
+	if name(list...) != name(list[1]) || name(list[0], list[1]) != name(list[2], list[0]) {
+		t.Error("the devices or their order change the name")
 	}
-	if id(list[0], list[1]) == id(list[0], list[2]) {
-		t.Error("other devices have the same ID")
+	other := Compose(message(nil), "demo", list, account, noon.Add(1))[0].Name()
+	if name(list...) == other {
+		t.Error("two messages of one id, published one after the other, make jobs of one name")
 	}
 }
 
@@ -142,11 +144,11 @@ func TestJobRoundTrip(t *testing.T) {
 // The key depends on nothing but app, message, user and device.
 func TestKeyIsStable(t *testing.T) {
 	t.Parallel()
-	got := key("demo", "m-1", "bob", "phone")
+	got := dispatch.Key("demo", "m-1", "bob", "phone")
 	if want := "9527ff98eeed6e1fa909bb08f4426a41"; got != want {
 		t.Errorf("got %s, want %s: a worker of another version would repeat pushes under another key", got, want)
 	}
-	if got == key("demo", "m-1", "bob", "pad") || got == key("demo", "m-1bob", "", "phone") {
+	if got == dispatch.Key("demo", "m-1", "bob", "pad") || got == dispatch.Key("demo", "m-1bob", "", "phone") {
 		t.Error("different devices share a key")
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
 const good = `{"id":"m-1","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"hi"}}`
@@ -46,4 +47,13 @@ func FuzzDecodeJob(f *testing.F) {
 			_ = j.Part(j.Targets)
 		}
 	})
+}
+
+// everybody is the same user n times.
+func everybody(u *directory.User, n int) []*directory.User {
+	all := make([]*directory.User, n)
+	for i := range all {
+		all[i] = u
+	}
+	return all
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -197,11 +197,11 @@ func (l *lane) call(c *call) {
 	span(results)
 	l.settleLimits(c, results, now)
 	s.mu.Lock()
-	changed := s.breaker.Record(results, c.probe, began, now)
+	changed := s.breaker.Record(c.batch.Devices, results, c.probe, began, now)
 	sick := s.breaker.Sick(began, s.flying)
-	state, why, _ := s.breaker.State()
+	state, why, since := s.breaker.State()
 	if changed {
-		s.noteState()
+		s.parked.Store(state == parking.Open)
 	}
 	if slices.ContainsFunc(results, func(r vendors.Result) bool { return r.Reason == vendors.Accepted }) {
 		s.drops.Accepted()
@@ -211,9 +211,9 @@ func (l *lane) call(c *call) {
 	l.calls.leave(answered(results))
 	switch {
 	case changed:
-		s.announce(state, why, results)
-	case c.probe && state == dispatch.Open && s.Parked != nil:
-		s.Parked(true, speaker(results, why))
+		s.announce(state, why, since, results)
+	case c.probe && state == parking.Open && s.Parked != nil:
+		s.Parked(true, since, speaker(results, why))
 	}
 	s.Metrics.Called(cert.Vendor, cert.ID, l.name, now.Sub(began))
 	l.report(c, results, began, now.Sub(began))

@@ -25,7 +25,7 @@ const (
 
 // fate is what some targets of a job share.
 type fate struct {
-	dispatch.Verdict
+	Verdict
 	// code tells fates of dead letters apart.
 	code string
 }
@@ -43,11 +43,11 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 			i, r := c.index[n], results[n]
 			v := l.decide(w, r, sick, now)
 			switch v.Act {
-			case dispatch.Done:
+			case Done:
 				lines = append(lines, l.line(w, i, r, v, now))
-			case dispatch.Die:
+			case Die:
 				dead = append(dead, death{w, i, r, v})
-			case dispatch.Retry:
+			case Retry:
 				w.mu.Lock()
 				w.again = append(w.again, answer{i, r, sick})
 				w.mu.Unlock()
@@ -75,7 +75,7 @@ func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
 	now := l.s.Now()
 	var dead []death
 	for _, i := range targets {
-		if v := l.decide(w, r, false, now); v.Act == dispatch.Die {
+		if v := l.decide(w, r, false, now); v.Act == Die {
 			dead = append(dead, death{w, i, r, v})
 			continue
 		}
@@ -89,17 +89,17 @@ func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
 	})
 }
 
-func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time) dispatch.Verdict {
+func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time) Verdict {
 	s := l.s
 	zone := s.Certificate.Zone
 	if zone == nil {
 		zone = time.UTC
 	}
-	situation := dispatch.Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Retries: s.Retries}
+	situation := Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Retries: s.Retries}
 	if r.Reason != vendors.Accepted {
-		situation.Midnight, situation.Random = dispatch.Midnight(now, zone), random()
+		situation.Midnight, situation.Random = Midnight(now, zone), random()
 	}
-	return dispatch.Decide(r, situation)
+	return Decide(r, situation)
 }
 
 // death is a target that came to its end without the vendor's acceptance.
@@ -107,7 +107,7 @@ type death struct {
 	w       *work
 	target  int
 	result  vendors.Result
-	verdict dispatch.Verdict
+	verdict Verdict
 }
 
 // bury stores dead letters, one for the targets of a job that share a fate, and the records of their
@@ -207,9 +207,9 @@ func (l *lane) retry(w *work) (given bool) {
 		zone = time.UTC
 	}
 	for _, a := range w.again {
-		v := dispatch.Decide(a.result, dispatch.Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: a.sick,
-			Midnight: dispatch.Midnight(now, zone), Random: luck, Retries: l.s.Retries})
-		if v.Act != dispatch.Retry {
+		v := Decide(a.result, Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: a.sick,
+			Midnight: Midnight(now, zone), Random: luck, Retries: l.s.Retries})
+		if v.Act != Retry {
 			dead = append(dead, death{w, a.target, a.result, v})
 			continue
 		}
@@ -348,19 +348,19 @@ func headers(w *work) map[string]string {
 }
 
 // line is the record of a target's end.
-func (l *lane) line(w *work, i int, r vendors.Result, v dispatch.Verdict, now time.Time) store.Line {
+func (l *lane) line(w *work, i int, r vendors.Result, v Verdict, now time.Time) store.Line {
 	job, t := w.job, &w.job.Targets[i]
 	status := hongyan.StatusAccepted
-	if v.Act == dispatch.Die {
+	if v.Act == Die {
 		status = hongyan.StatusDead
 	}
 	latency := now.Sub(job.Published)
 	l.s.Metrics.Outcome(job, v.Reason)
-	if v.Act == dispatch.Done {
+	if v.Act == Done {
 		l.s.Metrics.Accepted(job, latency)
 	}
 	attempt := job.Attempts
-	if v.Counts || v.Act == dispatch.Done {
+	if v.Counts || v.Act == Done {
 		attempt++
 	}
 	return store.Line{

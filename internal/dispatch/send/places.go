@@ -3,7 +3,6 @@ package send
 import (
 	"sync/atomic"
 
-	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -40,7 +39,7 @@ func (p *places) leave(answered bool) {
 // answered says whether the vendor is there: some result is its own word.
 func answered(results []vendors.Result) bool {
 	for i := range results {
-		if r := results[i].Reason; !dispatch.Sick(r) && r != vendors.Interrupted {
+		if r := results[i].Reason; !vendors.Sick(r) && r != vendors.Interrupted {
 			return true
 		}
 	}

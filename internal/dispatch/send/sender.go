@@ -21,6 +21,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -80,15 +81,16 @@ type Sender struct {
 	// Limiter is nil for no limits.
 	Limiter Limiter
 	Flights *Flights
-	Retries dispatch.Retries
-	Breaker dispatch.BreakerOptions
+	Retries Retries
+	Breaker parking.Options
 	Metrics *dispatch.Metrics
 	Tracer  trace.Tracer
 	Log     *slog.Logger
 	Now     func() time.Time
 	// Parked, when it is set, is told of every change of the breaker that this sender saw itself,
-	// and of every probe that failed; Follow brings it the others' changes.
-	Parked func(open bool, result vendors.Result)
+	// and of every probe that failed: whether it is open, since when, and the result that says why.
+	// Follow brings it the others' changes.
+	Parked func(open bool, since time.Time, result vendors.Result)
 	// Stored, when it is set, is told of each subject on which a job was stored.
 	Stored func(subject hongyan.Subject)
 
@@ -96,7 +98,7 @@ type Sender struct {
 	ctx, hard context.Context
 
 	mu      sync.Mutex
-	breaker *dispatch.Breaker
+	breaker *parking.Breaker
 	parked  atomic.Bool // what the breaker says
 	flying  int
 	drops   dispatch.DropGuard
@@ -110,7 +112,7 @@ func (s *Sender) Start(ctx, hard context.Context) {
 	defer s.mu.Unlock()
 	s.ctx, s.hard = ctx, hard
 	if s.breaker == nil {
-		s.breaker = dispatch.NewBreaker(s.Breaker)
+		s.breaker = parking.New(s.Breaker)
 	}
 	s.Metrics.Park(s.Certificate.Vendor, s.Certificate.ID, s.parked.Load())
 }
@@ -152,9 +154,9 @@ func (s *Sender) Send(job *dispatch.Job, duty *store.Duty, look time.Time) {
 }
 
 // announce logs a change of the breaker, once.
-func (s *Sender) announce(state dispatch.BreakerState, why vendors.Reason, results []vendors.Result) {
+func (s *Sender) announce(state parking.State, why vendors.Reason, since time.Time, results []vendors.Result) {
 	c := &s.Certificate
-	open := state == dispatch.Open
+	open := state == parking.Open
 	s.Metrics.Park(c.Vendor, c.ID, open)
 	var r vendors.Result
 	if open {
@@ -165,7 +167,7 @@ func (s *Sender) announce(state dispatch.BreakerState, why vendors.Reason, resul
 		s.Log.Info("certificate is no longer parked", "vendor", c.Vendor, "certificate", c.ID)
 	}
 	if s.Parked != nil {
-		s.Parked(open, r)
+		s.Parked(open, since, r)
 	}
 }
 
@@ -179,9 +181,6 @@ func speaker(results []vendors.Result, why vendors.Reason) (r vendors.Result) {
 	return r
 }
 
-// followSkew is how far the workers' clocks may stand apart.
-const followSkew = 5 * time.Second
-
 // Follow learns that another worker parked the certificate since a time, or that its trouble is
 // over. A sender whose own pushes got through after that time is not parked: the trouble is over,
 // or the other worker's alone.
@@ -189,14 +188,11 @@ func (s *Sender) Follow(open bool, why vendors.Reason, since time.Time) {
 	now := s.Now()
 	s.mu.Lock()
 	if s.breaker == nil {
-		s.breaker = dispatch.NewBreaker(s.Breaker)
+		s.breaker = parking.New(s.Breaker)
 	}
-	if open && s.breaker.WellSince(since.Add(followSkew)) {
-		s.mu.Unlock()
-		return
-	}
-	changed := s.breaker.Follow(open, why, now)
-	s.noteState()
+	changed := s.breaker.Follow(open, why, since, now)
+	state, _, _ := s.breaker.State()
+	s.parked.Store(state == parking.Open)
 	s.mu.Unlock()
 	if !changed {
 		return
@@ -208,12 +204,6 @@ func (s *Sender) Follow(open bool, why vendors.Reason, since time.Time) {
 	}
 }
 
-// noteState keeps parked as the breaker has it. The lock is held.
-func (s *Sender) noteState() {
-	state, _, _ := s.breaker.State()
-	s.parked.Store(state == dispatch.Open)
-}
-
 func (s *Sender) forgetProbe() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,11 +211,11 @@ func (s *Sender) forgetProbe() {
 }
 
 // State is the breaker's state, for the operators' view.
-func (s *Sender) State() (dispatch.BreakerState, vendors.Reason, time.Time) {
+func (s *Sender) State() (parking.State, vendors.Reason, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.breaker == nil {
-		return dispatch.Closed, vendors.Accepted, time.Time{}
+		return parking.Closed, vendors.Accepted, time.Time{}
 	}
 	return s.breaker.State()
 }

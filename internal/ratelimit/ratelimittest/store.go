@@ -142,14 +142,15 @@ func (s *Store) Remove(ctx context.Context, key string) error {
 }
 
 // List is as in [ratelimit.KV].
-func (s *Store) List(ctx context.Context) (entries []ratelimit.Entry, err error) {
+func (s *Store) List(ctx context.Context) (entries map[string][]byte, err error) {
+	entries = map[string][]byte{}
 	err = s.do(ctx, Call{Op: "list"}, func() {
 		for k, n := range s.entries {
 			if !s.now().Before(n.ends) {
 				delete(s.entries, k)
 				continue
 			}
-			entries = append(entries, ratelimit.Entry{Key: k, Value: []byte(n.value)})
+			entries[k] = []byte(n.value)
 		}
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-package dispatch
+package store
 
 import (
 	"bytes"
@@ -10,21 +10,22 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // smallQueue stores what is not larger than its limit, as a server with that max_payload does.
 type smallQueue struct {
 	limit  int
-	stored []Outgoing
+	stored []dispatch.Outgoing
 }
 
-func (q *smallQueue) Publish(_ context.Context, msgs []Outgoing) (errs []error) {
+func (q *smallQueue) Publish(_ context.Context, msgs []dispatch.Outgoing) (errs []error) {
 	errs = make([]error, len(msgs))
 	failed := false
 	for i, m := range msgs {
 		if len(m.Data) > q.limit {
-			errs[i], failed = fmt.Errorf("%w: maximum payload exceeded", ErrPermanent), true
+			errs[i], failed = fmt.Errorf("%w: maximum payload exceeded", dispatch.ErrPermanent), true
 			continue
 		}
 		q.stored = append(q.stored, m)
@@ -35,26 +36,28 @@ func (q *smallQueue) Publish(_ context.Context, msgs []Outgoing) (errs []error) 
 	return errs
 }
 
-func (q *smallQueue) Later(o Outgoing, _ time.Time) Outgoing { return o }
+func (q *smallQueue) Later(o dispatch.Outgoing, _ time.Time) dispatch.Outgoing { return o }
+
+var noon = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
 
 // jobFor is a job for n devices whose notification has a text of some size.
-func jobFor(t *testing.T, n, text int) Outgoing {
+func jobFor(t *testing.T, n, text int) dispatch.Outgoing {
 	t.Helper()
-	j := &Job{ID: "demo/m-1/c/x", App: "demo", Vendor: "huawei", Certificate: "c", Lane: hongyan.LaneNormal, Published: noon,
+	j := &dispatch.Job{ID: "demo/m-1/c/x", App: "demo", Vendor: "huawei", Certificate: "c", Lane: hongyan.LaneNormal, Published: noon,
 		Notification: &vendors.Notification{Key: "k", MessageID: "m-1", Title: "t", Body: strings.Repeat("b", text), Deadline: noon.Add(time.Hour)}}
 	for i := range n {
-		j.Targets = append(j.Targets, Target{User: fmt.Sprintf("u%d", i), Device: "d", Token: strings.Repeat("t", 100)})
+		j.Targets = append(j.Targets, dispatch.Target{User: fmt.Sprintf("u%d", i), Device: "d", Token: strings.Repeat("t", 100)})
 	}
 	data, err := j.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Outgoing{Subject: hongyan.Subjects{}.Job("huawei", "c", "normal"), ID: j.ID, Data: data}
+	return dispatch.Outgoing{Subject: hongyan.Subjects{}.Job("huawei", "c", "normal"), ID: j.ID, Data: data}
 }
 
-func kinds(t *testing.T, msgs []Outgoing) map[hongyan.Kind][]Outgoing {
+func kinds(t *testing.T, msgs []dispatch.Outgoing) map[hongyan.Kind][]dispatch.Outgoing {
 	t.Helper()
-	byKind := map[hongyan.Kind][]Outgoing{}
+	byKind := map[hongyan.Kind][]dispatch.Outgoing{}
 	for _, m := range msgs {
 		x, err := hongyan.Subjects{}.Parse(m.Subject)
 		if err != nil {
@@ -69,12 +72,12 @@ func kinds(t *testing.T, msgs []Outgoing) map[hongyan.Kind][]Outgoing {
 func TestLargeJobIsCut(t *testing.T) {
 	t.Parallel()
 	q := &smallQueue{limit: 10_000}
-	if errs := storeAll(t.Context(), q, hongyan.Subjects{}, []Outgoing{jobFor(t, 1000, 100)}); errs != nil {
+	if errs := storeAll(t.Context(), q, hongyan.Subjects{}, []dispatch.Outgoing{jobFor(t, 1000, 100)}); errs != nil {
 		t.Fatal(errs)
 	}
 	users, ids := map[string]int{}, map[string]bool{}
 	for _, m := range kinds(t, q.stored)[hongyan.KindJob] {
-		j, err := DecodeJob(m.Data)
+		j, err := dispatch.DecodeJob(m.Data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +103,7 @@ func TestLargeJobIsCut(t *testing.T) {
 func TestJobThatNeverFitsIsDead(t *testing.T) {
 	t.Parallel()
 	q := &smallQueue{limit: 5_000}
-	if errs := storeAll(t.Context(), q, hongyan.Subjects{}, []Outgoing{jobFor(t, 2, 20_000)}); errs != nil {
+	if errs := storeAll(t.Context(), q, hongyan.Subjects{}, []dispatch.Outgoing{jobFor(t, 2, 20_000)}); errs != nil {
 		t.Fatal(errs)
 	}
 	got := kinds(t, q.stored)
@@ -109,12 +112,12 @@ func TestJobThatNeverFitsIsDead(t *testing.T) {
 		t.Fatalf("%d letters, %d outcomes, %d jobs", len(letters), len(ends), len(got[hongyan.KindJob]))
 	}
 	for _, l := range letters {
-		if l.Header[HeaderReason] != "bad_payload" || l.Header[HeaderTruncated] == "" || !strings.Contains(l.Header[HeaderError], "maximum payload") || len(l.Data) == 0 {
+		if l.Header[dispatch.HeaderReason] != "bad_payload" || l.Header[dispatch.HeaderTruncated] == "" || !strings.Contains(l.Header[dispatch.HeaderError], "maximum payload") || len(l.Data) == 0 {
 			t.Errorf("a letter of %d bytes with %v", len(l.Data), l.Header)
 		}
 	}
 	for _, e := range ends {
-		ends, err := ParseEnded(e.Data)
+		ends, err := dispatch.ParseEnded(e.Data)
 		if err != nil || len(ends) != 1 || ends[0].Status != hongyan.StatusDead || ends[0].Reason != vendors.BadPayload {
 			t.Errorf("an outcome %s, %v", e.Data, err)
 		}
@@ -126,16 +129,16 @@ func TestJobThatNeverFitsIsDead(t *testing.T) {
 func TestLargeLetterIsCut(t *testing.T) {
 	t.Parallel()
 	q := &smallQueue{limit: 100_000}
-	letter := Outgoing{Subject: hongyan.Subjects{}.Dead("", "", hongyan.Malformed), ID: ":malformed/1", Data: bytes.Repeat([]byte("x"), 8_388_500),
-		Header: map[string]string{HeaderReason: "malformed"}}
-	other := Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", hongyan.StatusAccepted, 1), Data: []byte("{}")}
-	if errs := storeAll(t.Context(), q, hongyan.Subjects{}, []Outgoing{letter, other}); errs != nil {
+	letter := dispatch.Outgoing{Subject: hongyan.Subjects{}.Dead("", "", hongyan.Malformed), ID: ":malformed/1", Data: bytes.Repeat([]byte("x"), 8_388_500),
+		Header: map[string]string{dispatch.HeaderReason: "malformed"}}
+	other := dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", hongyan.StatusAccepted, 1), Data: []byte("{}")}
+	if errs := storeAll(t.Context(), q, hongyan.Subjects{}, []dispatch.Outgoing{letter, other}); errs != nil {
 		t.Fatal(errs)
 	}
 	if len(q.stored) != 2 {
 		t.Fatalf("%d are stored", len(q.stored))
 	}
-	if got := q.stored[1]; got.Header[HeaderTruncated] != "8388500" || got.Header[HeaderReason] != "malformed" || len(got.Data) != letterBytes {
+	if got := q.stored[1]; got.Header[dispatch.HeaderTruncated] != "8388500" || got.Header[dispatch.HeaderReason] != "malformed" || len(got.Data) != letterBytes {
 		t.Errorf("a letter of %d bytes with %v", len(got.Data), got.Header)
 	}
 }
@@ -144,11 +147,11 @@ func TestLargeLetterIsCut(t *testing.T) {
 func TestOutcomeThatNeverFits(t *testing.T) {
 	t.Parallel()
 	q := &smallQueue{limit: 100}
-	o := Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", hongyan.StatusAccepted, 1), Data: bytes.Repeat([]byte("x"), 1000)}
-	if errs := storeAll(t.Context(), q, hongyan.Subjects{}, []Outgoing{o}); errs != nil {
+	o := dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", hongyan.StatusAccepted, 1), Data: bytes.Repeat([]byte("x"), 1000)}
+	if errs := storeAll(t.Context(), q, hongyan.Subjects{}, []dispatch.Outgoing{o}); errs != nil {
 		t.Fatal(errs)
 	}
-	if got := q.stored[0]; got.Header[HeaderReason] != "malformed" || got.Header[HeaderSubject] != o.Subject || got.Header[HeaderTruncated] != "1000" {
+	if got := q.stored[0]; got.Header[dispatch.HeaderReason] != "malformed" || got.Header[dispatch.HeaderSubject] != o.Subject || got.Header[dispatch.HeaderTruncated] != "1000" {
 		t.Errorf("stored %+v", got)
 	}
 }
@@ -157,7 +160,7 @@ func TestOutcomeThatNeverFits(t *testing.T) {
 func TestPassingFailureIsReturned(t *testing.T) {
 	t.Parallel()
 	away := errors.New("no answer")
-	errs := storeAll(t.Context(), failingQueue{away}, hongyan.Subjects{}, []Outgoing{jobFor(t, 1, 1)})
+	errs := storeAll(t.Context(), failingQueue{away}, hongyan.Subjects{}, []dispatch.Outgoing{jobFor(t, 1, 1)})
 	if len(errs) != 1 || !errors.Is(errs[0], away) {
 		t.Errorf("got %v", errs)
 	}
@@ -165,7 +168,7 @@ func TestPassingFailureIsReturned(t *testing.T) {
 
 type failingQueue struct{ err error }
 
-func (q failingQueue) Publish(_ context.Context, msgs []Outgoing) []error {
+func (q failingQueue) Publish(_ context.Context, msgs []dispatch.Outgoing) []error {
 	errs := make([]error, len(msgs))
 	for i := range errs {
 		errs[i] = q.err
@@ -173,17 +176,4 @@ func (q failingQueue) Publish(_ context.Context, msgs []Outgoing) []error {
 	return errs
 }
 
-func (q failingQueue) Later(o Outgoing, _ time.Time) Outgoing { return o }
-
-func TestTraceOf(t *testing.T) {
-	t.Parallel()
-	const good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-	for value, want := range map[string]string{
-		"": "", good: good, strings.ToUpper(good): "", good + "-x": "", "00-x": "", strings.Repeat("a", 65_459): "", good[:54]: "", good + "\n": "",
-	} {
-		got, dropped := traceOf(value)
-		if got != want || dropped != (value != want) {
-			t.Errorf("%.80q: %q, dropped %v", value, got, dropped)
-		}
-	}
-}
+func (q failingQueue) Later(o dispatch.Outgoing, _ time.Time) dispatch.Outgoing { return o }

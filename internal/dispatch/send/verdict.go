@@ -1,4 +1,4 @@
-package dispatch
+package send
 
 import (
 	"time"
@@ -41,9 +41,6 @@ type rule struct {
 	drop   bool
 	// tries bounds the attempts, 0 leaves it to Retries.Attempts.
 	tries int
-	// sick reasons speak of the vendor or the certificate rather than of this push: they open the
-	// breaker.
-	sick bool
 }
 
 // rules is the reason table of the contract, total over all reasons.
@@ -54,12 +51,12 @@ var rules = map[vendors.Reason]rule{
 	vendors.BadPayload:     {act: Die, counts: true},
 	vendors.Refused:        {act: Die, counts: true},
 	vendors.DeviceCapped:   {act: Die},
-	vendors.BadCredentials: {act: Retry, sick: true},
+	vendors.BadCredentials: {act: Retry},
 	vendors.AuthExpired:    {act: Retry},
 	vendors.RateLimited:    {act: Retry},
 	vendors.QuotaSpent:     {act: Retry},
-	vendors.Unavailable:    {act: Retry, counts: true, sick: true},
-	vendors.Timeout:        {act: Retry, counts: true, sick: true},
+	vendors.Unavailable:    {act: Retry, counts: true},
+	vendors.Timeout:        {act: Retry, counts: true},
 	vendors.Interrupted:    {act: Retry},
 	vendors.Unknown:        {act: Retry, counts: true, tries: 3},
 	// Never a driver's word; total all the same.
@@ -68,9 +65,6 @@ var rules = map[vendors.Reason]rule{
 	vendors.Malformed:          {act: Die},
 	hongyan.UnknownCertificate: {act: Die},
 }
-
-// Sick says whether a reason speaks of the vendor or the certificate rather than of the push.
-func Sick(r vendors.Reason) bool { return rules[r].sick }
 
 // Retries says how often and how fast a push is tried again. The zero value means the defaults.
 type Retries struct {
@@ -121,7 +115,10 @@ func Decide(r vendors.Result, s Situation) Verdict {
 	if v.Act != Retry {
 		return v
 	}
-	if rule.sick && s.Sick {
+	// A device's or a text's own trouble must not be tried for ever.
+	own := r.Reason == vendors.BadCredentials && r.Reach() != vendors.ScopeCertificate
+	v.Counts = v.Counts || own
+	if vendors.Sick(r.Reason) && s.Sick {
 		v.Counts = false
 	}
 	attempts := s.Attempts
@@ -139,8 +136,10 @@ func Decide(r vendors.Result, s Situation) Verdict {
 	case v.Counts && attempts >= tries:
 		return Verdict{Act: Die, Reason: vendors.AttemptsExhausted, Counts: true}
 	}
-	switch r.Reason {
-	case vendors.QuotaSpent:
+	switch {
+	case own:
+		v.Delay = fullJitter(s.Retries, attempts, s.Random)
+	case r.Reason == vendors.QuotaSpent:
 		v.Delay = s.Midnight.Sub(s.Now)
 		if r.RetryAfter > 0 {
 			v.Delay = r.RetryAfter
@@ -151,9 +150,9 @@ func Decide(r vendors.Result, s Situation) Verdict {
 		// Spread what waited over the first seconds of the new day.
 		v.Delay += min(time.Duration(s.Random*float64(30*time.Second)), (left-v.Delay)/2)
 		return v
-	case vendors.Interrupted:
+	case r.Reason == vendors.Interrupted:
 		return v
-	case vendors.RateLimited, vendors.AuthExpired, vendors.BadCredentials:
+	case r.Reason == vendors.RateLimited, r.Reason == vendors.AuthExpired, r.Reason == vendors.BadCredentials:
 		v.Delay = time.Second + time.Duration(s.Random*float64(time.Second))
 	default:
 		v.Delay = fullJitter(s.Retries, attempts, s.Random)

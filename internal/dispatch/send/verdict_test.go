@@ -1,4 +1,4 @@
-package dispatch
+package send
 
 import (
 	"testing"
@@ -7,6 +7,8 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
+
+var noon = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
 
 func situation(change func(*Situation)) Situation {
 	s := Situation{Deadline: noon.Add(24 * time.Hour), Now: noon, Midnight: noon.Add(12 * time.Hour), Random: 0.5}
@@ -88,6 +90,9 @@ func TestDecideSituations(t *testing.T) {
 		"retry_after_is_obeyed":         {vendors.Result{Reason: vendors.RateLimited, RetryAfter: time.Minute}, nil, Verdict{Act: Retry, Reason: vendors.RateLimited, Delay: 65 * time.Second}},
 		"retry_after_past_the_deadline": {vendors.Result{Reason: vendors.RateLimited, RetryAfter: time.Hour}, func(s *Situation) { s.Deadline = noon.Add(time.Minute) }, Verdict{Act: Die, Reason: vendors.Expired}},
 		"quota_with_midnight_too_far":   {vendors.Result{Reason: vendors.QuotaSpent}, func(s *Situation) { s.Deadline = noon.Add(time.Hour) }, Verdict{Act: Die, Reason: vendors.QuotaSpent}},
+		"one_device_s_credentials":      {vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeDevice}, func(s *Situation) { s.Attempts = 2 }, Verdict{Act: Retry, Reason: vendors.BadCredentials, Counts: true, Delay: 4 * time.Second}},
+		"which_end":                     {vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeDevice}, func(s *Situation) { s.Attempts = 7 }, Verdict{Act: Die, Reason: vendors.AttemptsExhausted, Counts: true}},
+		"all_devices_credentials":       {vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeDevice}, func(s *Situation) { s.Sick = true; s.Attempts = 7 }, Verdict{Act: Retry, Reason: vendors.BadCredentials, Delay: 64 * time.Second}},
 		"our_own_delay_is_halved":       {vendors.Result{Reason: vendors.Unavailable}, func(s *Situation) { s.Deadline = noon.Add(100 * time.Millisecond) }, Verdict{Act: Retry, Reason: vendors.Unavailable, Counts: true, Delay: 50 * time.Millisecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
