@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -182,11 +184,11 @@ func (s *service) consume(ctx context.Context) error {
 	parking := newParking(s.bus.Notes(dispatch.ParkedRoom), worker, s.log, s.senders)
 
 	router := &dispatch.Router{Recorder: recorder, Devices: dir, Subjects: s.topology().Subjects, Apps: apps, Metrics: metrics, Log: s.log, Now: time.Now}
-	messages, err := s.bus.MessageConsumer(ctx, 2048)
+	urgent, err := s.bus.UrgentConsumer(ctx, 512)
 	if err != nil {
 		return s.stopped(ctx, err)
 	}
-	urgent, err := s.bus.UrgentConsumer(ctx, 512)
+	signals, err := s.bus.SignalConsumer(ctx, 512)
 	if err != nil {
 		return s.stopped(ctx, err)
 	}
@@ -213,8 +215,14 @@ func (s *service) consume(ctx context.Context) error {
 	for _, l := range all {
 		wg.Go(func() { l.sender.Run(ctx, hard, l.sources) })
 	}
-	wg.Go(func() { router.Run(ctx, hard, messages) })
+	wg.Go(func() {
+		serve := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { router.Run(ctx, hard, source) }
+		if err := s.bus.ServeMessages(ctx, slices.Collect(maps.Keys(apps)), 2048, serve); err != nil {
+			s.log.Error("messages are no longer served", "error", err)
+		}
+	})
 	wg.Go(func() { router.Run(ctx, hard, urgent) })
+	wg.Go(func() { router.Run(ctx, hard, signals) })
 	for _, v := range s.conf.Vendors() {
 		wg.Go(func() {
 			if err := s.bus.Waker(ctx, v); err != nil && ctx.Err() == nil {
