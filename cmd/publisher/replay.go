@@ -11,11 +11,11 @@ import (
 
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/directory"
-	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/replay"
 )
 
 func (t *tool) replayCommand() *cobra.Command {
-	var opts dispatch.ReplayOptions
+	var opts replay.Options
 	var yes bool
 	c := &cobra.Command{
 		Use:   "replay [flags]",
@@ -65,12 +65,12 @@ JSON: {"dry_run","matched","replayed","already_back","expired","no_registration"
 
 // replayAnswer is the answer of replay.
 type replayAnswer struct {
-	DryRun                bool `json:"dry_run"`
-	dispatch.ReplayCounts `json:",inline"`
-	Interrupted           bool `json:"interrupted"`
+	DryRun        bool `json:"dry_run"`
+	replay.Counts `json:",inline"`
+	Interrupted   bool `json:"interrupted"`
 }
 
-func (t *tool) replay(ctx context.Context, opts dispatch.ReplayOptions, yes bool) error {
+func (t *tool) replay(ctx context.Context, opts replay.Options, yes bool) error {
 	b, box, err := t.letters(ctx)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (t *tool) replay(ctx context.Context, opts dispatch.ReplayOptions, yes bool
 		total = min(total, uint64(opts.Limit))
 	}
 	bar := t.bar("replaying", int64(total), progress.UnitsDefault)
-	counts, err := t.replayer(b, box, func(n dispatch.ReplayCounts) { bar.set(int64(n.Matched)) }).Run(ctx, opts)
+	counts, err := t.replayer(b, box, func(n replay.Counts) { bar.set(int64(n.Matched)) }).Run(ctx, opts)
 	bar.stop(err != nil)
 	interrupted := errors.Is(err, context.Canceled)
 	if sayErr := t.sayReplay(replayAnswer{opts.DryRun, counts, interrupted}); sayErr != nil {
@@ -108,8 +108,8 @@ func (t *tool) replay(ctx context.Context, opts dispatch.ReplayOptions, yes bool
 	return nil
 }
 
-func (t *tool) replayer(b *bus.Bus, box *bus.LetterBox, progress func(dispatch.ReplayCounts)) *dispatch.Replay {
-	return &dispatch.Replay{
+func (t *tool) replayer(b *bus.Bus, box *bus.LetterBox, progress func(replay.Counts)) *replay.Replay {
+	return &replay.Replay{
 		Letters: box, Journal: box, Trail: b, Queue: b, Subjects: t.topology().Subjects, Now: t.now, Patience: t.timeout, Progress: progress,
 		Devices: directory.New(b, t.topology().Subjects, directory.Options{Now: t.now}),
 	}

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +19,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/route"
+	"github.com/hongyan-im/hongyan/internal/dispatch/send"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/registry"
@@ -36,7 +41,7 @@ type service struct {
 	// embedded is nil when an outside server is used.
 	embedded *natsd.Server
 	bus      *bus.Bus
-	senders  []*dispatch.Sender
+	senders  []*send.Sender
 	// ready, if it is set, is called once the service consumes.
 	ready func(s *service)
 }
@@ -169,61 +174,91 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	recorder := &dispatch.Recorder{Queue: s.bus, Subjects: s.topology().Subjects, Metrics: metrics, Log: s.log, Now: time.Now}
-	looker := &dispatch.Looker{Records: s.bus, Metrics: metrics, Log: s.log, Now: time.Now, Trouble: func() time.Time {
+	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	subjects := s.topology().Subjects
+	recorder := store.NewRecorder(hard, store.Options{Queue: s.bus, Subjects: subjects, Metrics: metrics, Log: s.log, Now: time.Now})
+	looker := &store.Looker{Records: s.bus, Log: s.log, Now: time.Now, Trouble: func() time.Time {
 		if at := s.bus.Reconnected(); at.After(recorder.Trouble()) {
 			return at
 		}
 		return recorder.Trouble()
 	}}
-	apps, err := s.apps(dir, metrics, limiter, recorder, looker)
+	others := &colleagues{room: s.bus.Notes(dispatch.WorkerRoom), self: worker, log: s.log}
+	flights := new(send.Flights)
+	apps, err := s.apps(func(certificate send.Certificate) *send.Sender {
+		return &send.Sender{
+			Certificate: certificate, Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Limiter: limiter, Flights: flights,
+			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
+			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
+		}
+	})
 	if err != nil {
 		return err
 	}
 	defer s.closeDrivers()
 	board := s.parkingBoard(worker)
-
-	router := &dispatch.Router{Recorder: recorder, Devices: dir, Subjects: s.topology().Subjects, Apps: apps, Metrics: metrics, Log: s.log, Now: time.Now}
-	messages, err := s.bus.MessageConsumer(ctx, 2048)
-	if err != nil {
-		return s.stopped(ctx, err)
+	senders := map[string]*send.Sender{}
+	for _, sender := range s.senders {
+		senders[sender.Certificate.ID] = sender
+		sender.Start(ctx, hard)
+	}
+	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, Metrics: metrics, Log: s.log, Now: time.Now}
+	router := &route.Router{
+		Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
+		Elsewhere: others.serve, Stored: s.bus.Hint, Metrics: metrics, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
 	if err != nil {
 		return s.stopped(ctx, err)
 	}
-	type lanes struct {
-		sender  *dispatch.Sender
-		sources map[string]dispatch.Source
+	signals, err := s.bus.SignalConsumer(ctx, 512)
+	if err != nil {
+		return s.stopped(ctx, err)
 	}
-	var all []lanes
-	for _, sender := range s.senders {
-		c := &sender.Certificate
-		sources := map[string]dispatch.Source{}
-		for _, lane := range []string{hongyan.LaneUrgent, hongyan.LaneNormal} {
-			source, err := s.bus.JobConsumer(ctx, c.Vendor, c.ID, lane, c.Hold())
-			if err != nil {
-				return s.stopped(ctx, err)
-			}
-			sources[lane] = source
-		}
-		all = append(all, lanes{sender, sources})
-	}
-	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
 	var wg sync.WaitGroup
-	for _, l := range all {
-		wg.Go(func() { l.sender.Run(ctx, hard, l.sources) })
+	serving := func(what string, serve func() error) {
+		wg.Go(func() {
+			if err := serve(); err != nil {
+				s.log.Error("the worker no longer serves something", "what", what, "error", err)
+			}
+		})
 	}
-	wg.Go(func() { router.Run(ctx, hard, messages) })
+	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { router.Run(ctx, hard, source) }
+	serving("messages", func() error { return s.bus.ServeMessages(ctx, slices.Collect(maps.Keys(apps)), holdMessages, routes) })
+	serving("pieces", func() error { return s.bus.ServePieces(ctx, holdPieces, routes) })
 	wg.Go(func() { router.Run(ctx, hard, urgent) })
+	wg.Go(func() { router.Run(ctx, hard, signals) })
+	hold := func(where hongyan.Subject) int {
+		if sender := senders[where.Certificate]; sender != nil {
+			return sender.Certificate.Hold()
+		}
+		return holdOrphans
+	}
 	for _, v := range s.conf.Vendors() {
+		serving("jobs of "+v, func() error {
+			return s.bus.ServeJobs(ctx, v, hold, func(ctx context.Context, where hongyan.Subject, source dispatch.Source) {
+				if sender := senders[where.Certificate]; sender != nil && sender.Certificate.Vendor == where.Vendor {
+					sender.Serve(ctx, where.Lane, source)
+					return
+				}
+				orphans.Serve(ctx, where, source)
+			})
+		})
 		wg.Go(func() {
 			if err := s.bus.Waker(ctx, v); err != nil && ctx.Err() == nil {
 				s.log.Error("jobs that wait for later cannot be woken", "vendor", v, "error", err)
 			}
 		})
 	}
+	wg.Go(func() {
+		<-ctx.Done()
+		var stopping sync.WaitGroup
+		for _, sender := range s.senders {
+			stopping.Go(sender.Stop)
+		}
+		stopping.Wait()
+	})
 	wg.Go(func() { s.measureBacklogs(ctx) })
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
@@ -235,7 +270,7 @@ func (s *service) consume(ctx context.Context) error {
 			s.log.Error("limits are no longer shared", "error", err)
 		}
 	})
-	s.health.run(s.bus.Connected)
+	s.health.run(s.bus.Pulling)
 	s.log.Info("worker runs", "apps", len(apps), "certificates", len(s.senders))
 	if s.ready != nil {
 		s.ready(s)
@@ -248,6 +283,7 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Wait()
 	recorder.Wait()
 	looker.Wait()
+	flights.Close()
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := limiter.Close(leave); err != nil {
@@ -281,11 +317,19 @@ func usualClasses(c vendors.Config) []vendors.Class {
 	}
 }
 
+// What one consumer may have at hand: messages, pieces of large ones, and jobs of certificates that
+// the configuration lacks.
+const (
+	holdMessages = 2048
+	holdPieces   = 64
+	holdOrphans  = 256
+)
+
 // apps makes the drivers and the senders, and what the router needs to know about each app.
-func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limiter *ratelimit.Limiter, recorder *dispatch.Recorder, looker *dispatch.Looker) (map[string]dispatch.App, error) {
-	apps := map[string]dispatch.App{}
+func (s *service) apps(sender func(send.Certificate) *send.Sender) (map[string]route.App, error) {
+	apps := map[string]route.App{}
 	for _, a := range s.conf.Apps {
-		app := dispatch.App{Accounts: map[string]dispatch.Account{}, Policy: dispatch.Policy{
+		app := route.App{Accounts: map[string]route.Account{}, Policy: route.Policy{
 			ForegroundLease: a.Policy.ForegroundLease, StaleAfter: *a.Policy.StaleAfter, MaxPushGroup: a.Policy.MaxPushGroup,
 			QuietWhenActiveElsewhere: a.Policy.QuietWhenActiveElsewhere,
 		}}
@@ -299,20 +343,10 @@ func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limi
 			if err != nil {
 				return nil, fmt.Errorf("certificate %s: timezone: %w", base.ID, err)
 			}
-			l := driver.Limits()
-			chunk := max(l.Batch, 1)
-			if chunk == 1 {
-				// A job for several devices saves storing one for each; it is small, so that a lost
-				// answer repeats little.
-				chunk = 50
-			}
-			app.Accounts[base.ID] = dispatch.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Chunk: chunk}
-			s.senders = append(s.senders, &dispatch.Sender{
-				Certificate: dispatch.Certificate{App: a.ID, Vendor: base.Vendor, ID: base.ID, Driver: driver, Class: c.Class, Concurrency: base.Concurrency, Zone: zone},
-				Queue:       s.bus, Recorder: recorder, Looker: looker, Devices: dir, Subjects: s.topology().Subjects, Limiter: limiter,
-				Retries: dispatch.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
-				Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now,
-			})
+			app.Accounts[base.ID] = route.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID}
+			s.senders = append(s.senders, sender(send.Certificate{
+				App: a.ID, Vendor: base.Vendor, ID: base.ID, Driver: driver, Class: c.Class, Concurrency: base.Concurrency, Zone: zone,
+			}))
 		}
 		apps[a.ID] = app
 	}

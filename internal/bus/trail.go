@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,7 +15,7 @@ import (
 // Waiting calls each with what is stored on a subject and not consumed yet, since a time, until it
 // returns false: of message events and signals, or of jobs, which are looked for among those that
 // come later too. Certificate and lane of a job may be "*". A stream that does not exist
-// holds nothing. It takes nothing away from the consumers. It implements dispatch.Trail.
+// holds nothing. It takes nothing away from the consumers. It implements replay.Trail.
 func (b *Bus) Waiting(ctx context.Context, where hongyan.Subject, since time.Time, each func(dispatch.Waiting) (more bool)) error {
 	more := true
 	visit := func(m *jetstream.RawStreamMsg) bool {
@@ -41,7 +42,7 @@ func (b *Bus) Waiting(ctx context.Context, where hongyan.Subject, since time.Tim
 
 // Outcomes calls each with the outcomes of an app since a time, oldest first, until it returns
 // false. With a user it reads only the user's partition and gives only the user's. Records that
-// cannot be read are left out. It implements dispatch.Trail.
+// cannot be read are left out. It implements replay.Trail.
 func (b *Bus) Outcomes(ctx context.Context, app, user string, since time.Time, each func(e dispatch.Ended, stored time.Time) (more bool)) error {
 	return b.scan(ctx, b.topology.Outcomes(), b.topology.Subjects.OutcomesOf(app, user), place{since: since}, func(m *jetstream.RawStreamMsg) bool {
 		ends, err := dispatch.ParseEnded(m.Data)
@@ -58,7 +59,7 @@ func (b *Bus) Outcomes(ctx context.Context, app, user string, since time.Time, e
 }
 
 // Records calls each with the records of an app's users in a partition since a time, oldest first,
-// until it returns false. Records that cannot be read are left out. It implements dispatch.Records.
+// until it returns false. Records that cannot be read are left out. It implements store.Records.
 func (b *Bus) Records(ctx context.Context, app string, partition int, since time.Time, each func(dispatch.Record) (more bool)) error {
 	s := b.topology.Subjects
 	return b.scan(ctx, b.topology.Outcomes(), s.OutcomesIn(app, partition), place{since: since}, func(m *jetstream.RawStreamMsg) bool {
@@ -66,8 +67,13 @@ func (b *Bus) Records(ctx context.Context, app string, partition int, since time
 		if err != nil {
 			b.log.Warn("an outcome cannot be read", "sequence", m.Sequence, "error", err)
 		}
-		for _, o := range outcomes {
-			if !each(dispatch.Record{Outcome: o, Job: m.Header.Get(dispatch.HeaderJob), Stored: m.Time}) {
+		jobs := strings.Fields(m.Header.Get(dispatch.HeaderJob)) // one for each line
+		for i, o := range outcomes {
+			r := dispatch.Record{Outcome: o, Stored: m.Time}
+			if i < len(jobs) {
+				r.Job = jobs[i]
+			}
+			if !each(r) {
 				return false
 			}
 		}

@@ -17,6 +17,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/dispatchtest"
+	"github.com/hongyan-im/hongyan/internal/dispatch/route"
+	"github.com/hongyan-im/hongyan/internal/dispatch/send"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -58,24 +61,42 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	hard, cut := context.WithCancel(context.Background())
 	log := slog.New(slog.DiscardHandler)
-	recorder := &dispatch.Recorder{Queue: m.queue, Log: log, Now: time.Now}
-	looker := &dispatch.Looker{Records: m.queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
-	sender := &dispatch.Sender{
-		Certificate: dispatch.Certificate{App: "demo", Vendor: "apns", ID: "c", Driver: m.driver, Concurrency: 8},
-		Queue:       m.queue, Recorder: recorder, Looker: looker, Devices: people{}, Log: log, Now: time.Now,
+	recorder := store.NewRecorder(hard, store.Options{Queue: m.queue, Log: log, Now: time.Now})
+	looker := &store.Looker{Records: m.queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
+	flights := new(send.Flights)
+	senders := map[string]*send.Sender{}
+	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
+		senders[id] = &send.Sender{
+			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: m.driver, Concurrency: 8},
+			Recorder:    recorder, Looker: looker, Devices: people{}, Flights: flights, Log: log, Now: time.Now,
+		}
+		senders[id].Start(ctx, hard)
 	}
-	router := &dispatch.Router{Recorder: recorder, Devices: people{}, Log: log, Now: time.Now, Apps: map[string]dispatch.App{"demo": {Accounts: map[string]dispatch.Account{
-		"c": {App: "demo", Vendor: "apns", Certificate: "c", Chunk: 1}, "h": {App: "demo", Vendor: "huawei", Certificate: "h", Chunk: 1},
-	}}}}
+	senders["h"].Follow(true, vendors.Unavailable, time.Now()) // its jobs are stored, and nobody takes them
+	router := &route.Router{
+		Recorder: recorder, Looker: looker, Devices: people{}, Log: log, Now: time.Now, Sender: func(id string) route.Sender { return senders[id] },
+		Apps: map[string]route.App{"demo": {Accounts: map[string]route.Account{
+			"c": {App: "demo", Vendor: "apns", Certificate: "c"}, "h": {App: "demo", Vendor: "huawei", Certificate: "h"},
+		}}},
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		sender.Run(ctx, hard, map[string]dispatch.Source{hongyan.LaneNormal: m.queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28)})
+		senders["c"].Serve(ctx, hongyan.LaneNormal, m.queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
 	})
 	wg.Go(func() { router.Run(ctx, hard, m.queue.Source(hongyan.Subjects{}.Message("demo"), 64)) })
+	for _, s := range senders {
+		wg.Go(func() {
+			<-ctx.Done()
+			s.Stop()
+		})
+	}
 	return func(limit time.Duration) {
 		cancel()
 		time.AfterFunc(limit, cut)
 		wg.Wait()
+		recorder.Wait()
+		looker.Wait()
+		flights.Close()
 		cut()
 		synctest.Wait()
 	}
@@ -336,7 +357,7 @@ func TestWaitingRecords(t *testing.T) {
 		if len(jobs) != 2 || len(records) != 1 {
 			t.Fatalf("%d jobs and %d records, want 2 and 1", len(jobs), len(records))
 		}
-		if name := records[0].Header[dispatch.HeaderJob]; name == "" || name != jobs[1].ID {
+		if name := records[0].Header[dispatch.HeaderJob]; name != dispatch.JobHash(jobs[1].ID) {
 			t.Errorf("the record names job %q, the job is %q", name, jobs[1].ID)
 		}
 		m.queue.Fail("job.apns", dispatchtest.Fault{})
@@ -363,8 +384,8 @@ func TestPauseByBytes(t *testing.T) {
 		}
 		stop := m.worker()
 		time.Sleep(time.Minute)
-		if keys, _ := m.pushes(); keys < 60 || keys > 64+8 {
-			t.Errorf("%d jobs of half a MiB were pushed, want 64 and what was under way", keys)
+		if keys, _ := m.pushes(); keys < 60 || keys > 64+28 {
+			t.Errorf("%d jobs of half a MiB were pushed, want 64 and what was at hand", keys)
 		}
 		m.queue.Fail("outcome", dispatchtest.Fault{})
 		time.Sleep(10 * time.Second)

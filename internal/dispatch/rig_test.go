@@ -16,6 +16,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus/bustest"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/route"
+	"github.com/hongyan-im/hongyan/internal/dispatch/send"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -64,10 +67,10 @@ type rig struct {
 	bus     *bus.Bus
 	apns    *scripted
 	huawei  *scripted
-	senders []*dispatch.Sender
+	senders []*send.Sender
 	stop    func()
 	log     *slog.Logger
-	retries dispatch.Retries
+	retries send.Retries
 	breaker parking.Options
 	tracer  trace.Tracer
 }
@@ -81,7 +84,7 @@ func newRigOn(t *testing.T, b *bus.Bus) *rig {
 		t: t, bus: b, log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo})),
 		apns:    &scripted{limits: vendors.Limits{Batch: 1}, answer: accept},
 		huawei:  &scripted{limits: vendors.Limits{Batch: 3}, answer: accept},
-		retries: dispatch.Retries{Attempts: 3, Base: time.Millisecond, Max: 2 * time.Millisecond},
+		retries: send.Retries{Attempts: 3, Base: time.Millisecond, Max: 2 * time.Millisecond},
 		breaker: parking.Options{FirstProbe: 10 * time.Millisecond, LastProbe: 50 * time.Millisecond},
 	}
 }
@@ -94,55 +97,80 @@ func (w testWriter) Write(p []byte) (int, error) { w.t.Logf("%s", p); return len
 func (r *rig) start() {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
+	hard, cut := context.WithCancel(context.Background())
 	subjects := hongyan.Subjects{}
 	dir := directory.New(r.bus, subjects, directory.Options{})
-	accounts := map[string]dispatch.Account{
-		"c-apns":   {App: "demo", Vendor: "apns", Certificate: "c-apns", Chunk: 50},
-		"c-huawei": {App: "demo", Vendor: "huawei", Certificate: "c-huawei", Chunk: 3},
+	accounts := map[string]route.Account{
+		"c-apns":   {App: "demo", Vendor: "apns", Certificate: "c-apns"},
+		"c-huawei": {App: "demo", Vendor: "huawei", Certificate: "c-huawei"},
 	}
-	recorder := &dispatch.Recorder{Queue: r.bus, Subjects: subjects, Log: r.log, Now: time.Now}
-	router := &dispatch.Router{Recorder: recorder, Devices: dir, Subjects: subjects, Log: r.log, Now: time.Now,
-		Apps: map[string]dispatch.App{
-			"demo":  {Policy: dispatch.Policy{StaleAfter: 7 * 24 * time.Hour}, Accounts: accounts},
+	recorder := store.NewRecorder(hard, store.Options{Queue: r.bus, Subjects: subjects, Log: r.log, Now: time.Now})
+	looker := &store.Looker{Records: r.bus, Trouble: recorder.Trouble, Log: r.log, Now: time.Now}
+	flights := new(send.Flights)
+	senders := map[string]*send.Sender{}
+	r.senders = nil
+	for id, driver := range map[string]*scripted{"c-apns": r.apns, "c-huawei": r.huawei} {
+		s := &send.Sender{
+			Certificate: send.Certificate{App: "demo", Vendor: accounts[id].Vendor, ID: id, Driver: driver, Concurrency: 8},
+			Recorder:    recorder, Devices: dir, Subjects: subjects, Looker: looker, Flights: flights,
+			Retries: r.retries, Breaker: r.breaker, Log: r.log, Now: time.Now, Tracer: r.tracer, Stored: r.bus.Hint,
+		}
+		senders[id] = s
+		r.senders = append(r.senders, s)
+		s.Start(ctx, hard)
+	}
+	router := &route.Router{Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Log: r.log, Now: time.Now, Stored: r.bus.Hint,
+		Sender: func(id string) route.Sender { return senders[id] },
+		Apps: map[string]route.App{
+			"demo":  {Policy: route.Policy{StaleAfter: 7 * 24 * time.Hour}, Accounts: accounts},
 			"other": {Accounts: accounts},
 		}}
 	var wg sync.WaitGroup
-	messages, err := r.bus.MessageConsumer(ctx, 512)
-	if err != nil {
-		r.t.Fatal(err)
-	}
 	urgent, err := r.bus.UrgentConsumer(ctx, 64)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, source := range []dispatch.Source{messages, urgent} {
-		wg.Go(func() { router.Run(ctx, context.WithoutCancel(ctx), source) })
+	signals, err := r.bus.SignalConsumer(ctx, 64)
+	if err != nil {
+		r.t.Fatal(err)
 	}
-	for id, driver := range map[string]*scripted{"c-apns": r.apns, "c-huawei": r.huawei} {
-		s := &dispatch.Sender{
-			Certificate: dispatch.Certificate{App: "demo", Vendor: accounts[id].Vendor, ID: id, Driver: driver, Concurrency: 8},
-			Queue:       r.bus, Recorder: recorder, Devices: dir, Subjects: subjects,
-			Looker:  &dispatch.Looker{Records: r.bus, Trouble: recorder.Trouble, Log: r.log, Now: time.Now},
-			Retries: r.retries, Breaker: r.breaker, Log: r.log, Now: time.Now, Tracer: r.tracer,
-		}
-		r.senders = append(r.senders, s)
-		lanes := map[string]dispatch.Source{}
-		for _, lane := range []string{hongyan.LaneUrgent, hongyan.LaneNormal} {
-			source, err := r.bus.JobConsumer(ctx, s.Certificate.Vendor, id, lane, s.Certificate.Hold())
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			lanes[lane] = source
-		}
-		wg.Go(func() { s.Run(ctx, context.WithoutCancel(ctx), lanes) })
+	for _, source := range []dispatch.Source{urgent, signals} {
+		wg.Go(func() { router.Run(ctx, hard, source) })
+	}
+	serve := func(what func() error) {
 		wg.Go(func() {
-			if err := r.bus.Waker(ctx, s.Certificate.Vendor); err != nil && ctx.Err() == nil {
+			if err := what(); err != nil && ctx.Err() == nil {
 				r.t.Error(err)
 			}
 		})
 	}
+	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { router.Run(ctx, hard, source) }
+	serve(func() error { return r.bus.ServeMessages(ctx, []string{"demo", "other"}, 512, routes) })
+	serve(func() error { return r.bus.ServePieces(ctx, 64, routes) })
+	for _, s := range r.senders {
+		c := &s.Certificate
+		serve(func() error {
+			return r.bus.ServeJobs(ctx, c.Vendor, func(hongyan.Subject) int { return c.Hold() }, func(ctx context.Context, where hongyan.Subject, source dispatch.Source) {
+				senders[where.Certificate].Serve(ctx, where.Lane, source)
+			})
+		})
+		serve(func() error { return r.bus.Waker(ctx, c.Vendor) })
+		wg.Go(func() {
+			<-ctx.Done()
+			s.Stop()
+		})
+	}
 	var once sync.Once
-	r.stop = func() { once.Do(func() { cancel(); wg.Wait() }) }
+	r.stop = func() {
+		once.Do(func() {
+			cancel()
+			wg.Wait()
+			recorder.Wait()
+			looker.Wait()
+			flights.Close()
+			cut()
+		})
+	}
 	r.t.Cleanup(r.stop)
 }
 

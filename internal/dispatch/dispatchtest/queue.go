@@ -163,7 +163,7 @@ func (q *Queue) Later(o dispatch.Outgoing, due time.Time) dispatch.Outgoing {
 	return dispatch.Outgoing{Subject: "push.later.at." + o.Subject, ID: o.ID, Data: o.Data, Header: header}
 }
 
-// Records implements dispatch.Records.
+// Records implements store.Records.
 func (q *Queue) Records(_ context.Context, app string, partition int, since time.Time, each func(dispatch.Record) bool) error {
 	q.mu.Lock()
 	q.reads++
@@ -177,8 +177,13 @@ func (q *Queue) Records(_ context.Context, app string, partition int, since time
 		if err != nil {
 			return err
 		}
-		for _, o := range outcomes {
-			if !each(dispatch.Record{Outcome: o, Job: m.Header[dispatch.HeaderJob], Stored: m.Stored}) {
+		jobs := strings.Fields(m.Header[dispatch.HeaderJob]) // one for each line
+		for i, o := range outcomes {
+			r := dispatch.Record{Outcome: o, Stored: m.Stored}
+			if i < len(jobs) {
+				r.Job = jobs[i]
+			}
+			if !each(r) {
 				return nil
 			}
 		}
@@ -205,6 +210,18 @@ func (s *Source) Want(func() int) {}
 
 // Hold implements dispatch.Source.
 func (s *Source) Hold() int { return s.hold }
+
+// Waiting implements dispatch.Source.
+func (s *Source) Waiting() (n int, asOf time.Time) {
+	s.q.mu.Lock()
+	defer s.q.mu.Unlock()
+	for _, m := range s.q.stored[s.stream] {
+		if m.Subject == s.subject && m.Taken == 0 {
+			n++
+		}
+	}
+	return n, time.Now()
+}
 
 // Run implements dispatch.Source.
 func (s *Source) Run(ctx context.Context, out chan<- dispatch.Delivery) {

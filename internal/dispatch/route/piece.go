@@ -104,6 +104,9 @@ func (r *routing) divide(m *routed) {
 		debts = append(debts, &store.Debt{Msgs: []dispatch.Outgoing{o}, Duty: m.duty, Instead: func(dispatch.Outgoing) bool { return r.inPlace(&p) }})
 	}
 	r.Recorder.Store(debts...)
+	if r.Stored != nil {
+		r.Stored(hongyan.Subject{Kind: hongyan.KindPiece, App: m.app})
+	}
 	r.Metrics.Message(m.app, "divided")
 	m.duty.Done(true)
 }

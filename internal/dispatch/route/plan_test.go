@@ -116,9 +116,10 @@ func TestPlanFollowsTheTable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := Plan(message(c.message), c.policy, []*directory.User{c.user}, func(id string) bool { return id == "c1" }, noon)
-			if len(got) != 1 {
-				t.Fatalf("%d decisions for one device", len(got))
+			m := message(c.message)
+			got := Plan(m, c.policy, append([]*directory.User{c.user}, make([]*directory.User, len(m.Recipients)-1)...), func(id string) bool { return id == "c1" }, noon)
+			if len(got) != len(m.Recipients) {
+				t.Fatalf("%d decisions for one device each", len(got))
 			}
 			if got[0].Suppressed != c.want || (got[0].Device != nil) != c.device {
 				t.Errorf("got %q (device %v), want %q (device %v)", got[0].Suppressed, got[0].Device != nil, c.want, c.device)

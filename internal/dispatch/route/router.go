@@ -34,8 +34,8 @@ type Devices interface {
 
 // Sender takes over planned jobs of one certificate; *send.Sender implements it.
 type Sender interface {
-	// Send takes over a job and a share of the duty. look is when the message was stored, if it had
-	// been taken before, else zero.
+	// Send takes over a job and a share of the duty. look is when the records of the message were
+	// looked at, if it had been taken before, else zero.
 	Send(job *dispatch.Job, duty *store.Duty, look time.Time)
 }
 
@@ -48,7 +48,12 @@ type Router struct {
 	Subjects hongyan.Subjects
 	Apps     map[string]App
 	// Sender of a certificate that is in Apps.
-	Sender  func(certificate string) Sender
+	Sender func(certificate string) Sender
+	// Elsewhere says whether another live worker serves an app, or a certificate of it where that is
+	// not empty; nil for no other worker.
+	Elsewhere func(app, certificate string) bool
+	// Stored, when it is set, is told of each subject on which a piece was stored.
+	Stored  func(subject hongyan.Subject)
 	Metrics *dispatch.Metrics
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -143,8 +148,8 @@ type routed struct {
 	size     int       // recipients of the whole message
 	trace    string
 	bulk     bool // it is a piece
-	// look is when the message was stored, if it or the message that it is a piece of had been
-	// taken before; answer is what the look found.
+	// look is set if the message, or the one that it is a piece of, had been taken before: to since
+	// when its records are to be looked at, and then to when they were. answer is what they said.
 	look   time.Time
 	answer *store.Answer
 }
@@ -212,6 +217,10 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 	r.Metrics.Repaired(repairs)
 	known := false
 	if x.conf, known = r.Apps[x.app]; err == nil && !known {
+		if r.elsewhere(x.app, "") {
+			x.duty.GiveBack(store.RollOut(c.Takes()))
+			return nil
+		}
 		err = errors.New("the configuration has no app of this name")
 	}
 	if err != nil {
@@ -280,9 +289,10 @@ func (r *routing) ask(m *routed) {
 		q.Partitions[hongyan.Partition(u)] = true
 	}
 	r.owing.Add(1)
+	asked := r.Now()
 	q.Answer = func(a *store.Answer) {
 		defer r.owing.Done()
-		m.answer = a
+		m.answer, m.look = a, asked
 		r.round([]*routed{m})
 	}
 	q.Ended = func() {
@@ -307,11 +317,31 @@ func (r *routing) round(messages []*routed) {
 	}
 	for _, m := range messages {
 		n := len(m.message.Recipients)
-		r.plan(m, known[:n])
+		decisions := r.decide(m, known[:n])
 		known = known[n:]
+		if r.leave(m, decisions) {
+			m.duty.GiveBack(store.RollOut(m.duty.Claim.Takes()))
+			continue
+		}
+		r.follow(m, decisions)
 		r.Metrics.Message(m.app, "planned")
 		m.duty.Done(true)
 	}
+}
+
+// leave says whether a message is left to another worker: a device's certificate is one that this
+// worker does not know and another one serves, while a configuration is rolled out.
+func (r *routing) leave(m *routed, decisions []Decision) bool {
+	for i := range decisions {
+		if d := &decisions[i]; d.Suppressed == hongyan.UnknownCertificate && r.elsewhere(m.app, d.Certificate) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *routing) elsewhere(app, certificate string) bool {
+	return r.Elsewhere != nil && r.Elsewhere(app, certificate)
 }
 
 // lookup reads the recipients of messages, each at its place.
@@ -348,7 +378,7 @@ func (r *routing) inPlace(m *routed) (done bool) {
 	for {
 		known, err := r.lookup([]*routed{m})
 		if err == nil {
-			r.plan(m, known)
+			r.follow(m, r.decide(m, known))
 			return true
 		}
 		r.Log.Warn("cannot read the directory, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
@@ -358,21 +388,26 @@ func (r *routing) inPlace(m *routed) (done bool) {
 	}
 }
 
-// plan decides on the devices of a message's recipients, of whom known is what the directory has,
-// and sees to what follows: jobs go to their senders, suppressions are recorded.
-func (r *routing) plan(m *routed, known []*directory.User) {
-	now := r.Now()
+// decide decides on the devices of a message's recipients, of whom known is what the directory has,
+// but for those of which something became already.
+func (r *routing) decide(m *routed, known []*directory.User) []Decision {
 	accounts := m.conf.Accounts
 	if limit := m.conf.Policy.MaxPushGroup; m.bulk && limit > 0 && m.size > limit && m.message.Conversation.Type == hongyan.ConversationGroup {
 		m.message.OfflinePush.Disable = true // by the size of the whole group
 	}
-	decisions := Plan(m.message, m.conf.Policy, known, func(certificate string) bool { _, ok := accounts[certificate]; return ok }, now)
+	decisions := Plan(m.message, m.conf.Policy, known, func(certificate string) bool { _, ok := accounts[certificate]; return ok }, r.Now())
 	if m.answer != nil {
 		before := len(decisions)
 		decisions = without(decisions, m.answer)
 		r.Metrics.Looked(before-len(decisions), len(decisions), m.answer.Unread)
 	}
-	r.suppress(m, decisions, now)
+	return decisions
+}
+
+// follow sees to what follows from decisions: jobs go to their senders, suppressions are recorded.
+func (r *routing) follow(m *routed, decisions []Decision) {
+	accounts := m.conf.Accounts
+	r.suppress(m, decisions, r.Now())
 	for _, job := range Compose(m.message, m.app, decisions, func(certificate string) Account { return accounts[certificate] }, m.stored) {
 		job.Trace, job.Bulk = m.trace, m.bulk
 		r.Metrics.Job(job)

@@ -136,7 +136,11 @@ func (in *intake) ask(w *work) {
 	for i := range job.Targets {
 		q.Partitions[hongyan.Partition(job.Targets[i].User)] = true
 	}
-	q.Answer = func(a *store.Answer) { in.seen(w, a) }
+	asked := s.Now()
+	q.Answer = func(a *store.Answer) {
+		w.look = asked
+		in.seen(w, a)
+	}
 	q.Ended = func() { w.duty.GiveBack(0) }
 	s.Looker.Look(s.ctx, q)
 }

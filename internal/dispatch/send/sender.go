@@ -145,8 +145,8 @@ func (s *Sender) lane(name string) *lane {
 
 // Send takes over a job of a message that was just planned. It is sent as soon as may be, or stored
 // when that is not now. The share of the duty that the caller took for it ends when each of its
-// devices has its end or waits in a stored job. look is when the message was stored, if the message
-// had been taken before, else zero.
+// devices has its end or waits in a stored job. look is when the records of the message were looked
+// at, if it had been taken before, else zero.
 func (s *Sender) Send(job *dispatch.Job, duty *store.Duty, look time.Time) {
 	w := &work{job: job, duty: duty, look: look}
 	w.left.Store(int32(len(job.Targets)))

@@ -14,7 +14,8 @@ import (
 type work struct {
 	job  *dispatch.Job
 	duty *store.Duty
-	// look is when the message was stored that the job comes from, if it had been taken before.
+	// look is when the records of what the job comes from were looked at, if that had been taken
+	// before: whoever takes the job looks at those since.
 	look time.Time
 	// stored says that the job was taken from PUSH_JOBS, so that its duty is its own.
 	stored bool

@@ -39,6 +39,8 @@ const (
 	lookLimit = 200_000
 	// lookGather is how long the first question waits for company.
 	lookGather = 50 * time.Millisecond
+	// lookAgain is how long one that is due may have to wait for those that are not.
+	lookAgain = time.Second
 	// troubleLasts is how long after trouble a message that comes again may be one that another
 	// worker still owes records of: no longer than a claim.
 	troubleLasts = 60 * time.Second
@@ -98,6 +100,7 @@ func (a *Answer) add(user, device string) {
 
 // Look answers a question, by a call of its Answer or, where ctx ends before, of its Ended.
 func (l *Looker) Look(ctx context.Context, q *Question) {
+
 	now := l.Now()
 	q.due = now
 	if trouble := l.Trouble(); !trouble.IsZero() && now.Sub(trouble) < troubleLasts {
@@ -133,6 +136,7 @@ func (l *Looker) run(ctx context.Context) {
 		if len(due) == 0 {
 			continue
 		}
+		wait = lookGather
 		err := l.read(ctx, due)
 		if err == nil {
 			said = false
@@ -168,7 +172,7 @@ func (l *Looker) take() (due []*Question, next time.Duration, ok bool) {
 		l.running = false
 		return nil, 0, false
 	}
-	next = time.Minute
+	next = lookAgain
 	var rest []*Question
 	for _, q := range l.waiting {
 		if wait := q.due.Sub(now); wait > 0 {
@@ -183,6 +187,7 @@ func (l *Looker) take() (due []*Question, next time.Duration, ok bool) {
 
 // read fills in the answers, with one read for each app and partition.
 func (l *Looker) read(ctx context.Context, questions []*Question) error {
+
 	type part struct {
 		app       string
 		partition int

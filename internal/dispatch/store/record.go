@@ -174,6 +174,11 @@ func (r *Recorder) store(debts []*debt) {
 	for _, i := range items {
 		r.grow(i.stream, i.size())
 	}
+	for _, d := range debts {
+		if len(d.msgs) > 0 {
+			r.bytes += d.size
+		}
+	}
 	r.mu.Unlock()
 	r.dispatch(items)
 }
@@ -312,7 +317,7 @@ func (r *Recorder) enqueue(stream string, items []*item, cause error) {
 		r.owe(i, 1)
 		if d := i.of; !d.failed {
 			d.failed = true
-			r.grow(heldBytes, d.size)
+			r.Metrics.Unstored(heldBytes, d.size)
 			if d.keep != nil {
 				keep = append(keep, d.keep)
 			}
@@ -417,8 +422,9 @@ func (r *Recorder) end(items []*item, lost bool) {
 		if !last {
 			continue
 		}
+		r.bytes -= d.size
 		if d.failed {
-			r.grow(heldBytes, -d.size)
+			r.Metrics.Unstored(heldBytes, -d.size)
 		}
 		over = append(over, d)
 	}
