@@ -53,12 +53,13 @@ func (p *pages) read(filters, records int) {
 	p.perFilter += weight * (found - p.perFilter)
 }
 
-// tooMany takes into account that there was no answer: there are at least 1,024 records.
+// tooMany takes into account that there was no answer: there are more than 1,024 records, nobody
+// knows how many more.
 func (p *pages) tooMany(filters int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if filters > 1 { // one user with that many says nothing of the others
-		p.perFilter = max(p.perFilter, 1024/float64(filters))
+		p.perFilter = max(p.perFilter, 2*1024/float64(filters))
 	}
 }
 
