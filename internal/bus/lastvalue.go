@@ -139,7 +139,13 @@ func (b *Bus) lastValues(ctx context.Context, filters []string) ([]directory.Val
 	case <-ctx.Done():
 		return nil, 0, context.Cause(ctx)
 	}
-	return b.last.read(ctx, filters)
+	for tries := 3; ; tries-- {
+		values, upTo, err := b.last.read(ctx, filters)
+		// A record may have ended its life between being found and being read.
+		if !errors.Is(err, errTorn) || tries == 1 {
+			return values, upTo, err
+		}
+	}
 }
 
 // pagedValues reads what one filter covers page by page: in a last-value stream every stored
