@@ -45,8 +45,11 @@ var (
 // cannot be sure to have heard of every one, it says so and begins again. It implements
 // directory.Feed.
 func (b *Bus) Follow(ctx context.Context, l directory.Listener) {
-	for delay := changesPause; ctx.Err() == nil; {
+	for delay := changesPause; ; {
 		live, err := b.follow(ctx, l)
+		if ctx.Err() != nil {
+			return
+		}
 		l.Lost(err)
 		if live || errors.Is(err, errUnsure) {
 			delay = changesPause

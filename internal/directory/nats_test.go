@@ -76,7 +76,7 @@ func TestConfirmOnAClusterOfThree(t *testing.T) {
 		readers = append(readers, d)
 	}
 	lacking := 0
-	for i := range 300 {
+	for i := range 200 {
 		refs := []directory.Ref{{App: "demo", User: fmt.Sprint("u", i)}}
 		d := readers[i%len(readers)]
 		if i%2 == 0 { // that nothing is known is remembered
@@ -96,7 +96,7 @@ func TestConfirmOnAClusterOfThree(t *testing.T) {
 			t.Fatalf("user %d registered, Confirm says %v, %v", i, users, err)
 		}
 	}
-	t.Logf("%d of 300 lookups came before the registration", lacking)
+	t.Logf("%d of 200 lookups came before the registration", lacking)
 	confirmTogether(t, readers[0])
 }
 
