@@ -45,7 +45,7 @@ var arrows = []arrow{
 	{"internal/bus/bustest/natsd", []string{"internal/natsd"}, "the embedded server as a process, for tests"},
 	{"internal/schema", nil, "generated files that programs print"},
 	{"internal/jsonerror", nil, "how an error of JSON is said"},
-	{"internal/directory", []string{"."}, "what is known of users is read through an interface of two methods"},
+	{"internal/directory", []string{"."}, "what is known of users is read through small interfaces, and knows no NATS"},
 	{"internal/ratelimit", []string{"internal/vendors"}, "limits count classes of vendors, and know nothing of jobs"},
 	{"internal/bus", []string{".", "internal/directory", "internal/dispatch", "internal/natsaddr", "internal/natsauth", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
 	{"internal/vendors", []string{"."}, "the frame of all drivers knows the wire types and no driver"},

@@ -97,6 +97,31 @@ func TestFollowAfterALostConnection(t *testing.T) {
 	next(t, "a change is not told", e.changes)
 }
 
+// Whoever does not take the changes as fast as they come is told that some were missed.
+func TestFollowTooSlowly(t *testing.T) {
+	b := bustest.Start(t)
+	e := follow(t, b)
+	next(t, "it does not begin", e.live)
+	var msgs []dispatch.Outgoing
+	for i := range 40_000 { // more than e and the feed hold together
+		msgs = append(msgs, dispatch.Outgoing{Subject: fmt.Sprintf("push.user.demo.u%d.settings", i), Data: []byte("{}")})
+	}
+	if errs := b.Publish(t.Context(), msgs); errs != nil {
+		t.Fatal(errors.Join(errs...))
+	}
+	for {
+		select {
+		case <-e.changes:
+			continue
+		case <-e.lost:
+		case <-time.After(20 * time.Second):
+			t.Fatal("the loss is not told")
+		}
+		break
+	}
+	next(t, "it does not begin again", e.live)
+}
+
 // Where the NATS user may not listen, it says so and never begins.
 func TestFollowWithoutTheRight(t *testing.T) {
 	srv := bustest.StartServer(t, &server.Options{Users: []*server.User{{Username: "u", Password: "p", Permissions: &server.Permissions{

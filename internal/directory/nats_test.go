@@ -100,6 +100,45 @@ func TestConfirmOnAClusterOfThree(t *testing.T) {
 	confirmTogether(t, readers[0])
 }
 
+// An election in the middle of changes: whoever remembers a user sees each change all the same.
+func TestCacheOutlivesAnElection(t *testing.T) {
+	c := bustest.StartCluster(t)
+	topology := bus.Topology{Replicas: 3}
+	writer := bustest.Connect(t, c.URL, topology)
+	leader := func() int {
+		for i, srv := range c.Servers {
+			if srv.JetStreamIsStreamLeader("$G", topology.Directory()) {
+				return i
+			}
+		}
+		return -1
+	}
+	first := leader()
+	b := bustest.Connect(t, c.Servers[(first+1)%3].ClientURL(), topology)
+	d := directory.New(b, subjects, directory.Options{Replicas: 3})
+	run(t, d, b)
+	remembers(t, d, "nobody")
+	for i := range 60 {
+		if i == 20 {
+			c.Servers[first].Shutdown()
+			c.Servers[first].WaitForShutdown()
+		}
+		user := fmt.Sprint("u", i%3)
+		tokenOf(t, d, user)
+		token := fmt.Sprint("t", i)
+		eventually(t, "nothing can be stored", func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			return writer.Put(ctx, subjects.Device("demo", user, "p"), []byte(registration(token))) == nil
+		})
+		eventually(t, "a change is not seen", func() bool {
+			users, err := d.Lookup(t.Context(), []directory.Ref{{App: "demo", User: user}})
+			return err == nil && users[0] != nil && users[0].Devices[0].Registration.Token == token
+		})
+	}
+	remembers(t, d, "u0")
+}
+
 // confirmTogether holds that callers share questions to the leader.
 func confirmTogether(t *testing.T, d *directory.Directory) {
 	t.Helper()
