@@ -45,7 +45,7 @@ var arrows = []arrow{
 	{"internal/bus/bustest/natsd", []string{"internal/natsd"}, "the embedded server as a process, for tests"},
 	{"internal/schema", nil, "generated files that programs print"},
 	{"internal/jsonerror", nil, "how an error of JSON is said"},
-	{"internal/directory", []string{"."}, "what is known of users is read through an interface of two methods"},
+	{"internal/directory", []string{"."}, "what is known of users is read through small interfaces, and knows no NATS"},
 	{"internal/ratelimit", []string{"internal/vendors"}, "limits count classes of vendors, and know nothing of jobs"},
 	{"internal/accepted", nil, "it remembers a time for each certificate, and reads notes through an interface of two methods"},
 	{"internal/parking", []string{"internal/vendors"}, "it hears what vendors say of a certificate, and knows nothing of jobs"},

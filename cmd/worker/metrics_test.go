@@ -13,8 +13,10 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus/bustest"
 	"github.com/hongyan-im/hongyan/internal/config"
+	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
 )
@@ -58,7 +60,11 @@ func exported(t *testing.T) map[string]bool {
 	if _, err := dispatch.NewMetrics(tel.Meter); err != nil {
 		t.Fatal(err)
 	}
-	s := &service{conf: &config.Config{}, bus: bustest.Start(t, "oppo"), tel: tel, log: slog.New(slog.DiscardHandler)}
+	b := bustest.Start(t, "oppo")
+	if err := directory.New(b, hongyan.Subjects{}, directory.Options{}).Measure(tel.Meter); err != nil {
+		t.Fatal(err)
+	}
+	s := &service{conf: &config.Config{}, bus: b, tel: tel, log: slog.New(slog.DiscardHandler)}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {

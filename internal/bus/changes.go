@@ -26,11 +26,11 @@ const (
 	// probePeriod is how often it is looked whether changes still arrive.
 	probePeriod = time.Second
 	// probePatience is how long the server's word on a probe may take.
-	probePatience = 2 * time.Second
+	probePatience = 5 * time.Second
 	// beginPatience is how long the change that a probe makes may take to arrive.
 	beginPatience = 5 * time.Second
-	// changesPause is how long it takes to listen again.
-	changesPause = 250 * time.Millisecond
+	// changesPause is how long it takes to listen again, at first and where it does not help.
+	changesPause, changesPauseMost = 250 * time.Millisecond, 30 * time.Second
 )
 
 var (
@@ -45,15 +45,23 @@ var (
 // cannot be sure to have heard of every one, it says so and begins again. It implements
 // directory.Feed.
 func (b *Bus) Follow(ctx context.Context, l directory.Listener) {
-	for ctx.Err() == nil {
-		err := b.follow(ctx, l)
+	for delay := changesPause; ; {
+		live, err := b.follow(ctx, l)
+		if ctx.Err() != nil {
+			return
+		}
 		l.Lost(err)
-		pause(ctx, changesPause)
+		if live || errors.Is(err, errUnsure) {
+			delay = changesPause
+		}
+		pause(ctx, delay)
+		delay = min(2*delay, changesPauseMost)
 	}
 }
 
-// follow returns when a change may have been missed, or ctx ended.
-func (b *Bus) follow(ctx context.Context, l directory.Listener) error {
+// follow returns when a change may have been missed, or ctx ended. live says that changes were told
+// until then.
+func (b *Bus) follow(ctx context.Context, l directory.Listener) (live bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var asking sync.WaitGroup
 	defer asking.Wait()
@@ -61,12 +69,12 @@ func (b *Bus) follow(ctx context.Context, l directory.Listener) error {
 	status := b.nc.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
 	defer b.nc.RemoveStatusListener(status)
 	if !b.nc.IsConnected() {
-		return errUnsure
+		return false, errUnsure
 	}
 	changes := make(chan *nats.Msg, changesRoom)
 	sub, err := b.nc.ChanSubscribe(b.topology.changes(), changes)
 	if err != nil {
-		return fmt.Errorf("listen for changes: %w", err)
+		return false, fmt.Errorf("listen for changes: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // fails only where the connection is gone
 	slow := sub.StatusChanged(nats.SubscriptionSlowConsumer)
@@ -90,14 +98,14 @@ func (b *Bus) follow(ctx context.Context, l directory.Listener) error {
 		var err error
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return h.live, context.Cause(ctx)
 		case <-status:
-			return errUnsure
+			return h.live, errUnsure
 		case <-slow:
-			return errSlow
+			return h.live, errSlow
 		case <-late.C:
 			if !h.live {
-				return errSilent
+				return false, errSilent
 			}
 		case a := <-began:
 			if err = a.err; err == nil {
@@ -118,12 +126,12 @@ func (b *Bus) follow(ctx context.Context, l directory.Listener) error {
 			asking.Go(func() {
 				ctx, cancel := context.WithTimeout(ctx, probePatience)
 				defer cancel()
-				_, upTo, err := b.lastValues(ctx, nil)
+				_, upTo, err := b.last.read(ctx, nil) // before all reads that wait for their turn
 				probed <- answered{upTo, err}
 			})
 		}
 		if err != nil {
-			return err
+			return h.live, err
 		}
 		if h.begins() {
 			l.Live(h.last)

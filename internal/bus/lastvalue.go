@@ -53,12 +53,13 @@ func (p *pages) read(filters, records int) {
 	p.perFilter += weight * (found - p.perFilter)
 }
 
-// tooMany takes into account that there was no answer: there are at least 1,024 records.
+// tooMany takes into account that there was no answer: there are more than 1,024 records, nobody
+// knows how many more.
 func (p *pages) tooMany(filters int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if filters > 1 { // one user with that many says nothing of the others
-		p.perFilter = max(p.perFilter, 1024/float64(filters))
+		p.perFilter = max(p.perFilter, 2*1024/float64(filters))
 	}
 }
 
@@ -138,7 +139,13 @@ func (b *Bus) lastValues(ctx context.Context, filters []string) ([]directory.Val
 	case <-ctx.Done():
 		return nil, 0, context.Cause(ctx)
 	}
-	return b.last.read(ctx, filters)
+	for tries := 3; ; tries-- {
+		values, upTo, err := b.last.read(ctx, filters)
+		// A record may have ended its life between being found and being read.
+		if !errors.Is(err, errTorn) || tries == 1 {
+			return values, upTo, err
+		}
+	}
 }
 
 // pagedValues reads what one filter covers page by page: in a last-value stream every stored

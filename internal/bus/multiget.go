@@ -25,8 +25,8 @@ var (
 	errTorn = errors.New("a part of the answer is missing")
 )
 
-// answerBytes bounds an answer. With readsAtOnce it keeps what waits in this process below the bytes
-// at which the client library drops messages of a subscription, 64 MiB.
+// answerBytes bounds an answer. With readsAtOnce it keeps what waits in this process below the
+// bytes at which the client library drops messages of a subscription, 64 MiB.
 const answerBytes = 4 << 20
 
 // multiGet reads last values of a stream, many filters with one request (the batch form of
@@ -78,18 +78,27 @@ func (g *multiGet) ask(filters []string) (token string, a *answer, err error) {
 		return "", nil, err
 	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if err := g.subscribe(); err != nil {
+		g.mu.Unlock()
 		return "", nil, err
 	}
 	g.next++
 	token = strconv.FormatUint(g.next, 36)
-	if err := g.nc.PublishRequest(g.subject, g.inbox+token, body); err != nil {
-		return "", nil, err
-	}
 	a = &answer{done: make(chan struct{})}
 	g.waiting[token] = a
+	g.mu.Unlock()
+	if err := g.nc.PublishRequest(g.subject, g.inbox+token, body); err != nil {
+		g.leave(token)
+		return "", nil, err
+	}
 	return token, a, nil
+}
+
+// leave waits no longer for an answer.
+func (g *multiGet) leave(token string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.waiting, token)
 }
 
 // read asks once. upTo is the last sequence of the stream that the answer takes into account; zero
@@ -103,9 +112,7 @@ func (g *multiGet) read(ctx context.Context, filters []string) (values []directo
 	case <-a.done:
 		return a.values, a.upTo, a.err
 	case <-ctx.Done():
-		g.mu.Lock()
-		delete(g.waiting, token)
-		g.mu.Unlock()
+		g.leave(token)
 		return nil, 0, context.Cause(ctx)
 	}
 }

@@ -411,7 +411,7 @@ func markTooMany(devices []Device) {
 
 // bytes is about what the user takes in memory, in bytes.
 func (u *User) bytes() int {
-	const entry, device, presence, mute = 300, 450, 120, 80
+	const entry, device, presence, mute = 250, 360, 100, 80
 	n := entry
 	if u == nil {
 		return n

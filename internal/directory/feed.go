@@ -12,22 +12,22 @@ import (
 
 // Run remembers what is looked up, and forgets what feed says has changed, until ctx ends.
 func (d *Directory) Run(ctx context.Context, feed Feed) {
-	feed.Follow(ctx, listener{d, ctx})
+	feed.Follow(ctx, listener{d})
 	d.heard.Store(0)
 	d.cache.forget(off)
 }
 
 // listener is the directory as the feed sees it.
-type listener struct {
-	d   *Directory
-	ctx context.Context // of Run: when it ends, nothing is wrong
-}
+type listener struct{ d *Directory }
 
 // Live begins to remember.
 func (l listener) Live(sequence uint64) {
-	l.d.cache.floor.Store(sequence)
-	l.d.heard.Store(sequence)
-	l.d.opts.Log.Debug("the directory is remembered")
+	d := l.d
+	d.cache.floor.Store(sequence)
+	d.heard.Store(sequence)
+	if _, ok := d.quiet.say("live", d.opts.Now()); ok {
+		d.opts.Log.Info("changes of the directory are heard: users are remembered until they change")
+	}
 }
 
 // Changed forgets whoever a record is about.
@@ -55,9 +55,6 @@ func (l listener) Lost(err error) {
 	if d.cache.floor.Load() != off {
 		d.drops.Add(1)
 		d.cache.forget(off)
-	}
-	if l.ctx.Err() != nil {
-		return
 	}
 	if unsaid, ok := d.quiet.say("changes", d.opts.Now()); ok {
 		d.opts.Log.Warn("changes of the directory may have been missed: every user is read anew until they are heard of again", "error", err, "not_logged_before", unsaid)

@@ -37,7 +37,7 @@ type Store interface {
 
 // Feed tells of changes of a store.
 type Feed interface {
-	// Follow tells l until ctx ends, one call at a time.
+	// Follow tells l until ctx ends, one call at a time. It may miss what comes after.
 	Follow(ctx context.Context, l Listener)
 }
 
