@@ -25,6 +25,7 @@ type Bus struct {
 	log      *slog.Logger
 	windows  windows
 	back     *atomic.Int64 // when the connection came back last, in Unix nanoseconds
+	refusals *refusals
 }
 
 // Options of Connect.
@@ -58,7 +59,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	back := new(atomic.Int64)
+	back, refusals := new(atomic.Int64), new(refusals)
 	options := []nats.Option{
 		nats.Name(opts.Name),
 		nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(250*time.Millisecond, time.Second),
@@ -79,8 +80,11 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			log.Warn("nats reports an error", "error", err)
-			if refused := hongyan.PermissionErrorFrom(err); refused != nil && opts.Refused != nil {
-				opts.Refused(refused)
+			if refused := hongyan.PermissionErrorFrom(err); refused != nil {
+				refusals.refuse(refused)
+				if opts.Refused != nil {
+					opts.Refused(refused)
+				}
 			}
 		}),
 	}
@@ -119,7 +123,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		nc.Close()
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Bus{nc: nc, js: js, topology: opts.Topology, log: log, windows: windows{nc: nc, subjects: opts.Topology.Subjects}, back: back}, nil
+	return &Bus{nc: nc, js: js, topology: opts.Topology, log: log, windows: windows{nc: nc, subjects: opts.Topology.Subjects}, back: back, refusals: refusals}, nil
 }
 
 // IsRefused says whether a server did not let a connection in, for want of the right credentials.

@@ -3,12 +3,9 @@ package bus_test
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"github.com/hongyan-im/hongyan/internal/bus"
@@ -17,39 +14,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// A stream that does not fit is refused with every difference named; sizes and ages are the
-// operator's.
-func TestEnsureNamesDifferences(t *testing.T) {
-	b := bustest.Start(t)
-	nc, err := nats.Connect(b.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Ensure(t.Context(), nil); err != nil {
-		t.Fatalf("our own streams do not fit: %v", err)
-	}
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "PUSH_JOBS_APNS", Subjects: []string{"push.job.apns.*.*"}, MaxAge: time.Hour}); err != nil {
-		t.Fatal(err)
-	}
-	err = b.Ensure(t.Context(), []string{"apns", "fcm"})
-	if !errors.Is(err, bus.ErrMisfit) {
-		t.Fatalf("got %v", err)
-	}
-	for _, want := range []string{"PUSH_JOBS_APNS", "retention is Limits, need WorkQueue", "discard is DiscardOld, need DiscardNew", "allow direct is false, need true"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("it does not say %q: %v", want, err)
-		}
-	}
-	if strings.Contains(err.Error(), "FCM") || strings.Contains(err.Error(), "age") {
-		t.Errorf("it names what fits: %v", err)
-	}
-}
 
 // A full stream refuses and drops nothing.
 func TestPublishToAFullStream(t *testing.T) {
