@@ -218,13 +218,7 @@ func (s *service) consume(ctx context.Context) error {
 	}
 	wg.Go(func() { router.Run(ctx, hard, messages) })
 	wg.Go(func() { router.Run(ctx, hard, urgent) })
-	for _, v := range s.conf.Vendors() {
-		wg.Go(func() {
-			if err := s.bus.Waker(ctx, v); err != nil && ctx.Err() == nil {
-				s.log.Error("jobs that wait for later cannot be woken", "vendor", v, "error", err)
-			}
-		})
-	}
+	wg.Go(func() { s.bus.Wake(ctx) })
 	wg.Go(func() { s.measureBacklogs(ctx) })
 	wg.Go(func() { parking.run(ctx) })
 	wg.Go(func() { s.heartbeat(ctx, worker, limiter) })

@@ -19,13 +19,14 @@ import (
 
 // Bus is a connection to an installation's streams. It may be used by many goroutines.
 type Bus struct {
-	nc       *nats.Conn
-	js       jetstream.JetStream
-	topology Topology
-	log      *slog.Logger
-	windows  windows
-	back     *atomic.Int64 // when the connection came back last, in Unix nanoseconds
-	refusals *refusals
+	nc        *nats.Conn
+	js        jetstream.JetStream
+	topology  Topology
+	log       *slog.Logger
+	windows   windows
+	back      *atomic.Int64 // when the connection came back last, in Unix nanoseconds
+	refusals  *refusals
+	laterRoom laterRoom
 }
 
 // Options of Connect.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -75,34 +74,5 @@ func TestPutIfComparesAndSets(t *testing.T) {
 	}
 	if changed, err := b.PutIf(t.Context(), subject, nil, values[0].Revision); !changed || err != nil {
 		t.Errorf("a stale revision: changed %v, %v", changed, err)
-	}
-}
-
-// A job that waits for later comes back among the jobs when it is due.
-func TestLaterComesBack(t *testing.T) {
-	b := bustest.Start(t, "apns")
-	job := dispatch.Outgoing{Subject: "push.job.apns.c.normal", ID: "x#1", Data: []byte("job"), Header: map[string]string{dispatch.HeaderTrace: "t"}}
-	if errs := b.Publish(t.Context(), []dispatch.Outgoing{b.Later(job, time.Now().Add(300*time.Millisecond))}); errs != nil {
-		t.Fatal(errs)
-	}
-	done := make(chan error, 1)
-	ctx, cancel := contextWithCancel(t)
-	go func() { done <- b.Waker(ctx, "apns") }()
-	for {
-		entries, err := b.Read(t.Context(), b.Topology().Jobs("apns"), ">", 1, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(entries) == 1 {
-			if string(entries[0].Data) != "job" || entries[0].Subject != job.Subject || len(entries[0].Header[dispatch.HeaderTrace]) != 1 {
-				t.Errorf("got %+v", entries[0])
-			}
-			break
-		}
-		time.Sleep(20 * time.Millisecond) // polling the real server
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
 	}
 }

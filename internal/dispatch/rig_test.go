@@ -134,12 +134,8 @@ func (r *rig) start() {
 			lanes[lane] = source
 		}
 		wg.Go(func() { s.Run(ctx, context.WithoutCancel(ctx), lanes) })
-		wg.Go(func() {
-			if err := r.bus.Waker(ctx, s.Certificate.Vendor); err != nil && ctx.Err() == nil {
-				r.t.Error(err)
-			}
-		})
 	}
+	wg.Go(func() { r.bus.Wake(ctx) })
 	var once sync.Once
 	r.stop = func() { once.Do(func() { cancel(); wg.Wait() }) }
 	r.t.Cleanup(r.stop)
