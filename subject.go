@@ -148,6 +148,9 @@ func (s Subjects) Piece(app string, partition int) string {
 	return s.Root() + ".piece." + app + "." + strconv.Itoa(partition)
 }
 
+// PiecesOf is the filter that covers the pieces of an app's large message events.
+func (s Subjects) PiecesOf(app string) string { return s.Root() + ".piece." + app + ".*" }
+
 // All is the filter that covers every subject of a kind.
 func (s Subjects) All(k Kind) string {
 	switch k {

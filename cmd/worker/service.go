@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -185,11 +187,11 @@ func (s *service) consume(ctx context.Context) error {
 	parking := newParking(s.bus.Notes(dispatch.ParkedRoom), worker, s.log, s.senders)
 
 	router := &dispatch.Router{Recorder: recorder, Devices: dir, Subjects: s.topology().Subjects, Apps: apps, Metrics: metrics, Log: s.log, Now: time.Now}
-	messages, err := s.bus.MessageConsumer(ctx, 2048)
+	urgent, err := s.bus.UrgentConsumer(ctx, 512)
 	if err != nil {
 		return s.stopped(ctx, err)
 	}
-	urgent, err := s.bus.UrgentConsumer(ctx, 512)
+	signals, err := s.bus.SignalConsumer(ctx, 512)
 	if err != nil {
 		return s.stopped(ctx, err)
 	}
@@ -216,8 +218,14 @@ func (s *service) consume(ctx context.Context) error {
 	for _, l := range all {
 		wg.Go(func() { l.sender.Run(ctx, hard, l.sources) })
 	}
-	wg.Go(func() { router.Run(ctx, hard, messages) })
+	wg.Go(func() {
+		serve := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { router.Run(ctx, hard, source) }
+		if err := s.bus.ServeMessages(ctx, slices.Collect(maps.Keys(apps)), 2048, serve); err != nil {
+			s.log.Error("messages are no longer served", "error", err)
+		}
+	})
 	wg.Go(func() { router.Run(ctx, hard, urgent) })
+	wg.Go(func() { router.Run(ctx, hard, signals) })
 	wg.Go(func() { s.bus.Wake(ctx) })
 	wg.Go(func() { s.measureBacklogs(ctx) })
 	wg.Go(func() { parking.run(ctx) })

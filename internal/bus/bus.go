@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,16 +19,34 @@ import (
 )
 
 // Bus is a connection to an installation's streams. It may be used by many goroutines.
+//
+// It has up to three connections to NATS. The server closes one that does not read fast enough what
+// it is sent, and publishes under way on it are lost then; only pulled work can come in such
+// amounts. So work is pulled on a connection of its own, urgent work on another, which chat cannot
+// fill; both are made when they are first needed. All else is on the first one: what is published,
+// because its answers are small and must not be lost; acks, because a lost one repeats a push; and
+// reads of the directory and of records, whose size each asker bounds.
 type Bus struct {
-	nc        *nats.Conn
-	js        jetstream.JetStream
-	topology  Topology
-	log       *slog.Logger
-	windows   windows
-	back      *atomic.Int64 // when the connection came back last, in Unix nanoseconds
-	refusals  *refusals
-	laterRoom laterRoom
+	nc           *nats.Conn
+	work, urgent link
+	js           jetstream.JetStream
+	topology     Topology
+	log          *slog.Logger
+	windows      windows
+	back         *atomic.Int64 // when a connection came back last, in Unix nanoseconds
+	refusals     *refusals
+	laterRoom    laterRoom
+
+	budget    *budget
+	making    chan struct{} // bounds the durable consumers that are made at once
+	restoring restoring
+	failing   pulses
+	misfit    func(error)
+	watchers  watchers
 }
+
+// makers is how many durable consumers are made at once.
+const makers = 8
 
 // Options of Connect.
 type Options struct {
@@ -51,7 +70,17 @@ type Options struct {
 	// nobody. The call that needed it hears nothing from the server and waits until its time is
 	// over.
 	Refused func(*hongyan.PermissionError)
+	// BytesInHand bounds the bytes of all deliveries that are not settled; default 32 MiB. Each
+	// consumer may always have one message, and leaves room for another consumer.
+	BytesInHand int
+	// Misfit is told of what is found in another shape while work is pulled, an ErrMisfit: a person
+	// has to change it. Nil for nobody. It must not block.
+	Misfit func(error)
 }
+
+// bytesInHand is the default of Options.BytesInHand. The server closes a connection for which twice
+// as much waits.
+const bytesInHand = 32 << 20
 
 // Connect connects, trying for as long as ctx lives and saying so, unless opts.Once. An address or
 // credentials that cannot be used fail at once. No error and no log line repeats a secret.
@@ -74,10 +103,6 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 			if err != nil {
 				log.Warn("lost the connection to NATS, trying again", "error", err)
 			}
-		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) {
-			back.Store(time.Now().UnixNano())
-			log.Info("connected to NATS again", "server", natsaddr.Redact(nc.ConnectedUrl()))
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			log.Warn("nats reports an error", "error", err)
@@ -102,6 +127,10 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		return nil, fmt.Errorf("connect to NATS at %s: %w", shown, err)
 	}
 	options = slices.Concat(options, credentials, opts.More)
+	b := &Bus{topology: opts.Topology, log: log, back: back, refusals: refusals, budget: newBudget(cmp.Or(opts.BytesInHand, bytesInHand)),
+		making: make(chan struct{}, makers), misfit: opts.Misfit}
+	b.work.dial, b.urgent.dial = dialer(b, opts, "work", options), dialer(b, opts, "urgent work", options)
+	options = append(options, nats.ReconnectHandler(b.cameBack))
 	var nc *nats.Conn
 	for said := false; ; {
 		var err error
@@ -124,7 +153,14 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		nc.Close()
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Bus{nc: nc, js: js, topology: opts.Topology, log: log, windows: windows{nc: nc, subjects: opts.Topology.Subjects}, back: back, refusals: refusals}, nil
+	b.nc, b.js, b.windows = nc, js, windows{nc: nc, subjects: opts.Topology.Subjects}
+	return b, nil
+}
+
+// cameBack notes that a connection was lost and is back.
+func (b *Bus) cameBack(nc *nats.Conn) {
+	b.back.Store(time.Now().UnixNano())
+	b.log.Info("connected to NATS again", "server", natsaddr.Redact(nc.ConnectedUrl()))
 }
 
 // IsRefused says whether a server did not let a connection in, for want of the right credentials.
@@ -135,10 +171,12 @@ func IsRefused(err error) bool {
 // Topology names the streams and subjects.
 func (b *Bus) Topology() Topology { return b.topology }
 
-// Connected says whether the connection stands at this moment.
-func (b *Bus) Connected() bool { return b.nc.IsConnected() }
+// Connected says whether all connections stand at this moment.
+func (b *Bus) Connected() bool {
+	return b.nc.IsConnected() && b.work.connected() && b.urgent.connected()
+}
 
-// Reconnected is when the connection came back after it was lost; zero when it never was.
+// Reconnected is when a connection came back after it was lost; zero when none ever was.
 func (b *Bus) Reconnected() time.Time {
 	if at := b.back.Load(); at != 0 {
 		return time.Unix(0, at)
@@ -146,8 +184,10 @@ func (b *Bus) Reconnected() time.Time {
 	return time.Time{}
 }
 
-// Close sends what is still buffered and closes the connection.
+// Close sends what is still buffered and closes the connections. Nothing may pull any more.
 func (b *Bus) Close() {
+	b.work.close()
+	b.urgent.close()
 	if b.nc.IsConnected() {
 		_ = b.nc.FlushTimeout(2 * time.Second) // what does not get out now comes again
 	}

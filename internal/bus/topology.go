@@ -2,10 +2,6 @@ package bus
 
 import (
 	"cmp"
-	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -149,60 +145,4 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 		all = append(all, jobs)
 	}
 	return all
-}
-
-// ackWait is how long the server waits for a delivery to be settled before it gives it to another
-// worker: what a killed worker held comes back after this. A live worker renews its claim (see
-// Delivery) as long as it needs, so it must outlast a moment without NATS. A call cannot wait long.
-const (
-	ackWait       = 60 * time.Second
-	urgentAckWait = 15 * time.Second
-)
-
-func (b *Bus) consumer(ctx context.Context, stream, name string, wait time.Duration, filters ...string) (jetstream.Consumer, error) {
-	want := jetstream.ConsumerConfig{
-		Durable: name, FilterSubjects: filters, AckPolicy: jetstream.AckExplicitPolicy, AckWait: wait,
-		MaxDeliver: -1, MaxAckPending: 50_000, MaxWaiting: 4096,
-	}
-	c, err := b.js.Consumer(ctx, stream, name)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		if c, err = b.js.CreateConsumer(ctx, stream, want); errors.Is(err, jetstream.ErrConsumerExists) {
-			c, err = b.js.Consumer(ctx, stream, name)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("consumer %s of stream %s: %w", name, stream, err)
-	}
-	got := c.CachedInfo().Config
-	var diffs []string
-	if have := append(slices.Clone(got.FilterSubjects), got.FilterSubject); !containsAll(have, filters) {
-		diffs = append(diffs, fmt.Sprintf("filter is %v, need %v", have, filters))
-	}
-	if got.AckPolicy != want.AckPolicy {
-		diffs = append(diffs, fmt.Sprintf("ack policy is %v, need %v", got.AckPolicy, want.AckPolicy))
-	}
-	if got.MaxDeliver != -1 {
-		diffs = append(diffs, fmt.Sprintf("max deliver is %d, need -1", got.MaxDeliver))
-	}
-	if len(diffs) > 0 {
-		return nil, fmt.Errorf("consumer %s of stream %s %w: %s; delete it with `nats consumer rm`, the worker makes it anew",
-			name, stream, ErrMisfit, strings.Join(diffs, "; "))
-	}
-	if got.AckWait != want.AckWait {
-		changed := got
-		changed.AckWait = want.AckWait
-		if c, err = b.js.UpdateConsumer(ctx, stream, changed); err != nil {
-			return nil, fmt.Errorf("change consumer %s of stream %s: %w", name, stream, err)
-		}
-	}
-	return c, nil
-}
-
-func containsAll(have, want []string) bool {
-	for _, w := range want {
-		if !slices.Contains(have, w) {
-			return false
-		}
-	}
-	return true
 }

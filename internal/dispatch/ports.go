@@ -17,7 +17,9 @@ type Delivery interface {
 	// Header returns a header's value, empty if it is absent.
 	Header(key string) string
 	// Meta is the message's place in its stream, when it was stored there, and how often it was
-	// delivered.
+	// delivered, as far as is known: at least 2 where it may have been delivered before, without
+	// anybody knowing (the queue's count of deliveries is lost now and then). So a receiver that
+	// looks before it pushes at 2 and above pushes nothing twice.
 	Meta() (sequence uint64, stored time.Time, deliveries int)
 	// Ack ends the loan: the message is done.
 	Ack() error
@@ -27,7 +29,7 @@ type Delivery interface {
 	// one's place, or the message is to come again when its claim ends.
 	Forget()
 	// Keep makes the delivery count no longer among those that Hold bounds. Its claim is still
-	// renewed.
+	// renewed, and its bytes still count among those that a worker may have in hand.
 	Keep()
 }
 
@@ -36,13 +38,17 @@ type Source interface {
 	// Want must be called before Run, or not at all: more says how many further deliveries are of
 	// use now, and is asked before each pull.
 	Want(more func() int)
-	// Run sends deliveries to out until ctx ends. It never has more than Hold that are neither
-	// settled nor kept.
+	// Run sends deliveries to out until ctx ends, or until nothing came for a while where the source
+	// was opened on demand. It never has more than Hold that are neither settled nor kept, save for
+	// a moment after a connection was lost.
 	Run(ctx context.Context, out chan<- Delivery)
-	// Renew keeps the claims on what is held alive until ctx ends.
+	// Renew keeps the claims on what is held, kept deliveries too, alive until ctx ends.
 	Renew(ctx context.Context)
-	// Hold is the most unsettled deliveries.
+	// Hold is the most deliveries that are neither settled nor kept.
 	Hold() int
+	// Waiting is how many messages wait in the stream for this source that were not handed out yet,
+	// as last known.
+	Waiting() int
 }
 
 // Outgoing is a message to publish.

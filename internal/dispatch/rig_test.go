@@ -106,17 +106,25 @@ func (r *rig) start() {
 			"other": {Accounts: accounts},
 		}}
 	var wg sync.WaitGroup
-	messages, err := r.bus.MessageConsumer(ctx, 512)
-	if err != nil {
-		r.t.Fatal(err)
-	}
 	urgent, err := r.bus.UrgentConsumer(ctx, 64)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, source := range []dispatch.Source{messages, urgent} {
+	signals, err := r.bus.SignalConsumer(ctx, 64)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, source := range []dispatch.Source{urgent, signals} {
 		wg.Go(func() { router.Run(ctx, context.WithoutCancel(ctx), source) })
 	}
+	wg.Go(func() {
+		serve := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) {
+			router.Run(ctx, context.WithoutCancel(ctx), source)
+		}
+		if err := r.bus.ServeMessages(ctx, []string{"demo", "other"}, 512, serve); err != nil {
+			r.t.Error(err)
+		}
+	})
 	for id, driver := range map[string]*scripted{"c-apns": r.apns, "c-huawei": r.huawei} {
 		s := &dispatch.Sender{
 			Certificate: dispatch.Certificate{App: "demo", Vendor: accounts[id].Vendor, ID: id, Driver: driver, Concurrency: 8},

@@ -206,6 +206,19 @@ func (s *Source) Want(func() int) {}
 // Hold implements dispatch.Source.
 func (s *Source) Hold() int { return s.hold }
 
+// Waiting implements dispatch.Source.
+func (s *Source) Waiting() int {
+	s.q.mu.Lock()
+	defer s.q.mu.Unlock()
+	n := 0
+	for _, m := range s.q.stored[s.stream] {
+		if m.Subject == s.subject && m.Taken == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // Run implements dispatch.Source.
 func (s *Source) Run(ctx context.Context, out chan<- dispatch.Delivery) {
 	for {
