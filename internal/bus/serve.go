@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -67,12 +66,12 @@ func (b *Bus) ServePieces(ctx context.Context, hold int, serve Serving) error {
 	s := b.topology.Subjects
 	w := &watcher{bus: b, stream: b.topology.Pieces(), filter: s.All(hongyan.KindPiece), every: lookEvery, serve: serve,
 		target: func(subject string) (hongyan.Subject, string) {
-			app, _, _ := strings.Cut(strings.TrimPrefix(subject, strings.TrimSuffix(s.All(hongyan.KindPiece), "*.*")), ".")
-			where := hongyan.Subject{Kind: hongyan.KindPiece, App: app}
-			if _, err := s.Parse(s.Build(where)); err != nil {
-				where.App = ""
+			where, err := s.Parse(subject)
+			if err != nil { // no worker writes such a one, and the app's own consumer may cover it
+				return hongyan.Subject{}, ""
 			}
-			return where, s.PiecesOf(app)
+			where.Partition = 0
+			return where, s.PiecesOf(where.App)
 		},
 		consumer: func(where hongyan.Subject, filter string) *Consumer {
 			return b.newNormal(b.topology.Pieces(), hold, durable("pieces-"+nameOf(where.App, filter), ackWait, false, filter))
@@ -161,7 +160,8 @@ type watcher struct {
 	stream, filter string
 	every          time.Duration
 	always         []string // subjects that are served whatever they hold
-	// target says what is served together with a subject, and with which filter.
+	// target says what is served together with a subject, and with which filter; none where nobody
+	// is to serve it.
 	target   func(subject string) (where hongyan.Subject, filter string)
 	consumer func(where hongyan.Subject, filter string) *Consumer
 	serve    Serving
@@ -272,8 +272,7 @@ func (w *watcher) look(ctx context.Context) error {
 	}
 	there := map[string]hongyan.Subject{}
 	for subject, n := range stored {
-		if n > 0 {
-			where, filter := w.target(subject)
+		if where, filter := w.target(subject); n > 0 && filter != "" {
 			there[filter] = where
 		}
 	}

@@ -1,0 +1,273 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+)
+
+// Pulls. One that waits for what may come is long, so that it costs little; one for messages that
+// are known to wait keeps bytes of the budget free and is short, because others may take them.
+const (
+	pullExpiry    = 30 * time.Second
+	pullHeartbeat = 5 * time.Second
+	pullSilence   = 2*pullHeartbeat + time.Second
+	shortPull     = time.Second
+	// stopQuiet is how long nothing must have come before a pull is given up at the end, and
+	// stopLimit how long it may go on bringing something.
+	stopQuiet = 200 * time.Millisecond
+	stopLimit = 2 * time.Second
+	// owedWait is how long what a pull brought, by the server's word, may be on its way.
+	owedWait = time.Second
+	// notNow is when a receiver that wants nothing more is asked again, at first and at last.
+	notNow, notForLong = 20 * time.Millisecond, 640 * time.Millisecond
+	// pullAgain is the pause after a pull that failed, makeAgain the one after a durable consumer
+	// could not be made.
+	pullAgain, makeAgain = 250 * time.Millisecond, time.Second
+)
+
+// errAgain is a pull that the server ended before its time, or did not answer.
+var errAgain = errors.New("the server ended the pull")
+
+// puller is one run of a consumer on its connection.
+type puller struct {
+	c     *Consumer
+	nc    *nats.Conn
+	again <-chan struct{} // closed when the connection came back
+	out   chan<- dispatch.Delivery
+	inbox string
+	sub   *nats.Subscription
+	msgs  chan *nats.Msg
+
+	pulls   uint64
+	size    float64 // a moving average of a message's bytes; 0 before the first
+	tooBig  int     // bytes that the next message did not fit into; 0 when it is not known to be big
+	silence *time.Timer
+}
+
+// run pulls until ctx ends or the connection came back: what was asked for before may be lost.
+func (p *puller) run(ctx context.Context) {
+	c := p.c
+	p.silence = time.NewTimer(time.Hour)
+	defer p.silence.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-p.again:
+			c.look()
+			return
+		default:
+		}
+		if c.make(ctx) != nil {
+			pause(ctx, makeAgain)
+			continue
+		}
+		n, ok := c.places(ctx)
+		if !ok {
+			return
+		}
+		want := 0
+		if waiting := int(c.waiting.Load()); waiting > 0 {
+			want = max(1, int(float64(min(n, waiting)+1)*p.size*5/4))
+		}
+		g, ok := c.account.take(ctx, max(want, p.tooBig), p.tooBig)
+		if !ok {
+			c.unask()
+			return
+		}
+		if g.bytes == 0 {
+			n = min(n, 1)
+		}
+		err := p.pull(ctx, n, &g)
+		c.unask()
+		c.account.release(g.promised)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			c.pulse.beat()
+		default:
+			c.look()
+			c.pulse.fail(err)
+			pause(ctx, pullAgain)
+		}
+	}
+}
+
+// pull asks for n messages and hands on those that come. When ctx ends, what the server sent
+// already still comes through, to be given back at once: dropped here, it would come back only
+// after the ack wait.
+func (p *puller) pull(ctx context.Context, n int, g *grant) error {
+	c := p.c
+	request := pullRequest{Expires: pullExpiry, Batch: n, MaxBytes: g.bytes, Heartbeat: pullHeartbeat}
+	silence := pullSilence
+	if g.promised > 0 {
+		request.Expires, request.Heartbeat, silence = shortPull, 0, shortPull+pullHeartbeat
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return fmt.Errorf("write pull request: %w", err)
+	}
+	c.ask(n)
+	p.pulls++
+	reply := p.inbox + "." + strconv.FormatUint(p.pulls, 10)
+	if err := p.nc.PublishRequest(jetstream.DefaultAPIPrefix+"CONSUMER.MSG.NEXT."+c.stream+"."+c.want.Durable, reply, body); err != nil {
+		return fmt.Errorf("pull: %w", err)
+	}
+	p.silence.Reset(silence)
+	stopping, again := ctx.Done(), p.again
+	var cut <-chan time.Time
+	got, owed := 0, -1 // what the server has sent without our having it; -1 while the pull goes on
+	left := g.bytes
+	for {
+		select {
+		case msg := <-p.msgs:
+			s := statusOf(msg)
+			if s.code == 0 {
+				p.accept(msg, g)
+				got++
+				left -= msg.Size()
+				if owed > 0 {
+					owed--
+				}
+				if got == n || owed == 0 || g.bytes > 0 && left <= 0 {
+					return nil
+				}
+				if stopping == nil {
+					silence = stopQuiet
+				}
+				if owed < 0 {
+					p.silence.Reset(silence)
+				}
+				continue
+			}
+			if msg.Subject != reply {
+				continue // an earlier pull's
+			}
+			switch {
+			case s.code == 100:
+				c.pulse.beat()
+				if stopping != nil {
+					p.silence.Reset(silence)
+				}
+				continue
+			case s.tooBig:
+				if got == 0 && s.left == n {
+					p.tooBig = max(4*g.bytes, 2*leastIdle)
+					c.waiting.Store(max(c.waiting.Load(), 1))
+				}
+			case s.code == 404 || s.code == 408:
+				c.waiting.Store(0)
+			case s.code == 503:
+				return fmt.Errorf("%w: nobody answers for it", errAgain)
+			default:
+				return fmt.Errorf("%w: %s", errAgain, s.text)
+			}
+			// With replicas the end of a pull may overtake its last messages.
+			if owed = n - s.left - got; owed <= 0 {
+				return nil
+			}
+			p.silence.Reset(owedWait)
+		case <-stopping:
+			stopping, cut = nil, time.After(stopLimit)
+			silence = stopQuiet
+			p.silence.Reset(silence)
+		case <-again:
+			return fmt.Errorf("%w: the connection was lost", errAgain)
+		case <-cut:
+			return nil
+		case <-p.silence.C:
+			if stopping == nil || owed > 0 {
+				return nil
+			}
+			return fmt.Errorf("%w: it does not answer", errAgain)
+		}
+	}
+}
+
+// drain ends the subscription. What the server sent before it knew still comes through.
+func (p *puller) drain() {
+	if err := p.sub.Drain(); err == nil {
+		_ = p.nc.FlushTimeout(stopLimit) // without the connection nothing comes any more
+	}
+	for {
+		select {
+		case msg := <-p.msgs:
+			if statusOf(msg).code == 0 {
+				p.accept(msg, &grant{})
+			}
+		default:
+			return
+		}
+	}
+}
+
+// accept hands on a message.
+func (p *puller) accept(msg *nats.Msg, g *grant) {
+	c := p.c
+	d := &Delivery{msg: msg, consumer: c, taken: time.Now(), deliveries: 1}
+	if m, err := msg.Metadata(); err == nil { // a message of a consumer always has them
+		d.sequence, d.stored, d.deliveries = m.Sequence.Stream, m.Timestamp, int(m.NumDelivered)
+		c.waiting.Store(int64(m.NumPending))
+	}
+	size := msg.Size()
+	c.account.spend(g, size)
+	p.tooBig = 0
+	if p.size == 0 {
+		p.size = float64(size)
+	}
+	p.size += (float64(size) - p.size) / 16
+	c.mu.Lock()
+	if d.deliveries == 1 && d.stored.Before(c.made.Add(madeMargin)) {
+		d.deliveries = 2
+	}
+	c.held[d] = struct{}{}
+	c.out++
+	c.asked = max(0, c.asked-1)
+	c.last = d.taken
+	c.mu.Unlock()
+	p.out <- d
+}
+
+// madeMargin is by how much the clocks of a cluster's nodes may differ: one says when a message was
+// stored, another when the consumer was made.
+const madeMargin = 2 * time.Second
+
+// pullRequest is the body of a pull; see NATS's ADR-13.
+type pullRequest struct {
+	Expires   time.Duration `json:"expires"`
+	Batch     int           `json:"batch"`
+	MaxBytes  int           `json:"max_bytes,omitempty"`
+	Heartbeat time.Duration `json:"idle_heartbeat,omitempty"`
+}
+
+// status is what the server says about a pull; code 0 is a message.
+type status struct {
+	code int
+	text string
+	// left is how many messages the pull did not bring, where the server says so.
+	left   int
+	tooBig bool
+}
+
+func statusOf(msg *nats.Msg) status {
+	if len(msg.Data) > 0 || len(msg.Header) == 0 || msg.Reply != "" {
+		return status{}
+	}
+	code, err := strconv.Atoi(msg.Header.Get("Status"))
+	if err != nil {
+		return status{}
+	}
+	s := status{code: code, text: msg.Header.Get("Description")}
+	s.left, _ = strconv.Atoi(msg.Header.Get("Nats-Pending-Messages"))
+	s.tooBig = code == 409 && strings.HasPrefix(s.text, "Message Size Exceeds MaxBytes")
+	return s
+}
