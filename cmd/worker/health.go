@@ -14,31 +14,34 @@ import (
 // health answers /healthz, /readyz and /metrics truthfully: healthy while the process works, ready
 // only while it consumes.
 type health struct {
-	mu        sync.Mutex
-	why       string // why it is not ready, empty when it is
-	connected func() bool
+	mu      sync.Mutex
+	why     string       // why it is not ready, empty when it may be
+	trouble func() error // why it does not work, nil when it does
 }
 
 func newHealth() *health { return &health{why: "starting"} }
 
-func (h *health) set(why string, connected func() bool) {
+func (h *health) set(why string, trouble func() error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.why, h.connected = why, connected
+	h.why, h.trouble = why, trouble
 }
 
-func (h *health) starting(why string)       { h.set(why, nil) }
-func (h *health) run(connected func() bool) { h.set("", connected) }
-func (h *health) stopping()                 { h.set("stopping", nil) }
+func (h *health) starting(why string)      { h.set(why, nil) }
+func (h *health) run(trouble func() error) { h.set("", trouble) }
+func (h *health) stopping()                { h.set("stopping", nil) }
 
 // notReady says why the worker does not consume, or "".
 func (h *health) notReady() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.why == "" && !h.connected() {
-		return "no connection to NATS"
+	if h.why != "" {
+		return h.why
 	}
-	return h.why
+	if err := h.trouble(); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // serve listens on the address and serves until the returned function is called; "off" serves

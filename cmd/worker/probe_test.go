@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -43,7 +44,7 @@ func TestHealthCommand(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	connected := true
+	var trouble error
 	for _, step := range []struct {
 		name string
 		do   func()
@@ -51,9 +52,9 @@ func TestHealthCommand(t *testing.T) {
 	}{
 		{"starting", func() {}, "starting"},
 		{"waits", func() { h.starting("waiting for NATS") }, "waiting for NATS"},
-		{"runs", func() { h.run(func() bool { return connected }) }, ""},
-		{"NATS_away", func() { connected = false }, "no connection to NATS"},
-		{"NATS_back", func() { connected = true }, ""},
+		{"runs", func() { h.run(func() error { return trouble }) }, ""},
+		{"NATS_away", func() { trouble = errors.New("no connection to NATS") }, "no connection to NATS"},
+		{"NATS_back", func() { trouble = nil }, ""},
 		{"stopping", func() { h.stopping() }, "stopping"},
 	} {
 		step.do()

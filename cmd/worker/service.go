@@ -237,7 +237,7 @@ func (s *service) consume(ctx context.Context) error {
 			s.log.Error("limits are no longer shared", "error", err)
 		}
 	})
-	s.health.run(s.bus.Connected)
+	s.health.run(s.bus.Pulling)
 	s.log.Info("worker runs", "apps", len(apps), "certificates", len(s.senders))
 	if s.ready != nil {
 		s.ready(s)

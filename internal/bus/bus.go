@@ -43,6 +43,7 @@ type Bus struct {
 	failing   pulses
 	misfit    func(error)
 	watchers  watchers
+	idleClose time.Duration // when a consumer ends for which no message is stored
 }
 
 // makers is how many durable consumers are made at once.
@@ -128,7 +129,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 	}
 	options = slices.Concat(options, credentials, opts.More)
 	b := &Bus{topology: opts.Topology, log: log, back: back, refusals: refusals, budget: newBudget(cmp.Or(opts.BytesInHand, bytesInHand)),
-		making: make(chan struct{}, makers), misfit: opts.Misfit}
+		making: make(chan struct{}, makers), misfit: opts.Misfit, idleClose: idleClose}
 	b.work.dial, b.urgent.dial = dialer(b, opts, "work", options), dialer(b, opts, "urgent work", options)
 	options = append(options, nats.ReconnectHandler(b.cameBack))
 	var nc *nats.Conn
@@ -183,6 +184,10 @@ func (b *Bus) Reconnected() time.Time {
 	}
 	return time.Time{}
 }
+
+// InHand is how many bytes all deliveries that are not settled hold, and what is kept free for pulls
+// under way; see Options.BytesInHand.
+func (b *Bus) InHand() int { return b.budget.inHand() }
 
 // Close sends what is still buffered and closes the connections. Nothing may pull any more.
 func (b *Bus) Close() {

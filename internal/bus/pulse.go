@@ -1,8 +1,11 @@
 package bus
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -86,10 +89,16 @@ func (p *pulse) failed(now time.Time) error {
 	return fmt.Errorf("%s: %w", p.name, p.err)
 }
 
-// Pulling is nil while every consumer pulls, and every stream that is served on demand can be looked
-// at: none has failed for 15 s, or needs a person (ErrMisfit). A consumer that waits for room, or for
-// messages, works.
+// errNoConnection is what Pulling answers without one.
+var errNoConnection = errors.New("no connection to NATS")
+
+// Pulling is nil while the connections stand, every consumer pulls, and every stream that is served
+// on demand can be looked at: none has failed for 15 s, or needs a person (ErrMisfit). A consumer
+// that waits for room, or for messages, works.
 func (b *Bus) Pulling() error {
+	if !b.Connected() {
+		return errNoConnection
+	}
 	b.failing.mu.Lock()
 	var all []*pulse
 	for p := range b.failing.all {
@@ -97,14 +106,13 @@ func (b *Bus) Pulling() error {
 	}
 	b.failing.mu.Unlock()
 	now := time.Now()
+	slices.SortFunc(all, func(a, b *pulse) int { return strings.Compare(a.name, b.name) })
 	var first error
 	failed := 0
 	for _, p := range all {
 		if err := p.failed(now); err != nil {
 			failed++
-			if first == nil || p.name < first.Error() {
-				first = err
-			}
+			first = cmp.Or(first, err)
 		}
 	}
 	if failed > 1 {

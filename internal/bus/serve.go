@@ -283,7 +283,7 @@ func (w *watcher) look(ctx context.Context) error {
 	defer w.mu.Unlock()
 	now := time.Now()
 	for filter, s := range w.open {
-		if _, ok := there[filter]; !ok && !s.always && !s.closing && s.consumer.idle(s.since, now) >= idleClose {
+		if _, ok := there[filter]; !ok && !s.always && !s.closing && s.consumer.idle(s.since, now) >= w.bus.idleClose {
 			s.closing = true
 			s.consumer.close()
 		}
