@@ -74,8 +74,8 @@ type Options struct {
 	// BytesInHand bounds the bytes of all deliveries that are not settled; default 32 MiB. Each
 	// consumer may always have one message, and leaves room for another consumer.
 	BytesInHand int
-	// Misfit is told of what is found in another shape while work is pulled, an ErrMisfit: a person
-	// has to change it. Nil for nobody. It must not block.
+	// Misfit is told of what a person has to change before work can be pulled, an ErrMisfit or
+	// ErrNotAllowed. Nil for nobody. It must not block.
 	Misfit func(error)
 }
 
@@ -185,8 +185,8 @@ func (b *Bus) Reconnected() time.Time {
 	return time.Time{}
 }
 
-// InHand is how many bytes all deliveries that are not settled hold, and what is kept free for pulls
-// under way; see Options.BytesInHand.
+// InHand is how many bytes all deliveries that are not settled hold, and what is kept free for
+// pulls under way; see Options.BytesInHand.
 func (b *Bus) InHand() int { return b.budget.inHand() }
 
 // Close sends what is still buffered and closes the connections. Nothing may pull any more.

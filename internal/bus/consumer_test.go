@@ -207,6 +207,7 @@ func TestOverlappingConsumer(t *testing.T) {
 // With replicas and leaders that come and go, pulls go on and nothing is lost: what was on its way
 // comes again when its claim ends.
 func TestLeadersComeAndGo(t *testing.T) {
+	t.Parallel()
 	cluster := bustest.StartCluster(t)
 	b := bustest.Connect(t, cluster.URL, bus.Topology{Replicas: 3})
 	r := &receiver{t: t}
@@ -242,4 +243,36 @@ func TestLeadersComeAndGo(t *testing.T) {
 		return len(seen) == n
 	})
 	eventually(t, "it pulls", 20*time.Second, func() bool { return b.Pulling() == nil })
+}
+
+// BenchmarkConsume takes and acks messages that wait.
+func BenchmarkConsume(b *testing.B) {
+	bus := bustest.Start(b)
+	msgs := make([]dispatch.Outgoing, 0, 1000)
+	for left := b.N; left > 0; left -= len(msgs) {
+		msgs = msgs[:0]
+		for range min(left, 1000) {
+			msgs = append(msgs, dispatch.Outgoing{Subject: "push.urgent.demo", Data: make([]byte, 500)})
+		}
+		if errs := bus.Publish(b.Context(), msgs); errs != nil {
+			b.Fatal(errors.Join(errs...))
+		}
+	}
+	con, err := bus.UrgentConsumer(b.Context(), 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	out, ended := make(chan dispatch.Delivery, con.Hold()), make(chan struct{})
+	b.ReportAllocs()
+	b.ResetTimer()
+	go func() { defer close(ended); con.Run(ctx, out) }()
+	for range b.N {
+		if err := (<-out).Ack(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	cancel()
+	<-ended
 }

@@ -22,8 +22,8 @@ import (
 type Serving func(ctx context.Context, where hongyan.Subject, source dispatch.Source)
 
 const (
-	// lookEvery is how often a stream is looked at for messages that nobody here consumes, lookOften
-	// the same for chat.
+	// lookEvery is how often a stream is looked at for messages that nobody here consumes,
+	// lookOften the same for chat.
 	lookEvery = 2 * time.Second
 	lookOften = time.Second
 	// lookTimeout bounds one look.
@@ -113,8 +113,8 @@ func nameOf(name, subject string) string {
 	return "=" + token(subject)
 }
 
-// Hint says that something was stored on a subject that is served on demand, so that its consumer is
-// opened at once. It costs little, and does not block.
+// Hint says that something was stored on a subject that is served on demand, so that its consumer
+// is opened at once. It costs little, and does not block.
 func (b *Bus) Hint(where hongyan.Subject) {
 	if w := b.watchers.of(where); w != nil {
 		w.hint(b.topology.Subjects.Build(where))

@@ -271,6 +271,7 @@ func TestIdleCertificates(t *testing.T) {
 // A message that is older than its consumer may have been delivered by an earlier one, and says so;
 // a later one does not.
 func TestMessageOlderThanItsConsumer(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t, "apns")
 	subject := hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal)
 	publish(t, b, subject, []byte("{}"), 2)
@@ -293,6 +294,7 @@ func TestMessageOlderThanItsConsumer(t *testing.T) {
 
 // What is deleted on the server is made again, and what is published then is delivered.
 func TestDeletedOnTheServer(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t, "apns")
 	js := streams(t, b)
 	r := &receiver{t: t}
@@ -329,6 +331,7 @@ func TestDeletedOnTheServer(t *testing.T) {
 
 // A server that restarts goes on, and one that comes back empty gets its streams.
 func TestServerComesBack(t *testing.T) {
+	t.Parallel()
 	for _, empty := range []bool{false, true} {
 		t.Run(fmt.Sprintf("empty_%v", empty), func(t *testing.T) {
 			opts := &server.Options{StoreDir: t.TempDir()}
