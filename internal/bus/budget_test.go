@@ -42,6 +42,9 @@ func TestTake(t *testing.T) {
 	if g, ok := other.take(t.Context(), 0, 0); !ok || g.bytes != 0 {
 		t.Errorf("the other got %+v, want one message", g)
 	}
+	if g, ok := b.account().take(t.Context(), 0, mostIdle); !ok || g.bytes != 0 {
+		t.Errorf("one whose next message is large got %+v, want one message", g)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if g, ok := flood.take(ctx, 100, 0); ok {

@@ -15,7 +15,8 @@ import (
 
 // Serving handles what one consumer hands out, in a goroutine of its own. It must run the source,
 // once, and return after Run has returned and everything is settled. Run returns when ctx ends or,
-// for a consumer that was made on demand, when nothing came for a while.
+// for a consumer that was made on demand, when nothing came for a while. One that returns before
+// is called again at the next look at the stream, if messages wait there.
 //
 // where says what is served: the app, or the vendor, certificate and lane. Names are missing where
 // a stream holds messages on a subject that no valid name makes.

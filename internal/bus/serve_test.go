@@ -421,6 +421,39 @@ func TestBudgetOfLargeMessages(t *testing.T) {
 	}
 }
 
+// A hundred consumers that all have more than they may hold keep the sum near the budget, and each
+// gets on.
+func TestBudgetOfManyConsumers(t *testing.T) {
+	const budget, size, apps = 4 << 20, 30_000, 100
+	b := small(t, budget)
+	r := &receiver{t: t, hold: true}
+	var names []string
+	for i := range apps {
+		app := fmt.Sprintf("a%d", i)
+		names = append(names, app)
+		publish(t, b, "push.message."+app, make([]byte, size), 5)
+	}
+	running(t, func(ctx context.Context) error { return b.ServeMessages(ctx, names, 256, r.serve) })
+	most := 0
+	eventually(t, "each has a message", 20*time.Second, func() bool {
+		most = max(most, b.InHand())
+		for _, app := range names {
+			if r.count(app) == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	time.Sleep(300 * time.Millisecond) // they must not take more, on a real server
+	most = max(most, b.InHand())
+	t.Logf("at most %d bytes were in hand, the budget is %d", most, budget)
+	if most > budget+budget/4 {
+		t.Error("the budget is not kept")
+	}
+	r.settle()
+	eventually(t, "all came", 20*time.Second, func() bool { return r.count("") == 5*apps })
+}
+
 // A message larger than the whole budget still comes, and holds up nobody.
 func TestMessageLargerThanTheBudget(t *testing.T) {
 	b := small(t, 1<<20)
