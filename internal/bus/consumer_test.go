@@ -28,8 +28,8 @@ func TestLossOfTheWorkConnections(t *testing.T) {
 	}
 	running(t, func(ctx context.Context) error { r.serve(ctx, hongyan.Subject{App: "urgent"}, urgent); return nil })
 	running(t, func(ctx context.Context) error { return b.ServeMessages(ctx, []string{"demo"}, 10, r.serve) })
-	publish(t, b, "push.message.demo", []byte("{}"), 1)
-	publish(t, b, "push.urgent.demo", []byte("{}"), 1)
+	store(t, b, "push.message.demo", []byte("{}"), 1)
+	store(t, b, "push.urgent.demo", []byte("{}"), 1)
 	eventually(t, "both came", 5*time.Second, func() bool { return r.count("") == 2 })
 
 	connections, err := srv.Connz(nil)
@@ -48,8 +48,8 @@ func TestLossOfTheWorkConnections(t *testing.T) {
 	if cut != 2 {
 		t.Errorf("%d connections pull, want 2", cut)
 	}
-	publish(t, b, "push.message.demo", []byte("{}"), 20)
-	publish(t, b, "push.urgent.demo", []byte("{}"), 20)
+	store(t, b, "push.message.demo", []byte("{}"), 20)
+	store(t, b, "push.urgent.demo", []byte("{}"), 20)
 	r.settle() // the first two by acks that no connection of theirs could carry
 	eventually(t, "what was published then came", 10*time.Second, func() bool { return r.count("") >= 42 })
 	js := streams(t, b)
@@ -72,7 +72,7 @@ func TestLossOfTheWorkConnections(t *testing.T) {
 // left to its claim.
 func TestStop(t *testing.T) {
 	b := bustest.Start(t)
-	publish(t, b, "push.urgent.demo", []byte("{}"), 500)
+	store(t, b, "push.urgent.demo", []byte("{}"), 500)
 	con, err := b.UrgentConsumer(t.Context(), 400)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestStop(t *testing.T) {
 // A consumer says how many messages wait behind those at hand.
 func TestWaiting(t *testing.T) {
 	b := bustest.Start(t)
-	publish(t, b, "push.signal.demo", []byte("{}"), 10)
+	store(t, b, "push.signal.demo", []byte("{}"), 10)
 	con, err := b.SignalConsumer(t.Context(), 4)
 	if err != nil {
 		t.Fatal(err)
