@@ -11,6 +11,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/natsaddr"
 	"github.com/hongyan-im/hongyan/internal/natsauth"
 )
@@ -129,7 +130,7 @@ func (t *tool) server() (server, error) {
 func (t *tool) connect(ctx context.Context, streams ...string) (*bus.Bus, error) {
 	s, err := t.server()
 	if err != nil {
-		return nil, err
+		return nil, cli.UsageError(err)
 	}
 	b, err := bus.Connect(ctx, bus.Options{
 		URL: s.address, Credentials: s.credentials, Key: flagOf, More: s.context.Options, Name: "hongyan publisher", Topology: t.topology(), Once: true,
@@ -150,7 +151,7 @@ func (t *tool) connect(ctx context.Context, streams ...string) (*bus.Bus, error)
 func (t *tool) client() (*hongyan.Client, error) {
 	s, err := t.server()
 	if err != nil {
-		return nil, err
+		return nil, cli.UsageError(err)
 	}
 	return hongyan.Connect(s.address, hongyan.Options{Prefix: t.subjectPrefix, Credentials: hongyan.Credentials(s.credentials)}, s.context.Options...)
 }

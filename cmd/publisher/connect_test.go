@@ -127,7 +127,7 @@ func TestCredentialsThatContradict(t *testing.T) {
 			t.Parallel()
 			for _, command := range [][]string{{"recall", "--app", "demo", "--message", "m"}, {"dead", "list"}} {
 				got := with(c.env, append(command, c.args...)...)
-				if got.code != 1 || !strings.Contains(got.err, c.want) {
+				if got.code != 2 || !strings.Contains(got.err, c.want) {
 					t.Errorf("exit code %d, it does not say %q:\n%s", got.code, c.want, got.err)
 				}
 				if strings.Contains(got.err, "hunter") || strings.Contains(got.err, "Is a worker") {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -66,10 +67,10 @@ func (t *tool) filterFlags(c *cobra.Command) func() (dispatch.LetterFilter, erro
 			return filter, err
 		}
 		if filter.Vendor != "" && filter.Vendor != "none" && !slices.Contains(vendorNames[:], filter.Vendor) {
-			return filter, fmt.Errorf("--vendor is %q, none of %v", filter.Vendor, vendorNames)
+			return filter, cli.UsageError(fmt.Errorf("--vendor is %q, none of %v", filter.Vendor, vendorNames))
 		}
 		if reason != "" && !slices.Contains(reasons, reason) {
-			return filter, fmt.Errorf("--reason is %q, none of %v", reason, reasons)
+			return filter, cli.UsageError(fmt.Errorf("--reason is %q, none of %v", reason, reasons))
 		}
 		filter.Reason = hongyan.Reason(reason)
 		return filter, nil
@@ -92,7 +93,7 @@ func (t *tool) moment(flag, s string) (time.Time, error) {
 	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
 		return t.now().Add(-d), nil
 	}
-	return time.Time{}, fmt.Errorf("--%s is %q, neither a time such as 2026-11-23T08:00:00Z nor so long ago such as 90m, 8h or 2d", flag, s)
+	return time.Time{}, cli.UsageError(fmt.Errorf("--%s is %q, neither a time such as 2026-11-23T08:00:00Z nor so long ago such as 90m, 8h or 2d", flag, s))
 }
 
 func (t *tool) deadListCommand() *cobra.Command {

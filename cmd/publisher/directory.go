@@ -14,6 +14,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/terminal"
 )
@@ -273,12 +274,12 @@ func (w *wishes) apply(s *hongyan.Settings) error {
 	case w.quiet != "":
 		from, to, ok := strings.Cut(w.quiet, "-")
 		if !ok {
-			return fmt.Errorf("--quiet is %q, not FROM-TO such as 22:00-08:00", w.quiet)
+			return cli.UsageError(fmt.Errorf("--quiet is %q, not FROM-TO such as 22:00-08:00", w.quiet))
 		}
 		s.QuietHours = &hongyan.QuietWindow{From: from, To: to, Timezone: w.zone}
 	case w.zone != "":
 		if s.QuietHours == nil {
-			return fmt.Errorf("--timezone is for quiet hours, and there are none: give --quiet too")
+			return cli.UsageError(fmt.Errorf("--timezone is for quiet hours, and there are none: give --quiet too"))
 		}
 		s.QuietHours.Timezone = w.zone
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
@@ -116,7 +117,7 @@ func sequences(args []string) ([]uint64, error) {
 	for i, a := range args {
 		n, err := strconv.ParseUint(a, 10, 64)
 		if err != nil || n == 0 {
-			return nil, fmt.Errorf("%q is no letter's number; \"publisher dead list\" shows them in its first column", a)
+			return nil, cli.UsageError(fmt.Errorf("%q is no letter's number; \"publisher dead list\" shows them in its first column", a))
 		}
 		seqs[i] = n
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 )
@@ -108,7 +109,7 @@ func (t *tool) deadline(s string) (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, s)
 	if err != nil || !at.After(t.now()) {
-		return time.Time{}, fmt.Errorf("--until is %q, neither a time to come (2026-11-23T08:00:00Z) nor a duration (72h)", s)
+		return time.Time{}, cli.UsageError(fmt.Errorf("--until is %q, neither a time to come (2026-11-23T08:00:00Z) nor a duration (72h)", s))
 	}
 	return at, nil
 }
@@ -125,7 +126,7 @@ type orderView struct {
 
 func (t *tool) order(cmd *cobra.Command, f *orderFlags, o ratelimit.Command, done string) error {
 	if strings.TrimSpace(f.reason) == "" {
-		return errors.New("--reason is empty: say why, so that whoever reads the log knows")
+		return cli.UsageError(errors.New("--reason is empty: say why, so that whoever reads the log knows"))
 	}
 	b, err := t.connect(cmd.Context(), t.topology().Notes(), t.topology().Counters())
 	if err != nil {
@@ -175,7 +176,7 @@ func pickClass(named string, c ratelimit.Certificate) (string, error) {
 	case named == "" && len(names) == 1:
 		return names[0], nil
 	case !slices.Contains(names, named):
-		return "", fmt.Errorf("--class is %q; the workers know these classes of certificate %s: %s", named, c.ID, strings.Join(names, ", "))
+		return "", cli.UsageError(fmt.Errorf("--class is %q; the workers know these classes of certificate %s: %s", named, c.ID, strings.Join(names, ", ")))
 	}
 	return named, nil
 }

@@ -153,11 +153,11 @@ func TestLimitOrders(t *testing.T) {
 	// A certificate with one class needs no --class.
 	says(t, r.ok("limits", "set", "--certificate", "h-1", "--quota", "7", "--reason", "a test"), "h-1 communication: the quota is 7")
 
-	r.fails([]string{"limits", "reset", "--certificate", "35001", "--class", "public"}, "reason")
-	r.fails([]string{"limits", "reset", "--certificate", "35001", "--class", "public", "--reason", " "}, "--reason is empty")
-	r.fails(order("reset", "--class", "secret"), `--class is "secret"`, "private, public")
-	r.fails(order("reset"), `--class is ""`, "private, public")
+	r.misused([]string{"limits", "reset", "--certificate", "35001", "--class", "public"}, "reason")
+	r.misused([]string{"limits", "reset", "--certificate", "35001", "--class", "public", "--reason", " "}, "--reason is empty")
+	r.misused(order("reset", "--class", "secret"), `--class is "secret"`, "private, public")
+	r.misused(order("reset"), `--class is ""`, "private, public")
 	r.fails(order("set", "--class", "public", "--quota", "many"), "--quota", "unlimited")
-	r.fails(order("set", "--class", "public", "--quota", "1", "--until", "yesterday"), `--until is "yesterday"`)
+	r.misused(order("set", "--class", "public", "--quota", "1", "--until", "yesterday"), `--until is "yesterday"`)
 	r.fails([]string{"limits", "resume-rate", "--certificate", "nobody", "--reason", "x"}, `no live worker serves certificate "nobody"`)
 }

@@ -53,14 +53,14 @@ func (t *tool) run(ctx context.Context, args []string) int {
 	ctx, refusal := t.watchRights(ctx)
 	root := t.root()
 	root.SetArgs(args)
-	err := refusal(root.ExecuteContext(ctx))
-	switch {
-	case err == nil:
-		return 0
-	case !errors.Is(err, errSaid):
+	err := refusal(cli.Execute(ctx, root))
+	if err != nil && !errors.Is(err, errSaid) {
 		t.warn("publisher: %s", terminal.Text(t.plain(err)))
 	}
-	return 1
+	if errors.Is(err, hongyan.ErrInvalid) {
+		err = cli.UsageError(err) // what the arguments say is nothing that can be published
+	}
+	return cli.ExitCode(err)
 }
 
 func (t *tool) root() *cobra.Command {
@@ -74,7 +74,8 @@ Bob not get it, what died, and bring it back.
 Everything it publishes is plain JSON on NATS subjects, which any NATS client can publish too.
 
 Answers are tables for people; "--output json" prints JSON for programs: one object for a single answer, one object a line for
-lists. Progress and errors go to standard error. The exit code is 0 only when all went well.`,
+lists. Progress and errors go to standard error. The exit code is 0 when all is
+done, 1 when it is not, and 2 for a mistake in the command line.`,
 		Example: `  # a phone registers, then somebody writes to its user
   publisher device set --app demo --user bob --device phone --certificate 35001 --token 8f2c…
   publisher send --app demo --from alice --to bob --text "See you at eight"

@@ -94,14 +94,14 @@ func TestWithoutAWorker(t *testing.T) {
 func TestBadFlags(t *testing.T) {
 	t.Parallel()
 	r := &rig{t: t, url: "nats://127.0.0.1:1"}
-	r.fails([]string{"dead", "list", "-o", "xml"}, `--output is "xml"`)
-	r.fails([]string{"dead", "list", "--since", "yesterday"}, `--since is "yesterday"`, "8h")
-	r.fails([]string{"dead", "list", "--vendor", "samsung"}, `--vendor is "samsung"`, "huawei")
-	r.fails([]string{"dead", "list", "--reason", "tired"}, `--reason is "tired"`, "bad_token")
-	r.fails([]string{"dead", "show", "x"}, `"x" is no letter's number`)
-	r.fails([]string{"send", "--app", "demo"}, "at least one of the flags")
-	r.fails([]string{"device", "set", "--app", "demo"}, "required flag")
-	r.fails([]string{"publish"}, "unknown command")
+	r.misused([]string{"dead", "list", "-o", "xml"}, `--output is "xml"`)
+	r.misused([]string{"dead", "list", "--since", "yesterday"}, `--since is "yesterday"`, "8h")
+	r.misused([]string{"dead", "list", "--vendor", "samsung"}, `--vendor is "samsung"`, "huawei")
+	r.misused([]string{"dead", "list", "--reason", "tired"}, `--reason is "tired"`, "bad_token")
+	r.misused([]string{"dead", "show", "x"}, `"x" is no letter's number`)
+	r.misused([]string{"send", "--app", "demo"}, "at least one of the flags")
+	r.misused([]string{"device", "set", "--app", "demo"}, "required flag")
+	r.misused([]string{"publish"}, "unknown command")
 }
 
 func TestSendFromFlags(t *testing.T) {
@@ -123,9 +123,9 @@ func TestSendFromFlags(t *testing.T) {
 	says(t, r.ok("send", "--app", "demo", "--from", "alice", "--to", "bob", "--call", "video"), "explain --app demo --message cli-")
 	says(t, r.waiting(hongyan.Subject{Kind: hongyan.KindUrgent, App: "demo"})[0], `"call":{"media":"video","action":"invite","call_id":"cli-`)
 
-	r.fails([]string{"send", "--app", "demo", "--from", "alice", "--text", "x"}, "recipients is missing")
-	r.fails([]string{"send", "--app", "de mo", "--from", "alice", "--to", "b", "--text", "x"}, "app is not 1 to 64")
-	r.fails([]string{"send", "--app", "demo", "--from", "alice", "--to", "b"}, "--text")
+	r.misused([]string{"send", "--app", "demo", "--from", "alice", "--text", "x"}, "recipients is missing")
+	r.misused([]string{"send", "--app", "de mo", "--from", "alice", "--to", "b", "--text", "x"}, "app is not 1 to 64")
+	r.misused([]string{"send", "--app", "demo", "--from", "alice", "--to", "b"}, "--text")
 }
 
 const lines = `{"id":"m-1","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"1"}}
@@ -201,8 +201,8 @@ func TestDevices(t *testing.T) {
 	if got := r.ok("device", "list", "--app", "demo", "--user", "bob"); strings.Contains(got, "35001") {
 		t.Errorf("the device is still there:\n%s", got)
 	}
-	r.fails([]string{"presence", "--app", "demo", "--user", "bob", "--device", "phone", "--state", "asleep"}, "state is none of")
-	r.fails([]string{"device", "set", "--app", "demo", "--user", "bob", "--device", "d", "--certificate", "1"}, "token is missing")
+	r.misused([]string{"presence", "--app", "demo", "--user", "bob", "--device", "phone", "--state", "asleep"}, "state is none of")
+	r.misused([]string{"device", "set", "--app", "demo", "--user", "bob", "--device", "d", "--certificate", "1"}, "token is missing")
 }
 
 func TestSettingsChangeOnlyWhatIsNamed(t *testing.T) {
@@ -215,12 +215,12 @@ func TestSettingsChangeOnlyWhatIsNamed(t *testing.T) {
 	if got, want := r.ok(append(base, "--unmute", "g-7", "--no-quiet", "-o", "json")...), `{"conversations":{"g-9":"mentions_only"}}`+"\n"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	r.fails(append(base, "--quiet", "10pm"), "FROM-TO")
-	r.fails(append(base, "--timezone", "Asia/Tokyo"), "there are none")
+	r.misused(append(base, "--quiet", "10pm"), "FROM-TO")
+	r.misused(append(base, "--timezone", "Asia/Tokyo"), "there are none")
 	if err := r.bus.Put(t.Context(), "push.user.demo.bob.settings", []byte("{")); err != nil {
 		t.Fatal(err)
 	}
-	r.fails(append(base, "--mute", "g-1"), "--replace")
+	r.misused(append(base, "--mute", "g-1"), "--replace")
 	says(t, r.ok(append(base, "--mute", "g-1", "--replace")...), "g-1: muted")
 }
 
@@ -284,7 +284,7 @@ func TestDeadLetters(t *testing.T) {
 
 	r.fails([]string{"dead", "purge", "--reason", "bad_payload"}, "removes 2 dead letter(s)", "--yes")
 	r.fails([]string{"dead", "purge"}, "ALL there are")
-	r.fails([]string{"dead", "purge", "1", "--reason", "bad_payload"}, "not both")
+	r.misused([]string{"dead", "purge", "1", "--reason", "bad_payload"}, "not both")
 	says(t, r.ok("dead", "purge", "--reason", "bad_payload", "--yes"), "purged 2")
 	says(t, r.ok("dead", "purge", "1", "--yes", "-o", "json"), `{"purged":1}`)
 	r.fails([]string{"dead", "purge", "1", "--yes"}, "there is no dead letter 1")

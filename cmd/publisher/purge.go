@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
@@ -35,7 +36,7 @@ JSON: {"purged"}.`,
 			return err
 		}
 		if len(seqs) > 0 && !filter.Empty() {
-			return errors.New("give numbers or flags, not both")
+			return cli.UsageError(errors.New("give numbers or flags, not both"))
 		}
 		b, box, err := t.letters(cmd.Context())
 		if err != nil {

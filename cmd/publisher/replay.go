@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch/replay"
 )
@@ -56,7 +57,7 @@ JSON: {"dry_run","matched","replayed","already_back","expired","no_registration"
 			return err
 		}
 		if opts.Rate < 0 || opts.Limit < 0 {
-			return errors.New("--rate and --limit must not be negative")
+			return cli.UsageError(errors.New("--rate and --limit must not be negative"))
 		}
 		return t.replay(cmd.Context(), opts, yes)
 	}

@@ -86,9 +86,20 @@ func (r *rig) ok(args ...string) string {
 // fails runs the tool and fails the test unless it fails and says these things on standard error.
 func (r *rig) fails(args []string, want ...string) result {
 	r.t.Helper()
+	return r.ends(1, args, want...)
+}
+
+// misused is fails for a mistake in the command line.
+func (r *rig) misused(args []string, want ...string) result {
+	r.t.Helper()
+	return r.ends(2, args, want...)
+}
+
+func (r *rig) ends(code int, args []string, want ...string) result {
+	r.t.Helper()
 	got := r.run(args...)
-	if got.code != 1 {
-		r.t.Fatalf("publisher %s: exit code %d, want 1\n%s%s", strings.Join(args, " "), got.code, got.out, got.err)
+	if got.code != code {
+		r.t.Fatalf("publisher %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got.code, code, got.out, got.err)
 	}
 	says(r.t, got.err, want...)
 	return got

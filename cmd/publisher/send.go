@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/cli"
 )
 
 // draft is what the flags of send say.
@@ -125,7 +126,7 @@ func (d *draft) complete() *hongyan.Message {
 func (t *tool) sendOne(ctx context.Context, d *draft) error {
 	m := d.complete()
 	if m.Content.Type == hongyan.ContentText && m.Content.Text == "" && m.OfflinePush.Desc == "" {
-		return errors.New("say something with --text, or give another --type or --call")
+		return cli.UsageError(errors.New("say something with --text, or give another --type or --call"))
 	}
 	c, err := t.client()
 	if err != nil {

@@ -10,9 +10,7 @@ import (
 
 func main() {
 	ctx, stop := cli.Signals(os.Stderr, "sandbox: second signal, leaving at once")
-	err := command().ExecuteContext(ctx)
+	err := cli.Execute(ctx, command()) // cobra prints it
 	stop()
-	if err != nil {
-		os.Exit(1) // cobra has printed it
-	}
+	os.Exit(cli.ExitCode(err))
 }

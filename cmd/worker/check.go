@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/accesstoken"
 )
@@ -48,7 +49,7 @@ others, or a secret that everybody on the machine can read. Warnings leave the e
 				}
 			}
 			if broken {
-				return errSaid
+				return cli.UsageError(errSaid)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d app(s), %d certificate(s)\n", file, len(conf.Apps), certificates)
 			return nil

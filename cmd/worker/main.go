@@ -27,13 +27,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	if err := root.ExecuteContext(ctx); err != nil {
-		if !errors.Is(err, errSaid) {
-			fmt.Fprintln(stderr, "worker:", err)
-		}
-		return 1
+	err := cli.Execute(ctx, root)
+	if err != nil && !errors.Is(err, errSaid) {
+		fmt.Fprintln(stderr, "worker:", err)
 	}
-	return 0
+	return cli.ExitCode(err)
 }
 
 // rootCommand is the program with all its commands.
@@ -44,11 +42,13 @@ func rootCommand() *cobra.Command {
 		Long: `worker takes message events from NATS JetStream, decides for each device of each recipient whether it
 must be notified, and delivers through APNs, FCM, Huawei, HarmonyOS, Honor, Xiaomi, OPPO, vivo and Meizu.
 
+The exit code is 0 when all is done, 1 when it is not, and 2 for a mistake in the command line or the configuration.
+
 New here? Run "worker dev": it starts everything on this machine and shows pushes arriving.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Version: cli.Version(),
 	}
-	root.AddCommand(runCommand(), checkCommand(), schemaCommand(), devCommand(), healthCommand())
+	root.AddCommand(runCommand(), checkCommand(), setupCommand(), schemaCommand(), devCommand(), healthCommand())
 	return root
 }
 

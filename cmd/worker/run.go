@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
 )
@@ -98,7 +99,7 @@ func load(cmd *cobra.Command, file string) (*config.Config, error) {
 			fmt.Fprintln(cmd.ErrOrStderr(), p)
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "worker: %s has %d problem(s), nothing was started\n", file, len(errs))
-		return nil, errSaid
+		return nil, cli.UsageError(errSaid)
 	}
-	return nil, err
+	return nil, cli.UsageError(err)
 }

@@ -92,9 +92,12 @@ func (s *service) stopped(ctx context.Context, err error) error {
 	return err
 }
 
-func (s *service) topology() bus.Topology {
-	n := s.conf.NATS
-	return bus.Topology{Subjects: hongyan.Subjects{Prefix: n.SubjectPrefix}, StreamPrefix: n.StreamPrefix, Replicas: n.Replicas, MaxBytes: n.MaxBytes, OutcomesMaxBytes: n.OutcomesMaxBytes}
+func (s *service) topology() bus.Topology { return topology(s.conf) }
+
+func topology(conf *config.Config) bus.Topology {
+	n := conf.NATS
+	return bus.Topology{Subjects: hongyan.Subjects{Prefix: n.SubjectPrefix}, StreamPrefix: n.StreamPrefix, Replicas: n.Replicas,
+		MaxBytes: n.MaxBytes, MaxMessagesPerApp: n.MaxMessagesPerApp, OutcomesMaxBytes: n.OutcomesMaxBytes}
 }
 
 func (s *service) connect(ctx context.Context) error {
@@ -121,30 +124,30 @@ func (s *service) connect(ctx context.Context) error {
 	return nil
 }
 
-// ensure makes the streams. It waits for a cluster that is not ready, but returns an error if a
-// stream exists that does not fit, because only an operator can change that.
+// ensure makes the streams. It waits for a cluster that is not ready, and for somebody who makes the
+// streams where the worker's NATS user may not; /readyz says which. It returns an error if a stream
+// exists that does not fit, because only an operator can change that.
 func (s *service) ensure(ctx context.Context) error {
-	for logged := false; ; {
-		attempt, cancel := context.WithTimeout(ctx, 3*time.Second)
-		err := s.bus.Ensure(attempt, s.conf.Vendors())
-		cancel()
-		if err == nil || errors.Is(err, bus.ErrMisfit) || ctx.Err() != nil {
-			return err
+	var said string
+	return ensureStreams(ctx, s.bus, s.conf.Vendors(), func(err error) bool {
+		why := "jetstream is not ready yet"
+		if errors.Is(err, bus.ErrNotAllowed) {
+			why = bus.ErrNotAllowed.Error()
 		}
-		if !logged {
-			s.log.Warn("jetstream is not ready yet, trying until it is", "error", err)
-			logged = true
+		if why != said {
+			s.log.Warn(why+"; trying until it works", "error", err)
+			s.health.starting(why)
+			said = why
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+		return true
+	})
 }
 
 // warnOfConfig logs what is allowed but unwise in the configuration.
 func (s *service) warnOfConfig() {
+	for _, w := range s.conf.Warnings() {
+		s.log.Warn("the configuration can be better", "advice", w)
+	}
 	for _, app := range s.conf.Apps {
 		for _, c := range app.Certificates {
 			for _, text := range c.Advice() {
@@ -245,11 +248,6 @@ func (s *service) consume(ctx context.Context) error {
 				orphans.Serve(ctx, where, source)
 			})
 		})
-		wg.Go(func() {
-			if err := s.bus.Waker(ctx, v); err != nil && ctx.Err() == nil {
-				s.log.Error("jobs that wait for later cannot be woken", "vendor", v, "error", err)
-			}
-		})
 	}
 	wg.Go(func() {
 		<-ctx.Done()
@@ -259,6 +257,7 @@ func (s *service) consume(ctx context.Context) error {
 		}
 		stopping.Wait()
 	})
+	wg.Go(func() { s.bus.Wake(ctx) })
 	wg.Go(func() { s.measureBacklogs(ctx) })
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
@@ -337,7 +336,7 @@ func (s *service) apps(sender func(send.Certificate) *send.Sender) (map[string]r
 			base := c.Base()
 			driver, err := c.Driver(vendors.Env{Tokens: s.tokens(c)})
 			if err != nil {
-				return nil, fmt.Errorf("certificate %s: %w", base.ID, err)
+				return nil, cli.UsageError(fmt.Errorf("certificate %s: %w", base.ID, err))
 			}
 			zone, err := time.LoadLocation(cmp.Or(base.Timezone, "Asia/Shanghai"))
 			if err != nil {

@@ -196,8 +196,11 @@ apps:
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	if code := run([]string{"check", "--config", file}, &out, &errs); code != 1 {
-		t.Errorf("exit code %d", code)
+	for _, command := range []string{"run", "setup", "check"} {
+		errs.Reset()
+		if code := run([]string{command, "--config", file}, &out, &errs); code != 2 {
+			t.Errorf("%s: exit code %d, want 2", command, code)
+		}
 	}
 	for _, want := range []string{
 		":1:13: nats.url: ", ":2:16: http.listen: ", ":3:1: aps: is no key that is known here; did you mean apps?", ":8:17: apps[0].certificates[0].vendor: ",

@@ -30,12 +30,12 @@ import (
 
 func main() {
 	ctx, stop := cli.Signals(os.Stderr, "bench: second signal, leaving at once; a worker may be left over")
-	err := command().ExecuteContext(ctx)
+	err := cli.Execute(ctx, command())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
 	}
+	os.Exit(cli.ExitCode(err))
 }
 
 func command() *cobra.Command {

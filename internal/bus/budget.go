@@ -16,7 +16,8 @@ type budget struct {
 	mu      sync.Mutex
 	used    int // in hand, and promised to pulls
 	holders int // accounts that hold something
-	open    int // accounts
+	open    int // accounts of consumers that pull
+	mean    int // a moving average of a message's bytes
 	freed   int // since those who wait were told
 	waiting map[*account]struct{}
 }
@@ -69,6 +70,16 @@ func room(size, used, holders, mine int) int {
 	return min(size/(holders+1)-mine, size-used)
 }
 
+// reserve is what is left to the consumers that hold nothing, a message each, and not more than
+// half of all. The lock is held.
+func (b *budget) reserve(a *account) int {
+	empty := b.open - b.holders
+	if a.bytes == 0 {
+		empty--
+	}
+	return min(b.size/2, max(0, empty)*b.mean)
+}
+
 // grant is what a pull may ask for.
 type grant struct {
 	// bytes that it may bring; 0 stands for a single message of any size.
@@ -77,11 +88,12 @@ type grant struct {
 	promised int
 }
 
-// take waits until a pull has a use for want bytes, least at the minimum; want is 0 for one that
-// waits for what may come. False means that ctx ended.
-func (a *account) take(ctx context.Context, want, least int) (grant, bool) {
+// take waits until there is room for a pull that has a use for want bytes; want is 0 for one that
+// waits for what may come. tooFew are bytes that the next message did not fit into, 0 where it is
+// not known to be large. False means that ctx ended.
+func (a *account) take(ctx context.Context, want, tooFew int) (grant, bool) {
 	for {
-		if g, ok := a.try(want, least); ok {
+		if g, ok := a.try(want, tooFew); ok {
 			return g, true
 		}
 		timer := time.NewTimer(recheck)
@@ -100,14 +112,19 @@ func (a *account) take(ctx context.Context, want, least int) (grant, bool) {
 	}
 }
 
-func (a *account) try(want, least int) (grant, bool) {
+func (a *account) try(want, tooFew int) (grant, bool) {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	idle := min(mostIdle, max(leastIdle, b.size/8/max(b.open, 1)))
-	least = max(least, idle)
-	free := room(b.size, b.used, b.holders, a.bytes)
+	least := min(mostIdle, max(leastIdle, b.size/8/max(b.open, 1)))
+	if tooFew > 0 {
+		least = max(least, 2*tooFew)
+		want = max(want, least)
+	}
+	free := room(b.size-b.reserve(a), b.used, b.holders, a.bytes)
 	switch {
+	case tooFew > 0 && a.bytes == 0: // so its size becomes known
+		return grant{}, true
 	case free >= least && want == 0:
 		return grant{bytes: least}, true
 	case free >= least:
@@ -125,11 +142,9 @@ func (a *account) try(want, least int) (grant, bool) {
 func (a *account) spend(g *grant, n int) {
 	kept := min(g.promised, n)
 	g.promised -= kept
-	if n == kept {
-		return
-	}
 	a.budget.mu.Lock()
 	defer a.budget.mu.Unlock()
+	a.budget.mean += (n - a.budget.mean) / 16
 	a.add(n - kept)
 }
 

@@ -37,6 +37,8 @@ type Bus struct {
 	pages        pages
 	reads        chan struct{} // holds a token for each request of last that is under way
 	back         *atomic.Int64 // when a connection came back last, in Unix nanoseconds
+	refusals     *refusals
+	laterRoom    laterRoom
 
 	budget    *budget
 	making    chan struct{} // bounds the durable consumers that are made at once
@@ -75,8 +77,8 @@ type Options struct {
 	// BytesInHand bounds the bytes of all deliveries that are not settled; default 32 MiB. Each
 	// consumer may always have one message, and leaves room for another consumer.
 	BytesInHand int
-	// Misfit is told of what is found in another shape while work is pulled, an ErrMisfit: a person
-	// has to change it. Nil for nobody. It must not block.
+	// Misfit is told of what a person has to change before work can be pulled, an ErrMisfit or
+	// ErrNotAllowed. Nil for nobody. It must not block.
 	Misfit func(error)
 }
 
@@ -91,7 +93,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	back := new(atomic.Int64)
+	back, refusals := new(atomic.Int64), new(refusals)
 	options := []nats.Option{
 		nats.Name(opts.Name),
 		nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(250*time.Millisecond, time.Second),
@@ -108,8 +110,11 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			log.Warn("nats reports an error", "error", err)
-			if refused := hongyan.PermissionErrorFrom(err); refused != nil && opts.Refused != nil {
-				opts.Refused(refused)
+			if refused := hongyan.PermissionErrorFrom(err); refused != nil {
+				refusals.refuse(refused)
+				if opts.Refused != nil {
+					opts.Refused(refused)
+				}
 			}
 		}),
 	}
@@ -126,7 +131,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		return nil, fmt.Errorf("connect to NATS at %s: %w", shown, err)
 	}
 	options = slices.Concat(options, credentials, opts.More)
-	b := &Bus{topology: opts.Topology, log: log, back: back, budget: newBudget(cmp.Or(opts.BytesInHand, bytesInHand)),
+	b := &Bus{topology: opts.Topology, log: log, back: back, refusals: refusals, budget: newBudget(cmp.Or(opts.BytesInHand, bytesInHand)),
 		making: make(chan struct{}, makers), misfit: opts.Misfit, idleClose: idleClose}
 	b.work.dial, b.urgent.dial = dialer(b, opts, "work", options), dialer(b, opts, "urgent work", options)
 	options = append(options, nats.ReconnectHandler(b.cameBack))
@@ -185,8 +190,8 @@ func (b *Bus) Reconnected() time.Time {
 	return time.Time{}
 }
 
-// InHand is how many bytes all deliveries that are not settled hold, and what is kept free for pulls
-// under way; see Options.BytesInHand.
+// InHand is how many bytes all deliveries that are not settled hold, and what is kept free for
+// pulls under way; see Options.BytesInHand.
 func (b *Bus) InHand() int { return b.budget.inHand() }
 
 // Close sends what is still buffered and closes the connections. Nothing may pull any more.

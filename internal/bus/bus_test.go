@@ -3,12 +3,8 @@ package bus_test
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"github.com/hongyan-im/hongyan/internal/bus"
@@ -17,39 +13,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// A stream that does not fit is refused with every difference named; sizes and ages are the
-// operator's.
-func TestEnsureNamesDifferences(t *testing.T) {
-	b := bustest.Start(t)
-	nc, err := nats.Connect(b.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Ensure(t.Context(), nil); err != nil {
-		t.Fatalf("our own streams do not fit: %v", err)
-	}
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "PUSH_JOBS_APNS", Subjects: []string{"push.job.apns.*.*"}, MaxAge: time.Hour}); err != nil {
-		t.Fatal(err)
-	}
-	err = b.Ensure(t.Context(), []string{"apns", "fcm"})
-	if !errors.Is(err, bus.ErrMisfit) {
-		t.Fatalf("got %v", err)
-	}
-	for _, want := range []string{"PUSH_JOBS_APNS", "retention is Limits, need WorkQueue", "discard is DiscardOld, need DiscardNew", "allow direct is false, need true"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("it does not say %q: %v", want, err)
-		}
-	}
-	if strings.Contains(err.Error(), "FCM") || strings.Contains(err.Error(), "age") {
-		t.Errorf("it names what fits: %v", err)
-	}
-}
 
 // A full stream refuses and drops nothing.
 func TestPublishToAFullStream(t *testing.T) {
@@ -113,34 +76,5 @@ func TestPutIfComparesAndSets(t *testing.T) {
 	}
 	if changed, err := b.PutIf(t.Context(), subject, nil, values[0].Revision); !changed || err != nil {
 		t.Errorf("a stale revision: changed %v, %v", changed, err)
-	}
-}
-
-// A job that waits for later comes back among the jobs when it is due.
-func TestLaterComesBack(t *testing.T) {
-	b := bustest.Start(t, "apns")
-	job := dispatch.Outgoing{Subject: "push.job.apns.c.normal", ID: "x#1", Data: []byte("job"), Header: map[string]string{dispatch.HeaderTrace: "t"}}
-	if errs := b.Publish(t.Context(), []dispatch.Outgoing{b.Later(job, time.Now().Add(300*time.Millisecond))}); errs != nil {
-		t.Fatal(errs)
-	}
-	done := make(chan error, 1)
-	ctx, cancel := contextWithCancel(t)
-	go func() { done <- b.Waker(ctx, "apns") }()
-	for {
-		entries, err := b.Read(t.Context(), b.Topology().Jobs("apns"), ">", 1, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(entries) == 1 {
-			if string(entries[0].Data) != "job" || entries[0].Subject != job.Subject || len(entries[0].Header[dispatch.HeaderTrace]) != 1 {
-				t.Errorf("got %+v", entries[0])
-			}
-			break
-		}
-		time.Sleep(20 * time.Millisecond) // polling the real server
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
 	}
 }

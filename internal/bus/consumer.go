@@ -71,11 +71,6 @@ func (b *Bus) jobs(where hongyan.Subject, hold int) *Consumer {
 	return b.newNormal(b.topology.Jobs(where.Vendor), hold, durable(name, ackWait, false, filter))
 }
 
-// newConsumer is a consumer that is always there.
-func (b *Bus) newConsumer(ctx context.Context, stream, name string, wait time.Duration, hold int, filters ...string) (*Consumer, error) {
-	return b.ready(ctx, b.newNormal(stream, hold, durable(name, wait, true, filters...)))
-}
-
 func (b *Bus) newNormal(stream string, hold int, want jetstream.ConsumerConfig) *Consumer {
 	return b.newOn(&b.work, stream, hold, want)
 }

@@ -179,7 +179,7 @@ func restart(t *testing.T, srv *server.Server, opts *server.Options) *server.Ser
 	return bustest.StartServer(t, &next)
 }
 
-func until(t *testing.T, what string, holds func() bool) {
+func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

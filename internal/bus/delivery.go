@@ -53,14 +53,14 @@ func (d *Delivery) Meta() (sequence uint64, stored time.Time, deliveries int) {
 
 // Ack ends the loan: the message is done. It does not wait for the server; a lost ack brings a
 // repeat.
-func (d *Delivery) Ack() error { return d.settle(d.tell("+ACK")) }
+func (d *Delivery) Ack() error { return d.settle(d.tell(ack)) }
 
 // Nak gives the message back, to come again after the delay. It does not wait for the server.
 func (d *Delivery) Nak(delay time.Duration) error {
 	if delay <= 0 {
-		return d.settle(d.tell("-NAK"))
+		return d.settle(d.tell(nak))
 	}
-	return d.settle(d.tell(`-NAK {"delay": ` + strconv.FormatInt(delay.Nanoseconds(), 10) + "}"))
+	return d.settle(d.tell(nak + ` {"delay": ` + strconv.FormatInt(delay.Nanoseconds(), 10) + "}"))
 }
 
 // Forget ends the loan here alone: the server is told nothing.

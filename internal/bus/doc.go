@@ -6,7 +6,7 @@
 //	PUSH_DIRECTORY  last value    push.user.<app>.<user>.…, push.gateway.<app>.<gateway>
 //	                              push.probe; the headers of each record go out on push.change.…
 //	PUSH_JOBS_<V>   work queue    push.job.<vendor>.<certificate>.<lane>, one stream a vendor: the bulkhead
-//	PUSH_LATER      schedules     push.later.at.… fires into push.later.due.…, which Waker moves to the jobs
+//	PUSH_LATER      schedules     push.later.at.… fires into push.later.due.…, which Wake moves to the jobs
 //	PUSH_DEAD       kept 30 days  push.dead.<vendor>.<certificate>.<reason>
 //	PUSH_OUTCOMES   kept 3 days   push.outcome.<app>.<status>.<partition>
 //	PUSH_COUNTERS   counters      push.count.…, the quotas of the day

@@ -72,8 +72,7 @@ func (b *Bus) makeIn(ctx context.Context, stream string, want jetstream.Consumer
 			}
 		}
 	}
-	var api *jetstream.APIError
-	if errors.As(err, &api) && (api.ErrorCode == 10100 || api.ErrorCode == 10099) {
+	if isCode(err, 10100, 10099) {
 		return time.Time{}, fmt.Errorf("%w: another consumer takes the same messages; `nats consumer ls %s` names it, delete it with `nats consumer rm`", ErrMisfit, stream)
 	}
 	if err != nil {
@@ -86,8 +85,7 @@ func (b *Bus) makeIn(ctx context.Context, stream string, want jetstream.Consumer
 // change them: what was out is then delivered again.
 func (b *Bus) change(ctx context.Context, stream string, changed, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
 	c, err := b.js.UpdateConsumer(ctx, stream, changed)
-	var api *jetstream.APIError
-	if err == nil || !errors.As(err, &api) || api.ErrorCode != 10012 {
+	if !isCode(err, 10012) {
 		return c, err
 	}
 	b.log.Warn("a consumer has settings that cannot be changed, making it anew", "stream", stream, "consumer", want.Durable, "error", err)

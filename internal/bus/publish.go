@@ -89,6 +89,9 @@ func (b *Bus) Publish(ctx context.Context, msgs []dispatch.Outgoing) (errs []err
 		if err == nil {
 			err = stalled[window]
 		}
+		if err == nil {
+			err = b.takeLater(ctx, o.Subject)
+		}
 		if err != nil {
 			fail(i, err)
 			continue

@@ -50,7 +50,7 @@ type puller struct {
 
 	pulls   uint64
 	size    float64 // a moving average of a message's bytes; 0 before the first
-	tooBig  int     // bytes that the next message did not fit into; 0 when it is not known to be big
+	tooFew  int     // bytes that the next message did not fit into; 0 when none are known
 	silence *time.Timer
 }
 
@@ -78,7 +78,7 @@ func (p *puller) run(ctx context.Context) {
 		if waiting, _ := c.Waiting(); waiting > 0 {
 			want = max(1, int(float64(min(n, waiting)+1)*p.size*5/4))
 		}
-		g, ok := c.account.take(ctx, max(want, p.tooBig), p.tooBig)
+		g, ok := c.account.take(ctx, want, p.tooFew)
 		if !ok {
 			c.unask()
 			return
@@ -161,7 +161,7 @@ func (p *puller) pull(ctx context.Context, n int, g *grant) error {
 				continue
 			case s.tooBig:
 				if got == 0 && s.left == n {
-					p.tooBig = max(4*g.bytes, 2*leastIdle)
+					p.tooFew = g.bytes
 					waiting, _ := c.Waiting()
 					c.found(max(waiting, 1))
 				}
@@ -221,7 +221,7 @@ func (p *puller) accept(msg *nats.Msg, g *grant) {
 	}
 	size := msg.Size()
 	c.account.spend(g, size)
-	p.tooBig = 0
+	p.tooFew = 0
 	if p.size == 0 {
 		p.size = float64(size)
 	}

@@ -53,13 +53,12 @@ func (p *pulse) clear() {
 	delete(p.bus.failing.all, p)
 }
 
-// fail is a failure. The first of a row is logged; a misfit is reported too.
+// fail is a failure. The first of a row is logged; what needs a person is reported too.
 func (p *pulse) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	misfit := errors.Is(err, ErrMisfit)
 	switch {
-	case misfit && !errors.Is(p.err, ErrMisfit):
+	case needsPerson(err) && !needsPerson(p.err):
 		p.bus.log.Error("cannot pull until a person changes something", "what", p.name, "error", err)
 		if p.bus.misfit != nil {
 			p.bus.misfit(err)
@@ -79,11 +78,13 @@ func (p *pulse) fail(err error) {
 	p.bus.failing.all[p] = struct{}{}
 }
 
+func needsPerson(err error) bool { return errors.Is(err, ErrMisfit) || errors.Is(err, ErrNotAllowed) }
+
 // failed is the error that counts against the worker at a time, or nil.
 func (p *pulse) failed(now time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.err == nil || !errors.Is(p.err, ErrMisfit) && now.Sub(p.since) < pullingGrace {
+	if p.err == nil || !needsPerson(p.err) && now.Sub(p.since) < pullingGrace {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", p.name, p.err)
@@ -93,8 +94,8 @@ func (p *pulse) failed(now time.Time) error {
 var errNoConnection = errors.New("no connection to NATS")
 
 // Pulling is nil while the connections stand, every consumer pulls, and every stream that is served
-// on demand can be looked at: none has failed for 15 s, or needs a person (ErrMisfit). A consumer
-// that waits for room, or for messages, works.
+// on demand can be looked at: none has failed for 15 s, or needs a person (ErrMisfit,
+// ErrNotAllowed). A consumer that waits for room, or for messages, works.
 func (b *Bus) Pulling() error {
 	if !b.Connected() {
 		return errNoConnection

@@ -15,15 +15,16 @@ import (
 
 // Serving handles what one consumer hands out, in a goroutine of its own. It must run the source,
 // once, and return after Run has returned and everything is settled. Run returns when ctx ends or,
-// for a consumer that was made on demand, when nothing came for a while.
+// for a consumer that was made on demand, when nothing came for a while. One that returns before
+// is called again at the next look at the stream, if messages wait there.
 //
 // where says what is served: the app, or the vendor, certificate and lane. Names are missing where
 // a stream holds messages on a subject that no valid name makes.
 type Serving func(ctx context.Context, where hongyan.Subject, source dispatch.Source)
 
 const (
-	// lookEvery is how often a stream is looked at for messages that nobody here consumes, lookOften
-	// the same for chat.
+	// lookEvery is how often a stream is looked at for messages that nobody here consumes,
+	// lookOften the same for chat.
 	lookEvery = 2 * time.Second
 	lookOften = time.Second
 	// lookTimeout bounds one look.
@@ -113,8 +114,8 @@ func nameOf(name, subject string) string {
 	return "=" + token(subject)
 }
 
-// Hint says that something was stored on a subject that is served on demand, so that its consumer is
-// opened at once. It costs little, and does not block.
+// Hint says that something was stored on a subject that is served on demand, so that its consumer
+// is opened at once. It costs little, and does not block.
 func (b *Bus) Hint(where hongyan.Subject) {
 	if w := b.watchers.of(where); w != nil {
 		w.hint(b.topology.Subjects.Build(where))

@@ -2,10 +2,6 @@ package bus
 
 import (
 	"cmp"
-	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +20,15 @@ type Topology struct {
 	// MaxBytes bounds PUSH_MESSAGES, PUSH_PIECES and each PUSH_JOBS stream; 0 leaves it to the server's limits.
 	// A full stream refuses new messages.
 	MaxBytes int64
+	// MaxMessagesPerApp bounds what waits for an app in PUSH_MESSAGES, apart for chat, urgent
+	// messages and signals. What is beyond is refused. Default 200,000.
+	MaxMessagesPerApp int64
+	// MaxPieces bounds PUSH_PIECES for each app and partition, MaxJobs each PUSH_JOBS stream for
+	// each certificate and lane. Defaults 20,000 and 500,000.
+	MaxPieces, MaxJobs int64
+	// MaxLater bounds PUSH_LATER for each certificate: [Bus.Publish] adds no more. Default two
+	// million.
+	MaxLater int64
 	// OutcomesMaxBytes bounds PUSH_OUTCOMES, which then drops its oldest records, so that it never
 	// starves the other streams; 0 is 8 GiB, or less where the server has not that much.
 	OutcomesMaxBytes int64
@@ -76,128 +81,69 @@ func (t Topology) Notes() string { return t.stream("NOTES") }
 // Jobs names the stream that holds a vendor's jobs.
 func (t Topology) Jobs(vendor string) string { return t.stream("JOBS_" + strings.ToUpper(vendor)) }
 
+// Bounds for each subject, apart from the others: full means full for that app or certificate alone.
+const (
+	messagesPerApp     = 200_000
+	piecesPerPartition = 20_000
+	jobsPerLane        = 500_000
+	// laterPerCertificate is held by the workers, since a stream with schedules cannot refuse.
+	laterPerCertificate = 2_000_000
+)
+
+// manyConsumers is above the server's default of a thousand for each stream.
+const manyConsumers = 100_000
+
 func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	subjects, replicas := t.Subjects, max(t.Replicas, 1)
 	maxBytes := t.MaxBytes
 	if maxBytes == 0 {
 		maxBytes = -1
 	}
-	base := func(name string, subjects ...string) jetstream.StreamConfig {
+	base := func(name, description string, subjects ...string) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
-			Name: name, Subjects: subjects, Storage: jetstream.FileStorage, Replicas: replicas, Duplicates: dedupWindow, AllowDirect: true,
+			Name: name, Description: description, Subjects: subjects, Storage: jetstream.FileStorage, Replicas: replicas, Duplicates: dedupWindow, AllowDirect: true,
 			MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
 		}
 	}
-	messages := base(t.Messages(), subjects.All(hongyan.KindMessage), subjects.All(hongyan.KindUrgent), subjects.All(hongyan.KindSignal))
-	messages.Retention, messages.Discard, messages.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes
+	queue := func(perSubject int64, name, description string, subjects ...string) jetstream.StreamConfig {
+		s := base(name, description, subjects...)
+		s.Retention, s.Discard, s.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes
+		s.DiscardNewPerSubject, s.MaxMsgsPerSubject = true, perSubject
+		return s
+	}
+	messages := queue(cmp.Or(t.MaxMessagesPerApp, messagesPerApp), t.Messages(), "Hongyan: message events and signals that no worker has planned yet",
+		subjects.All(hongyan.KindMessage), subjects.All(hongyan.KindUrgent), subjects.All(hongyan.KindSignal))
+	pieces := queue(cmp.Or(t.MaxPieces, piecesPerPartition), t.Pieces(), "Hongyan: pieces of large message events that no worker has planned yet",
+		subjects.All(hongyan.KindPiece))
 
-	pieces := base(t.Pieces(), subjects.All(hongyan.KindPiece))
-	pieces.Retention, pieces.Discard, pieces.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes
-
-	directory := base(t.Directory(), subjects.All(hongyan.KindDevice), subjects.All(hongyan.KindPresence),
-		subjects.All(hongyan.KindSettings), subjects.All(hongyan.KindGateway), t.probe())
+	directory := base(t.Directory(), "Hongyan: the last registration, presence, settings and gateway lease of each subject",
+		subjects.All(hongyan.KindDevice), subjects.All(hongyan.KindPresence), subjects.All(hongyan.KindSettings), subjects.All(hongyan.KindGateway), t.probe())
 	directory.MaxMsgsPerSubject, directory.AllowMsgTTL = 1, true
 	directory.RePublish = &jetstream.RePublish{Source: subjects.Own(">"), Destination: t.changes(), HeadersOnly: true}
 
-	later := base(t.Later(), subjects.Own("later.at.>"), subjects.Own("later.due.>"))
-	later.Retention, later.AllowMsgSchedules, later.AllowMsgTTL = jetstream.WorkQueuePolicy, true, true
+	at, due := t.later()
+	later := base(t.Later(), "Hongyan: jobs that wait for a time", at.Own(">"), due.Own(">"))
+	later.Retention, later.AllowMsgSchedules, later.AllowMsgTTL, later.MaxConsumers = jetstream.WorkQueuePolicy, true, true, manyConsumers
 
-	dead := base(t.Dead(), subjects.All(hongyan.KindDead))
+	dead := base(t.Dead(), "Hongyan: dead letters, to be looked at and replayed", subjects.All(hongyan.KindDead))
 	dead.MaxAge = 30 * 24 * time.Hour
 
-	outcomes := base(t.Outcomes(), subjects.All(hongyan.KindOutcome))
+	outcomes := base(t.Outcomes(), "Hongyan: what became of each push", subjects.All(hongyan.KindOutcome))
 	outcomes.MaxAge, outcomes.MaxBytes = 72*time.Hour, cmp.Or(t.OutcomesMaxBytes, outcomesBytes)
 	outcomes.Discard = jetstream.DiscardOld
 
 	// The vendors' day is over after three, wherever it began.
-	counters := base(t.Counters(), subjects.Own("count.>"))
+	counters := base(t.Counters(), "Hongyan: the counters of daily quotas", subjects.Own("count.>"))
 	counters.MaxMsgsPerSubject, counters.AllowMsgCounter, counters.MaxAge = 1, true, 96*time.Hour
 
-	notes := base(t.Notes(), subjects.Own("note.>"))
+	notes := base(t.Notes(), "Hongyan: what workers tell each other, with a lifetime", subjects.Own("note.>"))
 	notes.MaxMsgsPerSubject, notes.AllowMsgTTL = 1, true
 
 	all := []jetstream.StreamConfig{messages, pieces, directory, later, dead, outcomes, counters, notes}
 	for _, v := range vendors {
-		jobs := base(t.Jobs(v), subjects.Job(v, "*", "*"))
-		jobs.Retention, jobs.Discard, jobs.MaxBytes = jetstream.WorkQueuePolicy, jetstream.DiscardNew, maxBytes
+		jobs := queue(cmp.Or(t.MaxJobs, jobsPerLane), t.Jobs(v), "Hongyan: notifications for "+v+" that wait to be sent", subjects.Job(v, "*", "*"))
+		jobs.MaxConsumers = manyConsumers
 		all = append(all, jobs)
 	}
 	return all
-}
-
-// ErrMisfit is a stream or consumer that exists in a shape the worker cannot work with. The text
-// names each difference.
-var ErrMisfit = errors.New("exists in another shape")
-
-// Ensure creates the streams that are missing and checks those that exist, for these vendors.
-// Errors that are ErrMisfit need a person.
-func (b *Bus) Ensure(ctx context.Context, vendors []string) error {
-	var errs []error
-	for _, want := range b.topology.configs(vendors) {
-		stream, err := b.js.Stream(ctx, want.Name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			// Another worker may create it at the same moment, in the same shape: then this call
-			// finds it.
-			stream, err = b.js.CreateStream(ctx, want)
-			for isTooMuch(err) && want.Name == b.topology.Outcomes() && b.topology.OutcomesMaxBytes == 0 && want.MaxBytes > leastOutcomesBytes {
-				want.MaxBytes /= 4
-				stream, err = b.js.CreateStream(ctx, want)
-			}
-			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-				stream, err = b.js.Stream(ctx, want.Name)
-			}
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("stream %s: %w", want.Name, err))
-			continue
-		}
-		if diffs := streamDiff(want, stream.CachedInfo().Config); len(diffs) > 0 {
-			errs = append(errs, fmt.Errorf("stream %s %w: %s; change it with `nats stream edit`, or set nats.stream_prefix to use streams of our own",
-				want.Name, ErrMisfit, strings.Join(diffs, "; ")))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// isTooMuch says whether the server has not the storage that a stream wants for itself.
-func isTooMuch(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.ErrorCode == 10047 || api.ErrorCode == 10023)
-}
-
-// streamDiff names what in an existing stream would break a promise. Sizes, ages and descriptions
-// are the operator's.
-func streamDiff(want, got jetstream.StreamConfig) []string {
-	var diffs []string
-	check := func(what string, want, got any) {
-		if want != got {
-			diffs = append(diffs, fmt.Sprintf("%s is %v, need %v", what, got, want))
-		}
-	}
-	for _, s := range want.Subjects {
-		if !slices.Contains(got.Subjects, s) {
-			diffs = append(diffs, fmt.Sprintf("subject %s is missing", s))
-		}
-	}
-	check("retention", want.Retention, got.Retention)
-	if want.Discard == jetstream.DiscardNew {
-		check("discard", want.Discard, got.Discard)
-	}
-	check("storage", want.Storage, got.Storage)
-	check("replicas", want.Replicas, got.Replicas)
-	check("allow direct", want.AllowDirect, got.AllowDirect)
-	check("max messages per subject", want.MaxMsgsPerSubject, got.MaxMsgsPerSubject)
-	if want.RePublish != nil && (got.RePublish == nil || *got.RePublish != *want.RePublish) {
-		diffs = append(diffs, fmt.Sprintf("republish is not headers only from %s to %s", want.RePublish.Source, want.RePublish.Destination))
-	}
-	if want.AllowMsgTTL {
-		check("allow message TTL", true, got.AllowMsgTTL)
-	}
-	if want.AllowMsgCounter {
-		check("allow message counter", true, got.AllowMsgCounter)
-	}
-	if want.AllowMsgSchedules {
-		check("allow message schedules", true, got.AllowMsgSchedules)
-	}
-	return diffs
 }

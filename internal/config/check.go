@@ -123,6 +123,9 @@ func (b *binder) checkNATS(root ast.Node, c *Config) {
 	if n.MaxBytes < 0 {
 		b.problem(b.find(root, "nats", "max_bytes"), "nats.max_bytes", "is negative", "write a number of bytes, or 0 for the server's limits")
 	}
+	if n.MaxMessagesPerApp < 0 {
+		b.problem(b.find(root, "nats", "max_messages_per_app"), "nats.max_messages_per_app", "is negative", "write a number of messages, or 0 for 200000")
+	}
 	if n.OutcomesMaxBytes < 0 {
 		b.problem(b.find(root, "nats", "outcomes_max_bytes"), "nats.outcomes_max_bytes", "is negative", "write a number of bytes, or 0 for 8 GiB")
 	}

@@ -75,8 +75,11 @@ type NATS struct {
 	// MaxBytes bounds PUSH_MESSAGES, PUSH_PIECES and each PUSH_JOBS stream, in bytes; a full stream
 	// refuses new messages. 0 (default): the server's own limits.
 	MaxBytes int64 `yaml:"max_bytes"`
-	// OutcomesMaxBytes bounds PUSH_OUTCOMES when it is made, in bytes; it drops its oldest records
-	// then. 0 (default): 8 GiB, or less where the server has not that much.
+	// MaxMessagesPerApp bounds what waits for each app in PUSH_MESSAGES, apart for chat, urgent
+	// messages and signals; full means full for that app alone. Default 200000.
+	MaxMessagesPerApp int64 `yaml:"max_messages_per_app"`
+	// OutcomesMaxBytes bounds PUSH_OUTCOMES, in bytes; it drops its oldest records then. 0
+	// (default): 8 GiB when it is made, or less where the server has not that much.
 	OutcomesMaxBytes int64 `yaml:"outcomes_max_bytes"`
 }
 

@@ -105,6 +105,7 @@ func TestParseSaysEverythingAtOnce(t *testing.T) {
 		"wrong_kinds":    {"nats: {replicas: many}\nshutdown: soon\nhttp: [x]\nretry: {base: 5}\n", []string{":1:18: nats.replicas: has a value of the wrong kind; write a whole number", ":2:11: shutdown: ", ":3:7: http: must be a mapping", "retry.base: has a value of the wrong kind; write a duration"}},
 		"twice":          {"shutdown: 1s\nshutdown: 2s\n", []string{"shutdown"}},
 		"relations":      {"nats: {url: nats://a:4222, replicas: 2, embedded: {dir: x}}\nretry: {base: 10s, max: 1s}\nlog: {level: loud, format: xml}\n", []string{"nats.replicas: is none of 1, 3 and 5", "nats.embedded: is given beside nats.url", "retry.max: is shorter", "log.level: is no level", "log.format: is no format"}},
+		"negative":       {"nats: {max_bytes: -1, max_messages_per_app: -1, outcomes_max_bytes: -1}\n", []string{"nats.max_bytes: is negative", "nats.max_messages_per_app: is negative", "nats.outcomes_max_bytes: is negative"}},
 		"cluster_inside": {"nats: {replicas: 3}\n", []string{"needs a cluster"}},
 		"certificates": {`
 apps:

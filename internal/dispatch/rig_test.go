@@ -154,12 +154,12 @@ func (r *rig) start() {
 				senders[where.Certificate].Serve(ctx, where.Lane, source)
 			})
 		})
-		serve(func() error { return r.bus.Waker(ctx, c.Vendor) })
 		wg.Go(func() {
 			<-ctx.Done()
 			s.Stop()
 		})
 	}
+	wg.Go(func() { r.bus.Wake(ctx) })
 	var once sync.Once
 	r.stop = func() {
 		once.Do(func() {
