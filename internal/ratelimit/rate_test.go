@@ -234,11 +234,11 @@ type view struct {
 	cut *atomic.Bool
 }
 
-func (v view) List(ctx context.Context) (map[string][]byte, error) {
+func (v view) List(ctx context.Context, kind string) (map[string][]byte, error) {
 	if v.cut.Load() {
 		return nil, ratelimit.ErrNotDone
 	}
-	return v.Store.List(ctx)
+	return v.Store.List(ctx, kind)
 }
 
 func (v view) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {

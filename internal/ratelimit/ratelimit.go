@@ -115,6 +115,8 @@ type Limiter struct {
 	entries map[string]string     // the KV as last read
 	claim   claim
 	since   time.Time // when Run began
+	heldAs  string    // this worker's entry of what it holds, as last stored
+	heldAt  time.Time
 }
 
 // New makes a limiter. It does not call the store.
@@ -122,7 +124,7 @@ func New(store Store, opts Options) (*Limiter, error) {
 	defaults(&opts)
 	l := &Limiter{
 		store: store, opts: opts, log: opts.Logger, certs: map[string]*certificate{}, done: make(chan struct{}), wake: make(chan struct{}, 1),
-		refills: make(chan refill, 64), ids: rand.Text() + "-",
+		refills: make(chan refill, 256), ids: rand.Text() + "-",
 		outbox: map[string]pendingPut{}, entries: map[string]string{},
 	}
 	l.members.Store(1)
