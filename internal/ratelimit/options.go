@@ -110,7 +110,7 @@ func newCertificate(c Certificate, opts Options) (*certificate, error) {
 	}
 	cert := &certificate{config: c, zone: zone, arrival: arrivalWindow{guard: opts.Guard, callTimeout: c.Timeout}, throttle: newThrottle(c.Rate, opts.Burst), slowKey: joinKey(slowdownKey, c.ID)}
 	if opts.Alone {
-		cert.throttle.setShare(1, time.Time{}, opts.Now())
+		cert.throttle.setShare(1, 0, time.Time{}, opts.Now())
 	}
 	classes := map[string]*class{}
 	for _, vc := range c.Classes {

@@ -230,9 +230,14 @@ func (l *Limiter) renewShare(ctx context.Context, now time.Time) error {
 // nextClaim computes this worker's claim from those of the others.
 func (l *Limiter) nextClaim(entries map[string][]byte, now time.Time) (publish float64) {
 	var others []float64
+	before := 0
 	for k, value := range entries {
-		if strings.TrimPrefix(k, Members+".") == l.opts.Member {
+		name := strings.TrimPrefix(k, Members+".")
+		if name == l.opts.Member {
 			continue
+		}
+		if name < l.opts.Member {
+			before++
 		}
 		var m memberEntry
 		if json.Unmarshal(value, &m) != nil || !(m.Claim >= 0) {
@@ -243,6 +248,7 @@ func (l *Limiter) nextClaim(entries map[string][]byte, now time.Time) (publish f
 	l.members.Store(int64(len(others) + 1))
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.phase = float64(before) / float64(len(others)+1)
 	return l.claim.next(others, now, l.maxLag())
 }
 
@@ -252,13 +258,13 @@ func (l *Limiter) maxLag() time.Duration { return l.opts.Heartbeat / 2 }
 // applyShare sets the share of every certificate's bucket.
 func (l *Limiter) applyShare(now time.Time) {
 	l.mu.Lock()
-	share, until := l.claim.share, l.claim.until
+	share, until, phase := l.claim.share, l.claim.until, l.phase
 	l.mu.Unlock()
 	if l.opts.Alone {
 		share = 1
 	}
 	for _, cert := range l.certs {
-		cert.throttle.setShare(share, until, now)
+		cert.throttle.setShare(share, phase, until, now)
 	}
 }
 

@@ -163,10 +163,10 @@ func FuzzEntries(f *testing.F) {
 	f.Add("member.w2", `not json`)
 	f.Add("state.spent.c.private", `{"until":"2026-11-23T20:00:00+08:00"}`)
 	f.Add("state.spent.c.private", `{"until":"9999-12-31T23:59:59Z"}`)
-	f.Add("slow.c", `{"from":100,"rate":50,"pause_ms":9223372036854775807}`)
-	f.Add("slow.c", `{"from":1e308,"rate":1e-308}`)
-	f.Add("override.c.private", `{"quota":-9223372036854775808,"until":"2030-01-01T00:00:00Z"}`)
-	f.Add("override.c.private", `{"quota":9223372036854775807,"forgiven":[9223372036854775807,1],"day":"20261123","until":"2030-01-01T00:00:00Z"}`)
+	f.Add("state.slow.c", `{"from":100,"rate":50,"pause_ms":9223372036854775807}`)
+	f.Add("state.slow.c", `{"from":1e308,"rate":1e-308}`)
+	f.Add("state.override.c.private", `{"quota":-9223372036854775808,"until":"2030-01-01T00:00:00Z"}`)
+	f.Add("state.override.c.private", `{"quota":9223372036854775807,"forgiven":[9223372036854775807,1],"day":"20261123","until":"2030-01-01T00:00:00Z"}`)
 	f.Add("", "")
 	f.Fuzz(func(t *testing.T, key, value string) {
 		now := noon
@@ -294,4 +294,20 @@ func TestThousandsOfNotes(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestNoLimitsCostNothing: a call of a certificate without rate and quota allocates nothing.
+func TestNoLimitsCostNothing(t *testing.T) {
+	l := limiter(t, &ratelimittest.Store{}, ratelimit.Options{Alone: true, Certificates: []ratelimit.Certificate{{ID: "c"}}})
+	results := []vendors.Result{{Reason: vendors.Accepted}}
+	r := request(1, noon)
+	if got := testing.AllocsPerRun(1000, func() {
+		g, err := l.Take(t.Context(), r)
+		if err != nil || g.Devices != 1 {
+			t.Fatalf("%+v, %v", g, err)
+		}
+		l.Settle(g, ratelimit.OutcomeOf(results, noon))
+	}); got != 0 {
+		t.Errorf("%v allocations a call", got)
+	}
 }
