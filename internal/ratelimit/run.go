@@ -269,7 +269,10 @@ func (l *Limiter) applyShare(now time.Time) {
 }
 
 func (l *Limiter) renew(ctx context.Context, claim float64) error {
-	value, err := json.Marshal(memberEntry{Claim: claim, Since: l.since})
+	l.mu.Lock()
+	m := memberEntry{Claim: claim, Since: l.since}
+	l.mu.Unlock()
+	value, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}

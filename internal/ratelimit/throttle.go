@@ -129,6 +129,9 @@ func (t *throttle) paused(now time.Time) bool { return now.Before(t.slowdown.pau
 func (t *throttle) setShare(share, phase float64, until, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if math.Abs(share-t.share) > epsilon || math.Abs(phase-t.phase) > epsilon {
+		t.borrowFrom = time.Time{} // the workers find their order anew
+	}
 	t.share, t.phase, t.shareUntil = share, phase, until
 	t.adjust(now)
 	if elapsed := t.lastSeen.Sub(t.markedAt); elapsed >= 500*time.Millisecond {
@@ -231,13 +234,25 @@ const maxDebt = 2 * time.Second
 // What a call borrows, the worker's next one waits for, so that over time the rate is kept. It is
 // at most a second of the whole rate, and what the worker's share makes up for within maxDebt.
 //
-// Workers that begin to send at the same moment must not all borrow at that moment: each waits for
-// its part of the time that a call of n devices takes it. Called with mu held.
+// Workers must not all borrow at the same moment. In the time that a call of n devices takes a
+// worker's share, counted by the clock, each has its turn, from which on it may borrow. It waits for
+// that when it had nothing to send, and when workers come or go; then it first waits until all debts
+// are paid. Called with mu held.
 func (t *throttle) debt(now time.Time, n float64) float64 {
 	b := &t.bucket
 	most := min(n, t.current(now), b.rate*maxDebt.Seconds())
-	if idle := b.fullFor(now); idle >= idleAfter || t.borrowFrom.IsZero() {
-		t.borrowFrom = now.Add(time.Duration(t.phase * most / b.rate * float64(time.Second)))
+	anew := t.borrowFrom.IsZero()
+	if anew || b.fullFor(now) >= idleAfter {
+		round := max(time.Millisecond, time.Duration(most/b.rate*float64(time.Second)))
+		from := now
+		if anew {
+			from = now.Add(round)
+		}
+		ago := time.Duration(from.UnixNano())%round - time.Duration(t.phase*float64(round)) // since its turn
+		if ago > 0 {
+			ago -= round
+		}
+		t.borrowFrom = from.Add(-ago)
 	}
 	if now.Before(t.borrowFrom) {
 		return 0
