@@ -138,7 +138,7 @@ func TestLimitOrders(t *testing.T) {
 	// The vendor's words, as a worker would have noted them.
 	limits := r.bus.LimitStore()
 	for key, value := range map[string]string{
-		"spent.35001.public": `{"until":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"}`, "slow.35001": `{"from":500,"rate":250,"n":1}`,
+		"state.spent.35001.public": `{"until":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"}`, "state.slow.35001": `{"from":500,"rate":250,"n":1}`,
 	} {
 		if err := limits.Put(t.Context(), key, []byte(value), time.Minute); err != nil {
 			t.Fatal(err)

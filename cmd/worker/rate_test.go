@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hongyan-im/hongyan/internal/ratelimit"
 )
 
 // lag measures how late this machine wakes a sleeper, until stop: calls that are late by as much
@@ -60,15 +62,12 @@ func between(arrivals []time.Time, from, to time.Time) int {
 // shared reports whether there are n workers that claim as much of the rates each.
 func (r *rig) shared(n int) bool {
 	r.t.Helper()
-	notes, err := r.bus.LimitStore().List(r.t.Context())
+	notes, err := r.bus.LimitStore().List(r.t.Context(), ratelimit.Members)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	members := 0
-	for key, note := range notes {
-		if !strings.HasPrefix(key, "member.") {
-			continue
-		}
+	for _, note := range notes {
 		var m struct{ Claim float64 }
 		if err := json.Unmarshal(note, &m); err != nil {
 			r.t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,7 +19,7 @@ import (
 )
 
 // Notes is a room of PUSH_NOTES: small last values with a lifetime, which all workers read. It
-// implements ratelimit.KV.
+// implements parking.Store and accepted.Store.
 type Notes struct {
 	bus  *Bus
 	room string
@@ -59,19 +60,9 @@ func (n *Notes) Remove(ctx context.Context, key string) error {
 	return storeError("remove note", err)
 }
 
-// List returns all notes of the room by their keys; a cluster's followers may lag a little.
-func (n *Notes) List(ctx context.Context) (map[string][]byte, error) {
-	notes := map[string][]byte{}
-	for m, err := range n.bus.lastOf(ctx, n.bus.topology.Notes(), n.subject(">")) {
-		if err != nil {
-			return nil, storeError("list notes", err)
-		}
-		if key, ok := n.subjects().CutOwn(m.Subject); ok {
-			notes[key] = m.Data
-		}
-	}
-	return notes, nil
-}
+// List returns all notes of the room by their keys, however many there are; a cluster's followers
+// may lag a little.
+func (n *Notes) List(ctx context.Context) (map[string][]byte, error) { return n.list(ctx, "") }
 
 // Get returns a note's value, nil when there is none.
 func (n *Notes) Get(ctx context.Context, key string) ([]byte, error) {
@@ -86,12 +77,37 @@ func (n *Notes) Get(ctx context.Context, key string) ([]byte, error) {
 
 // LimitStore is what the limiters of all workers share. It implements ratelimit.Store.
 type LimitStore struct {
-	*Notes
-	bus *Bus
+	bus   *Bus
+	notes *Notes
+	state *FollowedNotes
 }
 
 // LimitStore opens the store.
-func (b *Bus) LimitStore() *LimitStore { return &LimitStore{Notes: b.Notes("limits"), bus: b} }
+func (b *Bus) LimitStore() *LimitStore {
+	notes := b.Notes("limits")
+	return &LimitStore{bus: b, notes: notes, state: notes.Follow(ratelimit.State + ".")}
+}
+
+// Put is as in [ratelimit.KV].
+func (s *LimitStore) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	return s.notes.Put(ctx, key, value, ttl)
+}
+
+// Remove is as in [ratelimit.KV].
+func (s *LimitStore) Remove(ctx context.Context, key string) error {
+	if strings.HasPrefix(key, ratelimit.State+".") {
+		return s.state.Remove(ctx, key)
+	}
+	return s.notes.Remove(ctx, key)
+}
+
+// List is as in [ratelimit.KV].
+func (s *LimitStore) List(ctx context.Context, kind string) (map[string][]byte, error) {
+	if kind == ratelimit.State {
+		return s.state.List(ctx)
+	}
+	return s.notes.list(ctx, kind+".")
+}
 
 func (s *LimitStore) counter(key string) string { return s.bus.topology.Subjects.Own("count." + key) }
 

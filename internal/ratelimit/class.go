@@ -32,6 +32,8 @@ type class struct {
 	quota vendors.Quota // configured, else published
 	cap   int64         // of a device and day; 0 for none
 
+	exhaustedKey, overrideKey string // of its entries
+
 	unlimited atomic.Bool // no quota, and not exhausted: nothing to check
 
 	mu          sync.Mutex
@@ -77,6 +79,7 @@ type overrideEntry struct {
 
 func newClass(cert *certificate, vc vendors.Class, name string) *class {
 	c := &class{cert: cert, name: name, known: vc, quota: vendors.Unlimited, lastApplied: map[string]string{}}
+	c.exhaustedKey, c.overrideKey = joinKey(exhaustedKey, cert.config.ID, name), joinKey(overrideKey, cert.config.ID, name)
 	c.known.Name = name
 	if vc.DailyQuota > 0 {
 		c.quota = vendors.Quota(vc.DailyQuota)
@@ -97,6 +100,20 @@ func newClass(cert *certificate, vc vendors.Class, name string) *class {
 // updateUnlimited recomputes unlimited. Called with mu held, or before the class is shared.
 func (c *class) updateUnlimited() {
 	c.unlimited.Store(c.dailyQuota() < 0 && c.exhausted.until.IsZero())
+}
+
+// active reports whether a pool holds something, spent something lately, or waits for an answer.
+func (c *class) active() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range c.days {
+		for i := range d.pools {
+			if p := &d.pools[i]; p.held > 0 || p.spent > 0 || p.spentBefore > 0 || p.lost > 0 || len(p.unconfirmed) > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // dailyQuota is the quota that applies now: the override's or the configured one.

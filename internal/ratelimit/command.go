@@ -125,7 +125,7 @@ func (l *Limiter) logCommand(entryKey, value string) {
 // putOverride writes the entry of SetQuota or ResetQuota, and keeps what the other one wrote
 // before.
 func (l *Limiter) putOverride(ctx context.Context, cert *certificate, entryKey string, c Command) error {
-	entries, err := l.store.List(ctx)
+	entries, err := l.store.List(ctx, State)
 	if err != nil {
 		return err
 	}

@@ -48,13 +48,25 @@
 // and uses it only if a look at the KV one heartbeat later shows that all claims together are at
 // most one. So the shares in use never add up to more than the whole rate, even while workers join,
 // leave, crash, are late or lose the store: a worker that cannot renew its lease before it may have
-// ended stops using its share and starts over. The local bucket (golang.org/x/time/rate) starts
-// empty and holds [Options.Burst] of the worker's share. In any second, all workers together
-// therefore send at most the rate and one burst: 110 % of a second's worth, or one call per worker
-// where that is more.
+// ended stops using its share and starts over. The local bucket starts empty and holds
+// [Options.Burst] of the worker's share. In any second, all workers together therefore send at most
+// the rate and one burst: 110 % of a second's worth, or one device per worker where that is more.
+//
+// A call for many devices may borrow what the bucket lacks, so that calls stay as large as the
+// vendor takes them with however many workers: at most a second of the whole rate, and what the
+// worker's share makes up for in two seconds. The worker's next call waits for that, so that over
+// time the rate is kept. Workers that begin to send at the same moment borrow one after the other,
+// in the order of their names. In the first seconds of a flood this is up to a second's worth more
+// than the rate; after that the workers' calls are spread evenly.
 //
 // A share that is not used is lost, so a worker should not take on more work than its share allows:
 // [Limiter.Pace] says how much that is.
+//
+// # Many certificates
+//
+// A heartbeat reads the other workers' leases, each of some dozen bytes, and what changed of the
+// entries about certificates. What there is to store is stored beside it. So thousands of
+// certificates that are slowed down or spent at the same time do not make a lease late.
 //
 // If a vendor answers "too fast", the rate is halved for all workers, and Retry-After is obeyed.
 // Answers to calls that were under way at that time do not halve it again. The rate then grows back

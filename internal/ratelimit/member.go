@@ -61,14 +61,19 @@ func (c *claim) renewed(began, now time.Time, ttl time.Duration) {
 // lapsed reports whether the lease may have ended.
 func (c *claim) lapsed(now time.Time) bool { return !c.until.IsZero() && !now.Before(c.until) }
 
-// memberEntry is the entry of a worker: its lease.
+// memberEntry is the entry of a worker's lease. All workers read it at every heartbeat, so it is
+// small.
 type memberEntry struct {
 	Claim float64 `json:"claim"`
+	// Since is when the worker started.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// heldEntry is the entry of what a worker holds of the quotas.
+type heldEntry struct {
 	// Held is what the worker has leased and not spent, by counter.
 	Held map[string]int64 `json:"held,omitempty"`
 	// Lost is what nobody can use because the store's answer to this worker was lost. It may still
 	// become usable within a minute.
 	Lost map[string]int64 `json:"lost,omitempty"`
-	// Since is when the worker started.
-	Since time.Time `json:"since,omitzero"`
 }

@@ -108,9 +108,9 @@ func newCertificate(c Certificate, opts Options) (*certificate, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = 10 * time.Second
 	}
-	cert := &certificate{config: c, zone: zone, arrival: arrivalWindow{guard: opts.Guard, callTimeout: c.Timeout}, throttle: newThrottle(c.Rate, opts.Burst)}
+	cert := &certificate{config: c, zone: zone, arrival: arrivalWindow{guard: opts.Guard, callTimeout: c.Timeout}, throttle: newThrottle(c.Rate, opts.Burst), slowKey: joinKey(slowdownKey, c.ID)}
 	if opts.Alone {
-		cert.throttle.setShare(1, time.Time{}, opts.Now())
+		cert.throttle.setShare(1, 0, time.Time{}, opts.Now())
 	}
 	classes := map[string]*class{}
 	for _, vc := range c.Classes {
@@ -137,6 +137,7 @@ type certificate struct {
 	zone     *time.Location
 	arrival  arrivalWindow
 	throttle *throttle
+	slowKey  string // of its slowdown's entry
 
 	classes atomic.Pointer[map[string]*class] // never changed, only replaced, under Limiter.mu
 }

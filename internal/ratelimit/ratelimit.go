@@ -114,7 +114,10 @@ type Limiter struct {
 	outbox  map[string]pendingPut // entries to store
 	entries map[string]string     // the KV as last read
 	claim   claim
+	phase   float64   // this worker's place among all by name, 0 to 1
 	since   time.Time // when Run began
+	heldAs  string    // this worker's entry of what it holds, as last stored
+	heldAt  time.Time
 }
 
 // New makes a limiter. It does not call the store.
@@ -122,7 +125,7 @@ func New(store Store, opts Options) (*Limiter, error) {
 	defaults(&opts)
 	l := &Limiter{
 		store: store, opts: opts, log: opts.Logger, certs: map[string]*certificate{}, done: make(chan struct{}), wake: make(chan struct{}, 1),
-		refills: make(chan refill, 64), ids: rand.Text() + "-",
+		refills: make(chan refill, 256), ids: rand.Text() + "-",
 		outbox: map[string]pendingPut{}, entries: map[string]string{},
 	}
 	l.members.Store(1)
@@ -242,8 +245,8 @@ func (l *Limiter) take(ctx context.Context, t *throttle, c *class, r Request) Gr
 }
 
 // Pace returns how many devices a second this worker may send now, all classes together, if a
-// request carries up to batch of them: the worker's share of the rate that is in force. It is
-// infinite if there is no rate. A worker that takes on more work than that keeps the other workers
+// request carries up to batch of them: the worker's share of the rate that is in force, or what one
+// call may borrow where that is more. It is infinite if there is no rate. A worker that takes on more work than that keeps the other workers
 // from doing it.
 func (l *Limiter) Pace(certificate string, batch int) float64 {
 	cert := l.certs[certificate]

@@ -40,7 +40,7 @@ func (p *pair) speed(l *ratelimit.Limiter, d time.Duration) float64 {
 	n := 0
 	for range int(d / time.Second) {
 		for at := p.now; at.Before(p.now.Add(time.Second)); at = at.Add(10 * time.Millisecond) {
-			g := take(p.t, l, request(1000, at))
+			g := take(p.t, l, request(20, at)) // too few to borrow much
 			l.Settle(g, counted(g.Devices, at))
 			n += g.Devices
 		}

@@ -97,15 +97,15 @@ func TestExhaustionSpreadsAtOnce(t *testing.T) {
 		l.Settle(take(t, l, request(1, time.Now())), ratelimit.Outcome{QuotaSpent: 1, Now: time.Now()})
 		synctest.Wait()
 		spent := func() bool {
-			entries, _ := store.List(t.Context())
-			_, ok := entries["spent.c.private"]
+			entries, _ := store.List(t.Context(), ratelimit.State)
+			_, ok := entries["state.spent.c.private"]
 			return ok
 		}
 		if !spent() {
 			t.Error("the exhaustion is not stored at once")
 		}
 		time.Sleep(2 * time.Second)
-		if err := store.Remove(t.Context(), "spent.c.private"); err != nil {
+		if err := store.Remove(t.Context(), "state.spent.c.private"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Second)
@@ -161,12 +161,12 @@ func FuzzEntries(f *testing.F) {
 	f.Add("member.w2", `{"claim":0.5}`)
 	f.Add("member.w2", `{"claim":-1e308}`)
 	f.Add("member.w2", `not json`)
-	f.Add("spent.c.private", `{"until":"2026-11-23T20:00:00+08:00"}`)
-	f.Add("spent.c.private", `{"until":"9999-12-31T23:59:59Z"}`)
-	f.Add("slow.c", `{"from":100,"rate":50,"pause_ms":9223372036854775807}`)
-	f.Add("slow.c", `{"from":1e308,"rate":1e-308}`)
-	f.Add("override.c.private", `{"quota":-9223372036854775808,"until":"2030-01-01T00:00:00Z"}`)
-	f.Add("override.c.private", `{"quota":9223372036854775807,"forgiven":[9223372036854775807,1],"day":"20261123","until":"2030-01-01T00:00:00Z"}`)
+	f.Add("state.spent.c.private", `{"until":"2026-11-23T20:00:00+08:00"}`)
+	f.Add("state.spent.c.private", `{"until":"9999-12-31T23:59:59Z"}`)
+	f.Add("state.slow.c", `{"from":100,"rate":50,"pause_ms":9223372036854775807}`)
+	f.Add("state.slow.c", `{"from":1e308,"rate":1e-308}`)
+	f.Add("state.override.c.private", `{"quota":-9223372036854775808,"until":"2030-01-01T00:00:00Z"}`)
+	f.Add("state.override.c.private", `{"quota":9223372036854775807,"forgiven":[9223372036854775807,1],"day":"20261123","until":"2030-01-01T00:00:00Z"}`)
 	f.Add("", "")
 	f.Fuzz(func(t *testing.T, key, value string) {
 		now := noon
@@ -245,5 +245,69 @@ func BenchmarkTake(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+// TestThousandsOfNotes: two thousand quotas that vendors call spent at the same moment are stored
+// soon, and however long that takes, a certificate with a rate goes on.
+func TestThousandsOfNotes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n = 2000
+		store := &ratelimittest.Store{Fault: func(ratelimittest.Call) ratelimittest.Fault {
+			time.Sleep(20 * time.Millisecond)
+			return ratelimittest.None
+		}}
+		certs := []ratelimit.Certificate{{ID: "rated", Rate: vendors.Rate{DevicesPerSecond: 1000}}}
+		for i := range n {
+			certs = append(certs, ratelimit.Certificate{ID: fmt.Sprint("c", i)})
+		}
+		l := limiter(t, store, ratelimit.Options{Certificates: certs, Logger: slog.New(slog.DiscardHandler)})
+		run := make(chan error)
+		go func() { run <- l.Run(t.Context()) }()
+		time.Sleep(3 * time.Second)
+		for i := range n {
+			g := take(t, l, ratelimit.Request{Certificate: fmt.Sprint("c", i), Devices: 1, Now: time.Now()})
+			l.Settle(g, ratelimit.Outcome{QuotaSpent: 1, Now: time.Now()})
+		}
+		began, sent := time.Now(), 0
+		for time.Since(began) < 10*time.Second {
+			g := take(t, l, ratelimit.Request{Certificate: "rated", Devices: 10, Now: time.Now()})
+			sent += g.Devices
+			time.Sleep(max(g.Wait, time.Millisecond))
+		}
+		if sent < 9900 {
+			t.Errorf("%d devices in 10 s at 1000 a second, while notes are stored", sent)
+		}
+		entries, err := store.List(t.Context(), ratelimit.State)
+		if err != nil || len(entries) != n {
+			t.Errorf("%d of %d notes are stored after 10 s, %v", len(entries), n, err)
+		}
+		members, err := store.List(t.Context(), ratelimit.Members)
+		if err != nil || len(members) != 1 || len(members["member.w1"]) > 100 {
+			t.Errorf("the lease is not small: %q, %v", members, err)
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-run; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNoLimitsCostNothing: a call of a certificate without rate and quota allocates nothing.
+func TestNoLimitsCostNothing(t *testing.T) {
+	l := limiter(t, &ratelimittest.Store{}, ratelimit.Options{Alone: true, Certificates: []ratelimit.Certificate{{ID: "c"}}})
+	results := []vendors.Result{{Reason: vendors.Accepted}}
+	r := request(1, noon)
+	if got := testing.AllocsPerRun(1000, func() {
+		g, err := l.Take(t.Context(), r)
+		if err != nil || g.Devices != 1 {
+			t.Fatalf("%+v, %v", g, err)
+		}
+		l.Settle(g, ratelimit.OutcomeOf(results, noon))
+	}); got != 0 {
+		t.Errorf("%v allocations a call", got)
 	}
 }

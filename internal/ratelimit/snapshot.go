@@ -93,42 +93,93 @@ type OverrideState struct {
 func (l *Limiter) Snapshot(ctx context.Context, now time.Time) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*l.opts.StoreTimeout)
 	defer cancel()
-	entries, err := l.store.List(ctx)
-	if err != nil {
-		return Snapshot{}, fmt.Errorf("ratelimit: list entries: %w", err)
+	lists := map[string]map[string][]byte{}
+	for _, kind := range []string{Members, Held, State} {
+		entries, err := l.store.List(ctx, kind)
+		if err != nil {
+			return Snapshot{}, fmt.Errorf("ratelimit: list entries: %w", err)
+		}
+		lists[kind] = entries
 	}
+	entries := lists[State]
 	l.applyEntries(entries, now)
 	s := Snapshot{At: now}
-	held, lost := map[string]int64{}, map[string]int64{}
-	for k, value := range entries {
-		name, ok := strings.CutPrefix(k, memberKey+".")
-		if !ok {
-			continue
-		}
+	for k, value := range lists[Members] {
 		var m memberEntry
-		if json.Unmarshal(value, &m) != nil {
+		if json.Unmarshal(value, &m) == nil {
+			s.Workers = append(s.Workers, Worker{Name: strings.TrimPrefix(k, Members+"."), Share: m.Claim, Since: m.Since})
+		}
+	}
+	held, lost := map[string]int64{}, map[string]int64{}
+	for _, value := range lists[Held] {
+		var h heldEntry
+		if json.Unmarshal(value, &h) != nil {
 			continue
 		}
-		s.Workers = append(s.Workers, Worker{Name: name, Share: m.Claim, Since: m.Since})
-		for k, v := range m.Held {
+		for k, v := range h.Held {
 			held[k] += v
 		}
-		for k, v := range m.Lost {
+		for k, v := range h.Lost {
 			lost[k] += v
 		}
 	}
 	slices.SortFunc(s.Workers, func(a, b Worker) int { return cmp.Compare(a.Name, b.Name) })
+	named := classesNamed(entries)
+	var counted []countedClass
 	for _, id := range slices.Sorted(maps.Keys(l.certs)) {
-		state, err := l.certificateState(ctx, l.certs[id], entries, now, held, lost)
-		if err != nil {
-			return Snapshot{}, err
-		}
+		state := l.certificateState(l.certs[id], named[id], now, func(c countedClass) { counted = append(counted, c) })
 		s.Certificates = append(s.Certificates, state)
+	}
+	var keys []string
+	for _, c := range counted {
+		keys = append(keys, c.keys[:]...)
+	}
+	values, err := l.store.Load(ctx, keys...)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("ratelimit: load counters: %w", err)
+	}
+	for i, c := range counted {
+		c.fill([2]int64(values[2*i:]), held, lost)
 	}
 	return s, nil
 }
 
-func (l *Limiter) certificateState(ctx context.Context, cert *certificate, entries map[string][]byte, now time.Time, held, lost map[string]int64) (CertificateState, error) {
+// classesNamed are the classes of which there are entries, by certificate.
+func classesNamed(entries map[string][]byte) map[string][]string {
+	named := map[string][]string{}
+	for k := range entries {
+		for _, prefix := range []string{exhaustedKey, overrideKey} {
+			if rest, ok := strings.CutPrefix(k, prefix+"."); ok {
+				id, name, _ := strings.Cut(rest, ".")
+				named[id] = append(named[id], name)
+			}
+		}
+	}
+	return named
+}
+
+// countedClass is the state of a class whose counters are still to be read.
+type countedClass struct {
+	state  *ClassState
+	keys   [2]string
+	limits [2]int64
+}
+
+func (c *countedClass) fill(values [2]int64, held, lost map[string]int64) {
+	pools := [2]*PoolState{}
+	for i, k := range c.keys {
+		leased := min(held[k], values[i])
+		gone := min(lost[k], values[i]-leased)
+		pools[i] = &PoolState{Limit: c.limits[i], Used: values[i] - leased - gone, Leased: leased, Lost: gone, Left: max(0, c.limits[i]-values[i])}
+	}
+	c.state.Normal = pools[normalPool]
+	if c.limits[reservePool] > 0 || values[reservePool] > 0 {
+		c.state.Urgent = pools[reservePool]
+	}
+}
+
+// certificateState is the state without the counters; it calls count for each class that has some.
+func (l *Limiter) certificateState(cert *certificate, named []string, now time.Time, count func(countedClass)) CertificateState {
 	state := CertificateState{ID: cert.config.ID, Rate: cert.throttle.base}
 	t := cert.throttle
 	t.mu.Lock()
@@ -150,14 +201,12 @@ func (l *Limiter) certificateState(ctx context.Context, cert *certificate, entri
 	for name := range cert.config.DailyQuota {
 		names[name] = true
 	}
-	for k := range entries {
-		if kind, rest, _ := strings.Cut(k, "."); kind == exhaustedKey || kind == overrideKey {
-			if id, name, _ := strings.Cut(rest, "."); id == cert.config.ID {
-				names[name] = true
-			}
-		}
+	for _, name := range named {
+		names[name] = true
 	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
+	sorted := slices.Sorted(maps.Keys(names))
+	state.Classes = make([]ClassState, len(sorted))
+	for i, name := range sorted {
 		c := (*cert.classes.Load())[name]
 		if c == nil { // not kept: only a request knows the class's published numbers
 			c = newClass(cert, vendors.Class{Name: name}, name)
@@ -165,18 +214,17 @@ func (l *Limiter) certificateState(ctx context.Context, cert *certificate, entri
 			l.applyClass(c, now)
 			l.mu.Unlock()
 		}
-		cs, err := l.classState(ctx, c, now, held, lost)
-		if err != nil {
-			return state, err
+		if counted := c.describe(&state.Classes[i], now); counted != nil {
+			count(*counted)
 		}
-		state.Classes = append(state.Classes, cs)
 	}
-	return state, nil
+	return state
 }
 
-func (l *Limiter) classState(ctx context.Context, c *class, now time.Time, held, lost map[string]int64) (ClassState, error) {
+// describe fills in the state of the class, without its counters; nil where it has none.
+func (c *class) describe(cs *ClassState, now time.Time) *countedClass {
 	today := dayRangeOf(now, c.cert.zone)
-	cs := ClassState{Name: c.name, Day: today.name, Ends: c.cert.arrival.closesAt(today), DeviceCap: c.cap}
+	*cs = ClassState{Name: c.name, Day: today.name, Ends: c.cert.arrival.closesAt(today), DeviceCap: c.cap}
 	var limits [2]int64
 	c.mu.Lock()
 	cs.Quota, cs.Configured, cs.SpentUntil = c.dailyQuota(), c.quota, c.exhausted.until
@@ -188,22 +236,7 @@ func (l *Limiter) classState(ctx context.Context, c *class, now time.Time, held,
 	}
 	c.mu.Unlock()
 	if cs.Quota < 0 {
-		return cs, nil
+		return nil
 	}
-	keys := []string{c.counterKey(normalPool, today.name), c.counterKey(reservePool, today.name)}
-	values, err := l.store.Load(ctx, keys...)
-	if err != nil {
-		return cs, fmt.Errorf("ratelimit: load counters: %w", err)
-	}
-	pools := [2]*PoolState{}
-	for i, k := range keys {
-		leased := min(held[k], values[i])
-		gone := min(lost[k], values[i]-leased)
-		pools[i] = &PoolState{Limit: limits[i], Used: values[i] - leased - gone, Leased: leased, Lost: gone, Left: max(0, limits[i]-values[i])}
-	}
-	cs.Normal = pools[normalPool]
-	if limits[reservePool] > 0 || values[reservePool] > 0 {
-		cs.Urgent = pools[reservePool]
-	}
-	return cs, nil
+	return &countedClass{cs, [2]string{c.counterKey(normalPool, today.name), c.counterKey(reservePool, today.name)}, limits}
 }

@@ -29,8 +29,8 @@ type Counters interface {
 	Load(ctx context.Context, keys ...string) ([]int64, error)
 }
 
-// KV is a small key-value store whose entries have a lifetime: the leases of the workers, what
-// vendors reported, the operators' commands. Keys are like those of [Counters], without a day. A
+// KV is a key-value store whose entries have a lifetime: the leases of the workers, what vendors
+// reported, the operators' commands. Keys are like those of [Counters], without a day. A
 // value is at most 64 KiB.
 type KV interface {
 	// Put stores value under key for ttl, which is at least a second, and replaces the value that
@@ -38,9 +38,9 @@ type KV interface {
 	Put(ctx context.Context, key string, value []byte, ttl time.Duration) error
 	// Remove removes the entry. It is no error if there is none.
 	Remove(ctx context.Context, key string) error
-	// List returns the values of all entries by their keys. It may lag behind Put and Remove by at most half a
-	// second.
-	List(ctx context.Context) (map[string][]byte, error)
+	// List returns the values of all entries of a kind by their keys, however many there are. It may
+	// lag behind Put and Remove by at most half a second.
+	List(ctx context.Context, kind string) (map[string][]byte, error)
 }
 
 // Store is what all workers share. It must be safe for concurrent use.
@@ -49,15 +49,26 @@ type Store interface {
 	KV
 }
 
-// The kinds of keys. Each is the first token of its keys.
+// The kinds of entries of a [KV]. Each is the first token of its keys.
 const (
-	quotaKey     = "quota"    // quota.<certificate>.<class>.<normal|urgent>.<yyyymmdd>
-	deviceKey    = "device"   // device.<certificate>.<class>.<hash>.<yyyymmdd>
-	memberKey    = "member"   // member.<worker>
-	exhaustedKey = "spent"    // spent.<certificate>.<class>
-	slowdownKey  = "slow"     // slow.<certificate>
-	overrideKey  = "override" // override.<certificate>.<class>
-	commandKey   = "order"    // order.<certificate>, or order.<certificate>.<class>
+	// Members are the workers' leases, a small one for each, which each worker reads at every
+	// heartbeat.
+	Members = "member"
+	// Held is what each worker has leased of the quotas, for the operator's view alone.
+	Held = "held"
+	// State is what vendors and operators said of certificates. There may be thousands, and few
+	// change between two heartbeats: a store does well to read only those.
+	State = "state"
+)
+
+// What keys begin with.
+const (
+	quotaKey     = "quota"             // quota.<certificate>.<class>.<normal|urgent>.<yyyymmdd>
+	deviceKey    = "device"            // device.<certificate>.<class>.<hash>.<yyyymmdd>
+	exhaustedKey = State + ".spent"    // state.spent.<certificate>.<class>
+	slowdownKey  = State + ".slow"     // state.slow.<certificate>
+	overrideKey  = State + ".override" // state.override.<certificate>.<class>
+	commandKey   = State + ".order"    // state.order.<certificate>, or state.order.<certificate>.<class>
 )
 
 func joinKey(tokens ...string) string { return strings.Join(tokens, ".") }

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -35,9 +33,13 @@ type throttle struct {
 	granted   atomic.Int64 // devices, ever
 
 	mu         sync.Mutex
-	bucket     *rate.Limiter
+	bucket     bucket
 	share      float64
 	shareUntil time.Time // when the share ends, if it is not renewed before; zero for never
+	// phase, 0 to 1, differs among the workers: those that begin to send at the same moment borrow
+	// at different ones.
+	phase      float64
+	borrowFrom time.Time
 	lastSeen   time.Time // the latest time seen: the bucket must not be shown time twice
 	slowdown   slowdown
 
@@ -72,12 +74,11 @@ type slowdownEntry struct {
 }
 
 func newThrottle(r vendors.Rate, burst time.Duration) *throttle {
+	// The bucket starts empty, so that a new worker adds no burst.
 	t := &throttle{base: r.DevicesPerSecond, burst: burst}
 	if r.RequestsPerSecond > 0 {
 		t.base, t.perRequest = r.RequestsPerSecond, true
 	}
-	t.bucket = rate.NewLimiter(0, 1)
-	t.bucket.AllowN(time.Time{}, 1) // it starts empty, so that a new worker adds no burst
 	t.unlimited.Store(t.base <= 0)
 	return t
 }
@@ -118,17 +119,20 @@ func (t *throttle) adjust(now time.Time) {
 		return
 	}
 	mine := r * t.share
-	t.bucket.SetLimitAt(now, rate.Limit(mine))
-	t.bucket.SetBurstAt(now, max(1, int(mine*t.burst.Seconds())))
+	t.bucket.set(mine, max(1, math.Floor(mine*t.burst.Seconds())), now)
 }
 
 func (t *throttle) paused(now time.Time) bool { return now.Before(t.slowdown.pausedUntil) }
 
-// setShare sets the worker's share of the rate and until when it may be used; zero means for ever.
-func (t *throttle) setShare(share float64, until, now time.Time) {
+// setShare sets the worker's share of the rate, its phase among the workers, and until when the
+// share may be used; zero means for ever.
+func (t *throttle) setShare(share, phase float64, until, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.share, t.shareUntil = share, until
+	if math.Abs(share-t.share) > epsilon || math.Abs(phase-t.phase) > epsilon {
+		t.borrowFrom = time.Time{} // the workers find their order anew
+	}
+	t.share, t.phase, t.shareUntil = share, phase, until
 	t.adjust(now)
 	if elapsed := t.lastSeen.Sub(t.markedAt); elapsed >= 500*time.Millisecond {
 		granted := t.granted.Load()
@@ -137,21 +141,23 @@ func (t *throttle) setShare(share float64, until, now time.Time) {
 	}
 }
 
-// pace is how many devices a second this worker may send; batch is how many a request carries.
+// pace is how many devices a second this worker may send; batch is how many a request carries. It
+// is no less than what one call may borrow.
 func (t *throttle) pace(batch int) float64 {
 	if t.unlimited.Load() {
 		return math.Inf(1)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	pace := float64(t.bucket.Limit())
-	if t.current(t.lastSeen) <= 0 {
+	whole := t.current(t.lastSeen)
+	if whole <= 0 {
 		return math.Inf(1) // paused without a rate
 	}
+	pace := t.bucket.rate
 	if t.perRequest {
-		pace *= float64(batch)
+		return pace * float64(batch)
 	}
-	return pace
+	return max(pace, min(float64(batch), whole, pace*maxDebt.Seconds()))
 }
 
 // offer returns how many of n devices may be sent now, and how long to wait if none. It takes
@@ -176,11 +182,11 @@ func (t *throttle) take(now time.Time, n, requests int) (k int, wait time.Durati
 			return 0, wait
 		}
 		if t.current(t.lastSeen) > 0 {
-			cost := k
+			cost := float64(k)
 			if t.perRequest {
-				cost = min(requests, t.bucket.Burst())
+				cost = min(float64(requests), t.bucket.burst)
 			}
-			t.bucket.AllowN(t.lastSeen, cost)
+			t.bucket.tokens -= cost
 		}
 		n = k
 	}
@@ -197,26 +203,108 @@ func (t *throttle) check(now time.Time, n, requests int, chunk bool) (k int, wai
 		t.unlimited.Store(true)
 		return n, 0
 	}
-	limit, burst := float64(t.bucket.Limit()), t.bucket.Burst()
+	b := &t.bucket
+	b.advance(now)
 	// not yet, or no longer, a share
-	if limit <= 0 || !t.shareUntil.IsZero() && !now.Before(t.shareUntil) {
+	if b.rate <= 0 || !t.shareUntil.IsZero() && !now.Before(t.shareUntil) {
 		return 0, recheckSoon
 	}
-	need := min(requests, burst)
+	need := min(float64(requests), b.burst)
 	if !t.perRequest {
 		need = 1
 		if chunk {
-			need = min(n, max(1, burst/2))
+			need = min(float64(n), max(1, math.Floor(b.burst/2)))
 		}
 	}
-	there := t.bucket.TokensAt(now) + epsilon
-	if there < float64(need) {
-		return 0, max(time.Millisecond, time.Duration(math.Ceil((float64(need)-there)/limit*float64(time.Second))))
+	there := b.tokens + epsilon
+	if there < need {
+		return 0, max(time.Millisecond, time.Duration(math.Ceil((need-there)/b.rate*float64(time.Second))))
 	}
 	if t.perRequest {
 		return n, 0
 	}
-	return min(n, int(there)), 0
+	return max(1, int(min(float64(n), max(there, t.debt(now, float64(n)))))), 0
+}
+
+// maxDebt is how long a worker's share takes at most to make up for what a call borrowed.
+const maxDebt = 2 * time.Second
+
+// debt is how many devices of n a call may carry beyond what is in the bucket: without it the calls
+// become smaller with each worker that shares the rate, on a vendor that takes a thousand at once.
+// What a call borrows, the worker's next one waits for, so that over time the rate is kept. It is
+// at most a second of the whole rate, and what the worker's share makes up for within maxDebt.
+//
+// Workers must not all borrow at the same moment. In the time that a call of n devices takes a
+// worker's share, counted by the clock, each has its turn, from which on it may borrow. It waits for
+// that when it had nothing to send, and when workers come or go; then it first waits until all debts
+// are paid. Called with mu held.
+func (t *throttle) debt(now time.Time, n float64) float64 {
+	b := &t.bucket
+	most := min(n, t.current(now), b.rate*maxDebt.Seconds())
+	anew := t.borrowFrom.IsZero()
+	if anew || b.fullFor(now) >= idleAfter {
+		round := max(time.Millisecond, time.Duration(most/b.rate*float64(time.Second)))
+		from := now
+		if anew {
+			from = now.Add(round)
+		}
+		ago := time.Duration(from.UnixNano())%round - time.Duration(t.phase*float64(round)) // since its turn
+		if ago > 0 {
+			ago -= round
+		}
+		t.borrowFrom = from.Add(-ago)
+	}
+	if now.Before(t.borrowFrom) {
+		return 0
+	}
+	return most
+}
+
+// idleAfter is for how long the bucket must have been full for the worker to have nothing to send.
+const idleAfter = time.Second
+
+// bucket is a token bucket that may be in debt.
+type bucket struct {
+	rate, burst float64 // tokens a second, and the most that are kept
+	tokens      float64 // negative for a debt
+	at          time.Time
+	fullAt      time.Time // since when it is full; zero when it is not
+}
+
+// advance adds the tokens of the time since the last call.
+func (b *bucket) advance(now time.Time) {
+	elapsed := now.Sub(b.at)
+	if b.at.IsZero() || elapsed <= 0 {
+		b.at = latest(b.at, now)
+		return
+	}
+	full := b.tokens >= b.burst
+	grown := b.tokens + b.rate*elapsed.Seconds()
+	switch {
+	case grown < b.burst:
+		b.fullAt = time.Time{}
+	case !full || b.fullAt.IsZero():
+		b.fullAt = now
+		if over := grown - b.burst; b.rate > 0 {
+			b.fullAt = now.Add(-min(elapsed, time.Duration(over/b.rate*float64(time.Second))))
+		}
+	}
+	b.tokens, b.at = min(grown, b.burst), now
+}
+
+// set changes the rate and the burst from now on.
+func (b *bucket) set(rate, burst float64, now time.Time) {
+	b.advance(now)
+	b.rate, b.burst = rate, burst
+	b.tokens = min(b.tokens, burst)
+}
+
+// fullFor is for how long the bucket is full.
+func (b *bucket) fullFor(now time.Time) time.Duration {
+	if b.fullAt.IsZero() {
+		return 0
+	}
+	return now.Sub(b.fullAt)
 }
 
 // recordRefusals records that refused devices of a call made at sentAt, at least one, were answered
@@ -247,8 +335,8 @@ func (t *throttle) recordRefusals(sentAt, now time.Time, refused int, retryAfter
 		}
 		t.slowdown.from, t.slowdown.rate = from, max(from*cutFactor, t.minRate())
 		t.slowdown.cutAt = now
-		t.bucket.SetLimitAt(now, 0)
-		t.bucket.AllowN(now, int(t.bucket.TokensAt(now))) // no burst after a refusal
+		t.bucket.advance(now)
+		t.bucket.tokens = min(t.bucket.tokens, 0) // no burst after a refusal
 	}
 	if longer {
 		t.slowdown.pausedUntil = pause

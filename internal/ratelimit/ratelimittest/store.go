@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +35,7 @@ var ErrLost = errors.New("no answer from the store")
 // Call is a call of a Store.
 type Call struct {
 	Op    string // "add", "load", "put", "remove" or "list"
-	Key   string // empty for list, the first one for load
+	Key   string // the kind for list, the first one for load
 	Delta int64  // of add
 }
 
@@ -142,15 +143,17 @@ func (s *Store) Remove(ctx context.Context, key string) error {
 }
 
 // List is as in [ratelimit.KV].
-func (s *Store) List(ctx context.Context) (entries map[string][]byte, err error) {
+func (s *Store) List(ctx context.Context, kind string) (entries map[string][]byte, err error) {
 	entries = map[string][]byte{}
-	err = s.do(ctx, Call{Op: "list"}, func() {
+	err = s.do(ctx, Call{Op: "list", Key: kind}, func() {
 		for k, n := range s.entries {
 			if !s.now().Before(n.ends) {
 				delete(s.entries, k)
 				continue
 			}
-			entries[k] = []byte(n.value)
+			if strings.HasPrefix(k, kind+".") {
+				entries[k] = []byte(n.value)
+			}
 		}
 	})
 	if err != nil {

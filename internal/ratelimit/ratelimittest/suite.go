@@ -160,11 +160,11 @@ func putReplaces(t *testing.T, a, b ratelimit.Store) {
 }
 
 func putKeepsBytes(t *testing.T, a, b ratelimit.Store) {
-	long := "spent." + strings.Repeat("c", 64) + "." + strings.Repeat("k", 64)
+	long := "state.spent." + strings.Repeat("c", 64) + "." + strings.Repeat("k", 64)
 	value := string(bytes.Repeat([]byte{0, '\n', 0xff, '"'}, 16<<10))
 	put(t, a, long, value, time.Minute)
-	put(t, a, "slow.A_b-9", "", time.Minute)
-	wantNotes(t, b, map[string]string{long: value, "slow.A_b-9": ""})
+	put(t, a, "state.slow.A_b-9", "", time.Minute)
+	wantNotes(t, b, map[string]string{long: value, "state.slow.A_b-9": ""})
 }
 
 func notesEnd(t *testing.T, a, b ratelimit.Store) {
@@ -187,22 +187,22 @@ func putRenews(t *testing.T, a, b ratelimit.Store) {
 }
 
 func removeRemoves(t *testing.T, a, b ratelimit.Store) {
-	put(t, a, "override.c1.all", "x", time.Minute)
-	wantNotes(t, b, map[string]string{"override.c1.all": "x"})
+	put(t, a, "state.override.c1.all", "x", time.Minute)
+	wantNotes(t, b, map[string]string{"state.override.c1.all": "x"})
 	for range 2 { // none there is no error
-		if err := b.Remove(t.Context(), "override.c1.all"); err != nil {
+		if err := b.Remove(t.Context(), "state.override.c1.all"); err != nil {
 			t.Fatalf("Remove: %v", err)
 		}
 	}
 	wantNotes(t, a, map[string]string{})
-	put(t, a, "override.c1.all", "y", time.Minute)
-	wantNotes(t, b, map[string]string{"override.c1.all": "y"})
+	put(t, a, "state.override.c1.all", "y", time.Minute)
+	wantNotes(t, b, map[string]string{"state.override.c1.all": "y"})
 }
 
 func notesAndCountersAreApart(t *testing.T, a, b ratelimit.Store) {
 	add(t, a, "quota.c1.all.normal.20261123", 5)
-	put(t, a, "spent.c1.all", "x", time.Minute)
-	wantNotes(t, b, map[string]string{"spent.c1.all": "x"})
+	put(t, a, "state.spent.c1.all", "x", time.Minute)
+	wantNotes(t, b, map[string]string{"state.spent.c1.all": "x"})
 }
 
 func add(t *testing.T, s ratelimit.Store, key string, delta int64) int64 {
@@ -223,13 +223,15 @@ func put(t *testing.T, s ratelimit.Store, key, value string, ttl time.Duration) 
 
 func list(t *testing.T, s ratelimit.Store) map[string]string {
 	t.Helper()
-	entries, err := s.List(t.Context())
-	if err != nil {
-		t.Fatalf("List: %v", err)
-	}
 	got := map[string]string{}
-	for k, value := range entries {
-		got[k] = string(value)
+	for _, kind := range []string{ratelimit.Members, ratelimit.Held, ratelimit.State} {
+		entries, err := s.List(t.Context(), kind)
+		if err != nil {
+			t.Fatalf("List: %v", err)
+		}
+		for k, value := range entries {
+			got[k] = string(value)
+		}
 	}
 	return got
 }
