@@ -124,9 +124,9 @@ func (s *service) connect(ctx context.Context) error {
 	return nil
 }
 
-// ensure makes the streams. It waits for a cluster that is not ready, and for somebody who makes the
-// streams where the worker's NATS user may not; /readyz says which. It returns an error if a stream
-// exists that does not fit, because only an operator can change that.
+// ensure makes the streams. It waits for a cluster that is not ready, and for somebody who makes
+// the streams where the worker's NATS user may not; /readyz says which. It returns an error if a
+// stream exists that does not fit, because only an operator can change that.
 func (s *service) ensure(ctx context.Context) error {
 	var said string
 	return ensureStreams(ctx, s.bus, s.conf.Vendors(), func(err error) bool {
@@ -135,7 +135,7 @@ func (s *service) ensure(ctx context.Context) error {
 			why = bus.ErrNotAllowed.Error()
 		}
 		if why != said {
-			s.log.Warn(why+"; trying until it works", "error", err)
+			s.log.Warn("the streams cannot be made or checked yet, trying until they can", "reason", why, "error", err)
 			s.health.starting(why)
 			said = why
 		}

@@ -67,8 +67,8 @@ A stream that exists and does not fit is named with each difference and the reme
 // ensureTimeout bounds one attempt to make and check the streams.
 const ensureTimeout = 5 * time.Second
 
-// ensureStreams makes and checks the streams. Where that fails for another reason than a stream that
-// does not fit, it asks whether to wait, and tries again each second until ctx ends.
+// ensureStreams makes and checks the streams. Where that fails for another reason than a stream
+// that does not fit, it asks whether to wait, and tries again each second until ctx ends.
 func ensureStreams(ctx context.Context, b *bus.Bus, vendors []string, wait func(error) bool) error {
 	for {
 		attempt, cancel := context.WithTimeout(ctx, ensureTimeout)

@@ -97,3 +97,20 @@ func TestSetupNeedsAServer(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, &errs)
 	}
 }
+
+// What worker check warns of is in the log of worker run too.
+func TestRunLogsWarnings(t *testing.T) {
+	t.Parallel()
+	conf, err := config.Parse("hongyan.yaml", []byte(`
+http: {listen: "0.0.0.0:8230"}
+apps: [{id: demo, certificates: [{id: "1", vendor: oppo, package: com.example, app_key: k, master_secret: s, channel_id: c}]}]
+`), kinds, os.LookupEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	(&service{conf: conf, log: slog.New(slog.NewTextHandler(&said, nil))}).warnOfConfig()
+	if !strings.Contains(said.String(), "level=WARN") || !strings.Contains(said.String(), "http.listen: serves metrics on all interfaces") {
+		t.Errorf("it says %s", &said)
+	}
+}

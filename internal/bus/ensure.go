@@ -24,8 +24,8 @@ var (
 )
 
 // Ensure creates the streams that are missing, changes the bounds that the configuration sets where
-// they differ, and checks the rest, for these vendors. Where all is well it asks the server once for
-// each stream, all at a time, so it may be called whenever a stream turns out to be missing.
+// they differ, and checks the rest, for these vendors. Where all is well it asks the server once
+// for each stream, all at a time, so it may be called whenever a stream turns out to be missing.
 func (b *Bus) Ensure(ctx context.Context, vendors []string) error {
 	wants := b.topology.configs(vendors)
 	states, errs := make([]streamState, len(wants)), make([]error, len(wants))

@@ -151,8 +151,12 @@ func TestEnsureLowersNoBoundOntoWhatWaits(t *testing.T) {
 
 // Full means full for one app, or for one certificate and lane, alone; and it drops nothing.
 func TestFullForOneAlone(t *testing.T) {
-	first := bustest.Start(t)
-	b := bustest.Connect(t, first.URL(), bus.Topology{StreamPrefix: "SMALL", Subjects: hongyanSubjects("small"), MaxMessagesPerApp: 5, MaxPieces: 5, MaxJobs: 5}, "apns")
+	t.Run("server", func(t *testing.T) { testFullForOneAlone(t, bustest.StartServer(t, &server.Options{}).ClientURL(), 1) })
+	t.Run("cluster", func(t *testing.T) { testFullForOneAlone(t, bustest.StartCluster(t).URL, 3) })
+}
+
+func testFullForOneAlone(t *testing.T, url string, replicas int) {
+	b := bustest.Connect(t, url, bus.Topology{StreamPrefix: "SMALL", Subjects: hongyanSubjects("small"), Replicas: replicas, MaxMessagesPerApp: 5, MaxPieces: 5, MaxJobs: 5}, "apns")
 	for _, c := range []struct{ full, other string }{
 		{"small.message.a", "small.message.b"},
 		{"small.message.b", "small.urgent.b"},

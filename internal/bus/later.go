@@ -57,7 +57,7 @@ func token(id string) string {
 }
 
 // laterRoom keeps PUSH_LATER bounded for each certificate, which the server cannot: a stream with
-// schedules has no way to refuse. What it knows is at most a second old.
+// schedules has no way to refuse.
 type laterRoom struct {
 	mu    sync.Mutex
 	total laterCount
@@ -66,20 +66,26 @@ type laterRoom struct {
 
 type laterCount struct {
 	n    uint64
-	read time.Time
+	next time.Time // when it is read anew
 }
 
-// countAge is how long a count holds; what this process adds meanwhile is counted with it.
-const countAge = time.Second
+// A count holds for a second, and up to half a minute where reading it takes long: the server walks
+// through all that it counts, a second for some two million. What this process adds meanwhile is
+// counted with it.
+const (
+	countAge    = time.Second
+	countAgeMax = 30 * time.Second
+)
 
-// refresh reads the count anew where it is too old. One that cannot be read counts as nothing: the
+// refresh reads the count anew where it is too old. One that cannot be read stays as it was: the
 // publish itself will say what is wrong.
 func (c *laterCount) refresh(read func() (uint64, error)) uint64 {
-	if time.Since(c.read) > countAge {
-		c.n, c.read = 0, time.Now()
+	if begun := time.Now(); !begun.Before(c.next) {
 		if n, err := read(); err == nil {
 			c.n = n
 		}
+		took := time.Since(begun)
+		c.next = begun.Add(took + min(max(countAge, 20*took), countAgeMax))
 	}
 	return c.n
 }
@@ -96,7 +102,7 @@ func (b *Bus) takeLater(ctx context.Context, subject string) error {
 		return nil // the server says what is wrong with it
 	}
 	limit := uint64(cmp.Or(b.topology.MaxLater, laterPerCertificate))
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	r := &b.laterRoom
 	r.mu.Lock()
@@ -153,9 +159,9 @@ func (b *Bus) countLater(ctx context.Context, vendor, certificate string) (uint6
 const (
 	// wakeTick is how often it is asked for which certificates jobs are due.
 	wakeTick = time.Second
-	// wakeWays is how many certificates and lanes of one vendor are moved at a time. Each vendor has
-	// its own, so that a job stream that does not answer holds up no other.
-	wakeWays = 4
+	// wakeWays is how many certificates and lanes of one vendor are moved at a time. Each vendor
+	// has its own, so that a job stream that does not answer holds up no other.
+	wakeWays = 2
 	// wakePage is how many jobs are moved in one round, wakeBytes how large all of them are, or as
 	// large as one can be where that is more.
 	wakePage  = 2048

@@ -17,8 +17,8 @@ type Topology struct {
 	StreamPrefix string
 	// Replicas of every stream; default 1.
 	Replicas int
-	// MaxBytes bounds PUSH_MESSAGES, PUSH_PIECES and each PUSH_JOBS stream; 0 leaves it to the server's limits.
-	// A full stream refuses new messages.
+	// MaxBytes bounds PUSH_MESSAGES, PUSH_PIECES and each PUSH_JOBS stream; 0 leaves it to the
+	// server's limits. A full stream refuses new messages.
 	MaxBytes int64
 	// MaxMessagesPerApp bounds what waits for an app in PUSH_MESSAGES, apart for chat, urgent
 	// messages and signals. What is beyond is refused. Default 200,000.
@@ -81,7 +81,8 @@ func (t Topology) Notes() string { return t.stream("NOTES") }
 // Jobs names the stream that holds a vendor's jobs.
 func (t Topology) Jobs(vendor string) string { return t.stream("JOBS_" + strings.ToUpper(vendor)) }
 
-// Bounds for each subject, apart from the others: full means full for that app or certificate alone.
+// Bounds for each subject, apart from the others: full means full for that app or certificate
+// alone.
 const (
 	messagesPerApp     = 200_000
 	piecesPerPartition = 20_000

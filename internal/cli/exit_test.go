@@ -27,7 +27,7 @@ func TestExitCode(t *testing.T) {
 		{[]string{"work"}, nil, 2},                          // a required flag
 		{[]string{"work", "--file", "x", "--fiel"}, nil, 2}, // an unknown one
 		{[]string{"work", "--file", "x", "more"}, nil, 2},
-		{[]string{"wrok"}, nil, 2},
+		{[]string{"play"}, nil, 2},
 	} {
 		root := &cobra.Command{Use: "program", SilenceErrors: true, SilenceUsage: true}
 		work := &cobra.Command{Use: "work", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return c.ends }}
