@@ -142,7 +142,7 @@ func TestWaiting(t *testing.T) {
 	for range 4 {
 		all = append(all, <-out)
 	}
-	if n := con.Waiting(); n != 6 {
+	if n, _ := con.Waiting(); n != 6 {
 		t.Errorf("%d wait, want 6", n)
 	}
 	for _, d := range all {
@@ -153,7 +153,7 @@ func TestWaiting(t *testing.T) {
 		d.Keep()
 		all = append(all, d)
 	}
-	if n := con.Waiting(); n != 0 {
+	if n, _ := con.Waiting(); n != 0 {
 		t.Errorf("%d wait, want none", n)
 	}
 	for _, d := range all {

@@ -20,7 +20,7 @@ func record(sequence, before int, more ...string) *nats.Msg {
 	return m
 }
 
-func status(code, description string, more ...string) *nats.Msg {
+func statusMsg(code, description string, more ...string) *nats.Msg {
 	m := &nats.Msg{Header: nats.Header{"Status": {code}, "Description": {description}}}
 	for i := 0; i < len(more); i += 2 {
 		m.Header.Set(more[i], more[i+1])
@@ -29,7 +29,7 @@ func status(code, description string, more ...string) *nats.Msg {
 }
 
 func eob(pending, last, upTo int) *nats.Msg {
-	return status("204", "EOB", "Nats-Num-Pending", fmt.Sprint(pending), "Nats-Last-Sequence", fmt.Sprint(last), "Nats-UpTo-Sequence", fmt.Sprint(upTo))
+	return statusMsg("204", "EOB", "Nats-Num-Pending", fmt.Sprint(pending), "Nats-Last-Sequence", fmt.Sprint(last), "Nats-UpTo-Sequence", fmt.Sprint(upTo))
 }
 
 // Only a whole answer is one; everything else is an error, and an error holds no values.
@@ -43,20 +43,20 @@ func TestAnswer(t *testing.T) {
 		err    error
 	}{
 		"whole":                {parts: []*nats.Msg{record(3, 0), record(7, 3), eob(0, 7, 9)}, values: 2, upTo: 9},
-		"none":                 {parts: []*nats.Msg{status("404", "No Results")}},
-		"one_failed_to_load":   {parts: []*nats.Msg{status("404", "Message Not Found")}, err: errTorn},
-		"a_later_one_failed":   {parts: []*nats.Msg{record(3, 0), status("404", "Message Not Found")}, err: errTorn},
-		"no_results_after_one": {parts: []*nats.Msg{record(3, 0), status("404", "No Results")}, err: errTorn},
+		"none":                 {parts: []*nats.Msg{statusMsg("404", "No Results")}},
+		"one_failed_to_load":   {parts: []*nats.Msg{statusMsg("404", "Message Not Found")}, err: errTorn},
+		"a_later_one_failed":   {parts: []*nats.Msg{record(3, 0), statusMsg("404", "Message Not Found")}, err: errTorn},
+		"no_results_after_one": {parts: []*nats.Msg{record(3, 0), statusMsg("404", "No Results")}, err: errTorn},
 		"a_hole":               {parts: []*nats.Msg{record(3, 0), record(9, 7)}, err: errTorn},
 		"a_hole_at_the_end":    {parts: []*nats.Msg{record(3, 0), eob(0, 7, 9)}, err: errTorn},
 		"cut_by_bytes":         {parts: []*nats.Msg{record(3, 0), eob(5, 3, 9)}, err: errTooMany},
-		"too_many":             {parts: []*nats.Msg{status("413", "Too Many Results")}, err: errTooMany},
-		"an_election":          {parts: []*nats.Msg{status("503", "")}, err: nats.ErrNoResponders},
-		"a_bad_request":        {parts: []*nats.Msg{status("408", "Bad Request")}, err: unreadable},
-		"another_error":        {parts: []*nats.Msg{record(3, 0), status("500", "disk")}, err: unreadable},
+		"too_many":             {parts: []*nats.Msg{statusMsg("413", "Too Many Results")}, err: errTooMany},
+		"an_election":          {parts: []*nats.Msg{statusMsg("503", "")}, err: nats.ErrNoResponders},
+		"a_bad_request":        {parts: []*nats.Msg{statusMsg("408", "Bad Request")}, err: unreadable},
+		"another_error":        {parts: []*nats.Msg{record(3, 0), statusMsg("500", "disk")}, err: unreadable},
 		"no_sequence":          {parts: []*nats.Msg{record(3, 0, "Nats-Sequence", "x")}, err: unreadable},
 		"no_time":              {parts: []*nats.Msg{record(3, 0, "Nats-Time-Stamp", "x")}, err: unreadable},
-		"an_end_without_upto":  {parts: []*nats.Msg{record(3, 0), status("204", "EOB", "Nats-Num-Pending", "0", "Nats-Last-Sequence", "3")}, err: unreadable},
+		"an_end_without_upto":  {parts: []*nats.Msg{record(3, 0), statusMsg("204", "EOB", "Nats-Num-Pending", "0", "Nats-Last-Sequence", "3")}, err: unreadable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
