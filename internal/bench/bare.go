@@ -46,7 +46,7 @@ func (r *rig) bare(ctx context.Context, n int) (time.Duration, error) {
 	return (long - short) / time.Duration(n), nil
 }
 
-// bareLoop pushes n notifications like the worker's through apns2 alone, 500 at a time over four
+// bareLoop pushes n notifications like the worker's through apns2 alone, a hundred at a time over two
 // connections: no queue, no lookup, no retry. It is the yardstick.
 func bareLoop(url, dir string, n int) error {
 	key, err := token.AuthKeyFromFile(filepath.Join(dir, "apns.p8"))
@@ -61,7 +61,7 @@ func bareLoop(url, dir string, n int) error {
 	pool.AppendCertsFromPEM(ca)
 	team, keyID, topic := sandbox.DemoAPNs()
 	bearer := &token.Token{AuthKey: key, KeyID: keyID, TeamID: team}
-	clients := make([]*apns2.Client, 4)
+	clients := make([]*apns2.Client, 2)
 	for i := range clients {
 		c := apns2.NewTokenClient(bearer)
 		c.Host = url
@@ -92,7 +92,7 @@ func bareLoop(url, dir string, n int) error {
 	var next atomic.Int64
 	var first atomic.Value
 	var wg sync.WaitGroup
-	for range 500 {
+	for range 100 {
 		wg.Go(func() {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
 				if err := push(int(i)); err != nil {
