@@ -92,7 +92,7 @@ figures of the others.`,
 				return fmt.Errorf("find this program: %w", err)
 			}
 			o.Bare = []string{self, "bare"}
-			o.Say = func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "bench: %s …\n", text) }
+			o.Say = func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "bench: %s\n", text) }
 			figures, err := measure(cmd.Context(), o)
 			return errors.Join(show(cmd.OutOrStdout(), figures, asJSON), err)
 		},

@@ -21,6 +21,7 @@ type worker struct {
 	stderr bytes.Buffer
 	// ready is how long it took from its start until it consumed.
 	ready time.Duration
+	say   func(text string)
 }
 
 // startPatience is how long a worker may take until it consumes.
@@ -37,7 +38,7 @@ func (r *rig) start(ctx context.Context, apps string, env ...string) (*worker, e
 	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
 		return nil, err
 	}
-	w := &worker{cmd: exec.Command(r.opts.Worker, "run", "--config", file)}
+	w := &worker{cmd: exec.Command(r.opts.Worker, "run", "--config", file), say: r.opts.Say}
 	w.cmd.Stderr = &w.stderr
 	w.cmd.Env = append(os.Environ(), env...)
 	if r.opts.Profile != "" {
@@ -68,7 +69,8 @@ func (r *rig) with(ctx context.Context, apps string, use func(*worker) error) er
 	return errors.Join(use(w), w.stop())
 }
 
-// stop ends the worker cleanly, and returns as an error what it said of errors while it ran.
+// stop ends the worker cleanly, and tells what it said of errors while it ran; that a certificate
+// was parked is one of them.
 func (w *worker) stop() error {
 	if err := w.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -76,7 +78,7 @@ func (w *worker) stop() error {
 	err := w.cmd.Wait()
 	const most = 2000
 	if said := w.stderr.String(); said != "" {
-		err = errors.Join(err, errors.New("the worker reported: "+said[:min(len(said), most)]))
+		w.say("the worker reported: " + strings.TrimSpace(said[:min(len(said), most)]))
 	}
 	return err
 }
