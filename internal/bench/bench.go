@@ -65,6 +65,7 @@ var parts = []part{
 	{name: "events", run: (*rig).events},
 	{name: "idle", run: (*rig).idle},
 	{name: "parked", run: (*rig).parked},
+	{name: "restart", run: (*rig).restart},
 	{name: "flood", run: (*rig).flood},
 	{name: "midnight", run: (*rig).midnight},
 	{name: "gateways", run: (*rig).gateways},

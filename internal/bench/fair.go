@@ -17,57 +17,83 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
-// flood lets an app's messages wait in masses, and times another app's chat and calls.
+// flood publishes an app's messages in masses, and times another app's chat and calls before and
+// while they wait.
 func (r *rig) flood(ctx context.Context) (figures []figure, err error) {
-	const calm, users, warming, span = "calm", 500, 3 * time.Second, 15 * time.Second
+	const calm, users, warming, span = "calm", 500, 5 * time.Second, 15 * time.Second
 	n, groups := r.opts.Flood, r.opts.FloodGroups
 	r.say("one app with %d waiting messages and %d to a group of %d, another app's chat and calls", n, groups, r.opts.Members)
-	loud := append(certificates(sandbox.DemoApp, batchVendors), r.certificate())
+	batch := certificates(sandbox.DemoApp, batchVendors)
 	quiet := calm + "-" + r.vendor
-	apps := r.appsOf(append(loud, quiet), nil)
-	if err := errors.Join(r.register(ctx, "calm-", users, quiet), r.register(ctx, "loud-", r.opts.Members, certificates(sandbox.DemoApp, batchVendors)...)); err != nil {
+	if err := errors.Join(r.register(ctx, "calm-", users, quiet), r.register(ctx, "loud-", r.opts.Members, batch...)); err != nil {
 		return nil, err
 	}
-	// timed begins with a worker that has just started, both times.
-	timed := func(run string) (chat, calling []time.Duration, err error) {
-		return chat, calling, r.with(ctx, apps, func(*worker) error {
-			streams := func(run string, d time.Duration) []stream {
-				return []stream{chats(calm, run+"-chat", "calm-", users, 100, d), calls(calm, run+"-call", "calm-", users, 20, d)}
-			}
-			if _, err := r.latencies(ctx, streams(run+"-warm", warming)...); err != nil {
-				return err
-			}
-			took, err := r.latencies(ctx, streams(run, span)...)
-			if err != nil {
-				return err
-			}
-			chat, calling = took[0], took[1]
-			b, err := r.bus.MessageBacklog(ctx)
-			figures = append(figures, figure{Name: "flood: messages still waiting when the measurement ended, " + run, Value: float64(b.Jobs)})
+	streams := func(run string, d time.Duration) []stream {
+		return []stream{chats(calm, run+"-chat", "calm-", users, 100, d), calls(calm, run+"-call", "calm-", users, 20, d)}
+	}
+	return figures, r.with(ctx, r.appsOf(append(batch, r.certificate(), quiet), nil), func(*worker) error {
+		if err := r.warm(ctx, "loud"); err != nil {
 			return err
-		})
-	}
-	chatBefore, callsBefore, err := timed("before")
-	if err != nil {
-		return nil, err
-	}
-	figures = nil
-	all := members("loud-", r.opts.Members)
-	every := max(n/max(groups, 1), 1)
-	if err := r.publish(ctx, n+groups, func(i int) (dispatch.Outgoing, error) {
-		if i%(every+1) == every {
-			return r.message("loud-"+strconv.Itoa(i), all...)
 		}
-		return r.message("loud-"+strconv.Itoa(i), "u"+strconv.Itoa(i%r.opts.Users))
-	}); err != nil {
+		if _, err := r.latencies(ctx, streams("warm", warming)...); err != nil {
+			return err
+		}
+		before, err := r.latencies(ctx, streams("before", span)...)
+		if err != nil {
+			return err
+		}
+		all, every := members("loud-", r.opts.Members), max(n/max(groups, 1), 1)
+		if err := r.publish(ctx, n+groups, func(i int) (dispatch.Outgoing, error) {
+			if i%(every+1) == every {
+				return r.message("loud-"+strconv.Itoa(i), all...)
+			}
+			return r.message("loud-"+strconv.Itoa(i), "u"+strconv.Itoa(i%r.opts.Users))
+		}); err != nil {
+			return err
+		}
+		first, err := r.bus.MessageBacklog(ctx)
+		if err != nil {
+			return err
+		}
+		while, err := r.latencies(ctx, streams("while", span)...)
+		if err != nil {
+			return err
+		}
+		last, err := r.bus.MessageBacklog(ctx)
+		figures = []figure{
+			{Name: "one app's flood: its messages that waited when the measurement began", Value: float64(first.Jobs)},
+			{Name: "one app's flood: its messages that waited when it ended", Value: float64(last.Jobs)},
+		}
+		figures = append(figures, compared("one app's flood: another's c2c", before[0], while[0])...)
+		figures = append(figures, compared("one app's flood: another's calls", before[1], while[1])...)
+		return err
+	})
+}
+
+// restart has messages wait while no worker runs, and starts one.
+func (r *rig) restart(ctx context.Context) (figures []figure, err error) {
+	n := r.opts.Pushes
+	r.say("%d messages that waited while no worker ran", n)
+	if err := r.load(ctx, "waited", n, r.opts.Users); err != nil {
 		return nil, err
 	}
-	chatWhile, callsWhile, err := timed("while")
-	if err != nil {
-		return figures, err
-	}
-	name := "one app's flood: another's "
-	return append(append(figures, compared(name+"c2c", chatBefore, chatWhile)...), compared(name+"calls", callsBefore, callsWhile)...), nil
+	before := r.accepted()
+	return figures, r.with(ctx, r.apps(), func(w *worker) error {
+		began := time.Now()
+		if err := r.wait(ctx, before, int64(n)); err != nil {
+			return err
+		}
+		took := time.Since(began)
+		if err := r.settled(ctx); err != nil {
+			return err
+		}
+		cpu, err := w.cpu()
+		figures = []figure{
+			{Name: "messages that waited while no worker ran: pushes a second", Value: float64(n) / took.Seconds(), Unit: "/s"},
+			{Name: "… worker CPU per push, its start included", Value: micro(cpu / time.Duration(n)), Unit: "µs"},
+		}
+		return err
+	})
 }
 
 // midnight lets jobs wait for the day's end of a vendor whose quota is used up. The day ends soon

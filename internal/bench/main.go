@@ -60,6 +60,7 @@ of yours. Each part has a server, a sandbox and users of its own:
   events      worker memory while messages to large groups wait, and one of 4 MiB
   idle        start and idle CPU of a worker with 5,000 certificates
   parked      latency of the others while one of 5,000 certificates is parked
+  restart     pushes a second of what waited while no worker ran
   flood       latency of an app's chat and calls while another app's messages wait
   midnight    jobs that wait for one midnight, and the others' latency when it comes
   gateways    users on fifty gateways, of which one dies
@@ -105,7 +106,7 @@ figures of the others.`,
 	f.IntVar(&o.Groups, "groups", 20, "`messages` to the large group")
 	f.IntVar(&o.Backlog, "backlog", 100_000, "`jobs` that wait for parked certificates")
 	f.IntVar(&o.Events, "events", 90, "`messages` to the large group that wait")
-	f.IntVar(&o.Flood, "flood", 200_000, "`messages` of one app that wait beside another one's")
+	f.IntVar(&o.Flood, "flood", 200_000, "`messages` of one app that are published beside another one's")
 	f.IntVar(&o.FloodGroups, "flood-groups", 100, "`messages` to the large group among them")
 	f.IntVar(&o.Midnight, "midnight", 50_000, "`jobs` that wait for one midnight")
 	f.IntVar(&o.Connected, "connected", 100_000, "`users` on fifty gateways")

@@ -32,7 +32,12 @@ func (r *rig) backlog(ctx context.Context) (figures []figure, err error) {
 	if err := r.register(ctx, "waits-", r.opts.Users, ids...); err != nil {
 		return nil, err
 	}
-	return figures, r.with(ctx, r.appsOf(ids, more), func(w *worker) error {
+	return figures, r.with(ctx, r.appsOf(append(ids, r.certificate()), more), func(w *worker) error {
+		// What is stored before the worker knows of the app is looked up first: that is part
+		// restart's.
+		if _, err := r.latencies(ctx, chats(sandbox.DemoApp, "backlog-warm", "u", r.opts.Users, 10, 4*time.Second)); err != nil {
+			return err
+		}
 		began := time.Now()
 		if err := r.publish(ctx, n, func(i int) (dispatch.Outgoing, error) {
 			return r.message("backlog-"+strconv.Itoa(i), "waits-"+strconv.Itoa(i%r.opts.Users))
