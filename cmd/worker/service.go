@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/accepted"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/config"
@@ -189,9 +190,13 @@ func (s *service) consume(ctx context.Context) error {
 	}}
 	others := &colleagues{room: s.bus.Notes(dispatch.WorkerRoom), self: worker, log: s.log}
 	flights := new(send.Flights)
+	acceptances := accepted.New(s.bus.Notes(accepted.Room), s.log)
+	if err := acceptances.Load(ctx); err != nil {
+		s.log.Warn("it is not known which certificates had pushes accepted lately", "error", err)
+	}
 	apps, err := s.apps(func(certificate send.Certificate) *send.Sender {
 		return &send.Sender{
-			Certificate: certificate, Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Limiter: limiter, Flights: flights,
+			Certificate: certificate, Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Limiter: limiter, Accepted: acceptances, Flights: flights,
 			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
 		}
@@ -260,6 +265,7 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { s.bus.Wake(ctx) })
 	wg.Go(func() { s.measureBacklogs(ctx) })
 	wg.Go(func() { board.Run(ctx) })
+	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
 	wg.Go(func() { s.heartbeat(ctx, worker, limiter) })
 	// The limiter runs until the last vendor call is made.

@@ -48,8 +48,14 @@ func (people) Lookup(_ context.Context, refs []directory.Ref) ([]*directory.User
 	return known, nil
 }
 
-func (people) Drop(context.Context, directory.Ref, string, string, uint64) (bool, error) {
-	return true, nil
+func (people) MustConfirm() bool { return false }
+
+func (p people) Confirm(ctx context.Context, refs []directory.Ref) ([]*directory.User, error) {
+	return p.Lookup(ctx, refs)
+}
+
+func (people) DropAll(_ context.Context, dead []directory.Dead) []directory.Dropped {
+	return make([]directory.Dropped, len(dead))
 }
 
 func newMemory(t *testing.T) *memory {

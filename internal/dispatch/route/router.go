@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,10 @@ type App struct {
 type Devices interface {
 	// Lookup reads many users at once, each at the place of its Ref; nil where nothing is known.
 	Lookup(ctx context.Context, refs []directory.Ref) ([]*directory.User, error)
+	// MustConfirm says whether Lookup may lack what was acknowledged before, and Confirm is Lookup
+	// that does not.
+	MustConfirm() bool
+	Confirm(ctx context.Context, refs []directory.Ref) ([]*directory.User, error)
 }
 
 // Sender takes over planned jobs of one certificate; *send.Sender implements it.
@@ -77,9 +82,8 @@ type routing struct {
 	ctx    context.Context // ends when nothing more is to be begun
 	hard   context.Context
 	claims *store.Claims
-	// owing counts the messages that are not settled, busy the looks and pieces that are planned
-	// beside the rounds.
-	owing sync.WaitGroup
+	// owing counts the messages that are not settled, confirming the rounds that are decided again.
+	owing, confirming sync.WaitGroup
 }
 
 // Run routes what the source delivers until ctx ends or nothing more comes, and returns when every
@@ -125,6 +129,7 @@ func (r *routing) run(source dispatch.Source) {
 	}
 	planning.Wait()
 	r.owing.Wait()
+	r.confirming.Wait()
 	stopRenewing()
 	pulling.Wait()
 }
@@ -171,7 +176,7 @@ func (r *routing) route(batch []dispatch.Delivery) {
 		case !m.bulk && divided(m.message, len(d.Data())):
 			r.divide(m)
 		case !m.look.IsZero() && r.Looker != nil:
-			r.ask(m)
+			r.look(m)
 		default:
 			n := len(m.message.Recipients)
 			if users > 0 && users+n > routeUsers {
@@ -282,8 +287,8 @@ func (r *routing) line(m *routed, status hongyan.Status, d hongyan.DeviceOutcome
 	return store.Line{Outcome: hongyan.Outcome{MessageID: m.message.ID, App: m.app, Status: status, At: r.Now().UTC()}, Device: d, Duty: m.duty}
 }
 
-// ask looks up what became of a message that was taken before, and plans what is left.
-func (r *routing) ask(m *routed) {
+// look looks up what became of a message that was taken before, and plans what is left.
+func (r *routing) look(m *routed) {
 	q := &store.Question{App: m.app, Message: m.message.ID, Since: m.look, Urgent: m.message.Rings()}
 	for _, u := range m.message.Recipients {
 		q.Partitions[hongyan.Partition(u)] = true
@@ -315,6 +320,7 @@ func (r *routing) round(messages []*routed) {
 		}
 		return
 	}
+	var doubts []*routed
 	for _, m := range messages {
 		n := len(m.message.Recipients)
 		decisions := r.decide(m, known[:n])
@@ -323,10 +329,75 @@ func (r *routing) round(messages []*routed) {
 			m.duty.GiveBack(store.RollOut(m.duty.Claim.Takes()))
 			continue
 		}
-		r.follow(m, decisions)
+		doubts = r.settle(m, decisions, doubts)
 		r.Metrics.Message(m.app, "planned")
 		m.duty.Done(true)
 	}
+	if len(doubts) > 0 {
+		r.confirming.Go(func() { r.confirm(doubts) })
+	}
+}
+
+// settle follows decisions, but for those on users of whom the answer may have lacked what was
+// acknowledged before: it appends the message for these to doubts, with a share of its duty.
+func (r *routing) settle(m *routed, decisions []Decision, doubts []*routed) []*routed {
+	if !r.Devices.MustConfirm() {
+		r.follow(m, decisions)
+		return doubts
+	}
+	doubtful := map[string]bool{}
+	for i := range decisions {
+		if d := &decisions[i]; staleCould[d.Suppressed] {
+			doubtful[d.User] = true
+		}
+	}
+	if len(doubtful) == 0 {
+		r.follow(m, decisions)
+		return doubts
+	}
+	later, part := *m, *m.message
+	later.message, part.Recipients = &part, nil
+	for _, u := range m.message.Recipients {
+		if doubtful[u] {
+			part.Recipients = append(part.Recipients, u)
+		}
+	}
+	r.follow(m, slices.DeleteFunc(decisions, func(d Decision) bool { return doubtful[d.User] }))
+	m.duty.Add(1)
+	return append(doubts, &later)
+}
+
+// staleCould are the suppressions that an answer of the directory could cause which lacks what was
+// acknowledged before.
+var staleCould = map[hongyan.Reason]bool{
+	hongyan.NoDevice: true, hongyan.LoggedOut: true, hongyan.Kicked: true, hongyan.NotificationsOff: true, hongyan.TooManyDevices: true, hongyan.Stale: true,
+	hongyan.Foreground: true, hongyan.ActiveElsewhere: true, hongyan.Muted: true, hongyan.QuietHours: true, hongyan.UnknownCertificate: true,
+}
+
+// confirm decides again, by answers that lack nothing, and follows the decisions. It returns false
+// when the worker ended before.
+func (r *routing) confirm(messages []*routed) (done bool) {
+	var known []*directory.User
+	for {
+		var err error
+		if known, err = r.ask(messages, r.Devices.Confirm); err == nil {
+			break
+		}
+		r.Log.Warn("cannot confirm what the directory says, trying again", "messages", len(messages), "error", err)
+		if !sleep(r.hard, backoffDelay()) {
+			for _, m := range messages {
+				m.duty.Done(false)
+			}
+			return false
+		}
+	}
+	for _, m := range messages {
+		n := len(m.message.Recipients)
+		r.follow(m, r.decide(m, known[:n]))
+		known = known[n:]
+		m.duty.Done(true)
+	}
+	return true
 }
 
 // leave says whether a message is left to another worker: a device's certificate is one that this
@@ -346,6 +417,10 @@ func (r *routing) elsewhere(app, certificate string) bool {
 
 // lookup reads the recipients of messages, each at its place.
 func (r *routing) lookup(messages []*routed) ([]*directory.User, error) {
+	return r.ask(messages, r.Devices.Lookup)
+}
+
+func (r *routing) ask(messages []*routed, read func(context.Context, []directory.Ref) ([]*directory.User, error)) ([]*directory.User, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), lookupTimeout)
 	defer cancel()
 	n := 0
@@ -358,7 +433,7 @@ func (r *routing) lookup(messages []*routed) ([]*directory.User, error) {
 			refs = append(refs, directory.Ref{App: m.app, User: u})
 		}
 	}
-	return r.Devices.Lookup(ctx, refs)
+	return read(ctx, refs)
 }
 
 // inPlace plans a piece of a message that there is no room for. It returns false when the worker
@@ -378,8 +453,8 @@ func (r *routing) inPlace(m *routed) (done bool) {
 	for {
 		known, err := r.lookup([]*routed{m})
 		if err == nil {
-			r.follow(m, r.decide(m, known))
-			return true
+			doubts := r.settle(m, r.decide(m, known), nil)
+			return len(doubts) == 0 || r.confirm(doubts)
 		}
 		r.Log.Warn("cannot read the directory, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
 		if !sleep(r.hard, backoffDelay()) {

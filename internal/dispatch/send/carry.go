@@ -373,44 +373,33 @@ func (l *lane) line(w *work, i int, r vendors.Result, v Verdict, now time.Time) 
 }
 
 // dropTokens removes registrations that the vendor called dead, after what became of their pushes
-// is on its way.
+// is on its way, unless they changed or were made after the vendor's word.
 func (l *lane) dropTokens(dead []death) {
-	if len(dead) == 0 {
+	var drops []directory.Dead
+	var of []*death
+	for k := range dead {
+		d := &dead[k]
+		t := &d.w.job.Targets[d.target]
+		if !d.verdict.Drop || !d.result.DeadSince.IsZero() && t.RegisteredAt.After(d.result.DeadSince) {
+			continue
+		}
+		drops = append(drops, directory.Dead{Ref: directory.Ref{App: d.w.job.App, User: t.User}, Device: t.Device, Token: t.Token, Revision: t.Revision})
+		of = append(of, d)
+	}
+	if len(drops) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(l.s.hard, 20*time.Second)
 	defer cancel()
-	for k := range dead {
-		if dead[k].verdict.Drop {
-			l.dropToken(ctx, &dead[k])
+	for k, dropped := range l.s.Devices.DropAll(ctx, drops) {
+		job, t := of[k].w.job, &of[k].w.job.Targets[of[k].target]
+		if dropped.Removed {
+			l.s.Metrics.Drop(job)
+			l.s.Log.Debug("removed a dead registration", "app", job.App, "user", t.User, "device", t.Device, "certificate", job.Certificate, "code", of[k].result.Code)
 		}
-	}
-}
-
-// dropToken removes a registration that the vendor called dead, unless it changed or was made after
-// the vendor's word.
-func (l *lane) dropToken(ctx context.Context, d *death) {
-	job, t, r := d.w.job, &d.w.job.Targets[d.target], &d.result
-	l.s.mu.Lock()
-	believed, doubted := l.s.drops.Believe()
-	l.s.mu.Unlock()
-	if doubted {
-		l.s.Log.Error("the vendor calls one device after the other dead and accepts none: registrations stay; check the certificate's environment, topic and app",
-			"vendor", job.Vendor, "certificate", job.Certificate, "code", r.Code, "in_a_row", dispatch.DropLimit)
-	}
-	if !believed {
-		return
-	}
-	if !r.DeadSince.IsZero() && t.RegisteredAt.After(r.DeadSince) {
-		return
-	}
-	dropped, err := l.s.Devices.Drop(ctx, directory.Ref{App: job.App, User: t.User}, t.Device, t.Token, t.Revision)
-	switch {
-	case err != nil:
-		// The next push meets the dead token again, and this is tried again.
-		l.s.Log.Warn("cannot remove a dead registration", "app", job.App, "user", t.User, "device", t.Device, "error", err)
-	case dropped:
-		l.s.Metrics.Drop(job)
-		l.s.Log.Debug("removed a dead registration", "app", job.App, "user", t.User, "device", t.Device, "certificate", job.Certificate, "code", r.Code)
+		if dropped.Err != nil {
+			// The next push meets the dead token again, and this is tried again.
+			l.s.Log.Warn("cannot remove a dead registration", "app", job.App, "user", t.User, "device", t.Device, "error", dropped.Err)
+		}
 	}
 }
