@@ -134,14 +134,13 @@ func (m *routed) piece(subjects hongyan.Subjects, part *hongyan.Message, n int) 
 	return o, nil
 }
 
-// parsePiece reads a piece.
-func parsePiece(data []byte) (p piece, m *hongyan.Message, err error) {
+// readPiece reads a piece, but for the message in it.
+func readPiece(data []byte) (p piece, err error) {
 	if err := json.Unmarshal(data, &p); err != nil {
-		return p, nil, fmt.Errorf("read a piece of a message: %w", err)
+		return p, fmt.Errorf("read a piece of a message: %w", err)
 	}
 	if p.Version > pieceVersion {
-		return p, nil, fmt.Errorf("read a piece of form %d: %w", p.Version, dispatch.ErrNewerJob)
+		return p, fmt.Errorf("read a piece of form %d: %w", p.Version, dispatch.ErrNewerJob)
 	}
-	m, _, err = hongyan.ParseMessage(p.Message, p.Published)
-	return p, m, err
+	return p, nil
 }
