@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// maxWhole and maxWholeBytes are the most recipients and bytes of a message that is planned as a
-	// whole. A larger one is divided by the partitions of its users, so that several workers share
-	// it and nothing waits behind it.
+	// maxWhole and maxWholeBytes are the most recipients and bytes of a message that is planned as
+	// a whole. A larger one is divided by the partitions of its users, so that several workers
+	// share it and nothing waits behind it.
 	maxWhole      = 500
 	maxWholeBytes = 256 << 10
 )
@@ -79,8 +79,8 @@ func shorten(m *hongyan.Message) {
 	}
 }
 
-// divide stores the pieces of a message, whose duty is done when all are. A piece for which there is
-// no room is planned here.
+// divide stores the pieces of a message, whose duty is done when all are. A piece for which there
+// is no room is planned here.
 func (r *routing) divide(m *routed) {
 	short := *m.message
 	shorten(&short)
