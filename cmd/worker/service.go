@@ -303,7 +303,7 @@ func (s *service) apps(dir *directory.Directory, metrics *dispatch.Metrics, limi
 				// answer repeats little.
 				chunk = 50
 			}
-			app.Accounts[base.ID] = dispatch.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Chunk: chunk}
+			app.Accounts[base.ID] = dispatch.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Chunk: chunk, Options: c.Options}
 			s.senders = append(s.senders, &dispatch.Sender{
 				Certificate: dispatch.Certificate{App: a.ID, Vendor: base.Vendor, ID: base.ID, Driver: driver, Class: c.Class, Concurrency: base.Concurrency, Zone: zone},
 				Queue:       s.bus, Recorder: recorder, Looker: looker, Devices: dir, Subjects: s.topology().Subjects, Limiter: limiter,

@@ -19,6 +19,9 @@ type Account struct {
 	App, Vendor, Certificate string
 	// Chunk is how many devices one job of this certificate holds.
 	Chunk int
+	// Options chooses what a message asks of the vendor; nil chooses nothing. See
+	// [vendors.Config.Options].
+	Options func(*hongyan.OfflinePush) vendors.Options
 }
 
 // placeholders stand for a content without text, by content type: Chinese, English.
@@ -91,10 +94,6 @@ func text(m *hongyan.Message, column int) (title, body string) {
 
 func senderName(m *hongyan.Message) string { return cmp.Or(m.Sender.Nickname, m.Sender.ID) }
 
-// maxText bounds what a job carries of a title or body; no vendor shows or takes more. Drivers
-// shorten to the vendor's own limit.
-var maxText = vendors.TextLimit{Max: 8 << 10, Measure: vendors.Bytes}
-
 // Compose makes the jobs of a message for the devices that the plan pushes to: one for the devices
 // of a certificate that get the same content, in chunks of Account.Chunk. A job's ID comes from
 // what is in it, so that a message that is planned twice makes the same jobs.
@@ -122,7 +121,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 		if job == nil {
 			job = &Job{
 				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published,
-				Notification: notification(m, messageKey, v.column, v.voip, acc.Vendor, until),
+				Notification: notification(m, messageKey, v.column, v.voip, acc, until),
 			}
 			open[v] = job
 			jobs = append(jobs, job)
@@ -147,44 +146,20 @@ func laneOf(m *hongyan.Message) string {
 	return hongyan.LaneNormal
 }
 
-func notification(m *hongyan.Message, messageKey string, column int, voip bool, vendor string, until time.Time) *vendors.Notification {
+func notification(m *hongyan.Message, messageKey string, column int, voip bool, account Account, until time.Time) *vendors.Notification {
 	title, body := text(m, column)
 	n := &vendors.Notification{
 		Key: messageKey, MessageID: m.ID, Conversation: m.Conversation.ID,
-		Title: maxText.Fit(title), Body: maxText.Fit(body), Ext: m.OfflinePush.Ext,
+		Title: vendors.MaxText.Fit(title), Body: vendors.MaxText.Fit(body), Ext: m.OfflinePush.Ext,
 		Call: m.Content.Call, Urgent: m.Rings(), VoIP: voip, Deadline: until,
 	}
 	if sender := senderName(m); sender != n.Title {
 		n.Sender = sender
 	}
-	switch vendor {
-	case "apns":
-		n.IOS = m.OfflinePush.IOS
-		if n.IOS.Title != "" {
-			n.Title = maxText.Fit(n.IOS.Title)
-		}
-		n.IOS.Title, n.IOS.Subtitle = "", maxText.Fit(n.IOS.Subtitle)
-	case "harmony":
-		n.Harmony = m.OfflinePush.Harmony
-	default:
-		n.Android = m.OfflinePush.Android
-		for _, params := range []*map[string]string{&n.Android.XiaomiTemplateParams, &n.Android.OPPOTitleParams, &n.Android.OPPOContentParams} {
-			*params = fitParams(*params)
-		}
+	if account.Options != nil {
+		n.Options = account.Options(&m.OfflinePush)
 	}
 	return n
-}
-
-// fitParams bounds the values of template parameters, which are texts.
-func fitParams(params map[string]string) map[string]string {
-	if len(params) == 0 {
-		return nil
-	}
-	fitted := make(map[string]string, len(params))
-	for name, value := range params {
-		fitted[name] = maxText.Fit(value)
-	}
-	return fitted
 }
 
 // key is 32 lower-case hex digits, stable for its parts.

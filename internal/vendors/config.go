@@ -12,6 +12,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/hongyan-im/hongyan"
 )
 
 // Config is a vendor's certificate as the configuration gives it: a struct that embeds [Common]
@@ -27,6 +29,10 @@ type Config interface {
 	Problems() []Problem
 	// Advice lists what is allowed but unwise, such as a class that would cap chat.
 	Advice() []string
+	// Options returns what a message asks of the vendor: the fields of its offline_push that the
+	// driver reads, texts bounded by [MaxText]. It must be a pure function that does not change
+	// push.
+	Options(push *hongyan.OfflinePush) Options
 	// Class returns the vendor's message class in which a notification is counted.
 	Class(n *Notification) Class
 	// Driver makes the driver. It is called once per process, and only if Problems returns nothing.

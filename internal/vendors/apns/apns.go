@@ -34,6 +34,7 @@ import (
 
 	"github.com/sideshow/apns2"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -154,6 +155,13 @@ func (c *Config) Advice() []string {
 		add("interruption_level: critical sounds even on a muted phone, and needs an entitlement that Apple grants to few apps")
 	}
 	return advice
+}
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	ios := push.IOS
+	ios.Title, ios.Subtitle = vendors.MaxText.Fit(ios.Title), vendors.MaxText.Fit(ios.Subtitle)
+	return vendors.Options{IOS: ios}
 }
 
 // Class is "all" for everything: APNs publishes no quota and no cap.

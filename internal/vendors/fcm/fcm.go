@@ -27,6 +27,7 @@ import (
 	"firebase.google.com/go/v4/messaging"
 	"google.golang.org/api/option"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -142,6 +143,17 @@ func (c *Config) Advice() []string {
 		advice = append(advice, "test_mode: FCM validates every push and delivers none")
 	}
 	return advice
+}
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		Sound:        a.Sound,
+		Image:        a.Image,
+		FCMChannelID: a.FCMChannelID,
+		FCMPriority:  a.FCMPriority,
+	}}
 }
 
 // Class is the one class that FCM has: no caps, no daily quota.

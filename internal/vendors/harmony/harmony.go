@@ -177,6 +177,11 @@ func (c *Config) Advice() []string {
 	return advice
 }
 
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	return vendors.Options{Harmony: push.Harmony}
+}
+
 // Class is communication for every category but MARKETING. Whether the app has the right for the
 // category is known to Huawei only. Communication has no published number; the former cap of 3,000
 // a device and day for all classes is no longer printed.

@@ -29,6 +29,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -190,6 +191,16 @@ func (c *Config) Advice() []string {
 		advice = append(advice, "only one of endpoint and token_endpoint is replaced: the other is Honor's own")
 	}
 	return advice
+}
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		Style:           a.Style,
+		Image:           a.Image,
+		HonorImportance: a.HonorImportance,
+	}}
 }
 
 // Class is communication or marketing. Whether the app has the self-classification right for

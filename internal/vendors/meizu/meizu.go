@@ -29,6 +29,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -114,6 +115,14 @@ func (c *Config) Advice() []string {
 	}
 	advice = append(advice, c.TTLAdvice(maxHours*time.Hour, "Meizu's 72 hours")...)
 	return advice
+}
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		MeizuNoticeType: a.MeizuNoticeType,
+	}}
 }
 
 // Class is private or public. Meizu publishes no number for the whole app.

@@ -31,6 +31,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -206,6 +207,20 @@ const (
 	private = "private"
 	public  = "public"
 )
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		Style:             a.Style,
+		OPPOChannelID:     a.OPPOChannelID,
+		OPPOCategory:      a.OPPOCategory,
+		OPPONotifyLevel:   a.OPPONotifyLevel,
+		OPPOTemplateID:    a.OPPOTemplateID,
+		OPPOTitleParams:   vendors.FitParams(a.OPPOTitleParams),
+		OPPOContentParams: vendors.FitParams(a.OPPOContentParams),
+	}}
+}
 
 // Class is decided by the category, and in the old scheme by the channel. Without a channel nothing
 // is private.

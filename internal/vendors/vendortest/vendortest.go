@@ -168,6 +168,7 @@ func Run(t *testing.T, s Subject) {
 	t.Run("repeat_is_same", func(t *testing.T) { repeat(t, s) })
 	t.Run("dead_token_among_live", func(t *testing.T) { deadAmongLive(t, s) })
 	t.Run("trouble", func(t *testing.T) { trouble(t, s) })
+	t.Run("options", func(t *testing.T) { options(t, s) })
 	t.Run("hang", func(t *testing.T) { hang(t, s) })
 	t.Run("cancelled", func(t *testing.T) { cancelled(t, s) })
 	t.Run("concurrent", func(t *testing.T) { concurrent(t, s) })

@@ -32,6 +32,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -171,6 +172,16 @@ func (c *Config) Advice() []string {
 	}
 	advice = append(advice, c.TTLAdvice(maxTTL, "vivo's day")...)
 	return advice
+}
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		VivoClassification: a.VivoClassification,
+		VivoCategory:       a.VivoCategory,
+		VivoNotifyType:     a.VivoNotifyType,
+	}}
 }
 
 // Class is system or operational. The totals of a day are multiples of the app's users, so that

@@ -29,6 +29,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -192,6 +193,17 @@ const (
 	private = "private"
 	public  = "public"
 )
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		Sound:                a.Sound,
+		XiaomiChannelID:      a.XiaomiChannelID,
+		XiaomiTemplateID:     a.XiaomiTemplateID,
+		XiaomiTemplateParams: vendors.FitParams(a.XiaomiTemplateParams),
+	}}
+}
 
 // Class is private for a channel that is not listed as public. Xiaomi counts public messages when
 // they arrive.
