@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/hongyan-im/hongyan/internal/registry"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
 // This file holds the habits of the repository that a test can hold. It reads the files itself: the
@@ -52,13 +53,16 @@ var arrows = []arrow{
 	{"internal/vendors/accesstoken", []string{"internal/vendors"}, "one token source serves all vendors"},
 	{"internal/vendors/*", []string{".", "internal/vendors"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
 	{"internal/sandbox", nil, "a fake that shared code with the drivers would share their mistakes"},
+	{"internal/sandbox/all", []string{"internal/sandbox", "internal/sandbox/*"}, "the one list of all fakes"},
+	{"internal/sandbox/pushkit", []string{"internal/sandbox"}, "what the fakes of two generations of one service share"},
+	{"internal/sandbox/*", []string{"internal/sandbox", "internal/sandbox/pushkit"}, "a fake is one vendor: it sees the core and no other fake"},
 	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/vendors"}, "each vendor's keys live beside its driver"},
 	{"internal/docstest", nil, "it holds pages to programs, and knows no program"},
 	{"internal/terminal", nil, "what a terminal is shown, whoever wrote it"},
 	{"tools/lint", nil, "the linters' runner is a program of another module"},
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
-	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
+	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox", "internal/sandbox/all"}, "it drives programs from outside, and links no driver"},
 	{"internal/reference", []string{".", "internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
@@ -91,7 +95,7 @@ var light = []struct {
 		"github.com/rivo/uniseg", "github.com/spf13/cobra", "github.com/synadia-io/orbit.go/jetstreamext", "github.com/synadia-io/orbit.go/natscontext",
 		"go.opentelemetry.io/otel", "golang.org/x/sync", "golang.org/x/term", "golang.org/x/text", "golang.org/x/time",
 	}, []string{
-		"internal/natsd", "internal/sandbox", "internal/registry", "internal/vendors/*", "internal/config", "internal/telemetry",
+		"internal/natsd", "internal/sandbox", "internal/sandbox/*", "internal/registry", "internal/vendors/*", "internal/config", "internal/telemetry",
 	}, "the tool links no server, no fake and no driver"},
 }
 
@@ -418,7 +422,7 @@ func TestNoHiddenWiring(t *testing.T) {
 			}
 		}
 		for _, i := range s.file.Imports {
-			if i.Name != nil && i.Name.Name == "_" && !s.test && !(importPath(i) == "time/tzdata" && strings.HasPrefix(s.dir, "cmd/")) {
+			if i.Name != nil && i.Name.Name == "_" && !s.test && importPath(i) != "embed" && !(importPath(i) == "time/tzdata" && strings.HasPrefix(s.dir, "cmd/")) {
 				t.Errorf("%s: blank import of %s", s.line(i), importPath(i))
 			}
 			if i.Name != nil && i.Name.Name == "." {
@@ -601,20 +605,18 @@ func TestVendorsAreComplete(t *testing.T) {
 	folders := vendorFolders()
 	for _, dir := range folders {
 		vendor := path.Base(dir)
-		runs, fake := false, false
+		runs := false
 		for _, s := range sources(t) {
 			switch {
 			case s.dir == dir && s.test:
 				runs = runs || len(s.calls("vendortest", "Run")) > 0 && strings.Contains(string(s.text), "func TestConformance(")
-			case s.path == "internal/sandbox/server.go":
-				fake = strings.Contains(string(s.text), strconv.Quote(vendor))
 			}
 		}
 		if !runs {
 			t.Errorf("no TestConformance in %s calls vendortest.Run; make golden wants that name", dir)
 		}
-		if !fake {
-			t.Errorf("the sandbox has no fake of %s", vendor)
+		if !slices.Contains(all.Vendors(), vendor) {
+			t.Errorf("internal/sandbox/all has no fake of %s", vendor)
 		}
 		if golden, err := filepath.Glob(filepath.Join(filepath.FromSlash(dir), "testdata", "*.http")); err != nil || len(golden) < 5 {
 			t.Errorf("%s has %d golden requests", dir, len(golden))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/accesstoken"
 )
@@ -26,7 +27,7 @@ const repo = "../.."
 // the configurations name.
 func demoFiles(t *testing.T) (dir string, demo *sandbox.Demo, place sandbox.Place) {
 	t.Helper()
-	demo, err := sandbox.NewDemo(time.Now())
+	demo, err := sandbox.NewDemo(time.Now(), all.Fakes())
 	if err != nil {
 		t.Fatal(err)
 	}

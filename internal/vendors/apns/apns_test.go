@@ -17,7 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/apns"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -59,15 +59,14 @@ func keyConfig(endpoint, caFile string) *Config {
 	}
 }
 
-func keyAccount() sandbox.APNsAccount {
+func keyAccount() fake.Account {
 	_, public := testKey()
-	return sandbox.APNsAccount{TeamID: testTeam, KeyID: testKeyID, Key: public, Topics: []string{testTopic}}
+	return fake.Account{TeamID: testTeam, KeyID: testKeyID, Key: public, Topics: []string{testTopic}}
 }
 
 func subject() vendortest.Subject {
 	return vendortest.Subject{
-		Vendor:    "apns",
-		Accounts:  sandbox.Accounts{APNs: []sandbox.APNsAccount{keyAccount()}},
+		Fake:      fake.Fake(keyAccount()),
 		Config:    func(endpoint, caFile string) vendors.Config { return keyConfig(endpoint, caFile) },
 		Token:     testToken,
 		RealClock: true, // apns2 dates the provider token itself

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/fcm"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -61,8 +62,7 @@ var assertion = regexp.MustCompile(`(?m)^assertion = .*$`)
 // subject is the driver under test with changes to its settings.
 func subject(changes ...func(*Config)) vendortest.Subject {
 	return vendortest.Subject{
-		Vendor:   "fcm",
-		Accounts: sandbox.Accounts{FCM: []sandbox.FCMAccount{{ProjectID: "demo-im", ClientEmail: email, Key: &testKey().PublicKey}}},
+		Fake: fake.Fake(fake.Account{ProjectID: "demo-im", ClientEmail: email, Key: &testKey().PublicKey}),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := &Config{ServiceAccount: serviceAccount(endpoint + "/token"), ChannelID: "im_messages"}
 			c.ID, c.Vendor, c.Endpoint, c.CAFile = "35003", "fcm", endpoint, caFile

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/harmony"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -54,10 +54,10 @@ func keyFile(project string, key any) vendors.Secret {
 
 func token(i int) string { return fmt.Sprintf("MAMzLmadeupToken%06d", i) }
 
-func accounts() sandbox.Accounts {
-	return sandbox.Accounts{Harmony: []sandbox.HarmonyAccount{{
+func fakeAccount() fake.Account {
+	return fake.Account{
 		ProjectID: testProject, KeyID: testKeyID, SubAccount: testSub, Key: &testKey().PublicKey, Categories: []string{"IM", "VOIP"},
-	}}}
+	}
 }
 
 func config(endpoint, caFile string) *Config {
@@ -69,7 +69,7 @@ func config(endpoint, caFile string) *Config {
 
 func subject() vendortest.Subject {
 	return vendortest.Subject{
-		Vendor: "harmony", Accounts: accounts(), Token: token,
+		Fake: fake.Fake(fakeAccount()), Token: token,
 		Config: func(endpoint, caFile string) vendors.Config { return config(endpoint, caFile) },
 	}
 }
@@ -81,7 +81,9 @@ func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
 func TestInAppCalls(t *testing.T) {
 	t.Parallel()
 	s := subject()
-	s.Accounts.Harmony[0].InAppCalls = true
+	entitled := fakeAccount()
+	entitled.InAppCalls = true
+	s.Fake = fake.Fake(entitled)
 	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := config(endpoint, caFile)
 		c.CallPush = "voip"

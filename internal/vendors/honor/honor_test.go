@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/honor"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -26,18 +27,17 @@ func config() *Config {
 	return c
 }
 
-func subject(change func(*sandbox.HonorAccount, *Config)) vendortest.Subject {
-	account := sandbox.HonorAccount{AppID: "104400001", ClientID: "220400001", ClientSecret: "demo-client-secret"}
+func subject(change func(*fake.Account, *Config)) vendortest.Subject {
+	account := fake.Account{AppID: "104400001", ClientID: "220400001", ClientSecret: "demo-client-secret"}
 	if change != nil {
 		change(&account, &Config{})
 	}
 	return vendortest.Subject{
-		Vendor:   "honor",
-		Accounts: sandbox.Accounts{Honor: []sandbox.HonorAccount{account}},
+		Fake: fake.Fake(account),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			if change != nil {
-				change(&sandbox.HonorAccount{}, c)
+				change(&fake.Account{}, c)
 			}
 			c.Endpoint, c.TokenEndpoint, c.CAFile = endpoint, endpoint, caFile
 			return c
@@ -81,7 +81,7 @@ func TestConformance(t *testing.T) { vendortest.Run(t, subject(nil)) }
 // answers without data.
 func TestConformanceWithOtherCodes(t *testing.T) {
 	t.Parallel()
-	s := subject(func(a *sandbox.HonorAccount, c *Config) {
+	s := subject(func(a *fake.Account, c *Config) {
 		a.Success, a.AuthEmpty, a.ErrorsWithoutData, a.Most = "0", true, true, 50
 		c.SuccessCodes, c.Batch = []string{"0"}, 50
 	})
@@ -271,7 +271,7 @@ func TestTokenRequest(t *testing.T) {
 // Whatever a notification holds, the request is one that Honor takes.
 func TestRoughTextsAreTaken(t *testing.T) {
 	t.Parallel()
-	r := vendortest.NewRig(t, subject(func(_ *sandbox.HonorAccount, c *Config) {
+	r := vendortest.NewRig(t, subject(func(_ *fake.Account, c *Config) {
 		c.Click.Intent = "intent:#Intent;S.ext={ext};S.c={conversation};end"
 	}), nil)
 	for _, text := range []string{

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/huawei"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/accesstoken"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
@@ -246,7 +247,7 @@ func TestTokenRenewal(t *testing.T) {
 	t.Parallel()
 	now := vendortest.Now
 	clock := func() time.Time { return now }
-	box := sandbox.New(accounts(), sandbox.Options{Now: clock})
+	box := sandbox.New(sandbox.Options{Now: clock}, fake.Fake(account()))
 	srv := vendortestServer(t, box)
 	c := config(srv, "")
 	p, err := newProtocol(c)

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/huawei"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -22,10 +22,10 @@ const (
 
 func token(i int) string { return fmt.Sprintf("IQAAAAmadeupToken%06d", i) }
 
-func accounts() sandbox.Accounts {
-	return sandbox.Accounts{Huawei: []sandbox.HuaweiAccount{{
+func account() fake.Account {
+	return fake.Account{
 		AppID: testApp, AppSecret: testSecret, ProjectID: testProject, Categories: []string{"IM", "VOIP"},
-	}}}
+	}
 }
 
 func config(endpoint, caFile string) *Config {
@@ -37,7 +37,7 @@ func config(endpoint, caFile string) *Config {
 
 func subject() vendortest.Subject {
 	return vendortest.Subject{
-		Vendor: "huawei", Accounts: accounts(), Token: token,
+		Fake: fake.Fake(account()), Token: token,
 		Config: func(endpoint, caFile string) vendors.Config { return config(endpoint, caFile) },
 		Scrub:  func(s string) string { return strings.ReplaceAll(s, testSecret, "<secret>") },
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/meizu"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -25,18 +25,17 @@ func config() *Config {
 	return c
 }
 
-func subject(change func(*sandbox.MeizuAccount, *Config)) vendortest.Subject {
-	account := sandbox.MeizuAccount{AppID: "123456", AppSecret: "demo-app-secret"}
+func subject(change func(*fake.Account, *Config)) vendortest.Subject {
+	account := fake.Account{AppID: "123456", AppSecret: "demo-app-secret"}
 	if change != nil {
 		change(&account, &Config{})
 	}
 	return vendortest.Subject{
-		Vendor:   "meizu",
-		Accounts: sandbox.Accounts{Meizu: []sandbox.MeizuAccount{account}},
+		Fake: fake.Fake(account),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			if change != nil {
-				change(&sandbox.MeizuAccount{}, c)
+				change(&fake.Account{}, c)
 			}
 			c.Endpoint, c.CAFile = endpoint, caFile
 			return c
@@ -313,7 +312,7 @@ func TestNotifyKey(t *testing.T) {
 // Whatever a notification holds, the request is one that Meizu takes.
 func TestRoughTextsAreTaken(t *testing.T) {
 	t.Parallel()
-	r := vendortest.NewRig(t, subject(func(a *sandbox.MeizuAccount, c *Config) {
+	r := vendortest.NewRig(t, subject(func(a *fake.Account, c *Config) {
 		a.PerMinute, c.Click.URL = -1, "app://x?e={ext}&c={conversation}"
 	}), nil)
 	for _, text := range []string{
@@ -335,7 +334,7 @@ func TestOneNumberTwoMeanings(t *testing.T) {
 	t.Parallel()
 	s := subject(nil)
 	token := s.Token
-	r := vendortest.NewRig(t, subject(func(a *sandbox.MeizuAccount, _ *Config) { a.Silent, a.PerSecond = []string{token(1)}, 3 }), nil)
+	r := vendortest.NewRig(t, subject(func(a *fake.Account, _ *Config) { a.Silent, a.PerSecond = []string{token(1)}, 3 }), nil)
 	got := r.Driver.Push(context.Background(), r.Batch(2, vendortest.Chat()))
 	if got[0].Reason != vendors.Accepted || got[1].Reason != vendors.NotDisplayed {
 		t.Errorf("got %+v", got)

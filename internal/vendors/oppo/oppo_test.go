@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/oppo"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -23,10 +23,10 @@ func config() *Config {
 	}
 }
 
-func account() sandbox.OPPOAccount {
-	return sandbox.OPPOAccount{
+func account() fake.Account {
+	return fake.Account{
 		AppKey: "demoAppKey0001", MasterSecret: "demoMasterSecret0001", Channels: []string{"im_chat", "news"},
-		Templates: map[string]sandbox.OPPOTemplate{
+		Templates: map[string]fake.Template{
 			"1001": {Title: []string{"sender"}, Content: []string{"text"}},
 			"1002": {Content: []string{"a"}},
 		},
@@ -38,8 +38,7 @@ var issued = regexp.MustCompile(`auth_token = \w+`)
 
 func subject(change func(*Config)) vendortest.Subject {
 	return vendortest.Subject{
-		Vendor:   "oppo",
-		Accounts: sandbox.Accounts{OPPO: []sandbox.OPPOAccount{account()}},
+		Fake: fake.Fake(account()),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			c.Endpoint, c.CAFile = endpoint, caFile

@@ -28,11 +28,9 @@ var Now = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
 // Subject is the driver under test.
 type Subject struct {
-	// Vendor is its name in the sandbox.
-	Vendor string
-	// Accounts are what the fake knows.
-	Accounts sandbox.Accounts
-	// Config makes a complete certificate with the credentials of an account above.
+	// Fake plays its vendor, and knows an account.
+	Fake sandbox.Fake
+	// Config makes a complete certificate with the credentials of that account.
 	Config func(endpoint, caFile string) vendors.Config
 	// Token makes the i-th well-formed token.
 	Token func(i int) string
@@ -59,7 +57,7 @@ func NewRig(t testing.TB, s Subject, change func(*vendors.Common)) *Rig {
 	if s.RealClock {
 		now = time.Now
 	}
-	box := sandbox.New(s.Accounts, sandbox.Options{Now: now, Keep: -1})
+	box := sandbox.New(sandbox.Options{Now: now, Keep: -1}, s.Fake)
 	rec := &Recorder{next: box.Handler(), scrub: s.Scrub}
 	srv := httptest.NewUnstartedServer(rec)
 	srv.EnableHTTP2 = true

@@ -8,7 +8,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/vivo"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -23,18 +23,17 @@ var tokenLine = regexp.MustCompile(`(?m)^Authtoken: .*$`)
 
 // subject is the driver under test; change, which may be nil, changes the account and the
 // certificate.
-func subject(change func(*sandbox.VivoAccount, *Config)) vendortest.Subject {
-	account := sandbox.VivoAccount{AppID: "100001", AppKey: "demo-app-key", AppSecret: "demo-app-secret"}
+func subject(change func(*fake.Account, *Config)) vendortest.Subject {
+	account := fake.Account{AppID: "100001", AppKey: "demo-app-key", AppSecret: "demo-app-secret"}
 	if change != nil {
 		change(&account, &Config{})
 	}
 	return vendortest.Subject{
-		Vendor:   "vivo",
-		Accounts: sandbox.Accounts{Vivo: []sandbox.VivoAccount{account}},
+		Fake: fake.Fake(account),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			if change != nil {
-				change(&sandbox.VivoAccount{}, c)
+				change(&fake.Account{}, c)
 			}
 			c.Endpoint, c.CAFile = endpoint, caFile
 			return c

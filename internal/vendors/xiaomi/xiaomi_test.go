@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/xiaomi"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -23,8 +23,8 @@ func config() *Config {
 	}
 }
 
-func account() sandbox.XiaomiAccount {
-	return sandbox.XiaomiAccount{
+func account() fake.Account {
+	return fake.Account{
 		Package: "com.example.im", AppSecret: "demo+App/Secret==", TemplateRequired: true, ChannelRequired: true,
 		Channels:  map[string]string{"im_private": "private", "im_public": "public"},
 		Templates: map[string][]string{"M12762": {"keywords1", "keywords2"}, "P1": nil},
@@ -33,8 +33,7 @@ func account() sandbox.XiaomiAccount {
 
 func subject() vendortest.Subject {
 	return vendortest.Subject{
-		Vendor:   "xiaomi",
-		Accounts: sandbox.Accounts{Xiaomi: []sandbox.XiaomiAccount{account()}},
+		Fake: fake.Fake(account()),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			c.Endpoint, c.CAFile = endpoint, caFile
