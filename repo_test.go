@@ -14,9 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/hongyan-im/hongyan/internal/registry"
-	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
 // This file holds the habits of the repository that a test can hold. It reads the files itself: the
@@ -63,7 +60,7 @@ var arrows = []arrow{
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox", "internal/sandbox/all"}, "it drives programs from outside, and links no driver"},
-	{"internal/reference", []string{".", "internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources"},
+	{"internal/reference", []string{".", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 
@@ -221,15 +218,6 @@ func listed(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return all
-}
-
-// vendorFolders are the folders of the vendors in the registry.
-func vendorFolders() []string {
-	var dirs []string
-	for _, v := range registry.Vendors() {
-		dirs = append(dirs, "internal/vendors/"+v.Doc().Vendor)
-	}
-	return dirs
 }
 
 // covers says whether a line of the arrows is about a folder.
@@ -558,88 +546,6 @@ func TestDriversAreSilent(t *testing.T) {
 		}
 		for _, n := range s.calls("fmt", "Print", "Printf", "Println") {
 			t.Errorf("%s: a driver prints", s.line(n))
-		}
-	}
-}
-
-// TestVendorLists: a list of vendors that cannot be the registry's, because its program must not
-// link every driver, is complete.
-func TestVendorLists(t *testing.T) {
-	t.Parallel()
-	var all []string
-	for _, v := range registry.Vendors() {
-		all = append(all, strconv.Quote(v.Doc().Vendor))
-	}
-	for _, s := range sources(t) {
-		ast.Inspect(s.file, func(n ast.Node) bool {
-			list, ok := n.(*ast.CompositeLit)
-			if !ok {
-				return true
-			}
-			var named []string
-			for _, e := range list.Elts {
-				if pair, ok := e.(*ast.KeyValueExpr); ok {
-					e = pair.Key
-				}
-				if lit, ok := e.(*ast.BasicLit); ok && slices.Contains(all, lit.Value) {
-					named = append(named, lit.Value)
-				}
-			}
-			// A list of a few is meant to be one of a few.
-			if len(named) >= len(all)-2 && len(named) < len(all) {
-				for _, v := range all {
-					if !slices.Contains(named, v) {
-						t.Errorf("%s: vendor %s is missing in this list", s.line(n), v)
-					}
-				}
-			}
-			return true
-		})
-	}
-}
-
-// TestVendorsAreComplete: each vendor has a folder with a Doc, a strict fake, golden requests,
-// and runs the conformance suite; and nothing else names the vendors.
-func TestVendorsAreComplete(t *testing.T) {
-	t.Parallel()
-	folders := vendorFolders()
-	for _, dir := range folders {
-		vendor := path.Base(dir)
-		runs := false
-		for _, s := range sources(t) {
-			switch {
-			case s.dir == dir && s.test:
-				runs = runs || len(s.calls("vendortest", "Run")) > 0 && strings.Contains(string(s.text), "func TestConformance(")
-			}
-		}
-		if !runs {
-			t.Errorf("no TestConformance in %s calls vendortest.Run; make golden wants that name", dir)
-		}
-		if !slices.Contains(all.Vendors(), vendor) {
-			t.Errorf("internal/sandbox/all has no fake of %s", vendor)
-		}
-		if golden, err := filepath.Glob(filepath.Join(filepath.FromSlash(dir), "testdata", "*.http")); err != nil || len(golden) < 5 {
-			t.Errorf("%s has %d golden requests", dir, len(golden))
-		}
-	}
-	for _, s := range sources(t) {
-		if s.test || path.Dir(s.dir) != "internal/vendors" {
-			continue
-		}
-		for _, d := range s.file.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "Doc" && !slices.Contains(folders, s.dir) {
-				t.Errorf("%s has a Doc and is not in the registry", s.dir)
-			}
-		}
-	}
-	for _, s := range sources(t) {
-		if s.test || s.dir == "internal/registry" {
-			continue
-		}
-		for _, to := range s.ours() {
-			if slices.Contains(folders, to) {
-				t.Errorf("%s imports %s: the registry is the one list of vendors, use it", s.path, to)
-			}
 		}
 	}
 }

@@ -82,9 +82,9 @@ lists. Progress and errors go to standard error. The exit code is 0 only when al
   # why did Bob not get it?
   publisher explain --app demo --user bob
 
-  # what died since this morning, and bring back what Huawei refused while its key was wrong
+  # what died since this morning, and bring back what a vendor refused while its key was wrong
   publisher dead list --since 8h --summary
-  publisher replay --vendor huawei --since 8h --dry-run`,
+  publisher replay --certificate 35001 --since 8h --dry-run`,
 		SilenceUsage: true, SilenceErrors: true,
 		Version: cli.Version(),
 		PersistentPreRunE: func(*cobra.Command, []string) error {

@@ -152,22 +152,13 @@ func TestConfigsAreValid(t *testing.T) {
 	}
 }
 
-// The production example shows every vendor, and its environment file has what it asks for and
-// nothing else.
-func TestExampleIsComplete(t *testing.T) {
+// The environment file of the production example has what it asks for and nothing else.
+func TestExampleEnvironment(t *testing.T) {
 	t.Parallel()
 	dir, _, _ := demoFiles(t)
 	path := filepath.Join(repo, "deploy/hongyan.example.yaml")
 	env := exampleEnv(t, dir)
-	conf := parse(t, path, dir, env)
-	var want []string
-	for name := range kinds {
-		want = append(want, name)
-	}
-	slices.Sort(want)
-	if got := conf.Vendors(); !slices.Equal(got, want) {
-		t.Errorf("it shows %q, want %q", got, want)
-	}
+	parse(t, path, dir, env)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func alone(ctx context.Context, opts options, run func(*rig, context.Context) ([
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	if err := r.register(ctx, "u", opts.Users, "demo-apns"); err != nil {
+	if err := r.register(ctx, "u", opts.Users, r.certificate()); err != nil {
 		return nil, err
 	}
 	return run(r, ctx)
