@@ -64,11 +64,6 @@ type Problem struct {
 	Text, Remedy string
 }
 
-// Missing is the problem that a required key is missing; where says where to find its value.
-func Missing(key, where string) Problem {
-	return Problem{Key: key, Text: "is required", Remedy: where}
-}
-
 // Env contains what a driver needs from the program around it.
 type Env struct {
 	// Tokens makes the source of a certificate's access token. Required by vendors that are an
@@ -143,15 +138,18 @@ type Click struct {
 	URL string `yaml:"url"`
 }
 
-// Targets returns how many of the four fields are set. At most one may be.
-func (c Click) Targets() int {
-	n := 0
-	for _, v := range []string{c.Action, c.Activity, c.Intent, c.URL} {
-		if v != "" {
-			n++
+// clickTarget is one field of a [Click] that is set.
+type clickTarget struct{ key, value string }
+
+// byKey lists the fields that are set.
+func (c Click) byKey() []clickTarget {
+	var set []clickTarget
+	for _, t := range []clickTarget{{"action", c.Action}, {"activity", c.Activity}, {"intent", c.Intent}, {"url", c.URL}} {
+		if t.value != "" {
+			set = append(set, t)
 		}
 	}
-	return n
+	return set
 }
 
 // Quota is a number of pushes a day, or Unlimited.

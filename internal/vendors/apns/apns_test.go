@@ -110,7 +110,7 @@ func TestProblems(t *testing.T) {
 		want   []string // the keys
 	}{
 		{"complete", func(*Config) {}, nil},
-		{"empty", func(c *Config) { *c = Config{} }, []string{"topic", "key"}},
+		{"empty", func(c *Config) { *c = Config{} }, []string{"key", "topic"}},
 		{"no_ids", func(c *Config) { c.KeyID, c.TeamID = "", "" }, []string{"key_id", "team_id"}},
 		{"key_not_pem", func(c *Config) { c.Key = "secret-of-mine" }, []string{"key"}},
 		// ES256 signs with P-256 only; apns2 would find out at the first push and say nothing.

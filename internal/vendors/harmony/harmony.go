@@ -108,51 +108,34 @@ func (c *Config) ownCategories() map[string]string {
 
 // Problems lists what is wrong with the keys.
 func (c *Config) Problems() []vendors.Problem {
-	var found []vendors.Problem
-	add := func(key, text, remedy string) {
-		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
-	}
-	if c.ServiceAccount == "" {
-		found = append(found, vendors.Missing("service_account", "Huawei API Console > Credentials > Service account key, as service_account_file"))
-	} else if acc, _, err := c.account(); err != nil {
-		add("service_account", err.Error(), "give the JSON file of the service account key as it was downloaded")
-	} else if c.ProjectID != "" && acc.ProjectID != c.ProjectID {
-		add("project_id", "is not the service account's project", "use the project's own service account, or leave project_id out")
-	}
-	if c.Endpoint != "" {
-		if _, err := vendors.Address(c.Endpoint, "/"); err != nil {
-			add("endpoint", err.Error(), "write it like https://host:port")
+	var is vendors.Checks
+	if is.Required("service_account", string(c.ServiceAccount), "Huawei API Console > Credentials > Service account key, as service_account_file") {
+		if acc, _, err := c.account(); err != nil {
+			is.Add("service_account", err.Error(), "give the JSON file of the service account key as it was downloaded")
+		} else if c.ProjectID != "" && acc.ProjectID != c.ProjectID {
+			is.Add("project_id", "is not the service account's project", "use the project's own service account, or leave project_id out")
 		}
 	}
+	is.Endpoint("endpoint", c.Endpoint)
 	for key, value := range c.ownCategories() {
 		switch {
 		case value == "":
 		case value == playVoice:
-			add(key, "PLAY_VOICE is for voice broadcasts only", "use IM or VOIP")
+			is.Add(key, "PLAY_VOICE is for voice broadcasts only", "use IM or VOIP")
 		case !categoryForm.MatchString(value):
-			add(key, "is not in upper case", "use IM, VOIP or another category of the console, letter by letter")
+			is.Add(key, "is not in upper case", "use IM, VOIP or another category of the console, letter by letter")
 		}
 	}
 	if c.CallPush != "" && c.CallPush != callVoIP && c.CallPush != callAlert {
-		add("call_push", "is neither alert nor voip", "use alert, or voip with the right for in-app calls")
+		is.Add("call_push", "is neither alert nor voip", "use alert, or voip with the right for in-app calls")
 	}
-	switch {
-	case c.Click.Activity != "" || c.Click.Intent != "":
-		add("click", "names an activity or intent, which HarmonyOS does not know", "use action, as in the ability's skills, or url for a uri")
-	case c.Click.Action != "" && c.Click.URL != "":
-		add("click", "has more than one target", "keep one of action and url")
-	}
-	if c.MaxTitle < 0 || c.MaxTitle > 200 {
-		add("max_title", "is not between 1 and 200", "leave it out for 40")
-	}
-	if c.MaxBody < 0 {
-		add("max_body", "is negative", "leave it out for 256")
-	}
-	if c.MaxBytes != 0 && (c.MaxBytes < 2048 || c.MaxBytes > maxBytes) {
-		add("max_bytes", "is not between 2048 and 4096", "leave it out for 3800")
-	}
-	slices.SortStableFunc(found, func(a, b vendors.Problem) int { return strings.Compare(a.Key, b.Key) })
-	return found
+	is.Click(c.Click, vendors.ClickTargets{
+		Vendor: "HarmonyOS", Known: []string{"action", "url"}, Instead: "use action, as in the ability's skills, or url for a uri",
+	})
+	is.Between("max_title", c.MaxTitle, 1, 200, "40")
+	is.NotNegative("max_body", c.MaxBody, "256")
+	is.Between("max_bytes", c.MaxBytes, 2048, maxBytes, "3800")
+	return is.Problems()
 }
 
 // Advice lists what is allowed but unwise.

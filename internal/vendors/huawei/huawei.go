@@ -113,69 +113,36 @@ var (
 
 // Problems lists what is wrong with the keys.
 func (c *Config) Problems() []vendors.Problem {
-	var found []vendors.Problem
-	add := func(key, text, remedy string) {
-		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
+	var is vendors.Checks
+	if is.Required("app_id", c.AppID, "AppGallery Connect > Project settings > General information > App ID") && !appIDForm.MatchString(c.AppID) {
+		is.Add("app_id", "is not 1 to 64 digits", "take the App ID (OAuth 2.0 client ID) of the app, not its package name")
 	}
-	switch {
-	case c.AppID == "":
-		found = append(found, vendors.Missing("app_id", "AppGallery Connect > Project settings > General information > App ID"))
-	case !appIDForm.MatchString(c.AppID):
-		add("app_id", "is not 1 to 64 digits", "take the App ID (OAuth 2.0 client ID) of the app, not its package name")
-	}
-	if c.AppSecret == "" {
-		found = append(found, vendors.Missing("app_secret", "AppGallery Connect > Project settings > General information > OAuth 2.0 client secret"))
-	}
+	is.Required("app_secret", string(c.AppSecret), "AppGallery Connect > Project settings > General information > OAuth 2.0 client secret")
 	if c.ProjectID != "" && c.ProjectID == c.AppID {
-		add("project_id", "is the app id", "take the Project ID from AppGallery Connect, or leave project_id out to use API v1")
+		is.Add("project_id", "is the app id", "take the Project ID from AppGallery Connect, or leave project_id out to use API v1")
 	}
-	for key, endpoint := range map[string]string{"endpoint": c.Endpoint, "token_endpoint": c.TokenEndpoint} {
-		if endpoint == "" {
-			continue
-		}
-		if _, err := vendors.Address(endpoint, "/"); err != nil {
-			add(key, err.Error(), "write it like https://host:port")
-		}
-	}
+	is.Endpoint("endpoint", c.Endpoint)
+	is.Endpoint("token_endpoint", c.TokenEndpoint)
 	for key, value := range map[string]string{"category": c.Category, "call_category": c.CallCategory} {
 		switch {
 		case value == "":
 		case value == playVoice:
-			add(key, "PLAY_VOICE is for pass-through messages only", "use IM or VOIP")
+			is.Add(key, "PLAY_VOICE is for pass-through messages only", "use IM or VOIP")
 		case !categoryForm.MatchString(value):
-			add(key, "is not in upper case", "use IM, VOIP or another category of the console, letter by letter")
+			is.Add(key, "is not in upper case", "use IM, VOIP or another category of the console, letter by letter")
 		}
 	}
 	if c.Importance != "" && c.Importance != low && c.Importance != normal {
-		add("importance", "is neither NORMAL nor LOW", "use NORMAL for chat")
+		is.Add("importance", "is neither NORMAL nor LOW", "use NORMAL for chat")
 	}
-	found = append(found, c.clickProblems()...)
-	if c.MaxTitle < 0 || c.MaxTitle > 200 {
-		add("max_title", "is not between 1 and 200", "leave it out for 40")
-	}
-	if c.MaxBody < 0 {
-		add("max_body", "is negative", "leave it out for 256")
-	}
-	if c.MaxBytes != 0 && (c.MaxBytes < 2048 || c.MaxBytes > maxBytes) {
-		add("max_bytes", "is not between 2048 and 4096", "leave it out for 3800")
-	}
-	slices.SortStableFunc(found, func(a, b vendors.Problem) int { return strings.Compare(a.Key, b.Key) })
-	return found
-}
-
-func (c *Config) clickProblems() []vendors.Problem {
-	switch {
-	case c.Click.Targets() > 1:
-		return []vendors.Problem{{Key: "click", Text: "has more than one target", Remedy: "keep one of action, intent and url"}}
-	case c.Click.Activity != "":
-		return []vendors.Problem{{
-			Key: "click", Text: "names an activity, which Huawei does not know",
-			Remedy: "use intent: intent:#Intent;component=<package>/<activity>;end",
-		}}
-	case c.Click.URL != "" && !strings.HasPrefix(c.Click.URL, "https://"):
-		return []vendors.Problem{{Key: "click", Text: "url is not https", Remedy: "use an https URL, or an intent"}}
-	}
-	return nil
+	is.Click(c.Click, vendors.ClickTargets{
+		Vendor: "Huawei", Known: []string{"action", "intent", "url"}, Schemes: []string{"https://"},
+		Instead: "use intent: intent:#Intent;component=<package>/<activity>;end",
+	})
+	is.Between("max_title", c.MaxTitle, 1, 200, "40")
+	is.NotNegative("max_body", c.MaxBody, "256")
+	is.Between("max_bytes", c.MaxBytes, 2048, maxBytes, "3800")
+	return is.Problems()
 }
 
 // Advice lists what is allowed but unwise.

@@ -226,10 +226,6 @@ func (p *protocol) click(n *vendors.Notification, extra map[string]string) {
 	}
 }
 
-func webURL(s string) bool {
-	return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
-}
-
 // text writes JSON without escaping <, > and &, which would make it longer for nothing. Its values
 // always marshal.
 func text(v any) string {
