@@ -48,7 +48,8 @@ var arrows = []arrow{
 	{"internal/bus", []string{".", "internal/directory", "internal/dispatch", "internal/natsaddr", "internal/natsauth", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
 	{"internal/vendors", []string{"."}, "the frame of all drivers knows the wire types and no driver"},
 	{"internal/vendors/accesstoken", []string{"internal/vendors"}, "one token source serves all vendors"},
-	{"internal/vendors/*", []string{".", "internal/vendors"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
+	{"internal/vendors/pushkit", []string{"internal/vendors"}, "what two generations of one service share"},
+	{"internal/vendors/*", []string{".", "internal/vendors", "internal/vendors/pushkit"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
 	{"internal/sandbox", nil, "a fake that shared code with the drivers would share their mistakes"},
 	{"internal/sandbox/all", []string{"internal/sandbox", "internal/sandbox/*"}, "the one list of all fakes"},
 	{"internal/sandbox/pushkit", []string{"internal/sandbox"}, "what the fakes of two generations of one service share"},
@@ -509,7 +510,7 @@ func root(e ast.Expr) *ast.Ident {
 // TestTime: what waits, waits in the queue; what decides is told the time.
 func TestTime(t *testing.T) {
 	t.Parallel()
-	drivers := vendorFolders()
+	drivers := slices.Concat(vendorFolders(), sharedFolders)
 	for _, s := range sources(t) {
 		if s.test {
 			continue
@@ -534,7 +535,7 @@ func TestTime(t *testing.T) {
 // TestDriversAreSilent: only the pipeline logs attempts, one line each.
 func TestDriversAreSilent(t *testing.T) {
 	t.Parallel()
-	drivers := vendorFolders()
+	drivers := slices.Concat(vendorFolders(), sharedFolders)
 	for _, s := range sources(t) {
 		if s.test || !slices.Contains(drivers, s.dir) {
 			continue

@@ -199,6 +199,15 @@ func (c *Common) TTLAdvice(longest time.Duration, limit string) []string {
 	return []string{"ttl is longer than " + limit + ", which is what it gets"}
 }
 
+// Keep returns for how long the vendor shall keep a push: what is left of the message, at most ttl
+// where it is set, and from shortest to longest, in whole seconds.
+func (c *Common) Keep(n *Notification, now time.Time, shortest, longest time.Duration) time.Duration {
+	if c.TTL > 0 {
+		longest = min(longest, max(c.TTL.Truncate(time.Second), time.Second))
+	}
+	return n.TTL(now, min(shortest, longest), longest)
+}
+
 // EndpointOr returns Endpoint, or the vendor's own address where it is not set.
 func (c *Common) EndpointOr(vendor string) string { return cmp.Or(c.Endpoint, vendor) }
 

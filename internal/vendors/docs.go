@@ -37,13 +37,13 @@ type Row struct {
 	Value Bilingual
 }
 
-// Says is a row: what it is about, and its value, in English and Chinese.
-func Says(en, zh, value, valueZH string) Row {
+// TextRow is a row: what it is about, and its value, in English and Chinese.
+func TextRow(en, zh, value, valueZH string) Row {
 	return Row{What: Both(en, zh), Value: Both(value, valueZH)}
 }
 
-// Number is a row whose value is a number.
-func Number(en, zh string, n int) Row { return Says(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
+// NumberRow is a row whose value is a number.
+func NumberRow(en, zh string, n int) Row { return TextRow(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
 
 // ClassRow describes a message class.
 type ClassRow struct {

@@ -2,6 +2,7 @@ package harmony
 
 import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 )
 
 // Doc is what docs/vendors.md says about HarmonyOS.
@@ -14,19 +15,19 @@ func Doc() vendors.Doc {
 			"https://developer.huawei.com/consumer/cn/doc/harmonyos-guides/push-apply-right",
 		},
 		Rows: []vendors.Row{
-			vendors.Says("Phones", "机型", "HarmonyOS 5 and later, in mainland China; earlier ones are vendor huawei", "中国大陆的 HarmonyOS 5 及以上；更早的版本请用 huawei"),
-			vendors.Number("Devices per call", "单次最多设备数", maxTokens),
-			vendors.Number("Devices per call of test pushes", "测试消息单次最多设备数", maxTestTokens),
-			vendors.Number("Bytes per request, without the tokens", "请求体字节数（不含 token）", maxBytes),
-			vendors.Says("Longest lifetime", "最长缓存时间", "15 days; of a call invite 30 to 60 seconds", "15 天；通话邀请为 30 至 60 秒"),
-			vendors.Says("Rate", "速率", "devices a second, shown in AppGallery Connect; beyond it HTTP 503", "按每秒设备数计，见 AppGallery Connect；超出返回 HTTP 503"),
-			vendors.Says("Authorization", "鉴权", "a JWT (PS256) signed by the service account's key, 1 hour, no call; needs a right clock", "用服务账号密钥本地签发 JWT（PS256），有效 1 小时，无需请求；要求时钟准确"),
-			vendors.Says("All classes", "所有类别", "formerly 3,000 a device and day, now controlled by the system; no error at send time",
+			vendors.TextRow("Phones", "机型", "HarmonyOS 5 and later, in mainland China; earlier ones are vendor huawei", "中国大陆的 HarmonyOS 5 及以上；更早的版本请用 huawei"),
+			vendors.NumberRow("Devices per call", "单次最多设备数", pushkit.MaxTokens),
+			vendors.NumberRow("Devices per call of test pushes", "测试消息单次最多设备数", maxTestTokens),
+			vendors.NumberRow("Bytes per request, without the tokens", "请求体字节数（不含 token）", pushkit.MaxBytes),
+			vendors.TextRow("Longest lifetime", "最长缓存时间", "15 days; of a call invite 30 to 60 seconds", "15 天；通话邀请为 30 至 60 秒"),
+			vendors.TextRow("Rate", "速率", "devices a second, shown in AppGallery Connect; beyond it HTTP 503", "按每秒设备数计，见 AppGallery Connect；超出返回 HTTP 503"),
+			vendors.TextRow("Authorization", "鉴权", "a JWT (PS256) signed by the service account's key, 1 hour, no call; needs a right clock", "用服务账号密钥本地签发 JWT（PS256），有效 1 小时，无需请求；要求时钟准确"),
+			vendors.TextRow("All classes", "所有类别", "formerly 3,000 a device and day, now controlled by the system; no error at send time",
 				"原为每设备每天 3000 条，现由系统控制；发送时不报错"),
-			vendors.Number("Calls with test pushes a day for a project", "每项目每天测试消息请求数", testCallsDay),
-			vendors.Says("Title and body", "标题与正文", "no published limit; shortened to max_title 40 and max_body 256 code points",
+			vendors.NumberRow("Calls with test pushes a day for a project", "每项目每天测试消息请求数", testCallsDay),
+			vendors.TextRow("Title and body", "标题与正文", "no published limit; shortened to max_title 40 and max_body 256 code points",
 				"官方未公布；按 max_title 40、max_body 256 个码点截短"),
-			vendors.Says("Badge", "角标", "set where all devices of a call get the same number, else counted up by one", "同一次调用中各设备数字相同则设置该数字，否则加一"),
+			vendors.TextRow("Badge", "角标", "set where all devices of a call get the same number, else counted up by one", "同一次调用中各设备数字相同则设置该数字，否则加一"),
 		},
 		Classes: []vendors.ClassRow{
 			{Name: "communication", Means: vendors.Both("service and communication: every category but MARKETING, with the self-classification right",

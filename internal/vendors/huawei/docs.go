@@ -2,6 +2,7 @@ package huawei
 
 import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 )
 
 // Doc is what docs/vendors.md says about Huawei.
@@ -14,21 +15,21 @@ func Doc() vendors.Doc {
 			"https://developer.huawei.com/consumer/cn/doc/HMSCore-Guides/message-classification-0000001149358835",
 		},
 		Rows: []vendors.Row{
-			vendors.Says("Phones", "机型", "EMUI and HarmonyOS up to 4; HarmonyOS 5 and later is vendor harmony", "EMUI 与 HarmonyOS 4 及以下；HarmonyOS 5 及以上请用 harmony"),
-			vendors.Number("Devices per call", "单次最多设备数", maxTokens),
-			vendors.Number("Bytes per request, without the tokens", "请求体字节数（不含 token）", maxBytes),
-			vendors.Says("Longest lifetime", "最长缓存时间", "15 days", "15 天"),
-			vendors.Says("Rate", "速率", "devices a second, shown in AppGallery Connect, at least 6,000; beyond it HTTP 503",
+			vendors.TextRow("Phones", "机型", "EMUI and HarmonyOS up to 4; HarmonyOS 5 and later is vendor harmony", "EMUI 与 HarmonyOS 4 及以下；HarmonyOS 5 及以上请用 harmony"),
+			vendors.NumberRow("Devices per call", "单次最多设备数", pushkit.MaxTokens),
+			vendors.NumberRow("Bytes per request, without the tokens", "请求体字节数（不含 token）", pushkit.MaxBytes),
+			vendors.TextRow("Longest lifetime", "最长缓存时间", "15 days", "15 天"),
+			vendors.TextRow("Rate", "速率", "devices a second, shown in AppGallery Connect, at least 6,000; beyond it HTTP 503",
 				"按每秒设备数计，见 AppGallery Connect，至少 6000；超出返回 HTTP 503"),
-			vendors.Says("Access token", "访问令牌", "1 hour; 1,000 fetches for an app in five minutes", "有效 1 小时；每应用 5 分钟最多申请 1000 次"),
-			vendors.Says("All classes", "所有类别", "formerly 3,000 a device and day, now controlled by the system; no error at send time",
+			vendors.TextRow("Access token", "访问令牌", "1 hour; 1,000 fetches for an app in five minutes", "有效 1 小时；每应用 5 分钟最多申请 1000 次"),
+			vendors.TextRow("All classes", "所有类别", "formerly 3,000 a device and day, now controlled by the system; no error at send time",
 				"原为每设备每天 3000 条，现由系统控制；发送时不报错"),
-			vendors.Number("Test pushes a day for an app", "每应用每天测试消息数", testPushesDay),
-			vendors.Says("Title and body", "标题与正文", "no published limit; shortened to max_title 40 and max_body 256 code points",
+			vendors.NumberRow("Test pushes a day for an app", "每应用每天测试消息数", testPushesDay),
+			vendors.TextRow("Title and body", "标题与正文", "no published limit; shortened to max_title 40 and max_body 256 code points",
 				"官方未公布；按 max_title 40、max_body 256 个码点截短"),
-			vendors.Says("Badge", "角标", "set where all devices of a call get the same number, else counted up by one; needs badge_class",
+			vendors.TextRow("Badge", "角标", "set where all devices of a call get the same number, else counted up by one; needs badge_class",
 				"同一次调用中各设备数字相同则设置该数字，否则加一；需要 badge_class"),
-			vendors.Says("Sound", "铃声", "android.sound is a file in res/raw; Android 8+ takes the sound of the channel as it was first created",
+			vendors.TextRow("Sound", "铃声", "android.sound is a file in res/raw; Android 8+ takes the sound of the channel as it was first created",
 				"android.sound 为 res/raw 中的文件；Android 8 及以上以渠道首次创建时的铃声为准"),
 		},
 		Classes: []vendors.ClassRow{

@@ -23,12 +23,11 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 )
 
 // The vendor's published numbers, gathered in November 2026.
@@ -37,12 +36,6 @@ const (
 	loginHost = "https://oauth-login.cloud.huawei.com"
 	loginPath = "/oauth2/v3/token"
 
-	maxTokens = 1000 // of one call
-	maxBytes  = 4096 // of the body without the tokens
-	minTTL    = time.Second
-	maxTTL    = 15 * 24 * time.Hour
-	// messages of class marketing for one device and day; 5 for news apps with the licence
-	marketingCap  = 2
 	testPushesDay = 500 // test pushes of one app and day
 )
 
@@ -96,20 +89,19 @@ type Config struct {
 
 // categories are the published ones. PLAY_VOICE is for pass-through messages only.
 var categories = []string{
-	"IM", "VOIP", "SUBSCRIPTION", "TRAVEL", "HEALTH", "WORK", "ACCOUNT", "EXPRESS", "FINANCE", "DEVICE_REMINDER", "MAIL", marketing,
+	"IM", "VOIP", "SUBSCRIPTION", "TRAVEL", "HEALTH", "WORK", "ACCOUNT", "EXPRESS", "FINANCE", "DEVICE_REMINDER", "MAIL", pushkit.Marketing,
 }
 
 const (
-	marketing = "MARKETING"
-	playVoice = "PLAY_VOICE"
-	low       = "LOW"
-	normal    = "NORMAL"
+	low    = "LOW"
+	normal = "NORMAL"
 )
 
-var (
-	appIDForm    = regexp.MustCompile(`^[0-9]{1,64}$`)
-	categoryForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,31}$`)
-)
+var appIDForm = regexp.MustCompile(`^[0-9]{1,64}$`)
+
+func (c *Config) ownCategories() map[string]string {
+	return map[string]string{"category": c.Category, "call_category": c.CallCategory}
+}
 
 // Problems lists what is wrong with the keys.
 func (c *Config) Problems() []vendors.Problem {
@@ -123,15 +115,7 @@ func (c *Config) Problems() []vendors.Problem {
 	}
 	is.Endpoint("endpoint", c.Endpoint)
 	is.Endpoint("token_endpoint", c.TokenEndpoint)
-	for key, value := range map[string]string{"category": c.Category, "call_category": c.CallCategory} {
-		switch {
-		case value == "":
-		case value == playVoice:
-			is.Add(key, "PLAY_VOICE is for pass-through messages only", "use IM or VOIP")
-		case !categoryForm.MatchString(value):
-			is.Add(key, "is not in upper case", "use IM, VOIP or another category of the console, letter by letter")
-		}
-	}
+	pushkit.CheckCategories(&is, c.ownCategories(), "pass-through messages")
 	if c.Importance != "" && c.Importance != low && c.Importance != normal {
 		is.Add("importance", "is neither NORMAL nor LOW", "use NORMAL for chat")
 	}
@@ -139,33 +123,20 @@ func (c *Config) Problems() []vendors.Problem {
 		Vendor: "Huawei", Known: []string{"action", "intent", "url"}, Schemes: []string{"https://"},
 		Instead: "use intent: intent:#Intent;component=<package>/<activity>;end",
 	})
-	is.Between("max_title", c.MaxTitle, 1, 200, "40")
-	is.NotNegative("max_body", c.MaxBody, "256")
-	is.Between("max_bytes", c.MaxBytes, 2048, maxBytes, "3800")
+	pushkit.CheckSizes(&is, c.MaxTitle, c.MaxBody, c.MaxBytes)
 	return is.Problems()
 }
 
 // Advice lists what is allowed but unwise.
 func (c *Config) Advice() []string {
-	var advice []string
-	for key, value := range map[string]string{"category": c.Category, "call_category": c.CallCategory} {
-		switch {
-		case value == marketing:
-			advice = append(advice, fmt.Sprintf("%s MARKETING is capped: Huawei accepts but silently drops all after %d messages a day to a device "+
-				"(5 for licensed news apps); apply for the IM right and use IM", key, marketingCap))
-		case value != "" && value != playVoice && categoryForm.MatchString(value) && !slices.Contains(categories, value):
-			advice = append(advice, fmt.Sprintf("%s %s is none that Huawei publishes: it is taken for MARKETING, of which all after %d messages "+
-				"a day to a device (5 for licensed news apps) are silently dropped", key, value, marketingCap))
-		}
-	}
-	slices.Sort(advice)
+	advice := pushkit.CategoryAdvice(c.ownCategories(), categories, "taken for MARKETING")
 	if c.Importance == low {
 		advice = append(advice, "importance LOW makes notifications silent: no sound, no lock screen; use NORMAL for chat")
 	}
 	if c.TestMode {
 		advice = append(advice, fmt.Sprintf("test_mode allows %d pushes a day for the whole app; turn it off in production", testPushesDay))
 	}
-	advice = append(advice, c.TTLAdvice(maxTTL, "Huawei's 15 days")...)
+	advice = append(advice, c.TTLAdvice(pushkit.MaxTTL, "Huawei's 15 days")...)
 	if (c.Endpoint == "") != (c.TokenEndpoint == "") {
 		advice = append(advice, "only one of endpoint and token_endpoint is replaced: the other is Huawei's own")
 	}
@@ -185,21 +156,14 @@ func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
 	}}
 }
 
-// Class is communication for every category but MARKETING. Whether the app has the right for the
-// category is known to Huawei only. Communication has no published number; the former cap of 3,000
-// a device and day for all classes is no longer printed.
-func (c *Config) Class(n *vendors.Notification) vendors.Class {
-	if c.category(n) == marketing {
-		return vendors.Class{Name: "marketing", Capped: true, DeviceCap: marketingCap}
-	}
-	return vendors.Class{Name: "communication"}
-}
+// Class is communication for every category but MARKETING; see [pushkit.Class].
+func (c *Config) Class(n *vendors.Notification) vendors.Class { return pushkit.Class(c.category(n)) }
 
 // category is the message's, else the certificate's for its kind, else Huawei's category of that
 // kind. A missed call is a chat message.
 func (c *Config) category(n *vendors.Notification) string {
 	if n != nil {
-		if asked := strings.ToUpper(strings.TrimSpace(n.Android.HuaweiCategory)); categoryForm.MatchString(asked) && asked != playVoice {
+		if asked := strings.ToUpper(strings.TrimSpace(n.Android.HuaweiCategory)); pushkit.IsCategory(asked) && asked != pushkit.PlayVoice {
 			return asked
 		}
 		if n.Call != nil && n.Call.Action == hongyan.CallInvite {
@@ -246,12 +210,12 @@ func newProtocol(c *Config) (*protocol, error) {
 	}
 	return &protocol{
 		c: c, send: send, login: login,
-		title:    vendors.TextLimit{Max: cmp.Or(c.MaxTitle, 40), Measure: vendors.Runes},
-		body:     vendors.TextLimit{Max: cmp.Or(c.MaxBody, 256), Measure: vendors.Runes},
-		maxBytes: cmp.Or(c.MaxBytes, 3800),
+		title:    vendors.TextLimit{Max: cmp.Or(c.MaxTitle, pushkit.DefaultTitle), Measure: vendors.Runes},
+		body:     vendors.TextLimit{Max: cmp.Or(c.MaxBody, pushkit.DefaultBody), Measure: vendors.Runes},
+		maxBytes: cmp.Or(c.MaxBytes, pushkit.DefaultBytes),
 		codes:    vendors.Index(codes(), ""), statuses: vendors.Index(codes(), levelHTTP), authCodes: vendors.Index(codes(), levelOAuth),
 	}, nil
 }
 
 // Limits: one notification for up to 1,000 tokens.
-func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: maxTokens} }
+func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: pushkit.MaxTokens} }
