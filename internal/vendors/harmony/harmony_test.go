@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hongyan-im/hongyan"
 	fake "github.com/hongyan-im/hongyan/internal/sandbox/harmony"
 	"github.com/hongyan-im/hongyan/internal/vendors"
@@ -74,7 +72,11 @@ func subject() vendortest.Subject {
 	}
 }
 
-func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
+func TestConformance(t *testing.T) {
+	s := subject()
+	s.Problems, s.Advice, s.Doc = problems(t), advice(), Doc
+	vendortest.Run(t, s)
+}
 
 // With the right for it, a call wakes the app through push-type 10; everything else stays a
 // notification.
@@ -158,8 +160,9 @@ func TestTestModeTakesTen(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) {
-	t.Parallel()
+// problems are what may be wrong with a certificate.
+func problems(t *testing.T) []vendortest.ConfigCase {
+	t.Helper()
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -169,11 +172,7 @@ func TestProblems(t *testing.T) {
 			c.ServiceAccount = vendors.Secret(strings.Replace(string(c.ServiceAccount), from, to, 1))
 		}
 	}
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   []string
-	}{
+	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"complete", func(*Config) {}, nil},
 		{"same_project", func(c *Config) { c.ProjectID = testProject }, nil},
 		{"empty", func(c *Config) { *c = Config{} }, []string{"service_account"}},
@@ -190,54 +189,18 @@ func TestProblems(t *testing.T) {
 		{"activity", func(c *Config) { c.Click.Activity = "x" }, []string{"click"}},
 		{"two_targets", func(c *Config) { c.Click.Action, c.Click.URL = "x", "y" }, []string{"click"}},
 		{"sizes", func(c *Config) { c.MaxTitle, c.MaxBody, c.MaxBytes = 1000, -1, 100 }, []string{"max_body", "max_bytes", "max_title"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			conf := config("https://127.0.0.1", "")
-			c.change(conf)
-			var got []string
-			for _, p := range conf.Problems() {
-				got = append(got, p.Key)
-				if p.Text == "" || p.Remedy == "" || strings.Contains(p.Text, "MII") {
-					t.Errorf("problem with %s says too little or too much: %s", p.Key, p.Text)
-				}
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("keys with problems (-want +got):\n%s", diff)
-			}
-			if _, err := newProtocol(conf); err != nil && c.want == nil {
-				t.Error(err)
-			}
-		})
-	}
+	})
 }
 
-func TestAdvice(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   []string // a word of each
-	}{
+// advice is what may be unwise about one.
+func advice() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"good", func(c *Config) { c.Category = "IM" }, nil},
 		{"marketing", func(c *Config) { c.Category = "MARKETING" }, []string{"all after 2 messages a day to a device (5 for licensed news apps)"}},
 		{"unknown_category", func(c *Config) { c.CallCategory = "CALLS" }, []string{"taken for MARKETING"}},
 		{"test_mode", func(c *Config) { c.TestMode = true }, []string{"10 devices a call and 1000 calls a day"}},
 		{"long_ttl", func(c *Config) { c.TTL = 16 * 24 * time.Hour }, []string{"15 days"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			conf := config("", "")
-			c.change(conf)
-			got := conf.Advice()
-			if len(got) != len(c.want) {
-				t.Fatalf("advice is %q", got)
-			}
-			for i := range got {
-				if !strings.Contains(got[i], c.want[i]) {
-					t.Errorf("advice %q does not say %q", got[i], c.want[i])
-				}
-			}
-		})
-	}
+	})
 }
 
 func TestClass(t *testing.T) {
@@ -278,22 +241,5 @@ func TestClass(t *testing.T) {
 				t.Errorf("class is %+v, want %+v", got, c.want)
 			}
 		})
-	}
-}
-
-func TestDocIsInBothLanguages(t *testing.T) {
-	t.Parallel()
-	s := Doc()
-	texts := append([]vendors.Bilingual{s.Name, s.Tap, s.Repeat}, s.Setup...)
-	for _, f := range s.Rows {
-		texts = append(texts, f.What, f.Value)
-	}
-	for _, c := range s.Classes {
-		texts = append(texts, c.Means, c.Cap)
-	}
-	for _, text := range texts {
-		if text.EN == "" || text.ZH == "" {
-			t.Errorf("%+v lacks a language", text)
-		}
 	}
 }
