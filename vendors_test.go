@@ -17,8 +17,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
-// This file holds that a vendor is two folders, internal/vendors/<x> and internal/sandbox/<x>, and a
-// line in each of two lists.
+// This file holds that a vendor is two folders, internal/vendors/<x> and internal/sandbox/<x>, and
+// a line in each of two lists.
 
 // vendorLists are the two lists.
 var vendorLists = []string{"internal/registry/registry.go", "internal/sandbox/all/all.go"}

@@ -46,8 +46,8 @@ func languages() []language {
 	}
 }
 
-// Pages writes every page, schema and file of the demo. root is the repository's folder, whose sources are read.
-// The keys are paths below root.
+// Pages writes every page, schema and file of the demo. root is the repository's folder, whose
+// sources are read. The keys are paths below root.
 func Pages(root string) (map[string][]byte, error) {
 	keys, err := readKeys(root)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 )
 
 // Certificates is the list of the demo's certificates as YAML, for the key "certificates" of an
-// app: demo-<vendor> for each vendor, and more for a vendor that needs them. It has no indent of its
-// own.
+// app: demo-<vendor> for each vendor, and more for a vendor that needs them. It has no indent of
+// its own.
 func (d *Demo) Certificates(place Place) []byte {
 	var out bytes.Buffer
 	functions := template.FuncMap{

@@ -14,7 +14,8 @@ type Fake struct {
 	// Look is how the page draws its phones, as CSS: the colour --mark of the vendor and the rules
 	// of the phone. Each selector begins with [data-vendor="<vendor>"].
 	Look string
-	// Heading says what stands above a notification's text, Calls where an incoming call is answered.
+	// Heading says what stands above a notification's text, Calls where an incoming call is
+	// answered.
 	Heading Heading
 	Calls   Calls
 	// TLSOnly says that the vendor's API is not served over plain HTTP.
@@ -34,8 +35,8 @@ type Fake struct {
 	// [DemoAccount.Files] left; it is nil for a new demo, whose keys must be new.
 	Account func(read ReadFile) (DemoAccount, error)
 	// Bare pushes n notifications to the demo's account at a sandbox with nothing but the library
-	// that the vendor's driver is built on: the yardstick of the benchmark. url is the sandbox's TLS
-	// address and dir the folder of the demo's files. Nil where there is no such library.
+	// that the vendor's driver is built on: the yardstick of the benchmark. url is the sandbox's
+	// TLS address and dir the folder of the demo's files. Nil where there is no such library.
 	Bare func(url, dir string, n int) error
 }
 

@@ -81,8 +81,9 @@ func (s *Server) looks() string {
 	return css.String()
 }
 
-// page serves the live view, with the style sheet of the phones. It loads nothing from elsewhere, and the policy forbids it to: what a
-// hostile title smuggles in cannot run, and a picture's address in a push is shown, never fetched.
+// page serves the live view, with the style sheet of the phones. It loads nothing from elsewhere,
+// and the policy forbids it to: what a hostile title smuggles in cannot run, and a picture's
+// address in a push is shown, never fetched.
 func page(looks string) http.Handler {
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {

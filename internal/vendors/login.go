@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// FormRequest writes a POST of a form, as logins of OAuth 2.0 are. key is the configuration's key of
-// the address, for the error.
+// FormRequest writes a POST of a form, as logins of OAuth 2.0 are. key is the configuration's key
+// of the address, for the error.
 func FormRequest(ctx context.Context, address string, form url.Values, key string) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {

@@ -100,9 +100,9 @@ func FitTo(s string, fits func(string) bool) string {
 	return TextLimit{Max: lo, Measure: Bytes}.Fit(s)
 }
 
-// Shrink makes a request fit. write puts a body into it, and fits says whether it fits now. The body
-// is shortened; where even a body of one character is too much, the steps take away what else there
-// is, in order, each once; the first step may take nothing. Where nothing helps, which only a
+// Shrink makes a request fit. write puts a body into it, and fits says whether it fits now. The
+// body is shortened; where even a body of one character is too much, the steps take away what else
+// there is, in order, each once; the first step may take nothing. Where nothing helps, which only a
 // configuration of absurdly long names can bring about, the body is "…": a push without one would
 // be refused for certain.
 func Shrink(body string, steps []func(), write func(body string), fits func() bool) {

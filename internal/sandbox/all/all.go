@@ -1,5 +1,5 @@
-// Package all names every vendor that the sandbox plays. It is the one list: the sandbox's page, its
-// control API, the demo and the tests that walk all vendors are made from it.
+// Package all names every vendor that the sandbox plays. It is the one list: the sandbox's page,
+// its control API, the demo and the tests that walk all vendors are made from it.
 package all
 
 import (

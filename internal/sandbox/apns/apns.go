@@ -1,5 +1,5 @@
-// Package apns plays APNs: a strict fake of its server API, the look of its phones, and its account in
-// the demo.
+// Package apns plays APNs: a strict fake of its server API, the look of its phones, and its account
+// in the demo.
 package apns
 
 import (

@@ -1,5 +1,5 @@
-// Package fcm plays FCM: a strict fake of its server API, the look of its phones, and its account in
-// the demo.
+// Package fcm plays FCM: a strict fake of its server API, the look of its phones, and its account
+// in the demo.
 package fcm
 
 import (

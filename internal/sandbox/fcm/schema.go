@@ -149,7 +149,7 @@ func checkStrings(v any, path string) (any, *failure) {
 	return m, nil
 }
 
-// data is fcmStrings without the keys that FCM keeps for itself.
+// data is checkStrings without the keys that FCM keeps for itself.
 func data(v any, path string) (any, *failure) {
 	m, bad := checkStrings(v, path)
 	if bad != nil {

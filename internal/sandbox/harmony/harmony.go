@@ -1,5 +1,5 @@
-// Package harmony plays Huawei's Push Kit of HarmonyOS: a strict fake of its server API, the look of its phones, and its account in
-// the demo.
+// Package harmony plays Huawei's Push Kit of HarmonyOS: a strict fake of its server API, the look
+// of its phones, and its account in the demo.
 package harmony
 
 import (
@@ -62,11 +62,11 @@ func (f *fake) send(w http.ResponseWriter, r *http.Request) {
 	}
 	account, broken := f.authorized(r)
 	if broken != nil {
-		f.Broken(w, broken.Code, pushKitText(broken.Code), broken.Tip)
+		f.Broken(w, broken.Code, codeText(broken.Code), broken.Tip)
 		return
 	}
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
-		f.Broken(w, "80100001", pushKitText("80100001"), "Content-Type must be application/json")
+		f.Broken(w, "80100001", codeText("80100001"), "Content-Type must be application/json")
 		return
 	}
 	pushType := r.Header.Get("push-type")
@@ -76,7 +76,7 @@ func (f *fake) send(w http.ResponseWriter, r *http.Request) {
 	}
 	m, broken := read(r.Body, pushType)
 	if broken != nil {
-		text := pushKitText(broken.Code)
+		text := codeText(broken.Code)
 		if broken.Code == "80100003" {
 			text = "Illegal payload, " + broken.Tip
 		}
@@ -91,7 +91,7 @@ func (f *fake) send(w http.ResponseWriter, r *http.Request) {
 	f.push(w, account, m, overQuota)
 }
 
-var pushKitDigits = regexp.MustCompile(`^[0-9]+$`)
+var digits = regexp.MustCompile(`^[0-9]+$`)
 
 // trouble answers an armed fault that concerns the whole call. A code that is no number is a
 // reason, and all tokens fail for it.
@@ -99,13 +99,13 @@ func (f *fake) trouble(w http.ResponseWriter, tokens []string, fault sandbox.Fau
 	f.Core.Refuse("harmony", len(tokens))
 	switch {
 	case fault.Kind == sandbox.FaultExpiredAuth:
-		f.Answer(w, f.RequestID(), "80200005", pushKitText("80200005"))
+		f.Answer(w, f.RequestID(), "80200005", codeText("80200005"))
 	case fault.Kind == sandbox.FaultThrottle:
 		f.FlowControl(w, fault.RetryAfter)
-	case !pushKitDigits.MatchString(fault.Code):
+	case !digits.MatchString(fault.Code):
 		f.failures(w, f.RequestID(), 0, map[string][]string{fault.Code: tokens})
 	default:
-		f.Answer(w, f.RequestID(), fault.Code, pushKitText(fault.Code))
+		f.Answer(w, f.RequestID(), fault.Code, codeText(fault.Code))
 	}
 }
 
@@ -166,8 +166,8 @@ func (f *fake) failures(w http.ResponseWriter, id string, success int, bad map[s
 	f.Answer(w, id, code, string(inner))
 }
 
-// pushKitText is the published text of a code.
-func pushKitText(code string) string {
+// codeText is the published text of a code.
+func codeText(code string) string {
 	switch code {
 	case "80100001":
 		return "Check Parameter Error."

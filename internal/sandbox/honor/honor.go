@@ -1,5 +1,5 @@
-// Package honor plays Honor Push: a strict fake of its server API, the look of its phones, and its account in
-// the demo.
+// Package honor plays Honor Push: a strict fake of its server API, the look of its phones, and its
+// account in the demo.
 package honor
 
 import (

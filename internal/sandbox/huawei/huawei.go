@@ -1,5 +1,5 @@
-// Package huawei plays Huawei's Push Kit of HMS: a strict fake of its server API, the look of its phones, and its account in
-// the demo.
+// Package huawei plays Huawei's Push Kit of HMS: a strict fake of its server API, the look of its
+// phones, and its account in the demo.
 package huawei
 
 import (

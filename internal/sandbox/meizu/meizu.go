@@ -1,5 +1,5 @@
-// Package meizu plays Meizu Push: a strict fake of its server API, the look of its phones, and its account in
-// the demo.
+// Package meizu plays Meizu Push: a strict fake of its server API, the look of its phones, and its
+// account in the demo.
 package meizu
 
 import (

@@ -1,5 +1,5 @@
-// Package oppo plays OPPO Push: a strict fake of its server API, the look of its phones, and its account in
-// the demo.
+// Package oppo plays OPPO Push: a strict fake of its server API, the look of its phones, and its
+// account in the demo.
 package oppo
 
 import (

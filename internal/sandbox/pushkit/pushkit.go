@@ -1,5 +1,5 @@
-// Package pushkit holds what the fakes of both generations of Huawei's Push Kit share: the form of an
-// answer, the daily caps that only receipts tell of, and the receipts.
+// Package pushkit holds what the fakes of both generations of Huawei's Push Kit share: the form of
+// an answer, the daily caps that only receipts tell of, and the receipts.
 package pushkit
 
 import (
@@ -140,15 +140,15 @@ type Delivery struct {
 	Tokens    []string
 	Marketing bool
 	Test      bool
-	TestCap   int    // pushes of this app and day, when test is set
-	TestKey   string // what testCap counts
+	TestCap   int    // pushes of this app and day, when Test is set
+	TestKey   string // what TestCap counts
 	OverQuota bool   // the fault: everything is dropped
 	Receipt   Receipt
 	To        ReceiptTarget
 }
 
 // Deliver hands the push to every phone, or drops it without a word where a cap is reached: only a
-// Receipt tells.
+// receipt tells.
 func (k *Kit) Deliver(d Delivery) {
 	testOver := d.Test && k.count("test\x00"+d.TestKey) > d.TestCap
 	for _, token := range d.Tokens {

@@ -16,7 +16,7 @@ import (
 // ReceiptTarget is where an account wants its delivery receipts; an empty URL wants none.
 type ReceiptTarget struct {
 	URL, User, Key string
-	// v2 is the format of HarmonyOS, v1 that of HMS.
+	// V2 is set for the format of HarmonyOS, and not for that of HMS.
 	V2 bool
 }
 

@@ -1,5 +1,5 @@
-// Package vivo plays vivo Push: a strict fake of its server API, the look of its phones, and its account in
-// the demo.
+// Package vivo plays vivo Push: a strict fake of its server API, the look of its phones, and its
+// account in the demo.
 package vivo
 
 import (

@@ -1,5 +1,5 @@
-// Package xiaomi plays Xiaomi Push: a strict fake of its server API, the look of its phones, and its account in
-// the demo.
+// Package xiaomi plays Xiaomi Push: a strict fake of its server API, the look of its phones, and
+// its account in the demo.
 package xiaomi
 
 import (

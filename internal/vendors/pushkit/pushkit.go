@@ -129,8 +129,8 @@ func Tokens(devices []vendors.Device) []string {
 	return tokens
 }
 
-// BITag comes back in delivery receipts: the message's id where it is short enough for every version
-// of the API, else its key.
+// BITag comes back in delivery receipts: the message's id where it is short enough for every
+// version of the API, else its key.
 func BITag(note *vendors.Notification) string {
 	if id := note.MessageID; id != "" && len(id) <= 64 && vendors.Printable(id) == id {
 		return id
