@@ -69,12 +69,12 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	log := slog.New(slog.DiscardHandler)
 	recorder := store.NewRecorder(hard, store.Options{Queue: m.queue, Log: log, Now: time.Now})
 	looker := &store.Looker{Records: m.queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
-	flights := new(send.Flights)
+	flights, load := new(send.Flights), new(send.Load)
 	senders := map[string]*send.Sender{}
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
 			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: m.driver, Concurrency: 8},
-			Recorder:    recorder, Looker: looker, Devices: people{}, Flights: flights, Log: log, Now: time.Now,
+			Recorder:    recorder, Looker: looker, Devices: people{}, Flights: flights, Load: load, Log: log, Now: time.Now,
 		}
 		senders[id].Start(ctx, hard)
 	}
@@ -105,6 +105,9 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 		flights.Close()
 		cut()
 		synctest.Wait()
+		if n := load.Devices(); n != 0 {
+			m.t.Errorf("%d devices are still counted as at hand", n)
+		}
 	}
 }
 
