@@ -90,6 +90,9 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 		senders["c"].Serve(ctx, hongyan.LaneNormal, m.queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
 	})
 	wg.Go(func() { router.Run(ctx, hard, m.queue.Source(hongyan.Subjects{}.Message("demo"), 64)) })
+	for n := range hongyan.Partitions {
+		wg.Go(func() { router.Run(ctx, hard, m.queue.Source(hongyan.Subjects{}.Piece("demo", n), 64)) })
+	}
 	for _, s := range senders {
 		wg.Go(func() {
 			<-ctx.Done()
