@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/accepted"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/config"
@@ -188,10 +189,14 @@ func (s *service) consume(ctx context.Context) error {
 		return recorder.Trouble()
 	}}
 	others := &colleagues{room: s.bus.Notes(dispatch.WorkerRoom), self: worker, log: s.log}
-	flights := new(send.Flights)
+	flights, load := new(send.Flights), new(send.Load)
+	acceptances := accepted.New(s.bus.Notes(accepted.Room), s.log)
+	if err := acceptances.Load(ctx); err != nil {
+		s.log.Warn("it is not known which certificates had pushes accepted lately", "error", err)
+	}
 	apps, err := s.apps(func(certificate send.Certificate) *send.Sender {
 		return &send.Sender{
-			Certificate: certificate, Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Limiter: limiter, Flights: flights,
+			Certificate: certificate, Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Limiter: limiter, Accepted: acceptances, Flights: flights, Load: load,
 			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
 		}
@@ -227,7 +232,9 @@ func (s *service) consume(ctx context.Context) error {
 			}
 		})
 	}
-	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { router.Run(ctx, hard, source) }
+	patient := *router // what is urgent waits for no room
+	patient.Room = load.Wait
+	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { patient.Run(ctx, hard, source) }
 	serving("messages", func() error { return s.bus.ServeMessages(ctx, slices.Collect(maps.Keys(apps)), holdMessages, routes) })
 	serving("pieces", func() error { return s.bus.ServePieces(ctx, holdPieces, routes) })
 	wg.Go(func() { router.Run(ctx, hard, urgent) })
@@ -260,6 +267,7 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { s.bus.Wake(ctx) })
 	wg.Go(func() { s.measureBacklogs(ctx) })
 	wg.Go(func() { board.Run(ctx) })
+	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
 	wg.Go(func() { s.heartbeat(ctx, worker, limiter) })
 	// The limiter runs until the last vendor call is made.
@@ -342,7 +350,7 @@ func (s *service) apps(sender func(send.Certificate) *send.Sender) (map[string]r
 			if err != nil {
 				return nil, fmt.Errorf("certificate %s: timezone: %w", base.ID, err)
 			}
-			app.Accounts[base.ID] = route.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID}
+			app.Accounts[base.ID] = route.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Options: c.Options}
 			s.senders = append(s.senders, sender(send.Certificate{
 				App: a.ID, Vendor: base.Vendor, ID: base.ID, Driver: driver, Class: c.Class, Concurrency: base.Concurrency, Zone: zone,
 			}))

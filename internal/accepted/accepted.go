@@ -100,8 +100,9 @@ func (m *Memory) Saw(certificate string, now time.Time) {
 	}
 }
 
-// Lately says whether the vendor accepted a push of the certificate within the last [Window]: one of
-// this worker, or one that another worker told of, which may be up to a minute more than that ago.
+// Lately says whether the vendor accepted a push of the certificate within the last [Window]: one
+// of this worker, or one that another worker told of, which may be up to a minute more than that
+// ago.
 func (m *Memory) Lately(certificate string, now time.Time) bool {
 	c := (*m.certificates.Load())[certificate]
 	if c == nil {
@@ -156,8 +157,8 @@ func (m *Memory) Run(ctx context.Context) {
 	}
 }
 
-// tell writes the certificates of which all know only something older than tellEvery: whoever of the
-// workers comes first speaks for the others.
+// tell writes the certificates of which all know only something older than tellEvery: whoever of
+// the workers comes first speaks for the others.
 func (m *Memory) tell(ctx context.Context) error {
 	var group errgroup.Group
 	group.SetLimit(writes)

@@ -22,7 +22,7 @@ type batched struct {
 // large sends messages to a large group through some workers.
 func (r *rig) large(ctx context.Context, workers int) (batched, error) {
 	run := fmt.Sprintf("group%d", workers)
-	return r.batches(ctx, run+"-", certificates(sandbox.DemoApp, batchVendors), workers, r.opts.Groups,
+	return r.batches(ctx, run+"-", certificates(sandbox.DemoApp, vendors(batch)), workers, r.opts.Groups,
 		func(i string, members []string) ([]dispatch.Outgoing, error) {
 			m, err := r.message(run+"-"+i, members...)
 			return []dispatch.Outgoing{m}, err
@@ -35,7 +35,7 @@ func (r *rig) group(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("group of %d on %d batch vendors", r.opts.Members, len(batchVendors))
+	name := fmt.Sprintf("group of %d on %d batch vendors", r.opts.Members, len(vendors(batch)))
 	return []figure{
 		figure{Name: name + ", messages one after the other", Value: b.oneByOne, Unit: "devices/s"}.atLeast(100_000),
 		figure{Name: name + ", all messages at once", Value: b.rate, Unit: "devices/s"}.atLeast(100_000),
@@ -63,9 +63,9 @@ func (r *rig) workers(ctx context.Context) ([]figure, error) {
 // mixed sends a message of its own to each of many people on the vendors that take different ones
 // in one call.
 func (r *rig) mixed(ctx context.Context) ([]figure, error) {
-	name := "different messages, " + strings.Join(mixedVendors, " and ")
+	name := "different messages, " + strings.Join(vendors(mixed), " and ")
 	r.say("%s, %d of them", name, 3*r.opts.Members)
-	b, err := r.batches(ctx, "mixed-", certificates(sandbox.DemoApp, mixedVendors), 1, 3, func(round string, members []string) (msgs []dispatch.Outgoing, err error) {
+	b, err := r.batches(ctx, "mixed-", certificates(sandbox.DemoApp, vendors(mixed)), 1, 3, func(round string, members []string) (msgs []dispatch.Outgoing, err error) {
 		for i, user := range members {
 			m, err := r.message("mixed-"+round+"-"+strconv.Itoa(i), user)
 			if err != nil {

@@ -11,8 +11,8 @@ import (
 
 // options of a run.
 type options struct {
-	// Worker is the worker's program; Bare is a command line that runs [bareLoop] in a process of
-	// its own.
+	// Worker is the worker's program; Bare is a command line that runs the bare loop of
+	// [yardstick] in a process of its own.
 	Worker string
 	Bare   []string
 	// Pushes of the runs without latency; those with 50 ms take as many.

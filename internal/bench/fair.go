@@ -23,15 +23,15 @@ func (r *rig) flood(ctx context.Context) (figures []figure, err error) {
 	const calm, users, warming, span = "calm", 500, 5 * time.Second, 15 * time.Second
 	n, groups := r.opts.Flood, r.opts.FloodGroups
 	r.say("one app with %d waiting messages and %d to a group of %d, another app's chat and calls", n, groups, r.opts.Members)
-	batch := certificates(sandbox.DemoApp, batchVendors)
+	large := certificates(sandbox.DemoApp, vendors(batch))
 	quiet := calm + "-" + r.vendor
-	if err := errors.Join(r.register(ctx, "calm-", users, quiet), r.register(ctx, "loud-", r.opts.Members, batch...)); err != nil {
+	if err := errors.Join(r.register(ctx, "calm-", users, quiet), r.register(ctx, "loud-", r.opts.Members, large...)); err != nil {
 		return nil, err
 	}
 	streams := func(run string, d time.Duration) []stream {
 		return []stream{chats(calm, run+"-chat", "calm-", users, 100, d), calls(calm, run+"-call", "calm-", users, 20, d)}
 	}
-	return figures, r.with(ctx, r.appsOf(append(batch, r.certificate(), quiet), nil), func(*worker) error {
+	return figures, r.with(ctx, r.appsOf(append(large, r.certificate(), quiet), nil), func(*worker) error {
 		if err := r.warm(ctx, "loud"); err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (r *rig) restart(ctx context.Context) (figures []figure, err error) {
 func (r *rig) midnight(ctx context.Context) (figures []figure, err error) {
 	// loading is the slowest rate at which the jobs are expected to be stored.
 	const zone, loading, settle, span = "Bench/Soon", 4000, 20 * time.Second, 8 * time.Second
-	n := r.opts.Midnight
+	n, quotaVendor := r.opts.Midnight, vendors(mixed)[0]
 	at := time.Now().Add(settle + 2*span + time.Duration(float64(n)/loading*float64(time.Second))).Truncate(time.Second)
 	r.say("%d jobs that wait for midnight, which is in %v", n, time.Until(at).Round(time.Second))
 	info := filepath.Join(r.dir, "zones")

@@ -25,7 +25,7 @@ func (r *rig) populate(ctx context.Context, prefix string, n int, certificates [
 	for i := range n {
 		user, certificate, now := prefix+strconv.Itoa(i), certificates[i%len(certificates)], time.Now().UTC()
 		app, vendor := named(certificate)
-		device, err := json.Marshal(hongyan.Device{Certificate: certificate, Token: sandbox.DemoToken(vendor, user), Locale: "zh-CN", RegisteredAt: now})
+		device, err := json.Marshal(hongyan.Device{Certificate: certificate, Token: token(vendor, user), Locale: "zh-CN", RegisteredAt: now})
 		if err != nil {
 			return err
 		}

@@ -1,9 +1,9 @@
 // Command bench measures the whole installation in one run: a worker process between a NATS server
-// and a sandbox that live in this process, beside a bare loop around the APNs library as the
+// and a sandbox that live in this process, beside a bare loop around a vendor's library as the
 // yardstick.
 //
 //	this process: NATS server, sandbox, publisher        worker process: router, senders
-//	another process: a bare apns2 loop at the same sandbox
+//	another process: that bare loop at the same sandbox
 //
 // CPU is what the kernel accounts to the worker's process (user and system), less what it used
 // before the load. Everything shares the machine's cores, so rates are those of the machine as a
@@ -43,11 +43,11 @@ func command() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure a worker on this machine, beside a bare apns2 loop",
+		Short: "Measure a worker on this machine, beside a bare loop around a vendor's library",
 		Long: `bench starts a NATS server, the sandbox and a worker on this machine, measures, and tears everything down. It uses no server
 of yours. Each part has a server, a sandbox and users of its own:
 
-  cpu         worker CPU per push beside a bare apns2 loop's, and pushes a second
+  cpu         worker CPU per push beside that of a bare loop around a vendor's library, and pushes a second
   latency50   pushes a second with 50 ms vendor latency
   half        latency from publish to vendor at half of the full rate
   messages    NATS messages for each push, in bulk and at 300 a second
@@ -126,7 +126,7 @@ func bareCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return bareLoop(args[0], args[1], n)
+			return yardstick().Bare(args[0], args[1], n)
 		},
 	}
 }

@@ -75,7 +75,7 @@ func (r *rig) events(ctx context.Context) (figures []figure, err error) {
 	const largest = 4 << 20
 	n := r.opts.Events
 	r.say("%d messages to a group of %d and one of 4 MiB waiting", n, r.opts.Members)
-	if err := r.register(ctx, "event-", r.opts.Members, certificates(sandbox.DemoApp, batchVendors)...); err != nil {
+	if err := r.register(ctx, "event-", r.opts.Members, certificates(sandbox.DemoApp, vendors(batch))...); err != nil {
 		return nil, err
 	}
 	all := members("event-", r.opts.Members)
@@ -124,12 +124,7 @@ const (
 
 // many names 5,000 certificates of 200 apps, 600 of them of one vendor.
 func many(vendor string) (ids []string) {
-	var others []string
-	for _, v := range vendorNames {
-		if v != vendor {
-			others = append(others, v)
-		}
-	}
+	others := vendors(func(f sandbox.Fake) bool { return f.Vendor != vendor })
 	for a := range manyApps {
 		for i := range perApp {
 			v := vendor

@@ -84,7 +84,7 @@ func (r *rig) cpu(ctx context.Context) ([]figure, error) {
 	var bare, ours []time.Duration
 	var rate []float64
 	for i := range 3 {
-		r.say("bare apns2 loop and worker, %d of 3, %d pushes each", i+1, n)
+		r.say("bare loop and worker, %d of 3, %d pushes each", i+1, n)
 		b, err := r.bare(ctx, n)
 		if err != nil {
 			return nil, err
@@ -97,7 +97,7 @@ func (r *rig) cpu(ctx context.Context) ([]figure, error) {
 	}
 	b, o := median(bare), median(ours)
 	return []figure{
-		{Name: "bare apns2 loop, CPU per push", Value: micro(b), Unit: "µs"},
+		{Name: "bare loop, CPU per push", Value: micro(b), Unit: "µs"},
 		{Name: "worker, CPU per push", Value: micro(o), Unit: "µs"},
 		figure{Name: "worker / bare loop", Value: float64(o) / float64(b), Unit: "×"}.atMost(1.8),
 		figure{Name: "pushes a second, vendor latency 0 ms", Value: median(rate), Unit: "/s"}.atLeast(14_000),

@@ -11,6 +11,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
 // rig is a NATS server, or a cluster, and a sandbox in this process, and a folder for the worker's
@@ -37,7 +38,7 @@ func (r *rig) certificate() string { return "demo-" + r.vendor }
 const messagesPerApp = 10_000_000
 
 func newRig(ctx context.Context, opts options, nodes int) (r *rig, err error) {
-	r = &rig{opts: opts, vendor: yardstick}
+	r = &rig{opts: opts, vendor: yardstick().Vendor}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -64,12 +65,10 @@ func newRig(ctx context.Context, opts options, nodes int) (r *rig, err error) {
 	if err = r.ensure(ctx); err != nil {
 		return r, err
 	}
-	if r.demo, err = sandbox.NewDemo(time.Now()); err != nil {
+	if r.demo, err = sandbox.NewDemo(time.Now(), all.Fakes()); err != nil {
 		return r, err
 	}
-	accounts := r.demo.Accounts()
-	accounts.Meizu[0].PerMinute = -1
-	r.box = sandbox.New(accounts, sandbox.Options{Keep: 100})
+	r.box = sandbox.New(sandbox.Options{Keep: 100, Unpaced: true}, r.demo.Fakes()...)
 	if r.listener, err = r.box.Start(sandbox.ListenOptions{Authority: r.demo.Authority()}); err != nil {
 		return r, err
 	}
@@ -82,7 +81,7 @@ func (r *rig) ensure(ctx context.Context) error {
 	var err error
 	for range 15 {
 		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err = r.bus.Ensure(attempt, vendorNames)
+		err = r.bus.Ensure(attempt, all.Vendors())
 		cancel()
 		if err == nil || ctx.Err() != nil {
 			break
@@ -157,7 +156,7 @@ func (r *rig) waiting(ctx context.Context) string {
 
 // jobs is how many jobs wait to be sent.
 func (r *rig) jobs(ctx context.Context) (n int64, err error) {
-	for _, vendor := range vendorNames {
+	for _, vendor := range all.Vendors() {
 		b, err := r.bus.Backlog(ctx, vendor)
 		if err != nil {
 			return n, err

@@ -1,19 +1,36 @@
 package main
 
-// yardstick is the vendor that most parts push to, and that the bare loop pushes to.
-const yardstick = "apns"
-
-// quotaVendor is the vendor whose daily quota is used up in the part about midnight: its fake says
-// so on demand, and it takes many devices a call.
-const quotaVendor = "oppo"
-
-var (
-	// vendorNames are all of them.
-	vendorNames = []string{"apns", "fcm", "huawei", "harmony", "honor", "xiaomi", "oppo", "vivo", "meizu"}
-	// batchVendors take many devices a call, mixedVendors also different messages for them.
-	batchVendors = []string{"huawei", "harmony", "honor", "xiaomi", "oppo", "vivo", "meizu"}
-	mixedVendors = []string{"oppo", "xiaomi"}
+import (
+	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
+
+// fakes are all vendors.
+var fakes = all.Fakes()
+
+// yardstick is the vendor that most parts push to: the first whose library can be measured alone.
+func yardstick() sandbox.Fake {
+	for _, f := range fakes {
+		if f.Bare != nil {
+			return f
+		}
+	}
+	panic("bench: no vendor has a bare loop")
+}
+
+// vendors names those for which choose says so.
+func vendors(choose func(sandbox.Fake) bool) (names []string) {
+	for _, f := range fakes {
+		if choose(f) {
+			names = append(names, f.Vendor)
+		}
+	}
+	return names
+}
+
+// batch takes many devices a call, mixed also different messages for them.
+func batch(f sandbox.Fake) bool { return f.Batch }
+func mixed(f sandbox.Fake) bool { return f.Mixed }
 
 // certificates are an app's certificates of some vendors.
 func certificates(app string, vendors []string) []string {
@@ -22,4 +39,14 @@ func certificates(app string, vendors []string) []string {
 		ids[i] = app + "-" + v
 	}
 	return ids
+}
+
+// token makes up a token of a vendor.
+func token(vendor, name string) string {
+	for _, f := range fakes {
+		if f.Vendor == vendor {
+			return f.Token(name)
+		}
+	}
+	panic("bench: no vendor " + vendor)
 }

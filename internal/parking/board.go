@@ -37,8 +37,8 @@ type Store interface {
 	Put(ctx context.Context, key string, value []byte, ttl time.Duration) error
 	// Remove removes the note; none there is no error.
 	Remove(ctx context.Context, key string) error
-	// List returns all notes by their keys, however many there are. It may lag behind, and two lists
-	// may come from two replicas.
+	// List returns all notes by their keys, however many there are. It may lag behind, and two
+	// lists may come from two replicas.
 	List(ctx context.Context) (map[string][]byte, error)
 }
 
@@ -72,13 +72,13 @@ type word struct {
 }
 
 const (
-	// A note outlives its last renewal by a minute, so that a worker that dies leaves its word to the
-	// others' probes.
+	// A note outlives its last renewal by a minute, so that a worker that dies leaves its word to
+	// the others' probes.
 	noteTTL   = time.Minute
 	noteRenew = 15 * time.Second
 	look      = time.Second
-	// goneAfter is how many lists in a row must lack a note that another worker wrote: a replica may
-	// be behind.
+	// goneAfter is how many lists in a row must lack a note that another worker wrote: a replica
+	// may be behind.
 	goneAfter = 3
 	// writes is how many notes are written at once.
 	writes = 32
@@ -103,8 +103,8 @@ func (b *Board) Add(certificate string, follow Follow) {
 	b.follows[certificate] = follow
 }
 
-// Tell tells the other workers that a breaker of this one opened, that a probe failed again, or that
-// it closed. since is when it opened or closed, r the result that says why it is open.
+// Tell tells the other workers that a breaker of this one opened, that a probe failed again, or
+// that it closed. since is when it opened or closed, r the result that says why it is open.
 func (b *Board) Tell(certificate string, open bool, since time.Time, r vendors.Result) {
 	since = since.UTC().Round(0)
 	note := Note{Since: since, Worker: b.worker}

@@ -58,8 +58,8 @@ func (s State) String() string {
 
 // Options say when a breaker opens and how often it probes. The zero value means the defaults.
 type Options struct {
-	// Failures is how many calls in a row must fail to open it; default 10. Wrong credentials of the
-	// certificate open it at once.
+	// Failures is how many calls in a row must fail to open it; default 10. Wrong credentials of
+	// the certificate open it at once.
 	Failures int
 	// Suspects is how many different devices or notifications must get the same reason to open it,
 	// where the vendor speaks of them alone; default 10.
@@ -223,9 +223,9 @@ func (b *Breaker) open(why vendors.Reason, now time.Time) {
 	b.probe = now.Add(b.wait)
 }
 
-// Follow learns from another worker. An open breaker elsewhere opens this one, unless own pushes got
-// through after since, when that one opened: then the trouble is over, or the other worker's alone.
-// When it closed there, the next push here is a probe at once. Follow says whether the state
+// Follow learns from another worker. An open breaker elsewhere opens this one, unless own pushes
+// got through after since, when that one opened: then the trouble is over, or the other worker's
+// alone. When it closed there, the next push here is a probe at once. Follow says whether the state
 // changed.
 func (b *Breaker) Follow(open bool, why vendors.Reason, since, now time.Time) (changed bool) {
 	switch {

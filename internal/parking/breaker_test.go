@@ -209,7 +209,8 @@ func TestManySuspectsPark(t *testing.T) {
 						if state, why, _ := b.State(); state != parking.Open || why != vendors.BadCredentials {
 							t.Fatalf("%v because of %v", state, why)
 						}
-						// A probe that hears the same keeps it parked, one that is accepted ends it.
+						// A probe that hears the same keeps it parked, one that is accepted ends
+						// it.
 						if b.Record(device("d9", "n9"), word(vendors.BadCredentials, tt.scope), true, now, now) {
 							t.Error("a probe that hears the same changes the state")
 						}

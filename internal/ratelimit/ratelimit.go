@@ -246,8 +246,8 @@ func (l *Limiter) take(ctx context.Context, t *throttle, c *class, r Request) Gr
 
 // Pace returns how many devices a second this worker may send now, all classes together, if a
 // request carries up to batch of them: the worker's share of the rate that is in force, or what one
-// call may borrow where that is more. It is infinite if there is no rate. A worker that takes on more work than that keeps the other workers
-// from doing it.
+// call may borrow where that is more. It is infinite if there is no rate. A worker that takes on
+// more work than that keeps the other workers from doing it.
 func (l *Limiter) Pace(certificate string, batch int) float64 {
 	cert := l.certs[certificate]
 	if cert == nil {

@@ -38,8 +38,8 @@ type KV interface {
 	Put(ctx context.Context, key string, value []byte, ttl time.Duration) error
 	// Remove removes the entry. It is no error if there is none.
 	Remove(ctx context.Context, key string) error
-	// List returns the values of all entries of a kind by their keys, however many there are. It may
-	// lag behind Put and Remove by at most half a second.
+	// List returns the values of all entries of a kind by their keys, however many there are. It
+	// may lag behind Put and Remove by at most half a second.
 	List(ctx context.Context, kind string) (map[string][]byte, error)
 }
 

@@ -235,9 +235,9 @@ const maxDebt = 2 * time.Second
 // at most a second of the whole rate, and what the worker's share makes up for within maxDebt.
 //
 // Workers must not all borrow at the same moment. In the time that a call of n devices takes a
-// worker's share, counted by the clock, each has its turn, from which on it may borrow. It waits for
-// that when it had nothing to send, and when workers come or go; then it first waits until all debts
-// are paid. Called with mu held.
+// worker's share, counted by the clock, each has its turn, from which on it may borrow. It waits
+// for that when it had nothing to send, and when workers come or go; then it first waits until all
+// debts are paid. Called with mu held.
 func (t *throttle) debt(now time.Time, n float64) float64 {
 	b := &t.bucket
 	most := min(n, t.current(now), b.rate*maxDebt.Seconds())

@@ -1,12 +1,11 @@
 // Package route takes message events and plans them: who is notified of each, and through which
 // certificates. The jobs go to the senders of the same worker; the delivery of the message is the
-// claim on all that follows from it, and is acked when each device has its end or its job is stored.
+// claim on all that follows from it, and is acked when each device has its end or its job is
+// stored.
 package route
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -16,7 +15,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
-	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // App is what the router knows of an app.
@@ -30,6 +28,10 @@ type App struct {
 type Devices interface {
 	// Lookup reads many users at once, each at the place of its Ref; nil where nothing is known.
 	Lookup(ctx context.Context, refs []directory.Ref) ([]*directory.User, error)
+	// MustConfirm says whether Lookup may lack what was acknowledged before, and Confirm is Lookup
+	// that does not.
+	MustConfirm() bool
+	Confirm(ctx context.Context, refs []directory.Ref) ([]*directory.User, error)
 }
 
 // Sender takes over planned jobs of one certificate; *send.Sender implements it.
@@ -49,9 +51,12 @@ type Router struct {
 	Apps     map[string]App
 	// Sender of a certificate that is in Apps.
 	Sender func(certificate string) Sender
-	// Elsewhere says whether another live worker serves an app, or a certificate of it where that is
-	// not empty; nil for no other worker.
+	// Elsewhere says whether another live worker serves an app, or a certificate of it where that
+	// is not empty; nil for no other worker.
 	Elsewhere func(app, certificate string) bool
+	// Room, when it is set, waits while too much of an app is at hand, and returns false when ctx
+	// ends before.
+	Room func(ctx context.Context, app string) bool
 	// Stored, when it is set, is told of each subject on which a piece was stored.
 	Stored  func(subject hongyan.Subject)
 	Metrics *dispatch.Metrics
@@ -77,13 +82,13 @@ type routing struct {
 	ctx    context.Context // ends when nothing more is to be begun
 	hard   context.Context
 	claims *store.Claims
-	// owing counts the messages that are not settled, busy the looks and pieces that are planned
-	// beside the rounds.
-	owing sync.WaitGroup
+	// owing counts the messages that are not settled, confirming the rounds that are decided again.
+	owing, confirming sync.WaitGroup
 }
 
 // Run routes what the source delivers until ctx ends or nothing more comes, and returns when every
-// delivery is settled: at hard, what could not be stored is left to whoever takes the messages next.
+// delivery is settled: at hard, what could not be stored is left to whoever takes the messages
+// next.
 func (r *Router) Run(ctx, hard context.Context, source dispatch.Source) {
 	(&routing{Router: r, ctx: ctx, hard: hard, claims: store.NewClaims(r.Log)}).run(source)
 }
@@ -125,6 +130,7 @@ func (r *routing) run(source dispatch.Source) {
 	}
 	planning.Wait()
 	r.owing.Wait()
+	r.confirming.Wait()
 	stopRenewing()
 	pulling.Wait()
 }
@@ -159,8 +165,14 @@ func (r *routing) route(batch []dispatch.Delivery) {
 	var round []*routed
 	users := 0
 	flush := func() {
-		if len(round) > 0 {
+		switch {
+		case len(round) == 0:
+		case r.Room == nil || r.Room(r.ctx, round[0].app):
 			r.round(round)
+		default:
+			for _, m := range round {
+				m.duty.GiveBack(0)
+			}
 		}
 		round, users = nil, 0
 	}
@@ -171,7 +183,7 @@ func (r *routing) route(batch []dispatch.Delivery) {
 		case !m.bulk && divided(m.message, len(d.Data())):
 			r.divide(m)
 		case !m.look.IsZero() && r.Looker != nil:
-			r.ask(m)
+			r.look(m)
 		default:
 			n := len(m.message.Recipients)
 			if users > 0 && users+n > routeUsers {
@@ -183,107 +195,13 @@ func (r *routing) route(batch []dispatch.Delivery) {
 	flush()
 }
 
-// read parses a delivery. What cannot be read becomes a dead letter at once, and the delivery is
-// settled: then it returns nil.
-func (r *routing) read(d dispatch.Delivery) *routed {
-	subject, err := r.Subjects.Parse(d.Subject())
-	c := r.claims.Take(d)
-	if c == nil {
-		return nil
-	}
-	r.owing.Add(1)
-	x := &routed{delivery: d, duty: store.NewDuty(c, len(d.Data()), r.owing.Done), app: subject.App, stored: c.Stored}
-	var repairs hongyan.Repairs
-	switch {
-	case err != nil:
-	case subject.Kind == hongyan.KindSignal:
-		// Signals are judged and counted; suppressing by them is not built yet.
-		if _, repairs, err = hongyan.ParseSignal(d.Data(), c.Stored); err == nil {
-			r.Metrics.Repaired(repairs)
-			r.Metrics.Ignore("signal")
-			x.duty.Done(true)
-			return nil
-		}
-	case subject.Kind == hongyan.KindPiece:
-		var p piece
-		if p, x.message, err = parsePiece(d.Data()); errors.Is(err, dispatch.ErrNewerJob) {
-			x.duty.GiveBack(store.RollOut(c.Takes())) // a newer worker reads it
-			return nil
-		}
-		x.bulk, x.stored, x.size = true, p.Published, p.Recipients
-	default:
-		x.message, repairs, err = hongyan.ParseMessage(d.Data(), c.Stored)
-	}
-	r.Metrics.Repaired(repairs)
-	known := false
-	if x.conf, known = r.Apps[x.app]; err == nil && !known {
-		if r.elsewhere(x.app, "") {
-			x.duty.GiveBack(store.RollOut(c.Takes()))
-			return nil
-		}
-		err = errors.New("the configuration has no app of this name")
-	}
-	if err != nil {
-		r.malformed(x, known, err)
-		return nil
-	}
-	if !x.bulk {
-		x.size = len(x.message.Recipients)
-	}
-	trace, dropped := dispatch.TraceOf(d.Header(dispatch.HeaderTrace))
-	if dropped {
-		r.Metrics.Ignore("traceparent")
-	}
-	x.trace = trace
-	if c.Again {
-		x.look = x.stored
-	} else if since := d.Header(dispatch.HeaderLook); since != "" && x.bulk {
-		x.look = x.stored
-	}
-	if c.Takes() > maxTakes {
-		r.exhaust(x)
-		return nil
-	}
-	return x
-}
-
-// malformed makes a dead letter of a message that cannot be read.
-func (r *routing) malformed(x *routed, known bool, err error) {
-	id := ""
-	if x.message != nil {
-		id = dispatch.HeaderValue(x.message.ID)
-	}
-	// App names of strangers must not become metric labels.
-	label := x.app
-	if !known {
-		label = "unknown"
-	}
-	r.Metrics.Message(label, "malformed")
-	letter := dispatch.DeadMessage(r.Subjects, x.delivery, x.app, id, err, ":malformed/"+x.duty.Claim.Name())
-	r.Log.Warn("message is malformed", "app", x.app, "message_id", id, "error", err)
-	r.Recorder.Store(&store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: x.duty})
-}
-
-// exhaust ends a message that was taken again and again without an end.
-func (r *routing) exhaust(m *routed) {
-	r.Log.Error("a message was taken too often without an end", "app", m.app, "message_id", m.message.ID, "takes", maxTakes)
-	r.Metrics.Message(m.app, "exhausted")
-	letter := dispatch.DeadMessage(r.Subjects, m.delivery, m.app, m.message.ID, fmt.Errorf("it was taken %d times without an end", maxTakes), ":exhausted/"+m.duty.Claim.Name())
-	letter.Subject, letter.Header[dispatch.HeaderReason] = r.Subjects.Dead("", "", vendors.AttemptsExhausted), vendors.AttemptsExhausted.String()
-	debt := &store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: m.duty}
-	for _, u := range m.message.Recipients {
-		debt.Then = append(debt.Then, r.line(m, hongyan.StatusDead, hongyan.DeviceOutcome{User: u, Reason: vendors.AttemptsExhausted}))
-	}
-	r.Recorder.Store(debt)
-}
-
 // line is a record of an end without a certificate.
 func (r *routing) line(m *routed, status hongyan.Status, d hongyan.DeviceOutcome) store.Line {
 	return store.Line{Outcome: hongyan.Outcome{MessageID: m.message.ID, App: m.app, Status: status, At: r.Now().UTC()}, Device: d, Duty: m.duty}
 }
 
-// ask looks up what became of a message that was taken before, and plans what is left.
-func (r *routing) ask(m *routed) {
+// look looks up what became of a message that was taken before, and plans what is left.
+func (r *routing) look(m *routed) {
 	q := &store.Question{App: m.app, Message: m.message.ID, Since: m.look, Urgent: m.message.Rings()}
 	for _, u := range m.message.Recipients {
 		q.Partitions[hongyan.Partition(u)] = true
@@ -315,6 +233,7 @@ func (r *routing) round(messages []*routed) {
 		}
 		return
 	}
+	var doubts []*routed
 	for _, m := range messages {
 		n := len(m.message.Recipients)
 		decisions := r.decide(m, known[:n])
@@ -323,9 +242,12 @@ func (r *routing) round(messages []*routed) {
 			m.duty.GiveBack(store.RollOut(m.duty.Claim.Takes()))
 			continue
 		}
-		r.follow(m, decisions)
+		doubts = r.settle(m, decisions, doubts)
 		r.Metrics.Message(m.app, "planned")
 		m.duty.Done(true)
+	}
+	if len(doubts) > 0 {
+		r.confirming.Go(func() { r.confirm(doubts) })
 	}
 }
 
@@ -346,6 +268,10 @@ func (r *routing) elsewhere(app, certificate string) bool {
 
 // lookup reads the recipients of messages, each at its place.
 func (r *routing) lookup(messages []*routed) ([]*directory.User, error) {
+	return r.ask(messages, r.Devices.Lookup)
+}
+
+func (r *routing) ask(messages []*routed, read func(context.Context, []directory.Ref) ([]*directory.User, error)) ([]*directory.User, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), lookupTimeout)
 	defer cancel()
 	n := 0
@@ -358,7 +284,7 @@ func (r *routing) lookup(messages []*routed) ([]*directory.User, error) {
 			refs = append(refs, directory.Ref{App: m.app, User: u})
 		}
 	}
-	return r.Devices.Lookup(ctx, refs)
+	return read(ctx, refs)
 }
 
 // inPlace plans a piece of a message that there is no room for. It returns false when the worker
@@ -378,8 +304,8 @@ func (r *routing) inPlace(m *routed) (done bool) {
 	for {
 		known, err := r.lookup([]*routed{m})
 		if err == nil {
-			r.follow(m, r.decide(m, known))
-			return true
+			doubts := r.settle(m, r.decide(m, known), nil)
+			return len(doubts) == 0 || r.confirm(doubts)
 		}
 		r.Log.Warn("cannot read the directory, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
 		if !sleep(r.hard, backoffDelay()) {

@@ -203,9 +203,6 @@ func (l *lane) call(c *call) {
 	if changed {
 		s.parked.Store(state == parking.Open)
 	}
-	if slices.ContainsFunc(results, func(r vendors.Result) bool { return r.Reason == vendors.Accepted }) {
-		s.drops.Accepted()
-	}
 	s.flying--
 	s.mu.Unlock()
 	l.calls.leave(answered(results))
@@ -216,6 +213,49 @@ func (l *lane) call(c *call) {
 		s.Parked(true, since, speaker(results, why))
 	}
 	s.Metrics.Called(cert.Vendor, cert.ID, l.name, now.Sub(began))
+	s.doubt(results, now)
 	l.report(c, results, began, now.Sub(began))
 	l.carryOut(c, results, sick, now)
+}
+
+// doubtEvery is how often an operator is told that dead tokens are not believed.
+const doubtEvery = time.Minute
+
+// doubt turns the word that a token is dead, where it may also mean a wrong environment, topic,
+// project or app, into not_displayed while the vendor accepts nothing of the certificate: believing
+// it would empty the directory.
+func (s *Sender) doubt(results []vendors.Result, now time.Time) {
+	id := s.Certificate.ID
+	if s.Accepted == nil {
+		return
+	}
+	dead := false
+	for i := range results {
+		switch r := &results[i]; {
+		case r.Reason == vendors.Accepted:
+			s.Accepted.Saw(id, now)
+			return // and so does not doubt the rest of the call
+		case r.Reason == vendors.BadToken && r.Doubtful:
+			dead = true
+		}
+	}
+	if !dead || s.Accepted.Lately(id, now) {
+		return
+	}
+	var code string
+	for i := range results {
+		if r := &results[i]; r.Reason == vendors.BadToken && r.Doubtful {
+			r.Reason, code = vendors.NotDisplayed, r.Code
+		}
+	}
+	s.mu.Lock()
+	say := now.Sub(s.doubted) >= doubtEvery
+	if say {
+		s.doubted = now
+	}
+	s.mu.Unlock()
+	if say {
+		s.Log.Error("the vendor calls tokens dead and accepted no push of the certificate in the last ten minutes: registrations stay; check the certificate's environment, topic, project and app",
+			"vendor", s.Certificate.Vendor, "certificate", id, "code", code)
+	}
 }

@@ -36,12 +36,13 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 	var room [1]store.Line
 	lines := room[:0]
 	var dead []death
+	luck := random()
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
 		n := k
 		for n < len(c.works) && c.works[n] == w {
 			i, r := c.index[n], results[n]
-			v := l.decide(w, r, sick, now)
+			v := l.decide(w, r, sick, now, luck)
 			switch v.Act {
 			case Done:
 				lines = append(lines, l.line(w, i, r, v, now))
@@ -75,7 +76,7 @@ func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
 	now := l.s.Now()
 	var dead []death
 	for _, i := range targets {
-		if v := l.decide(w, r, false, now); v.Act == Die {
+		if v := l.decide(w, r, false, now, 0); v.Act == Die {
 			dead = append(dead, death{w, i, r, v})
 			continue
 		}
@@ -89,17 +90,44 @@ func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
 	})
 }
 
-func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time) Verdict {
+// decide gives the verdict on a result. luck is a draw from [0,1).
+func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time, luck float64) Verdict {
 	s := l.s
-	zone := s.Certificate.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
-	situation := Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Retries: s.Retries}
-	if r.Reason != vendors.Accepted {
-		situation.Midnight, situation.Random = Midnight(now, zone), random()
+	situation := Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Random: luck, Retries: s.Retries}
+	if r.Reason == vendors.QuotaSpent {
+		zone := s.Certificate.Zone
+		if zone == nil {
+			zone = time.UTC
+		}
+		situation.Midnight = Midnight(now, zone)
+		situation.Spread = s.spread(situation.Midnight)
 	}
 	return Decide(r, situation)
+}
+
+const (
+	// spreadRate is how many jobs a second a worker lets come at the beginning of a vendor's day, of
+	// those that it made wait for it.
+	spreadRate = 2000
+	// leastSpread and mostSpread bound the time over which they come.
+	leastSpread, mostSpread = 10 * time.Second, 3 * time.Minute
+)
+
+// waits counts a job that waits for the vendor's next day, or for what the vendor says is it.
+func (s *Sender) waits() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waited++
+}
+
+// spread is the time from a midnight on over which the jobs come that wait for it.
+func (s *Sender) spread(midnight time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.midnight.Equal(midnight) {
+		s.midnight, s.waited = midnight, 0
+	}
+	return min(max(time.Duration(s.waited)*time.Second/spreadRate, leastSpread), mostSpread)
 }
 
 // death is a target that came to its end without the vendor's acceptance.
@@ -110,8 +138,8 @@ type death struct {
 	verdict Verdict
 }
 
-// bury stores dead letters, one for the targets of a job that share a fate, and the records of their
-// ends after them.
+// bury stores dead letters, one for the targets of a job that share a fate, and the records of
+// their ends after them.
 func (l *lane) bury(dead []death, now time.Time) {
 	if len(dead) == 0 {
 		return
@@ -185,6 +213,7 @@ func (l *lane) unwritable(job *dispatch.Job, id string, err error) dispatch.Outg
 // leave counts n targets of a job as done with. With the last one, what is to be tried again is
 // stored, or given back as a whole.
 func (l *lane) leave(w *work, n int) {
+	l.s.Load.add(l.s.Certificate.App, -n)
 	if w.left.Add(-int32(n)) > 0 {
 		return
 	}
@@ -202,13 +231,8 @@ func (l *lane) retry(w *work) (given bool) {
 	groups := map[fate][]answer{}
 	var order []fate
 	var dead []death
-	zone := l.s.Certificate.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
 	for _, a := range w.again {
-		v := Decide(a.result, Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: a.sick,
-			Midnight: Midnight(now, zone), Random: luck, Retries: l.s.Retries})
+		v := l.decide(w, a.result, a.sick, now, luck)
 		if v.Act != Retry {
 			dead = append(dead, death{w, a.target, a.result, v})
 			continue
@@ -242,6 +266,9 @@ func (l *lane) postpone(w *work, f fate, answers []answer, now time.Time) *store
 	}
 	next := l.part(w, targets, f.Counts)
 	next.NotBefore = now.Add(f.Delay)
+	if a := answers[0]; a.result.Reason == vendors.QuotaSpent {
+		l.s.waits()
+	}
 	devices := make([]hongyan.DeviceOutcome, len(answers))
 	for k, a := range answers {
 		t := &w.job.Targets[a.target]
@@ -373,44 +400,33 @@ func (l *lane) line(w *work, i int, r vendors.Result, v Verdict, now time.Time) 
 }
 
 // dropTokens removes registrations that the vendor called dead, after what became of their pushes
-// is on its way.
+// is on its way, unless they changed or were made after the vendor's word.
 func (l *lane) dropTokens(dead []death) {
-	if len(dead) == 0 {
+	var drops []directory.Dead
+	var of []*death
+	for k := range dead {
+		d := &dead[k]
+		t := &d.w.job.Targets[d.target]
+		if !d.verdict.Drop || !d.result.DeadSince.IsZero() && t.RegisteredAt.After(d.result.DeadSince) {
+			continue
+		}
+		drops = append(drops, directory.Dead{Ref: directory.Ref{App: d.w.job.App, User: t.User}, Device: t.Device, Token: t.Token, Revision: t.Revision})
+		of = append(of, d)
+	}
+	if len(drops) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(l.s.hard, 20*time.Second)
 	defer cancel()
-	for k := range dead {
-		if dead[k].verdict.Drop {
-			l.dropToken(ctx, &dead[k])
+	for k, dropped := range l.s.Devices.DropAll(ctx, drops) {
+		job, t := of[k].w.job, &of[k].w.job.Targets[of[k].target]
+		if dropped.Removed {
+			l.s.Metrics.Drop(job)
+			l.s.Log.Debug("removed a dead registration", "app", job.App, "user", t.User, "device", t.Device, "certificate", job.Certificate, "code", of[k].result.Code)
 		}
-	}
-}
-
-// dropToken removes a registration that the vendor called dead, unless it changed or was made after
-// the vendor's word.
-func (l *lane) dropToken(ctx context.Context, d *death) {
-	job, t, r := d.w.job, &d.w.job.Targets[d.target], &d.result
-	l.s.mu.Lock()
-	believed, doubted := l.s.drops.Believe()
-	l.s.mu.Unlock()
-	if doubted {
-		l.s.Log.Error("the vendor calls one device after the other dead and accepts none: registrations stay; check the certificate's environment, topic and app",
-			"vendor", job.Vendor, "certificate", job.Certificate, "code", r.Code, "in_a_row", dispatch.DropLimit)
-	}
-	if !believed {
-		return
-	}
-	if !r.DeadSince.IsZero() && t.RegisteredAt.After(r.DeadSince) {
-		return
-	}
-	dropped, err := l.s.Devices.Drop(ctx, directory.Ref{App: job.App, User: t.User}, t.Device, t.Token, t.Revision)
-	switch {
-	case err != nil:
-		// The next push meets the dead token again, and this is tried again.
-		l.s.Log.Warn("cannot remove a dead registration", "app", job.App, "user", t.User, "device", t.Device, "error", err)
-	case dropped:
-		l.s.Metrics.Drop(job)
-		l.s.Log.Debug("removed a dead registration", "app", job.App, "user", t.User, "device", t.Device, "certificate", job.Certificate, "code", r.Code)
+		if dropped.Err != nil {
+			// The next push meets the dead token again, and this is tried again.
+			l.s.Log.Warn("cannot remove a dead registration", "app", job.App, "user", t.User, "device", t.Device, "error", dropped.Err)
+		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // longWait divides waits for the rate: shorter ones are waited out in the lane, where they hold up
 // nobody else, since the rate is the certificate's; longer ones belong to JetStream.
-const longWait = 2 * time.Second
+const longWait = 2500 * time.Millisecond
 
 // limit asks the limiter for the call's devices. What may not go now returns to the queue; a long
 // wait ends those jobs' turn.

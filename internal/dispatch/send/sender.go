@@ -55,7 +55,15 @@ func (c *Certificate) Hold() int { return min(c.concurrency()+c.concurrency()/2,
 
 // Devices is what a sender needs of the directory; *directory.Directory implements it.
 type Devices interface {
-	Drop(ctx context.Context, ref directory.Ref, device, token string, revision uint64) (dropped bool, err error)
+	// DropAll removes tokens that a vendor called dead from registrations that did not change.
+	DropAll(ctx context.Context, dead []directory.Dead) []directory.Dropped
+}
+
+// Acceptances remember, for all workers, when pushes of a certificate were last accepted;
+// *accepted.Memory implements it.
+type Acceptances interface {
+	Saw(certificate string, now time.Time)
+	Lately(certificate string, now time.Time) bool
 }
 
 // Limiter keeps to the vendor's rates, quotas and device caps, for all workers together;
@@ -80,7 +88,11 @@ type Sender struct {
 	Subjects hongyan.Subjects
 	// Limiter is nil for no limits.
 	Limiter Limiter
-	Flights *Flights
+	// Accepted is nil where every word of a dead token is believed.
+	Accepted Acceptances
+	Flights  *Flights
+	// Load is nil where nobody asks for it.
+	Load    *Load
 	Retries Retries
 	Breaker parking.Options
 	Metrics *dispatch.Metrics
@@ -101,8 +113,11 @@ type Sender struct {
 	breaker *parking.Breaker
 	parked  atomic.Bool // what the breaker says
 	flying  int
-	drops   dispatch.DropGuard
-	lanes   [2]*lane // urgent, normal; made when they are used first
+	lanes   [2]*lane  // urgent, normal; made when they are used first
+	doubted time.Time // when it was last said that dead tokens are not believed
+	// midnight is the end of the vendor's day that waited jobs wait for.
+	midnight time.Time
+	waited   int
 }
 
 // Start makes the sender ready. When ctx ends it begins nothing more; Stop finishes. hard cuts off
