@@ -18,10 +18,10 @@ import (
 const limitRounds = 12
 
 // limits measures what a rate and a quota cost. One worker serves two certificates that are alike
-// but for limits too high to matter on one of them, and works off as many waiting jobs of each at
-// the same time: whatever slows the machine down slows both, and a side that waits or computes more
-// falls behind. The certificates then change sides, so that what else may be different between them
-// cancels out.
+// but for limits too high to matter on one of them, and works off as many waiting messages of each
+// at the same time: whatever slows the machine down slows both, and a side that waits or computes
+// more falls behind. The certificates then change sides, so that what else may be different between
+// them cancels out.
 func (r *rig) limits(ctx context.Context) (figures []figure, err error) {
 	if err := r.register(ctx, "twin-", r.opts.Users, r.twin()); err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (r *rig) race(ctx context.Context, limited string) (ratios []float64, err e
 	return ratios, nil
 }
 
-// round has n jobs wait for each of the two certificates, lets both go at once, and returns how
+// round has n messages wait for each of the two certificates, lets both go at once, and returns how
 // many pushes of each arrive between the time when each has come to a quarter and the time when the
 // first has all.
 func (r *rig) round(ctx context.Context, run string, n int) (counts [2]int, err error) {
@@ -105,9 +105,6 @@ func (r *rig) round(ctx context.Context, run string, n int) (counts [2]int, err 
 		if err := errors.Join(r.bus.Publish(ctx, msgs)...); err != nil {
 			return counts, err
 		}
-	}
-	if err := r.planned(ctx); err != nil { // all are at hand or jobs now
-		return counts, err
 	}
 	r.box.Clear(r.vendor, id)
 	var all, start [2]int

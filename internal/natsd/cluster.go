@@ -15,8 +15,8 @@ import (
 // Cluster is several servers in this process that replicate their streams.
 type Cluster []*Server
 
-// StartCluster starts n servers of one cluster on free ports of 127.0.0.1, each with a folder of its
-// own below dir. They serve as soon as it returns, but streams can be made only after they have
+// StartCluster starts n servers of one cluster on free ports of 127.0.0.1, each with a folder of
+// its own below dir. They serve as soon as it returns, but streams can be made only after they have
 // elected a leader, within seconds. It is for the benchmark: servers of one process share its fate.
 func StartCluster(dir string, n int) (c Cluster, err error) {
 	routes, err := freeAddresses(n)
