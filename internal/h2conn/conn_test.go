@@ -1,0 +1,644 @@
+package h2conn
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// TestColdStart: APNs allows one stream until a push with a good token was answered, and 1,000
+// then. Nobody else is sent before, nothing is refused, and one connection does.
+func TestColdStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{settings: streams(1)}
+		p.request = func(c *peerConn, r *request) {
+			if c.seen == 1 {
+				time.Sleep(50 * time.Millisecond)
+				if c.most != 1 {
+					t.Errorf("%d requests were sent before the first answer", c.most)
+				}
+				c.streams(1000)
+				c.answer(r, "200", "")
+				return
+			}
+			c.after(50*time.Millisecond, r)
+		}
+		tr := transport(t, p, nil)
+		began := time.Now()
+		if bad := failed(storm(t.Context(), tr, 500)); bad != nil {
+			t.Error(bad[0])
+		}
+		if p.count() != 1 || p.conn(1).most != 499 {
+			t.Errorf("%d connections, at most %d at once, want 1 and 499", p.count(), p.conn(1).most)
+		}
+		if took := time.Since(began); took != 100*time.Millisecond {
+			t.Errorf("it took %v, want two round trips", took)
+		}
+	})
+}
+
+// TestStreamLimit: a low limit is kept to without a stall, by as many connections as there may be.
+func TestStreamLimit(t *testing.T) {
+	for _, limit := range []uint32{1, 7} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &peer{settings: streams(limit), request: func(c *peerConn, r *request) { c.after(time.Millisecond, r) }}
+			tr := transport(t, p, func(o *Options) { o.MaxConns = 2 })
+			if bad := failed(storm(t.Context(), tr, 200)); bad != nil {
+				t.Error(bad[0])
+			}
+			if p.count() != 2 {
+				t.Errorf("limit %d: %d connections, want 2", limit, p.count())
+			}
+		})
+	}
+}
+
+// TestOwnStreamLimit: Options.MaxStreams holds where the peer names no limit.
+func TestOwnStreamLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: func(c *peerConn, r *request) { c.after(time.Millisecond, r) }}
+		tr := transport(t, p, func(o *Options) { o.MaxConns, o.MaxStreams = 1, 10 })
+		if bad := failed(storm(t.Context(), tr, 100)); bad != nil || p.conn(1).most != 10 {
+			t.Errorf("at most %d at once, %v", p.conn(1).most, bad)
+		}
+	})
+}
+
+// TestLimitDropsAndRises: a field report has the limit at 1 again after a refused push, until the
+// next accepted one. None at all is possible too.
+func TestLimitDropsAndRises(t *testing.T) {
+	for _, low := range []uint32{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &peer{settings: streams(100)}
+			p.request = func(c *peerConn, r *request) {
+				switch c.seen {
+				case 50:
+					c.streams(low)
+					c.after(time.Second, r)
+					c.p.serving.Go(func() {
+						time.Sleep(2 * time.Second)
+						c.streams(100)
+					})
+				default:
+					c.after(time.Millisecond, r)
+				}
+			}
+			tr := transport(t, p, func(o *Options) { o.MaxConns = 1 })
+			if bad := failed(storm(t.Context(), tr, 300)); bad != nil || p.count() != 1 {
+				t.Errorf("%d connections, %v", p.count(), bad)
+			}
+		})
+	}
+}
+
+// TestRefusedStream: a request that was refused goes to another connection, once that has answered.
+func TestRefusedStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: func(c *peerConn, r *request) {
+			if c.n == 1 && c.seen == 2 {
+				c.reset(r, http2.ErrCodeRefusedStream)
+				return
+			}
+			c.answer(r, "200", "")
+		}}
+		tr := transport(t, p, nil)
+		for range 3 {
+			wantOK(t, tr)
+		}
+		if p.count() != 2 {
+			t.Errorf("%d connections, want 2", p.count())
+		}
+	})
+}
+
+// TestAlwaysRefused: after three connections it is told, and it is told that the request can be
+// sent again.
+func TestAlwaysRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: func(c *peerConn, r *request) { c.reset(r, http2.ErrCodeRefusedStream) }}
+		tr := transport(t, p, nil)
+		wantError(t, tr, Refused, asReset(http2.ErrCodeRefusedStream))
+		if p.count() != 3 {
+			t.Errorf("%d connections, want 3", p.count())
+		}
+	})
+}
+
+// TestStreamReset: one request fails, the connection goes on.
+func TestStreamReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: func(c *peerConn, r *request) {
+			if c.seen == 2 {
+				c.reset(r, http2.ErrCodeInternal)
+				return
+			}
+			c.answer(r, "200", "")
+		}}
+		tr := transport(t, p, nil)
+		wantOK(t, tr)
+		wantError(t, tr, Unknown, asReset(http2.ErrCodeInternal))
+		wantOK(t, tr)
+		if p.count() != 1 {
+			t.Errorf("%d connections, want 1", p.count())
+		}
+	})
+}
+
+// TestLostConnection: nobody knows what became of the request under way; the next one gets a new
+// connection.
+func TestLostConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: func(c *peerConn, r *request) {
+			if c.n == 1 && c.seen == 2 {
+				c.net.Close()
+				return
+			}
+			c.answer(r, "200", "")
+		}}
+		tr := transport(t, p, nil)
+		wantOK(t, tr)
+		wantError(t, tr, Unknown, as(ErrLost))
+		wantOK(t, tr)
+	})
+}
+
+// TestNeverSent: of two requests on a connection that ends, the one that was still in the buffer goes
+// over the next connection, and the one that was written does not.
+func TestNeverSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck := make(chan struct{})
+		p := &peer{request: func(c *peerConn, r *request) {
+			if c.n == 1 && c.seen == 2 {
+				<-stuck // and reads nothing more
+				c.net.Close()
+				return
+			}
+			c.answer(r, "200", "")
+		}}
+		tr := transport(t, p, func(o *Options) { o.MaxConns = 1 })
+		wantOK(t, tr)
+		results := make(chan error, 3)
+		// The peer reads the second request; the third is in a write that does not come to its end;
+		// the fourth is in the buffer.
+		for _, path := range []string{"/second", "/third", "/fourth"} {
+			go func() {
+				_, err := push(t.Context(), tr, path, "{}")
+				if path == "/fourth" && err != nil {
+					t.Errorf("what was never sent: %v", err)
+				}
+				results <- err
+			}()
+			synctest.Wait()
+		}
+		close(stuck)
+		lost := 0
+		for range 3 {
+			var e *Error
+			if err := <-results; errors.As(err, &e) && e.Outcome == Unknown && !e.Safe() {
+				lost++
+			}
+		}
+		if lost != 2 || p.conn(2).seen != 1 {
+			t.Errorf("%d requests lost and %d on the second connection, want 2 and 1", lost, p.conn(2).seen)
+		}
+	})
+}
+
+// TestWarmUpFails: the first requests on two connections get no answer; those who waited go on, one
+// of them first, and nothing that was sent is sent again.
+func TestWarmUpFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{settings: streams(1)}
+		p.request = func(c *peerConn, r *request) {
+			if c.n <= 2 {
+				c.net.Close()
+				return
+			}
+			if c.seen == 1 {
+				c.streams(1000)
+			}
+			c.answer(r, "200", "")
+		}
+		tr := transport(t, p, nil)
+		bad := failed(storm(t.Context(), tr, 100))
+		if len(bad) != 2 || !errors.Is(bad[0], ErrLost) || p.count() != 3 {
+			t.Errorf("%v failed over %d connections, want two over three", bad, p.count())
+		}
+	})
+}
+
+// TestWarmUpIsGivenUp: a first request that is cancelled, or gets no answer in time, does not hold
+// up the others. A cancelled one says nothing of the connection; after a timeout there is a new one.
+func TestWarmUpIsGivenUp(t *testing.T) {
+	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &peer{request: func(c *peerConn, r *request) {
+				if c.n == 1 && c.seen == 1 {
+					return // no answer, ever
+				}
+				c.answer(r, "200", "")
+			}}
+			tr := transport(t, p, nil)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			first := make(chan error, 1)
+			go func() { _, err := push(ctx, tr, "/first", "{}"); first <- err }()
+			synctest.Wait()
+			rest := make(chan []error, 1)
+			go func() { rest <- storm(t.Context(), tr, 50) }()
+			synctest.Wait()
+			if errors.Is(end, context.Canceled) {
+				cancel()
+			}
+			var e *Error
+			if err := <-first; !errors.Is(err, end) || !errors.As(err, &e) || e.Outcome != Unknown {
+				t.Errorf("the first: %v", err)
+			}
+			if bad := failed(<-rest); bad != nil {
+				t.Errorf("%v: the others: %v", end, bad)
+			}
+			if want := map[error]int{context.Canceled: 1, context.DeadlineExceeded: 2}[end]; p.count() != want {
+				t.Errorf("%v: %d connections, want %d", end, p.count(), want)
+			}
+		})
+	}
+}
+
+// TestUnansweredConnectionIsLeft: after three requests in a row without an answer.
+func TestUnansweredConnectionIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: func(c *peerConn, r *request) {
+			if c.n == 1 && c.seen > 1 {
+				return
+			}
+			c.answer(r, "200", "")
+		}}
+		tr := transport(t, p, nil)
+		wantOK(t, tr)
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err := push(ctx, tr, "/", "{}"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+			cancel()
+		}
+		wantOK(t, tr)
+		if p.count() != 2 {
+			t.Errorf("%d connections, want 2", p.count())
+		}
+	})
+}
+
+// TestStarvedConnectionIsLeft: one that lets nobody in is left after three requests in a row, which
+// were never sent.
+func TestStarvedConnectionIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: func(c *peerConn, r *request) {
+			if c.n == 1 {
+				c.streams(0)
+			}
+			c.answer(r, "200", "")
+		}}
+		tr := transport(t, p, func(o *Options) { o.MaxConns = 1 })
+		wantOK(t, tr)
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			var e *Error
+			if _, err := push(ctx, tr, "/", "{}"); !errors.As(err, &e) || e.Outcome != NotSent {
+				t.Errorf("got %v", err)
+			}
+			cancel()
+		}
+		wantOK(t, tr)
+		if p.conn(1).seen != 1 || p.conn(2).seen != 1 {
+			t.Errorf("%d requests on the first connection and %d on the second", p.conn(1).seen, p.conn(2).seen)
+		}
+	})
+}
+
+// TestCancelFreesTheStream: at once, for another request, and the peer is told.
+func TestCancelFreesTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{settings: streams(1), request: func(c *peerConn, r *request) {
+			if r.get(":path") != "/hangs" {
+				c.answer(r, "200", "")
+			}
+		}}
+		tr := transport(t, p, func(o *Options) { o.MaxConns = 1 })
+		wantOK(t, tr)
+		ctx, cancel := context.WithCancel(t.Context())
+		go push(ctx, tr, "/hangs", "{}")
+		synctest.Wait()
+		began := time.Now()
+		done := make(chan struct{})
+		go func() { wantOK(t, tr); close(done) }()
+		synctest.Wait()
+		cancel()
+		<-done
+		if time.Since(began) != 0 {
+			t.Errorf("the stream was free after %v", time.Since(began))
+		}
+		if code := p.conn(1).resets[3]; code != http2.ErrCodeCancel {
+			t.Errorf("the peer got %v, want CANCEL", code)
+		}
+	})
+}
+
+// TestCancelWhileWaiting: nothing was sent.
+func TestCancelWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{settings: streams(1), request: func(*peerConn, *request) {}}
+		tr := transport(t, p, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		go push(ctx, tr, "/hangs", "{}")
+		synctest.Wait()
+		var e *Error
+		soon, done := context.WithTimeout(t.Context(), time.Second)
+		defer done()
+		if _, err := push(soon, tr, "/waits", "{}"); !errors.As(err, &e) || e.Outcome != NotSent || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := push(soon, tr, "/late", "{}"); !errors.As(err, &e) || e.Outcome != NotSent {
+			t.Errorf("with a context that has ended: %v", err)
+		}
+		cancel()
+	})
+}
+
+// TestSilentConnection: a connection that is silent is asked by a PING. If the peer answers, it
+// stays; if not, its requests fail and the next one gets another connection.
+func TestSilentConnection(t *testing.T) {
+	for _, answers := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			pings := 0
+			p := &peer{request: func(c *peerConn, r *request) {
+				if c.n == 2 || c.seen == 1 {
+					c.answer(r, "200", "")
+				}
+			}}
+			p.other = func(c *peerConn, f http2.Frame) {
+				if ping, ok := f.(*http2.PingFrame); ok && c.n == 1 && !ping.IsAck() {
+					pings++
+					if answers {
+						c.write(func(w *http2.Framer) error { return w.WritePing(true, ping.Data) })
+					}
+				}
+			}
+			tr := transport(t, p, nil)
+			wantOK(t, tr)
+			time.Sleep(time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+			defer cancel()
+			began := time.Now()
+			_, err := push(ctx, tr, "/hangs", "{}")
+			if answers {
+				if !errors.Is(err, context.DeadlineExceeded) || pings < 5 {
+					t.Errorf("%d PINGs in ten minutes, then %v", pings, err)
+				}
+				return
+			}
+			if took := time.Since(began); !errors.Is(err, ErrSilent) || took > 2*time.Minute+15*time.Second || pings != 1 {
+				t.Errorf("after %v and %d PINGs: %v", took, pings, err)
+			}
+			wantOK(t, tr)
+		})
+	}
+}
+
+// TestPeerReadsNothing: a write that does not end is given up, like a PING.
+func TestPeerReadsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		p := &peer{request: func(c *peerConn, r *request) {
+			if c.n == 1 && c.seen == 2 {
+				<-release
+				return
+			}
+			c.answer(r, "200", "")
+		}}
+		tr := transport(t, p, func(o *Options) { o.MaxConns = 1 })
+		wantOK(t, tr)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		done := make(chan error, 2)
+		for range 2 {
+			go func() { _, err := push(ctx, tr, "/", "{}"); done <- err }()
+			synctest.Wait()
+		}
+		for range 2 {
+			var e *Error
+			if err := <-done; !errors.As(err, &e) || e.Outcome != Unknown || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+		}
+		close(release)
+		wantOK(t, tr)
+	})
+}
+
+// TestAge: before a connection is left, another one is there and has answered; requests under way on
+// the old one end in peace.
+func TestAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: func(c *peerConn, r *request) {
+			if r.get(":path") == "/slow" {
+				c.after(3*time.Minute, r)
+				return
+			}
+			c.answer(r, "200", "")
+		}}
+		tr := transport(t, p, func(o *Options) { o.MaxAge = time.Hour })
+		wantOK(t, tr)
+		time.Sleep(50 * time.Minute)
+		slow := make(chan error, 1)
+		go func() {
+			time.Sleep(3 * time.Minute)
+			_, err := push(t.Context(), tr, "/slow", "{}")
+			slow <- err
+		}()
+		for range 30 {
+			wantOK(t, tr)
+			time.Sleep(time.Minute)
+		}
+		if err := <-slow; err != nil {
+			t.Errorf("a request on the old connection: %v", err)
+		}
+		if s := tr.Stats(); s.Dials != 2 || s.Conns != 1 {
+			t.Errorf("%+v, want two connections and one of them open", s)
+		}
+		if p.conn(2).seen == 0 || p.conn(1).seen+p.conn(2).seen != 32 {
+			t.Errorf("%d requests on the first and %d on the second", p.conn(1).seen, p.conn(2).seen)
+		}
+	})
+}
+
+// TestIdle: connections without a request are closed after a while, and only they.
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: ok}
+		tr := transport(t, p, func(o *Options) { o.IdleTimeout = 10 * time.Minute })
+		for range 20 {
+			wantOK(t, tr)
+			time.Sleep(5 * time.Minute)
+		}
+		if s := tr.Stats(); s.Dials != 1 || s.Conns != 1 {
+			t.Errorf("%+v while it is in use", s)
+		}
+		time.Sleep(20 * time.Minute)
+		if s := tr.Stats(); s.Conns != 0 {
+			t.Errorf("%+v when it is idle", s)
+		}
+		wantOK(t, tr)
+		tr.CloseIdleConnections()
+		synctest.Wait()
+		if s := tr.Stats(); s.Conns != 0 {
+			t.Errorf("%+v after CloseIdleConnections", s)
+		}
+	})
+}
+
+// TestSpent: an answer can ask for another connection.
+func TestSpent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: func(c *peerConn, r *request) {
+			if c.n == 1 && c.seen == 2 {
+				c.answer(r, "503", `{"reason":"Shutdown"}`)
+				return
+			}
+			c.answer(r, "200", "")
+		}}
+		tr := transport(t, p, func(o *Options) {
+			o.Spent = func(status int, body []byte) bool { return status == 503 && strings.Contains(string(body), "Shutdown") }
+		})
+		wantOK(t, tr)
+		if resp, err := push(t.Context(), tr, "/", "{}"); err != nil || resp.Status != 503 {
+			t.Errorf("got %v %v", resp, err)
+		}
+		wantOK(t, tr)
+		if p.count() != 2 || p.conn(2).seen != 1 {
+			t.Errorf("%d connections", p.count())
+		}
+	})
+}
+
+// TestLongRoundTrips: the peer gives back room for DATA a round trip later, so one connection carries
+// 65,535 bytes per round trip. Others are opened, one after the other.
+func TestLongRoundTrips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const trip = 50 * time.Millisecond
+		p := &peer{lazy: true}
+		p.request = func(c *peerConn, r *request) {
+			c.p.serving.Go(func() {
+				time.Sleep(trip)
+				c.grant(0, len(r.body))
+				c.answer(r, "200", "")
+			})
+		}
+		tr := transport(t, p, func(o *Options) { o.MaxConns = 3 })
+		body := strings.Repeat("x", 4000)
+		done := make(chan error)
+		for range 400 {
+			go func() { _, err := push(t.Context(), tr, "/", body); done <- err }()
+		}
+		for range 400 {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p.count() != 3 {
+			t.Errorf("%d connections, want 3", p.count())
+		}
+	})
+}
+
+// TestStreamIDsRunOut: the connection is left before they do.
+func TestStreamIDsRunOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: ok}
+		tr := transport(t, p, nil)
+		wantOK(t, tr)
+		tr.mu.Lock()
+		tr.conns[0].nextID = lastID - 2
+		tr.mu.Unlock()
+		for range 4 {
+			wantOK(t, tr)
+		}
+		if p.count() != 2 || p.conn(1).last != lastID || p.conn(2).seen != 2 {
+			t.Errorf("%d connections, the first up to stream %d", p.count(), p.conn(1).last)
+		}
+	})
+}
+
+// TestConnectFails: all who wait fail together, none was sent, and the next attempt waits longer
+// each time. One that works ends that.
+func TestConnectFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: ok}
+		refused := errors.New("connection refused")
+		var at []time.Duration
+		began := time.Now()
+		works := false
+		tr := transport(t, p, func(o *Options) {
+			o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if addr != "push.example:80" {
+					t.Errorf("dialed %s", addr)
+				}
+				at = append(at, time.Since(began))
+				time.Sleep(10 * time.Millisecond)
+				if works {
+					return p.pipe(ctx, network, addr)
+				}
+				return nil, refused
+			}
+		})
+		for range 4 {
+			for _, err := range storm(t.Context(), tr, 20) {
+				var e *Error
+				if !errors.As(err, &e) || e.Outcome != NotSent || !errors.Is(err, refused) {
+					t.Fatalf("got %v", err)
+				}
+			}
+		}
+		want := []time.Duration{0, 110 * time.Millisecond, 320 * time.Millisecond, 730 * time.Millisecond}
+		if !slices.Equal(at, want) {
+			t.Errorf("dialed at %v, want %v", at, want)
+		}
+		works = true
+		wantOK(t, tr)
+		if tr.failures != 0 {
+			t.Error("the failures are not forgotten")
+		}
+	})
+}
+
+// TestClose: whatever runs ends, and later requests fail.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{settings: streams(1), request: func(*peerConn, *request) {}}
+		tr := transport(t, p, nil)
+		errs := make(chan []error, 1)
+		go func() { errs <- storm(t.Context(), tr, 10) }()
+		synctest.Wait()
+		tr.Close()
+		counts := map[Outcome]int{}
+		for _, err := range <-errs {
+			var e *Error
+			if !errors.As(err, &e) || !errors.Is(err, ErrClosed) {
+				t.Fatalf("got %v", err)
+			}
+			counts[e.Outcome]++
+		}
+		if counts[Unknown] != 1 || counts[NotSent] != 9 {
+			t.Errorf("%v, want one that was sent", counts)
+		}
+		wantError(t, tr, NotSent, as(ErrClosed))
+		tr.Close()
+	})
+}
