@@ -404,10 +404,10 @@ func (c *conn) cause(err error) error {
 		return c.away
 	case alert != err:
 		return alert
-	case c.writeErr != nil:
-		return c.writeErr
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ErrLost
+	case c.writeErr != nil:
+		return c.writeErr
 	}
 	return err
 }

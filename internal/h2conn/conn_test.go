@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -377,7 +378,7 @@ func TestCancelWhileWaiting(t *testing.T) {
 func TestSilentConnection(t *testing.T) {
 	for _, answers := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			pings := 0
+			var pings atomic.Int32
 			p := &peer{request: func(c *peerConn, r *request) {
 				if c.n == 2 || c.seen == 1 {
 					c.answer(r, "200", "")
@@ -385,7 +386,7 @@ func TestSilentConnection(t *testing.T) {
 			}}
 			p.other = func(c *peerConn, f http2.Frame) {
 				if ping, ok := f.(*http2.PingFrame); ok && c.n == 1 && !ping.IsAck() {
-					pings++
+					pings.Add(1)
 					if answers {
 						c.write(func(w *http2.Framer) error { return w.WritePing(true, ping.Data) })
 					}
@@ -399,13 +400,13 @@ func TestSilentConnection(t *testing.T) {
 			began := time.Now()
 			_, err := push(ctx, tr, "/hangs", "{}")
 			if answers {
-				if !errors.Is(err, context.DeadlineExceeded) || pings < 5 {
-					t.Errorf("%d PINGs in ten minutes, then %v", pings, err)
+				if !errors.Is(err, context.DeadlineExceeded) || pings.Load() < 5 {
+					t.Errorf("%d PINGs in ten minutes, then %v", pings.Load(), err)
 				}
 				return
 			}
-			if took := time.Since(began); !errors.Is(err, ErrSilent) || took > 2*time.Minute+15*time.Second || pings != 1 {
-				t.Errorf("after %v and %d PINGs: %v", took, pings, err)
+			if took := time.Since(began); !errors.Is(err, ErrSilent) || took > 2*time.Minute+15*time.Second || pings.Load() != 1 {
+				t.Errorf("after %v and %d PINGs: %v", took, pings.Load(), err)
 			}
 			wantOK(t, tr)
 		})

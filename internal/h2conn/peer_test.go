@@ -57,32 +57,39 @@ func (r *request) get(name string) string {
 	return ""
 }
 
+// lock is a mutex that synctest understands: who waits for it does not keep time from passing.
+type lock chan struct{}
+
+func (l lock) Lock()   { l <- struct{}{} }
+func (l lock) Unlock() { <-l }
+
 type peerConn struct {
 	p   *peer
 	n   int
 	net net.Conn
 
-	mu     sync.Mutex // of all that follows
+	mu     lock // of all that follows
 	framer *http2.Framer
 	buf    bytes.Buffer
 	enc    *hpack.Encoder
 
-	limit, ackedLimit uint32 // streams; ackedLimit binds the client
-	limits            []uint32
-	initial           int64
-	room              int64
-	last              uint32
-	open              map[uint32]*request
-	most, seen        int
-	resets            map[uint32]http2.ErrCode // by the client
-	away              bool                     // it sent a GOAWAY
+	pending    []func() // settings that the client has not acknowledged
+	limit      uint32   // streams
+	initial    int64
+	room       int64
+	last       uint32
+	open       map[uint32]*request
+	most, seen int
+	resets     map[uint32]http2.ErrCode // by the client
+	away       bool                     // it sent a GOAWAY
+	through    uint32                   // we sent one: nothing above this stream is processed
 }
 
 func (p *peer) run(nc net.Conn) {
 	p.mu.Lock()
 	c := &peerConn{
-		p: p, n: len(p.conns) + 1, net: nc, open: map[uint32]*request{}, resets: map[uint32]http2.ErrCode{}, room: 65535,
-		initial: 65535, limit: 1<<32 - 1, ackedLimit: 1<<32 - 1,
+		p: p, n: len(p.conns) + 1, net: nc, mu: make(lock, 1), open: map[uint32]*request{}, resets: map[uint32]http2.ErrCode{}, room: 65535,
+		initial: 65535, through: 1<<31 - 1, limit: 1<<32 - 1,
 	}
 	p.conns = append(p.conns, c)
 	p.mu.Unlock()
@@ -180,10 +187,11 @@ func (c *peerConn) take(frame http2.Frame) error {
 			if !f.IsAck() {
 				return c.framer.WriteSettingsAck()
 			}
-			if len(c.limits) == 0 {
+			if len(c.pending) == 0 {
 				return errors.New("a SETTINGS acknowledgement too much")
 			}
-			c.ackedLimit, c.limits = c.limits[0], c.limits[1:]
+			c.pending[0]()
+			c.pending = c.pending[1:]
 		case *http2.PingFrame:
 			if c.p.other == nil && !f.IsAck() {
 				return c.framer.WritePing(true, f.Data)
@@ -237,7 +245,8 @@ func (c *peerConn) take(frame http2.Frame) error {
 		}
 		return nil
 	}()
-	if done != nil {
+	run := done != nil && done.stream <= c.through
+	if run {
 		done.ended = true
 		c.seen++
 	}
@@ -245,7 +254,7 @@ func (c *peerConn) take(frame http2.Frame) error {
 	if err != nil && !lost(err) {
 		return err
 	}
-	if done != nil && c.p.request != nil {
+	if run && c.p.request != nil {
 		c.p.request(c, done)
 	}
 	if c.p.other != nil && done == nil {
@@ -263,7 +272,7 @@ func (c *peerConn) begin(f *http2.MetaHeadersFrame) (*request, error) {
 		return nil, errors.New("a wrong stream id")
 	}
 	c.last = f.StreamID
-	if uint32(len(c.open)) >= c.ackedLimit {
+	if uint32(len(c.open)) >= c.limit {
 		return nil, errors.New("more streams than it may open")
 	}
 	r := &request{stream: f.StreamID, fields: slices.Clone(f.Fields), room: c.initial}
@@ -291,23 +300,24 @@ func (c *peerConn) write(do func(w *http2.Framer) error) {
 	}
 }
 
-// announce sends SETTINGS.
+// announce sends SETTINGS. They bind the client when it has acknowledged them.
 func (c *peerConn) announce(settings ...http2.Setting) {
 	c.write(func(w *http2.Framer) error {
-		for _, s := range settings {
-			switch s.ID {
-			case http2.SettingMaxConcurrentStreams:
-				c.limit = s.Val
-			case http2.SettingInitialWindowSize:
-				for _, r := range c.open {
-					r.room += int64(s.Val) - c.initial
+		c.pending = append(c.pending, func() {
+			for _, s := range settings {
+				switch s.ID {
+				case http2.SettingMaxConcurrentStreams:
+					c.limit = s.Val
+				case http2.SettingInitialWindowSize:
+					for _, r := range c.open {
+						r.room += int64(s.Val) - c.initial
+					}
+					c.initial = int64(s.Val)
+				case http2.SettingHeaderTableSize:
+					c.framer.ReadMetaHeaders.SetAllowedMaxDynamicTableSize(s.Val)
 				}
-				c.initial = int64(s.Val)
-			case http2.SettingHeaderTableSize:
-				c.framer.ReadMetaHeaders.SetAllowedMaxDynamicTableSize(s.Val)
 			}
-		}
-		c.limits = append(c.limits, c.limit) // it binds the client when it has acknowledged it
+		})
 		return w.WriteSettings(settings...)
 	})
 }
@@ -360,7 +370,10 @@ func (c *peerConn) reset(r *request, code http2.ErrCode) {
 }
 
 func (c *peerConn) goAway(last uint32, code http2.ErrCode, debug string) {
-	c.write(func(w *http2.Framer) error { return w.WriteGoAway(last, code, []byte(debug)) })
+	c.write(func(w *http2.Framer) error {
+		c.through = last
+		return w.WriteGoAway(last, code, []byte(debug))
+	})
 }
 
 // ok answers everything.
