@@ -103,12 +103,16 @@ var ways = []struct {
 	}},
 }
 
-func newApns2(b *testing.B, srv *benchServer) *apns2.Client {
+func testKey(t testing.TB) *ecdsa.PrivateKey {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	c := apns2.NewTokenClient(&token.Token{AuthKey: key, KeyID: "ABC123DEFG", TeamID: "DEF123GHIJ"})
+	return key
+}
+
+func newApns2(b *testing.B, srv *benchServer) *apns2.Client {
+	c := apns2.NewTokenClient(&token.Token{AuthKey: testKey(b), KeyID: "ABC123DEFG", TeamID: "DEF123GHIJ"})
 	c.Host = srv.url
 	return c
 }

@@ -34,6 +34,7 @@ type peer struct {
 	request func(c *peerConn, r *request)
 	other   func(c *peerConn, f http2.Frame)
 
+	config  *tls.Config // of secure
 	mu      sync.Mutex
 	conns   []*peerConn
 	serving sync.WaitGroup
@@ -410,6 +411,7 @@ func secure(t testing.TB, p *peer, server *tls.Config, change func(*Options)) *T
 		config = server
 	}
 	config.Certificates = cert.TLS.Certificates
+	p.config = config
 	trusted := x509.NewCertPool()
 	trusted.AddCert(cert.Certificate())
 	cert.Close()
