@@ -39,6 +39,7 @@ type conn struct {
 	nextID  uint32
 	blocked []*call // of them, those whose body is not sent yet
 	started uint64  // calls ever
+	answers uint64  // of them, those that were answered
 
 	// What the peer allows.
 	limit      int   // streams
@@ -124,7 +125,7 @@ func newConn(t *Transport, nc net.Conn) *conn {
 	c.head.max = uint32(t.opts.MaxHeader)
 	c.head.decoder.SetMaxStringLength(t.opts.MaxHeader)
 	now := time.Now()
-	c.keeper = keeper{pingIdle: t.opts.PingIdle, pingTimeout: t.opts.PingTimeout, idle: t.opts.IdleTimeout, look: now, calm: now}
+	c.keeper = keeper{pingIdle: t.opts.PingIdle, pingTimeout: t.opts.PingTimeout, idle: t.opts.IdleTimeout, look: now, heard: now, calm: now}
 	if t.opts.MaxAge > 0 {
 		c.keeper.expires = now.Add(time.Duration(float64(t.opts.MaxAge) * (0.9 + 0.2*rand.Float64())))
 	}
@@ -173,7 +174,7 @@ func (c *conn) start(k *call) {
 	}
 	block := c.encode(req)
 	k.state, k.conn, k.id, k.window, k.start = active, c, c.nextID, c.initial, c.handed+int64(len(c.out.b))
-	k.answered, k.length, k.received = false, -1, 0
+	k.answered, k.length, k.received, k.mark = false, -1, 0, c.answers
 	k.resp.Status, k.resp.Header, k.resp.Trailer, k.resp.Body = 0, k.resp.Header[:0], k.resp.Trailer[:0], k.resp.Body[:0]
 	c.nextID += 2
 	c.started++

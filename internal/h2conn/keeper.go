@@ -10,8 +10,9 @@ type keeper struct {
 
 	look    time.Time // the last look
 	reads   uint64    // as of then
+	heard   time.Time // the last look that saw something new
 	pinged  time.Time // zero while no PING is under way
-	calm    time.Time // since when there was no request
+	calm    time.Time // the last look that saw a request
 	started uint64    // as of then
 }
 
@@ -22,12 +23,12 @@ type deed struct {
 
 // next is how long to wait for the next look.
 func (k *keeper) next() time.Duration {
-	at := k.look.Add(k.pingIdle)
+	at := k.heard.Add(k.pingIdle)
 	if !k.pinged.IsZero() {
 		at = k.pinged.Add(k.pingTimeout)
 	}
-	if k.idle > 0 && k.look.Add(k.idle).Before(at) {
-		at = k.look.Add(k.idle)
+	if calm := k.calm.Add(k.idle); k.idle > 0 && calm.After(k.look) && calm.Before(at) {
+		at = calm
 	}
 	if !k.expires.IsZero() && k.expires.After(k.look) && k.expires.Before(at) {
 		at = k.expires
@@ -39,13 +40,12 @@ func (k *keeper) next() time.Duration {
 // were, and whether some are under way.
 func (k *keeper) decide(now time.Time, reads, started uint64, active bool) deed {
 	var d deed
-	quiet := reads == k.reads
 	switch {
-	case !quiet:
-		k.pinged = time.Time{}
+	case reads != k.reads:
+		k.heard, k.pinged = now, time.Time{}
 	case !k.pinged.IsZero():
 		d.silent = now.Sub(k.pinged) >= k.pingTimeout
-	case now.Sub(k.look) >= k.pingIdle:
+	case now.Sub(k.heard) >= k.pingIdle:
 		d.ping, k.pinged = true, now
 	}
 	if active || started != k.started {

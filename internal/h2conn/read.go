@@ -304,6 +304,7 @@ func (c *conn) finish(k *call) error {
 	}
 	c.relieve(16)
 	c.failures = 0
+	c.answers++
 	t.answers++
 	t.starved = 0
 	if !c.warm {

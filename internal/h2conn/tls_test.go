@@ -355,7 +355,7 @@ func TestSocks(t *testing.T) {
 	wg.Wait()
 }
 
-// TestGoAwayBeforeAlert and other last words: what the peer said before it closed the connection is
+// TestGoAwayIsFoundAfterAFailedWrite: what the peer said before it closed the connection is
 // found, even if a write has failed first.
 func TestGoAwayIsFoundAfterAFailedWrite(t *testing.T) {
 	t.Parallel()

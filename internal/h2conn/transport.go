@@ -97,8 +97,8 @@ type Transport struct {
 const (
 	// maxTries is how many connections a request is given to that none of them processed.
 	maxTries = 3
-	// maxFailures is how many calls in a row may run out of time without an answer before their
-	// connection is replaced.
+	// maxFailures is how many calls in a row may run out of time, while their connection answers
+	// nothing at all, before it is replaced.
 	maxFailures = 3
 	// maxOut is how much may wait to be written before a connection takes no further request.
 	maxOut = 256 << 10
@@ -192,7 +192,7 @@ type call struct {
 	avoid      *conn // it refused the request
 	refusal    error // why the last connection did not process it
 	outcome    Outcome
-	waited     uint64 // Transport.answers when it began to wait
+	mark       uint64 // answers of the Transport when it began to wait, of the connection when it began there
 
 	// Of an active call.
 	conn     *conn
@@ -265,7 +265,7 @@ func (t *Transport) submit(k *call) {
 		t.end(k, &Error{NotSent, ErrClosed})
 		return
 	}
-	k.waited = t.answers
+	k.mark = t.answers
 	t.queue.pushBack(k)
 	t.fill()
 }
@@ -384,7 +384,7 @@ func (t *Transport) again(k *call, o Outcome, cause error) {
 		t.end(k, &Error{o, cause})
 		return
 	}
-	k.waited = t.answers
+	k.mark = t.answers
 	t.queue.pushFront(k)
 }
 
@@ -397,7 +397,7 @@ func (t *Transport) abandon(k *call, err error) {
 		if k.refusal != nil {
 			k.err = &Error{k.outcome, errors.Join(err, k.refusal)}
 		}
-		if late && k.waited == t.answers {
+		if late && k.mark == t.answers {
 			// All this time no connection had room for it and none answered anything.
 			if t.starved++; t.starved >= maxFailures {
 				t.starved = 0
@@ -412,7 +412,8 @@ func (t *Transport) abandon(k *call, err error) {
 	c := k.conn
 	c.cancel(k)
 	k.state, k.err = ended, &Error{Unknown, err}
-	if late {
+	if late && k.mark == c.answers {
+		// All this time the connection has answered nothing.
 		c.disappoint()
 		if c.failures++; !c.warm || c.failures >= maxFailures {
 			c.retire()
