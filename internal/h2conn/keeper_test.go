@@ -25,7 +25,7 @@ func TestKeeper(t *testing.T) {
 		{195, 6, 1, false, deed{ping: true}, 15},
 		{209, 6, 1, false, deed{}, 1},
 		{210, 6, 1, false, deed{silent: true}, 0},
-		{211, 7, 1, false, deed{}, 60},
+		{211, 7, 1, false, deed{}, 24},
 		{235, 8, 1, false, deed{idle: true}, 60},
 		{236, 9, 2, false, deed{}, 60},
 		{290, 10, 2, false, deed{}, 10},
