@@ -394,13 +394,13 @@ func (c *conn) after(id uint32) []*call {
 // what the network said.
 func (c *conn) cause(err error) error {
 	var broken *ProtocolError
-	alert := named(err)
+	var alert *AlertError
 	switch {
 	case errors.As(err, &broken), errors.Is(err, ErrClosed), errors.Is(err, ErrSilent):
 		return err
 	case c.away != nil:
 		return c.away
-	case alert != err:
+	case errors.As(named(err), &alert):
 		return alert
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ErrLost

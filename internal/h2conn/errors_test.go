@@ -36,7 +36,7 @@ func TestErrors(t *testing.T) {
 func TestNamed(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{io.EOF, &net.OpError{Op: "remote error", Err: io.EOF}, &net.OpError{Op: "local error", Err: tls.AlertError(42)}} {
-		if got := named(err); got != err {
+		if got := named(err); !errors.Is(got, err) {
 			t.Errorf("%v became %v", err, got)
 		}
 	}
