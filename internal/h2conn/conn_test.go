@@ -170,8 +170,8 @@ func TestLostConnection(t *testing.T) {
 	})
 }
 
-// TestNeverSent: of two requests on a connection that ends, the one that was still in the buffer goes
-// over the next connection, and the one that was written does not.
+// TestNeverSent: of two requests on a connection that ends, the one that was still in the buffer
+// goes over the next connection, and the one that was written does not.
 func TestNeverSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})
@@ -236,7 +236,8 @@ func TestWarmUpFails(t *testing.T) {
 }
 
 // TestWarmUpIsGivenUp: a first request that is cancelled, or gets no answer in time, does not hold
-// up the others. A cancelled one says nothing of the connection; after a timeout there is a new one.
+// up the others. A cancelled one says nothing of the connection; after a timeout there is a new
+// one.
 func TestWarmUpIsGivenUp(t *testing.T) {
 	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
 		synctest.Test(t, func(t *testing.T) {
@@ -444,8 +445,8 @@ func TestPeerReadsNothing(t *testing.T) {
 	})
 }
 
-// TestAge: before a connection is left, another one is there and has answered; requests under way on
-// the old one end in peace.
+// TestAge: before a connection is left, another one is there and has answered; requests under way
+// on the old one end in peace.
 func TestAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &peer{request: func(c *peerConn, r *request) {
@@ -529,8 +530,8 @@ func TestSpent(t *testing.T) {
 	})
 }
 
-// TestLongRoundTrips: the peer gives back room for DATA a round trip later, so one connection carries
-// 65,535 bytes per round trip. Others are opened, one after the other.
+// TestLongRoundTrips: the peer gives back room for DATA a round trip later, so one connection
+// carries 65,535 bytes per round trip. Others are opened, one after the other.
 func TestLongRoundTrips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const trip = 50 * time.Millisecond

@@ -1,21 +1,21 @@
 // Package h2conn carries many small requests to one host over a few HTTP/2 connections, with as
-// little work per request as the protocol allows. It is made for pushes: a header that is nearly the
-// same each time, a body of a few kilobytes, an answer of a line.
+// little work per request as the protocol allows. It is made for pushes: a header that is nearly
+// the same each time, a body of a few kilobytes, an answer of a line.
 //
-//	Do, RoundTrip ─▶ queue ─▶ conn.start ─▶ out, a buffer ─▶ writeLoop ─▶ one TLS record for
-//	                 when all   stream id,    frames of many    one Write    many requests
-//	                 are full   HEADERS, DATA  requests
-//	                                           ▲
-//	   answer ◀── stream by id ◀── readLoop ───┘ acknowledgements, resets, credit
+//	Do, RoundTrip ──▶ conn.start ──▶ buffer ──▶ writeLoop ──▶ one write for many requests
+//	      │           stream id, HEADERS, DATA        ▲
+//	      ▼                                           │ acknowledgements, resets, room for DATA
+//	    queue, while all are full                     │
+//	answer ◀── call of the stream ◀── frames ◀── readLoop
 //
 // A [Transport] is an [net/http.RoundTripper] for one host. [Transport.Do] is the same without
 // net/http's types: its header is encoded once per connection and it allocates next to nothing.
 //
 // Each connection has two goroutines. The caller itself writes its frames into the connection's
-// buffer, under the lock that also guards stream ids and the header table; the writer takes all that
-// has gathered there and writes it at once. The reader finds the call of each frame by its stream
-// id. A call that has ended, for whatever reason, is no longer in the table of streams, so that no
-// answer reaches a call that it does not belong to.
+// buffer, under the lock that also guards stream ids and the header table; the writer takes all
+// that has gathered there and writes it at once. The reader finds the call of each frame by its
+// stream id. A call that has ended, for whatever reason, is no longer in the table of streams, so
+// that no answer reaches a call that it does not belong to.
 //
 // What it promises:
 //

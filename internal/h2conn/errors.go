@@ -20,8 +20,8 @@ const (
 	Unknown Outcome = iota
 	// NotSent means that no byte of the request was written.
 	NotSent
-	// Refused means that the peer said, by a REFUSED_STREAM, a GOAWAY or a TLS alert, that it did not
-	// process the request.
+	// Refused means that the peer said, by a REFUSED_STREAM, a GOAWAY or a TLS alert, that it did
+	// not process the request.
 	Refused
 )
 
@@ -42,8 +42,8 @@ func (o Outcome) String() string {
 type Error struct {
 	Outcome Outcome
 	// Err is the cause: an error of the context, a [*GoAwayError], [*ResetError], [*AlertError],
-	// [*ProtocolError], [*ProxyError], one of the errors of this package, or an error of package net
-	// or crypto/tls.
+	// [*ProtocolError], [*ProxyError], one of the errors of this package, or an error of package
+	// net or crypto/tls.
 	Err error
 }
 

@@ -41,7 +41,8 @@ func (h *hostile) dial(context.Context, string, string) (net.Conn, error) {
 	return ours, nil
 }
 
-// against pushes to a hostile peer. Every push must end in time, with an answer or an error of ours.
+// against pushes to a hostile peer. Every push must end in time, with an answer or an error of
+// ours.
 func against(t *testing.T, script []byte) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hostile{script: script}

@@ -70,8 +70,8 @@ func TestGoAwayOverRequest(t *testing.T) {
 	}
 }
 
-// TestGracefulGoAway: what it leaves unprocessed goes over a new connection, which one request warms
-// too; what it covers is answered. Nobody notices.
+// TestGracefulGoAway: what it leaves unprocessed goes over a new connection, which one request
+// warms too; what it covers is answered. Nobody notices.
 func TestGracefulGoAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &peer{settings: streams(1), tolerant: true}
@@ -102,8 +102,8 @@ func TestGracefulGoAway(t *testing.T) {
 }
 
 // TestGoAwayInTwoSteps: first with the highest stream, so that nothing new is sent, then with the
-// last one that was processed (RFC 9113, 6.8). The debug data of the first is kept if the second has
-// none.
+// last one that was processed (RFC 9113, 6.8). The debug data of the first is kept if the second
+// has none.
 func TestGoAwayInTwoSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &peer{tolerant: true}

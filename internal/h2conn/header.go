@@ -15,7 +15,8 @@ type Field = hpack.HeaderField
 // Preset is what the headers of many requests have in common: the method, and fields whose values
 // do not change from one request to the next. They are put into the table that both ends of a
 // connection keep, and take one or two bytes each from then on. A program should have a handful of
-// Presets and keep them, because each connection keeps the encoding of every Preset that it has met.
+// Presets and keep them, because each connection keeps the encoding of every Preset that it has
+// met.
 type Preset struct{ fields []Field }
 
 // NewPreset makes a Preset. The scheme and the authority are the Transport's.
@@ -83,17 +84,17 @@ const (
 	// tableMax is the size of our table, the size that every peer begins with. A peer that allows
 	// more gets no more.
 	tableMax = 4096
-	// maxValues is how many values of one name the table takes. A name that has had as many does not
-	// repeat itself.
+	// maxValues is how many values of one name the table takes. A name that has had as many does
+	// not repeat itself.
 	maxValues = 4
 	// maxNamed is the largest field that enters the table for its name's sake.
 	maxNamed = 256
 )
 
-// encoder writes the headers of one connection's requests. It differs from hpack.Encoder, which puts
-// every field into the table, in that nothing ever leaves the table: a field enters it while there is
-// room, and a field whose value changes each time enters it once, for its name. The order in which
-// blocks are written is the order in which the peer must read them.
+// encoder writes the headers of one connection's requests. It differs from hpack.Encoder, which
+// puts every field into the table, in that nothing ever leaves the table: a field enters it while
+// there is room, and a field whose value changes each time enters it once, for its name. The order
+// in which blocks are written is the order in which the peer must read them.
 type encoder struct {
 	literals map[string]bool // names whose values are not worth keeping
 	max      uint32

@@ -181,8 +181,8 @@ func TestWrongBeginning(t *testing.T) {
 	}
 }
 
-// TestHeaderBomb: a header of sixteen thousand references to one long field of the table is not built
-// up, and the table stays right.
+// TestHeaderBomb: a header of sixteen thousand references to one long field of the table is not
+// built up, and the table stays right.
 func TestHeaderBomb(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		long := strings.Repeat("x", 3000)

@@ -2,8 +2,9 @@ package h2conn
 
 import "time"
 
-// keeper decides when a connection is checked, too old, or idle too long. It looks from time to time
-// and compares what it sees with what it saw before, so that requests and frames cost it nothing.
+// keeper decides when a connection is checked, too old, or idle too long. It looks from time to
+// time and compares what it sees with what it saw before, so that requests and frames cost it
+// nothing.
 type keeper struct {
 	pingIdle, pingTimeout, idle time.Duration
 	expires                     time.Time // zero for never
@@ -36,8 +37,8 @@ func (k *keeper) next() time.Duration {
 	return at.Sub(k.look)
 }
 
-// decide looks at the connection: how often something was read from it, how many requests there ever
-// were, and whether some are under way.
+// decide looks at the connection: how often something was read from it, how many requests there
+// ever were, and whether some are under way.
 func (k *keeper) decide(now time.Time, reads, started uint64, active bool) deed {
 	var d deed
 	switch {

@@ -19,8 +19,8 @@ import (
 )
 
 // peer is an HTTP/2 server by hand. It does what net/http's cannot: change its settings, refuse
-// streams, send a GOAWAY with debug data. And it is strict: whatever the client may not do fails the
-// test, see peerConn.check.
+// streams, send a GOAWAY with debug data. And it is strict: whatever the client may not do fails
+// the test, see peerConn.check.
 type peer struct {
 	t testing.TB
 	// settings are those that a connection begins with.
@@ -28,8 +28,8 @@ type peer struct {
 	// lazy leaves room for DATA only when it is told to; tolerant is for what goes on while a test
 	// breaks the rules itself.
 	lazy, tolerant bool
-	// hello runs when a connection, the nth from 1, is up; request when a request is complete; other
-	// for every other frame. None runs at the same time as another on one connection.
+	// hello runs when a connection, the nth from 1, is up; request when a request is complete;
+	// other for every other frame. None runs at the same time as another on one connection.
 	hello   func(c *peerConn)
 	request func(c *peerConn, r *request)
 	other   func(c *peerConn, f http2.Frame)
@@ -380,8 +380,8 @@ func (c *peerConn) goAway(last uint32, code http2.ErrCode, debug string) {
 // ok answers everything.
 func ok(c *peerConn, r *request) { c.answer(r, "200", "") }
 
-// transport makes a Transport over pipes to a peer. In a synctest bubble everything is over when the
-// test is.
+// transport makes a Transport over pipes to a peer. In a synctest bubble everything is over when
+// the test is.
 func transport(t testing.TB, p *peer, change func(*Options)) *Transport {
 	t.Helper()
 	p.t = t

@@ -31,11 +31,11 @@ type Options struct {
 	// Default 1000.
 	MaxStreams int
 	// PingIdle is how long a connection may be silent before it is checked with a PING; it can take
-	// up to twice as long. Default one minute, which is shorter than the time after which a NAT or a
-	// load balancer forgets a connection.
+	// up to twice as long. Default one minute, which is shorter than the time after which a NAT or
+	// a load balancer forgets a connection.
 	PingIdle time.Duration
-	// PingTimeout is how long the peer may take to answer a PING, or to take what is written. Default
-	// 15 s.
+	// PingTimeout is how long the peer may take to answer a PING, or to take what is written.
+	// Default 15 s.
 	PingTimeout time.Duration
 	// IdleTimeout is how long a connection without a request stays open; it can take up to twice as
 	// long. Default: for ever, which is what Apple asks for.
@@ -49,9 +49,10 @@ type Options struct {
 	MaxHeader int
 	// MaxBody is the largest body of a request that RoundTrip reads. Default 1 MiB.
 	MaxBody int
-	// Literals are names, in lower case, of fields of RoundTrip's requests whose values are different
-	// each time; they are not put into the connection's table. It holds four values of every name in
-	// any case. Beside them there are always :path, authorization, content-length, cookie.
+	// Literals are names, in lower case, of fields of RoundTrip's requests whose values are
+	// different each time; they are not put into the connection's table. It holds four values of
+	// every name in any case. Beside them there are always :path, authorization, content-length,
+	// cookie.
 	Literals []string
 	// Fatal reports whether a GOAWAY says that no other connection with these credentials will do
 	// better. The requests that it refused then fail, and with them those that waited for the
@@ -87,8 +88,8 @@ type Transport struct {
 	// failures counts the connections in a row that could not be opened, or that ended before they
 	// had answered anything.
 	failures int
-	// answers counts the answers; starved counts the waiting calls in a row whose time ran out while
-	// there was none.
+	// answers counts the answers; starved counts the waiting calls in a row whose time ran out
+	// while there was none.
 	answers uint64
 	starved int
 	dials   int
