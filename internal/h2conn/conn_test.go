@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -115,6 +116,34 @@ func TestRefusedStream(t *testing.T) {
 		}
 		if p.count() != 2 {
 			t.Errorf("%d connections, want 2", p.count())
+		}
+	})
+}
+
+// TestRefusedWithoutAnother: if no other connection can be opened, the one that refused the request
+// is asked again.
+func TestRefusedWithoutAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: func(c *peerConn, r *request) {
+			if c.seen == 2 {
+				c.reset(r, http2.ErrCodeRefusedStream)
+				return
+			}
+			c.answer(r, "200", "")
+		}}
+		dials := 0
+		tr := transport(t, p, func(o *Options) {
+			o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if dials++; dials > 1 {
+					return nil, errors.New("connection refused")
+				}
+				return p.pipe(ctx, network, addr)
+			}
+		})
+		wantOK(t, tr)
+		wantOK(t, tr)
+		if dials < 2 || p.conn(1).seen != 3 {
+			t.Errorf("%d dials, %d requests", dials, p.conn(1).seen)
 		}
 	})
 }
@@ -271,6 +300,45 @@ func TestWarmUpIsGivenUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSlowAnswersAreNoReason: requests that run out of time say nothing of a connection that answers
+// others in the meantime, nor do two with an answer after them.
+func TestSlowAnswersAreNoReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{request: func(c *peerConn, r *request) {
+			if r.get(":path") != "/slow" {
+				c.answer(r, "200", "")
+			}
+		}}
+		tr := transport(t, p, nil)
+		wantOK(t, tr)
+		slow := func(n int) {
+			var wg sync.WaitGroup
+			for range n {
+				wg.Go(func() {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					if _, err := push(ctx, tr, "/slow", "{}"); !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("got %v", err)
+					}
+				})
+			}
+			synctest.Wait()
+			if n > 2 {
+				wantOK(t, tr)
+			}
+			wg.Wait()
+		}
+		slow(20)
+		for range 3 {
+			slow(2)
+			wantOK(t, tr)
+		}
+		if p.count() != 1 {
+			t.Errorf("%d connections, want 1", p.count())
+		}
+	})
 }
 
 // TestUnansweredConnectionIsLeft: after three requests in a row without an answer.

@@ -1,9 +1,12 @@
 package h2conn
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -117,23 +120,81 @@ func TestLongBodies(t *testing.T) {
 func TestReceiveWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &peer{tolerant: true}
-		room := int64(0) // for what we send
+		var room atomic.Int64 // for what the peer sends
+		room.Store(65535)
 		answer := strings.Repeat("x", 10_000)
 		p.other = func(_ *peerConn, f http2.Frame) {
 			if w, ok := f.(*http2.WindowUpdateFrame); ok && w.StreamID == 0 {
-				room += int64(w.Increment)
+				room.Add(int64(w.Increment))
 			}
 		}
 		p.request = func(c *peerConn, r *request) {
-			if room += 65535 * int64(1/max(1, c.seen)); room < 10_000 {
-				t.Errorf("answer %d has no room", c.seen)
+			if room.Add(-10_000) < 0 {
+				t.Error("an answer has no room")
 			}
-			room -= 10_000
+			if r.get(":path") == "/gone" {
+				c.p.serving.Go(func() {
+					time.Sleep(2 * time.Second)
+					c.answer(r, "200", answer)
+				})
+				return
+			}
 			c.answer(r, "200", answer)
 		}
 		tr := transport(t, p, nil)
-		for range 1000 {
+		for i := range 500 {
 			if resp, err := push(t.Context(), tr, "/", "{}"); err != nil || len(resp.Body) != len(answer) {
+				t.Fatal(err)
+			}
+			if i%2 == 0 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				push(ctx, tr, "/gone", "{}")
+				cancel()
+				time.Sleep(2 * time.Second) // its answer comes and is ignored
+			}
+		}
+		if p.count() != 1 {
+			t.Errorf("%d connections", p.count())
+		}
+	})
+}
+
+// TestFullBuffer: what waits to be written is bounded. More follows when it is written, whether or
+// not anything is answered.
+func TestFullBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 200
+		reads := make(chan struct{})
+		p := &peer{lazy: true, settings: streams(1000)}
+		var all []*request
+		p.request = func(c *peerConn, r *request) {
+			if c.seen == 1 {
+				c.grant(0, 1<<24)
+				c.answer(r, "200", "")
+				return
+			}
+			<-reads
+			if all = append(all, r); len(all) == n {
+				for _, r := range all {
+					c.answer(r, "200", "")
+				}
+			}
+		}
+		tr := transport(t, p, func(o *Options) { o.MaxConns = 1 })
+		wantOK(t, tr)
+		results := make(chan error, n)
+		for range n {
+			go func() { _, err := push(t.Context(), tr, "/", strings.Repeat("x", 10_000)); results <- err }()
+		}
+		synctest.Wait()
+		tr.mu.Lock()
+		if waits := len(tr.conns[0].out.b); waits > maxOut+11_000 || tr.queue.length == 0 {
+			t.Errorf("%d bytes wait to be written", waits)
+		}
+		tr.mu.Unlock()
+		close(reads)
+		for range n {
+			if err := <-results; err != nil {
 				t.Fatal(err)
 			}
 		}

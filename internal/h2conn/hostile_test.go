@@ -1,7 +1,6 @@
 package h2conn
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -252,35 +251,44 @@ func TestFloodWithoutReading(t *testing.T) {
 	})
 }
 
-// TestOrdinaryTrafficIsNoFlood: some WINDOW_UPDATEs for each request, for hours.
+// TestOrdinaryTrafficIsNoFlood: some WINDOW_UPDATEs for each request, as fast as they go; and a peer
+// that asks every second whether we are there, for days.
 func TestOrdinaryTrafficIsNoFlood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &peer{request: func(c *peerConn, r *request) {
-			for range 8 {
-				c.grant(r.stream, 1)
-			}
-			c.answer(r, "200", "")
-		}}
-		p.hello = func(c *peerConn) {
-			c.streams(100)
-			c.p.serving.Go(func() { // it asks every second whether we are there
-				for range 3 * maxBurden {
-					time.Sleep(time.Second)
-					c.write(func(w *http2.Framer) error { return w.WritePing(false, [8]byte{}) })
+	for _, pause := range []time.Duration{0, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			over := make(chan struct{})
+			p := &peer{request: func(c *peerConn, r *request) {
+				for range 8 {
+					c.grant(r.stream, 1)
 				}
-			})
-		}
-		tr := transport(t, p, nil)
-		for range 3000 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			if _, err := push(ctx, tr, "/", "{}"); err != nil {
-				t.Fatal(err)
+				c.answer(r, "200", "")
+			}}
+			p.hello = func(c *peerConn) {
+				c.streams(100)
+				c.p.serving.Go(func() {
+					for {
+						select {
+						case <-over:
+							return
+						case <-time.After(time.Second):
+							c.write(func(w *http2.Framer) error { return w.WritePing(false, [8]byte{}) })
+						}
+					}
+				})
 			}
-			cancel()
-			time.Sleep(10 * time.Second)
-		}
-		if p.count() != 1 {
-			t.Errorf("%d connections", p.count())
-		}
-	})
+			tr := transport(t, p, nil)
+			n := 3000
+			if pause > 0 {
+				n = 500
+			}
+			for range n {
+				wantOK(t, tr)
+				time.Sleep(pause)
+			}
+			close(over)
+			if p.count() != 1 {
+				t.Errorf("with a pause of %v: %d connections", pause, p.count())
+			}
+		})
+	}
 }

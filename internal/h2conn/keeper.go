@@ -83,7 +83,7 @@ func (c *conn) keep(now time.Time) (silent bool) {
 }
 
 // renew leaves the aged connections where there is a younger one that has answered, and has one
-// opened where there is none.
+// opened where there is none. New requests prefer the younger one from its beginning.
 func (t *Transport) renew() {
 	young := false
 	for _, c := range t.conns {

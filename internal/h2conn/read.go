@@ -310,9 +310,6 @@ func (c *conn) finish(k *call) error {
 	if !c.warm {
 		c.warm = true
 		t.failures = 0
-		if !c.aged {
-			t.renew()
-		}
 	}
 	if t.opts.Spent != nil && t.opts.Spent(k.resp.Status, k.resp.Body) {
 		c.retire()
@@ -437,11 +434,8 @@ const maxDebug = 4 << 10
 func (c *conn) goAway(f *http2.GoAwayFrame) error {
 	t := c.t
 	last, debug := f.LastStreamID, f.DebugData()
-	if c.away != nil {
-		last = min(last, c.away.Last)
-		if len(debug) == 0 {
-			debug = c.away.Debug
-		}
+	if c.away != nil && len(debug) == 0 {
+		debug = c.away.Debug
 	}
 	c.away = &GoAwayError{Code: f.ErrCode, Last: last, Debug: append([]byte(nil), debug[:min(len(debug), maxDebug)]...)}
 	fatal := t.opts.Fatal != nil && t.opts.Fatal(c.away)

@@ -104,9 +104,8 @@ func (c *conn) lose(err error) {
 	c.retire()
 	c.t.fill()
 	c.t.mu.Unlock()
-	if c.raw.SetReadDeadline(time.Now().Add(lastWords)) == nil {
-		<-c.gone
-	}
+	c.raw.SetReadDeadline(time.Now().Add(lastWords)) // it fails if the reader is about to end anyway
+	<-c.gone
 	c.raw.Close()
 }
 
