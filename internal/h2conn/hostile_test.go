@@ -251,8 +251,8 @@ func TestFloodWithoutReading(t *testing.T) {
 	})
 }
 
-// TestOrdinaryTrafficIsNoFlood: some WINDOW_UPDATEs for each request, as fast as they go; and a peer
-// that asks every second whether we are there, for days.
+// TestOrdinaryTrafficIsNoFlood: some WINDOW_UPDATEs for each request, as fast as they go; and a
+// peer that asks every second whether we are there, for hours.
 func TestOrdinaryTrafficIsNoFlood(t *testing.T) {
 	for _, pause := range []time.Duration{0, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
