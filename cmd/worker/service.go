@@ -194,9 +194,10 @@ func (s *service) consume(ctx context.Context) error {
 	if err := acceptances.Load(ctx); err != nil {
 		s.log.Warn("it is not known which certificates had pushes accepted lately", "error", err)
 	}
+	decider := &route.Decider{Devices: dir, Log: s.log, Now: time.Now} // its apps follow
 	apps, err := s.apps(func(certificate send.Certificate) *send.Sender {
 		return &send.Sender{
-			Certificate: certificate, Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Limiter: limiter, Accepted: acceptances, Flights: flights,
+			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Devices: dir, Subjects: subjects, Limiter: limiter, Accepted: acceptances, Flights: flights,
 			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
 		}
@@ -204,6 +205,7 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	decider.Apps = apps
 	defer s.closeDrivers()
 	board := s.parkingBoard(worker)
 	senders := map[string]*send.Sender{}
@@ -288,6 +290,7 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Wait()
 	recorder.Wait()
 	looker.Wait()
+	decider.Wait()
 	flights.Close()
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

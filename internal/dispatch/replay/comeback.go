@@ -146,26 +146,14 @@ func lifetime(job *dispatch.Job) time.Duration {
 // registered says whether the device is still registered with the job's certificate; where it is
 // not, the target stays as it was.
 func refresh(t dispatch.Target, job *dispatch.Job, u *directory.User) (_ dispatch.Target, registered bool) {
-	if u == nil {
+	d := u.Device(t.Device)
+	if d == nil {
 		return t, false
 	}
-	for i := range u.Devices {
-		d := &u.Devices[i]
-		if d.ID != t.Device {
-			continue
-		}
-		token, certificate := d.Registration.Token, d.Registration.Certificate
-		if job.Notification.VoIP {
-			token, certificate = "", ""
-			if v := d.Registration.VoIP; v != nil {
-				token, certificate = v.Token, v.Certificate
-			}
-		}
-		if token == "" || certificate != job.Certificate {
-			return t, false
-		}
-		t.Token, t.Region, t.Revision, t.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
-		return t, true
+	token := d.Token(job.Certificate, job.Notification.VoIP)
+	if token == "" {
+		return t, false
 	}
-	return t, false
+	t.Token, t.Region, t.Revision, t.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
+	return t, true
 }

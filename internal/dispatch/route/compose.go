@@ -131,6 +131,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			acc := account(d.Certificate)
 			job = &dispatch.Job{
 				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published, Variant: variants[v.column],
+				IgnoreMute:   m.OfflinePush.IgnoreMute,
 				Notification: notification(m, messageKey, v.column, v.voip, acc.Vendor, until),
 			}
 			if v.voip {
@@ -142,7 +143,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			}
 		}
 		t := dispatch.Target{User: d.User, Device: d.Device.ID, Token: d.Token, Region: d.Device.Registration.Region,
-			Revision: d.Device.Revision, RegisteredAt: d.Device.Registration.RegisteredAt}
+			Revision: d.Device.Revision, RegisteredAt: d.Device.Registration.RegisteredAt, Mentioned: mentioned(m, d.User)}
 		if n, ok := m.Unread[d.User]; ok && n >= 0 { // counting badges belongs here
 			t.Badge = &n
 		}

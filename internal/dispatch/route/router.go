@@ -322,9 +322,10 @@ func (r *routing) decide(m *routed, known []*directory.User) []Decision {
 // follow sees to what follows from decisions: jobs go to their senders, suppressions are recorded.
 func (r *routing) follow(m *routed, decisions []Decision) {
 	accounts := m.conf.Accounts
-	r.suppress(m, decisions, r.Now())
+	now := r.Now()
+	r.suppress(m, decisions, now)
 	for _, job := range Compose(m.message, m.app, decisions, func(certificate string) Account { return accounts[certificate] }, m.stored) {
-		job.Trace, job.Bulk = m.trace, m.bulk
+		job.Trace, job.Bulk, job.Decided = m.trace, m.bulk, now
 		r.Metrics.Job(job)
 		m.duty.Add(1)
 		r.Sender(job.Certificate).Send(job, m.duty, m.look)

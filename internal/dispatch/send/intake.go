@@ -119,11 +119,7 @@ func (in *intake) start(w *work) {
 
 // finish ends a job that nothing was sent of.
 func (in *intake) finish(w *work, reason vendors.Reason) {
-	all := make([]int, len(w.job.Targets))
-	for i := range all {
-		all[i] = i
-	}
-	in.resolve(w, all, vendors.Result{Reason: reason})
+	in.resolve(w, w.whole(), vendors.Result{Reason: reason})
 }
 
 // ask looks up what became of a job's devices, and goes on with those that nothing became of.
