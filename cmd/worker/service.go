@@ -43,6 +43,8 @@ type service struct {
 	embedded *natsd.Server
 	bus      *bus.Bus
 	senders  []*send.Sender
+	// orphanAfter is how long jobs of certificates that no worker serves wait; 0 for the usual time.
+	orphanAfter time.Duration
 	// ready, if it is set, is called once the service consumes.
 	ready func(s *service)
 }
@@ -213,7 +215,7 @@ func (s *service) consume(ctx context.Context) error {
 		senders[sender.Certificate.ID] = sender
 		sender.Start(ctx, hard)
 	}
-	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, Metrics: metrics, Log: s.log, Now: time.Now}
+	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
 		Elsewhere: others.serve, Stored: s.bus.Hint, Metrics: metrics, Log: s.log, Now: time.Now,
@@ -226,6 +228,8 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return s.stopped(ctx, err)
 	}
+	heart := s.heart(worker, limiter)
+	heart.beat(ctx) // the others must know what it serves before it takes what they do not know
 	var wg sync.WaitGroup
 	serving := func(what string, serve func() error) {
 		wg.Go(func() {
@@ -245,9 +249,9 @@ func (s *service) consume(ctx context.Context) error {
 		}
 		return holdOrphans
 	}
-	for _, v := range s.conf.Vendors() {
-		serving("jobs of "+v, func() error {
-			return s.bus.ServeJobs(ctx, v, hold, func(ctx context.Context, where hongyan.Subject, source dispatch.Source) {
+	jobs := func(vendor string) {
+		serving("jobs of "+vendor, func() error {
+			return s.bus.ServeJobs(ctx, vendor, hold, func(ctx context.Context, where hongyan.Subject, source dispatch.Source) {
 				if sender := senders[where.Certificate]; sender != nil && sender.Certificate.Vendor == where.Vendor {
 					sender.Serve(ctx, where.Lane, source)
 					return
@@ -256,6 +260,10 @@ func (s *service) consume(ctx context.Context) error {
 			})
 		})
 	}
+	for _, v := range s.conf.Vendors() {
+		jobs(v)
+	}
+	wg.Go(func() { serveForsaken(ctx, s.bus, s.conf.Vendors(), jobs) })
 	wg.Go(func() {
 		<-ctx.Done()
 		var stopping sync.WaitGroup
@@ -269,7 +277,7 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
-	wg.Go(func() { s.heartbeat(ctx, worker, limiter) })
+	wg.Go(func() { heart.run(ctx) })
 	// The limiter runs until the last vendor call is made.
 	var limiting sync.WaitGroup
 	limiting.Go(func() {

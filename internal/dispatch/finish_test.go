@@ -40,6 +40,8 @@ type memory struct {
 	// elsewhere is the router's.
 	elsewhere   func(app, certificate string) bool
 	concurrency int
+	// also are more subjects whose messages the router takes.
+	also []string
 }
 
 // people is a directory in which every user has a device of each certificate.
@@ -99,7 +101,9 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	wg.Go(func() {
 		senders["c"].Serve(ctx, hongyan.LaneNormal, m.queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
 	})
-	wg.Go(func() { router.Run(ctx, hard, m.queue.Source(hongyan.Subjects{}.Message("demo"), 64)) })
+	for _, subject := range append([]string{hongyan.Subjects{}.Message("demo")}, m.also...) {
+		wg.Go(func() { router.Run(ctx, hard, m.queue.Source(subject, 64)) })
+	}
 	for _, s := range senders {
 		wg.Go(func() {
 			<-ctx.Done()

@@ -277,7 +277,7 @@ func (r *routing) ask(messages []*routed, read func(context.Context, []directory
 }
 
 // inPlace plans a piece of a message that there is no room for. It returns false when the worker
-// ended before.
+// ended before, or the piece is left to another one.
 func (r *routing) inPlace(m *routed) (done bool) {
 	m.bulk = true
 	if m.duty.Claim.Again && r.Looker != nil {
@@ -293,7 +293,11 @@ func (r *routing) inPlace(m *routed) (done bool) {
 	for {
 		known, err := r.lookup([]*routed{m})
 		if err == nil {
-			doubts := r.settle(m, r.decide(m, known), nil)
+			decisions := r.decide(m, known)
+			if r.leave(m, decisions) {
+				return false // the whole message comes again, and what ended of it is known then
+			}
+			doubts := r.settle(m, decisions, nil)
 			return len(doubts) == 0 || r.confirm(doubts)
 		}
 		r.Log.Warn("cannot read the directory, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
