@@ -40,6 +40,7 @@ type memory struct {
 	// elsewhere is the router's.
 	elsewhere   func(app, certificate string) bool
 	concurrency int
+	metrics     *dispatch.Metrics
 	// also are more subjects whose messages the router takes.
 	also []string
 }
@@ -77,7 +78,7 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	hard, cut := context.WithCancel(context.Background())
 	log := slog.New(slog.DiscardHandler)
-	recorder := store.NewRecorder(hard, store.Options{Queue: m.queue, Log: log, Now: time.Now})
+	recorder := store.NewRecorder(hard, store.Options{Queue: m.queue, Metrics: m.metrics, Log: log, Now: time.Now})
 	looker := &store.Looker{Records: m.queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
 	flights := new(send.Flights)
 	apps := map[string]route.App{"demo": {Accounts: map[string]route.Account{
@@ -88,14 +89,14 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
 			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: m.driver, Concurrency: m.concurrency},
-			Recorder:    recorder, Looker: looker, Decider: decider, Devices: m.devices, Flights: flights, Log: log, Now: time.Now,
+			Recorder:    recorder, Looker: looker, Decider: decider, Devices: m.devices, Flights: flights, Metrics: m.metrics, Log: log, Now: time.Now,
 		}
 		senders[id].Start(ctx, hard)
 	}
 	senders["h"].Follow(true, vendors.Unavailable, time.Now()) // its jobs are stored, and nobody takes them
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: m.devices, Log: log, Now: time.Now, Sender: func(id string) route.Sender { return senders[id] },
-		Apps: apps, Elsewhere: m.elsewhere,
+		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics,
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -13,6 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
@@ -345,4 +348,50 @@ func (m *memory) leftToNewer(stream string) {
 		m.t.Errorf("%d are left, dead letters: %v", m.left(stream), m.reasons())
 	}
 	stop(time.Second)
+}
+
+// What a job says of itself becomes no label before it is known to be true.
+func TestForeignJobsGiveNoLabels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader := sdkmetric.NewManualReader()
+		metrics, err := dispatch.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := newOrphanage(t)
+		o.orphans.Metrics, o.metrics = metrics, metrics
+		o.orphan(1, nil)
+		o.orphan(2, func(j *dispatch.Job) { j.Certificate = "forged" })
+		forged := func(change func(*dispatch.Job)) {
+			o.job(3, 10)
+			stored := o.queue.Stored("job.apns")
+			j, err := dispatch.DecodeJob(stored[len(stored)-1].Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(j)
+			o.store(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), j)
+		}
+		forged(func(j *dispatch.Job) { j.App = "forged" })
+		forged(func(j *dispatch.Job) { j.Vendor = "forged" })
+		forged(func(j *dispatch.Job) { j.Certificate = "forged" })
+		stop, stopOrphans := o.worker(), o.serve()
+		time.Sleep(11 * time.Minute)
+		stopOrphans()
+		stop(time.Second)
+		if got := len(o.reasons()); got != 5 {
+			t.Errorf("%d dead letters, want 5", got)
+		}
+		var all metricdata.ResourceMetrics
+		if err := reader.Collect(t.Context(), &all); err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(text, []byte(`"unknown_certificate"`)) || bytes.Contains(text, []byte(`"gone"`)) || bytes.Contains(text, []byte(`"forged"`)) {
+			t.Errorf("metrics: %s", text)
+		}
+	})
 }
