@@ -51,13 +51,17 @@ type service struct {
 
 // serve runs a worker until ctx ends, then lets it finish what is under way. It returns nil after a
 // clean stop.
-func serve(ctx context.Context, conf *config.Config, log *slog.Logger, ready func(*service)) (err error) {
+func serve(ctx context.Context, conf *config.Config, log *slog.Logger, ready func(*service)) error {
+	return (&service{conf: conf, log: log, ready: ready}).serve(ctx)
+}
+
+func (s *service) serve(ctx context.Context) (err error) {
 	tel, err := telemetry.Start(ctx, "hongyan-worker", cli.Version())
 	if err != nil {
 		return err
 	}
-	s := &service{conf: conf, log: log, tel: tel, ready: ready, health: newHealth()}
-	stopHTTP, err := s.health.serve(conf.HTTP.Listen, tel.Metrics, log)
+	s.tel, s.health = tel, newHealth()
+	stopHTTP, err := s.health.serve(s.conf.HTTP.Listen, tel.Metrics, s.log)
 	if err != nil {
 		return err
 	}
