@@ -40,11 +40,11 @@ says which letters it asks first; where nobody can be asked it needs --yes.
 JSON: {"dry_run","matched","replayed","already_back","expired","no_registration","unknown_certificate","unreadable",
 "failed","split","devices","interrupted"}; all but devices count letters. The exit code is 1 when a letter failed or could not be
 read, when no worker serves its certificate, or when the replay was interrupted.`,
-		Example: `  # what would come back of what Huawei refused in the last eight hours?
-  publisher replay --vendor huawei --reason attempts_exhausted --since 8h --dry-run
+		Example: `  # what would come back of what a vendor refused in the last eight hours?
+  publisher replay --certificate 35001 --reason attempts_exhausted --since 8h --dry-run
 
   # bring it back, gently
-  publisher replay --vendor huawei --reason attempts_exhausted --since 8h --rate 500
+  publisher replay --certificate 35001 --reason attempts_exhausted --since 8h --rate 500
 
   # one user's messages of yesterday, although it is late
   publisher replay --app demo --user bob --since 1d --include-expired`,

@@ -22,6 +22,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
 // rig is an installation: a NATS server and workers as real processes, a sandbox in the test.
@@ -92,13 +93,11 @@ func newRig(t *testing.T, extra string) *rig {
 	r := &rig{t: t, dir: t.TempDir(), binary: worker.binary(t, "../worker")}
 	r.nats = startNATS(t, r.natsDir(), "127.0.0.1:0")
 	r.url = r.nats.URL
-	demo, err := sandbox.NewDemo(time.Now())
+	demo, err := sandbox.NewDemo(time.Now(), all.Fakes())
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts := demo.Accounts()
-	accounts.Meizu[0].PerMinute = -1
-	r.box = sandbox.New(accounts, sandbox.Options{Keep: -1})
+	r.box = sandbox.New(sandbox.Options{Keep: -1, Unpaced: true}, demo.Fakes()...)
 	listener, err := r.box.Start(sandbox.ListenOptions{Authority: demo.Authority()})
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +122,7 @@ func newRig(t *testing.T, extra string) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.bus.Close)
-	if err := r.bus.Ensure(ctx, []string{"apns", "fcm", "huawei", "harmony", "honor", "xiaomi", "oppo", "vivo", "meizu"}); err != nil {
+	if err := r.bus.Ensure(ctx, all.Vendors()); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -218,7 +217,7 @@ func (r *rig) put(subject string, v any) {
 }
 
 func (r *rig) register(user, device, vendor string) string {
-	token := sandbox.DemoToken(vendor, user+"/"+device)
+	token := all.Token(vendor, user+"/"+device)
 	r.put(hongyan.Subjects{}.Device("demo", user, device), hongyan.Device{Certificate: "demo-" + vendor, Token: token})
 	return token
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -144,7 +145,7 @@ func TestRollOut(t *testing.T) {
 	for u := range users { // the apps learn of what is new
 		user := "u" + itoa(u)
 		r.register(user, "tablet", "vivo")
-		r.put(hongyan.Subjects{}.Device("fresh", user, "phone"), hongyan.Device{Certificate: "demo-huawei", Token: sandbox.DemoToken("huawei", user)})
+		r.put(hongyan.Subjects{}.Device("fresh", user, "phone"), hongyan.Device{Certificate: "demo-huawei", Token: all.Token("huawei", user)})
 	}
 	for n := range load {
 		user, id := "u"+itoa(n%users), "m-"+itoa(n)

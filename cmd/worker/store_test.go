@@ -13,6 +13,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
 // sickFor is how long a stream refuses, or NATS stands still.
@@ -86,7 +87,7 @@ func (r *rig) tally(vendor string, ids []string, users int) (repeats int) {
 		if _, ok := ends[[3]string{id, user, "phone"}]; !ok {
 			missing++
 		}
-		if n := calls[id+" "+sandbox.DemoToken(vendor, user+"/phone")]; n == 0 {
+		if n := calls[id+" "+all.Token(vendor, user+"/phone")]; n == 0 {
 			never++
 		} else {
 			repeats += n - 1
@@ -249,7 +250,7 @@ func TestJobsRefused(t *testing.T) {
 			if vendor == "apns" {
 				slowest = max(slowest, end.LatencyMS)
 			}
-			repeats += max(calls[id+" "+sandbox.DemoToken(vendor, user+"/"+device)]-1, 0)
+			repeats += max(calls[id+" "+all.Token(vendor, user+"/"+device)]-1, 0)
 		}
 	}
 	t.Logf("%d messages to two vendors: %d pushes made more than once, %d without an end, the slowest of the other vendor after %d ms", len(sick), repeats, missing, slowest)

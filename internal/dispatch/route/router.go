@@ -1,6 +1,7 @@
 // Package route takes message events and plans them: who is notified of each, and through which
 // certificates. The jobs go to the senders of the same worker; the delivery of the message is the
-// claim on all that follows from it, and is acked when each device has its end or its job is stored.
+// claim on all that follows from it, and is acked when each device has its end or its job is
+// stored.
 package route
 
 import (
@@ -50,8 +51,8 @@ type Router struct {
 	Apps     map[string]App
 	// Sender of a certificate that is in Apps.
 	Sender func(certificate string) Sender
-	// Elsewhere says whether another live worker serves an app, or a certificate of it where that is
-	// not empty; nil for no other worker.
+	// Elsewhere says whether another live worker serves an app, or a certificate of it where that
+	// is not empty; nil for no other worker.
 	Elsewhere func(app, certificate string) bool
 	// Stored, when it is set, is told of each subject on which a piece was stored.
 	Stored  func(subject hongyan.Subject)
@@ -83,7 +84,8 @@ type routing struct {
 }
 
 // Run routes what the source delivers until ctx ends or nothing more comes, and returns when every
-// delivery is settled: at hard, what could not be stored is left to whoever takes the messages next.
+// delivery is settled: at hard, what could not be stored is left to whoever takes the messages
+// next.
 func (r *Router) Run(ctx, hard context.Context, source dispatch.Source) {
 	(&routing{Router: r, ctx: ctx, hard: hard, claims: store.NewClaims(r.Log)}).run(source)
 }
