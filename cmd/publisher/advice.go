@@ -5,6 +5,60 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
+// advice says what a status and reason mean and what to do.
+func advice(status hongyan.Status, r hongyan.Reason) string {
+	switch status {
+	case hongyan.StatusSuppressed:
+		return suppressionAdvice(r)
+	case hongyan.StatusWaiting:
+		return waitingAdvice(r)
+	case hongyan.StatusWithdrawn:
+		return withdrawalAdvice(r)
+	}
+	return reasonAdvice(r)
+}
+
+// waitingAdvice says, for each reason to send a push later, what it waits for and what to do if
+// that takes too long.
+func waitingAdvice(r hongyan.Reason) string {
+	switch r {
+	case hongyan.Busy:
+		return "There was no free place for it: every call that the worker may make at once for the certificate was under way, or the worker was stopping. It goes by itself, in its turn. If that is often so, the vendor is slow (push_call_duration_seconds), or there are too few calls at once: raise the certificate's concurrency, or add workers."
+	case hongyan.Parked:
+		return "The certificate is parked: the vendor was unavailable, or refuses the credentials. One push after another tries whether it is well again, and then all go by themselves. \"publisher limits\" shows what the vendor said."
+	case vendors.RateLimited:
+		return "The certificate's rate lets no more through at the moment, or the vendor called it too fast. It goes by itself, in its turn; set the rate to what the vendor grants, or ask it for more."
+	case vendors.QuotaSpent:
+		return "The day's quota is used up. It goes by itself after the vendor's midnight, spread over half a minute. If that is too late, ask the vendor for more; \"publisher limits\" shows what is left, and changes our own limit."
+	case vendors.BadCredentials:
+		return "Key, secret, certificate or permission is wrong. It goes by itself after the workers got the right ones; put them right before it is worthless."
+	case vendors.AuthExpired:
+		return "The access token or JWT was too old and is refreshed by itself; it goes again in a second or two. If it comes again and again, compare the worker's clock with the vendor's."
+	case vendors.Unavailable:
+		return "The vendor answered with a server error or not at all. It is tried again by itself, after longer and longer waits; look at the vendor's status page and at the way there (proxy, DNS, firewall) if it stays so."
+	case vendors.Timeout:
+		return "No answer came in time. It is tried again by itself under the same key, so that it replaces the first where both arrive; if it stays so, look at the way to the vendor, or raise the certificate's timeout."
+	case vendors.Interrupted:
+		return "A worker stopped before it was sent, or in the middle of the call. Another one sends it at once; if none does, is a worker running?"
+	case vendors.Unknown:
+		return "The vendor answered with a code that nobody here knows. It is tried three times in all; look the code up in the vendor's documentation, and please report it."
+	}
+	return "This version of publisher does not know what it waits for; a newer one may."
+}
+
+// withdrawalAdvice says what was done about a push that was accepted and then taken back.
+func withdrawalAdvice(r hongyan.Reason) string {
+	switch r {
+	case hongyan.Withdrawn:
+		return "The message was recalled, and the vendor took the notification back. Nothing to do."
+	case hongyan.Overwritten:
+		return "The message was recalled, and another notification replaced it, quietly. Nothing to do."
+	case hongyan.NotPossible:
+		return "The message was recalled after the vendor took it, and this vendor can neither take it back nor replace it. Nothing to do."
+	}
+	return "This version of publisher does not know what was done about it; a newer one may."
+}
+
 // suppressionAdvice says, for each suppression, why it happened and what to do if it should not
 // have.
 func suppressionAdvice(r hongyan.Reason) string {
