@@ -69,12 +69,12 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	log := slog.New(slog.DiscardHandler)
 	recorder := store.NewRecorder(hard, store.Options{Queue: m.queue, Log: log, Now: time.Now})
 	looker := &store.Looker{Records: m.queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
-	flights := new(send.Flights)
+	flights, load := new(send.Flights), new(send.Load)
 	senders := map[string]*send.Sender{}
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
 			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: m.driver, Concurrency: 8},
-			Recorder:    recorder, Looker: looker, Devices: people{}, Flights: flights, Log: log, Now: time.Now,
+			Recorder:    recorder, Looker: looker, Devices: people{}, Flights: flights, Load: load, Log: log, Now: time.Now,
 		}
 		senders[id].Start(ctx, hard)
 	}
@@ -90,6 +90,9 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 		senders["c"].Serve(ctx, hongyan.LaneNormal, m.queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
 	})
 	wg.Go(func() { router.Run(ctx, hard, m.queue.Source(hongyan.Subjects{}.Message("demo"), 64)) })
+	for n := range hongyan.Partitions {
+		wg.Go(func() { router.Run(ctx, hard, m.queue.Source(hongyan.Subjects{}.Piece("demo", n), 64)) })
+	}
 	for _, s := range senders {
 		wg.Go(func() {
 			<-ctx.Done()
@@ -105,6 +108,9 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 		flights.Close()
 		cut()
 		synctest.Wait()
+		if n := load.Devices(); n != 0 {
+			m.t.Errorf("%d devices are still counted as at hand", n)
+		}
 	}
 }
 

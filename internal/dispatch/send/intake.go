@@ -123,6 +123,7 @@ func (in *intake) finish(w *work, reason vendors.Reason) {
 	for i := range all {
 		all[i] = i
 	}
+	in.s.Load.add(in.s.Certificate.App, len(all))
 	in.resolve(w, all, vendors.Result{Reason: reason})
 }
 
