@@ -29,7 +29,7 @@ func waitingAdvice(r hongyan.Reason) string {
 	case vendors.RateLimited:
 		return "The certificate's rate lets no more through at the moment, or the vendor called it too fast. It goes by itself, in its turn; set the rate to what the vendor grants, or ask it for more."
 	case vendors.QuotaSpent:
-		return "The day's quota is used up. It goes by itself after the vendor's midnight, spread over half a minute. If that is too late, ask the vendor for more; \"publisher limits\" shows what is left, and changes our own limit."
+		return "The day's quota is used up. It goes by itself after the vendor's midnight. If that is too late, ask the vendor for more; \"publisher limits\" shows what is left, and changes our own limit."
 	case vendors.BadCredentials:
 		return "Key, secret, certificate or permission is wrong. It goes by itself after the workers got the right ones; put them right before it is worthless."
 	case vendors.AuthExpired:

@@ -14,7 +14,7 @@ import (
 // source.
 var notYet = []string{
 	"Recalled", "Read", "CallOver",
-	"StatusWithdrawn", "Parked", "Busy", "Withdrawn", "Overwritten", "NotPossible",
+	"StatusWithdrawn", "Withdrawn", "Overwritten", "NotPossible",
 }
 
 // messageGaps are the tables of the page about messages.
