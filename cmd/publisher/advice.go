@@ -113,7 +113,7 @@ func reasonAdvice(r hongyan.Reason) string {
 	case vendors.BadToken:
 		return "The vendor calls the token dead: the app was removed, its data cleared, or the token belongs to another app or environment (a vendor's sandbox and production are two). The registration was removed; the app registers again when it starts."
 	case vendors.NotDisplayed:
-		return "The phone refuses: notifications are off, the device is no test device, or was inactive for long. Only the user can change that; the registration stays."
+		return "The phone refuses: notifications are off, the device is no test device, or was inactive for long; only the user can change that. Or the vendor called the token dead while it accepted nothing else of the certificate: then check the certificate's environment, topic, project and app. The registration stays."
 	case vendors.BadPayload:
 		return "The vendor calls the request wrong. The error says what; mostly a channel, category or template that the vendor's console does not have. Correct the message or the certificate's defaults, then replay."
 	case vendors.Refused:
@@ -139,7 +139,7 @@ func reasonAdvice(r hongyan.Reason) string {
 	case vendors.Expired:
 		return "It waited until it was worthless: the vendor, its limits or the workers were in the way for that long. See what the certificate suffers from; replay with --include-expired if it still matters."
 	case vendors.AttemptsExhausted:
-		return "It was tried as often as allowed. The error begins with the last reason; when its cause is gone, replay."
+		return "It was tried as often as allowed, and the error begins with the last reason; when its cause is gone, replay. Or workers took the message a hundred times and none came to an end with it: then publish it again."
 	case vendors.Malformed:
 		return "The message could not be read; the error says what is wrong. Correct the publisher. Replay helps only where the workers' configuration was at fault, such as an app that was missing."
 	}
