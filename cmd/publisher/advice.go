@@ -82,7 +82,7 @@ func suppressionAdvice(r hongyan.Reason) string {
 	case hongyan.TooManyDevices:
 		return "The user has more than 32 devices, and others were heard of later. Remove registrations of devices that are gone: \"publisher device remove --help\"."
 	case hongyan.NoDevice:
-		return "The user had no registered device with a token. The app must register after it got its token from the vendor's SDK: see \"publisher device set --help\". A registration also goes when a vendor calls its token dead."
+		return "The user had no registered device with a token. The app must register after it got its token from the vendor's SDK: see \"publisher device set --help\". A registration also goes when a vendor calls its token dead; and a push that waited has no device any more when the app registered under another certificate since."
 	case hongyan.LoggedOut:
 		return "The device's last presence is logged_out. When the user logs in again, publish another presence (background, foreground)."
 	case hongyan.Kicked:

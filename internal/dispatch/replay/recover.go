@@ -88,10 +88,10 @@ func (r *run) suspects(ctx context.Context, marks []dispatch.Mark) ([]*suspect, 
 	return suspects, nil
 }
 
-// sheaf is where records of some users are stored together.
-type sheaf struct {
-	app       string
-	partition int
+// partition is where the records of an app's users of one partition are.
+type partition struct {
+	app string
+	n   int
 }
 
 // clear looks for what each suspect would have led to: the message that it was published as, or for
@@ -101,13 +101,13 @@ func (r *run) clear(ctx context.Context, suspects []*suspect) error {
 	byID := map[string]*suspect{}
 	byAddress := map[address][]*suspect{}
 	subjects := map[string]time.Time{} // and the oldest mark
-	sheaves := map[sheaf]time.Time{}
+	partitions := map[partition]time.Time{}
 	for _, s := range suspects {
 		byID[s.out.ID] = s
 		older(subjects, s.out.Subject, s.marked)
 		for _, a := range s.addresses {
 			byAddress[a] = append(byAddress[a], s)
-			older(sheaves, sheaf{a.app, hongyan.Partition(a.user)}, s.marked)
+			older(partitions, partition{a.app, hongyan.Partition(a.user)}, s.marked)
 		}
 	}
 	found := func(a address, stored time.Time) {
@@ -141,8 +141,8 @@ func (r *run) clear(ctx context.Context, suspects []*suspect) error {
 			return err
 		}
 	}
-	for at, since := range sheaves {
-		err := r.Trail.Records(ctx, at.app, at.partition, since, func(rec dispatch.Record) bool {
+	for at, since := range partitions {
+		err := r.Trail.Records(ctx, at.app, at.n, since, func(rec dispatch.Record) bool {
 			stored := rec.Stored
 			switch {
 			case rec.Status == hongyan.StatusAccepted:
