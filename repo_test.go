@@ -41,7 +41,11 @@ var arrows = []arrow{
 	{"internal/cli", nil, "what the programs share as programs"},
 	{"internal/natsd", nil, "a NATS server, which knows nothing of what it carries"},
 	{"cmd/*", []string{"*"}, "a program wires everything together"},
-	{"internal/dispatch", []string{".", "internal/directory", "internal/jsonerror", "internal/parking", "internal/ratelimit", "internal/vendors"}, "the pipeline knows neither NATS nor any one vendor: it calls small interfaces that it declares"},
+	{"internal/dispatch", []string{".", "internal/jsonerror", "internal/ratelimit", "internal/vendors"}, "the pipeline's words know neither NATS nor any one vendor"},
+	{"internal/dispatch/store", []string{".", "internal/dispatch", "internal/vendors"}, "what is owed is stored through the interfaces of dispatch, whoever owes it"},
+	{"internal/dispatch/route", []string{".", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/vendors"}, "who plans knows no sender but by an interface"},
+	{"internal/dispatch/send", []string{".", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/parking", "internal/ratelimit", "internal/vendors"}, "who sends knows no plan"},
+	{"internal/dispatch/replay", []string{".", "internal/directory", "internal/dispatch", "internal/vendors"}, "a replay runs in a tool, which links no pipeline"},
 	{"internal/bus/bustest/natsd", []string{"internal/natsd"}, "the embedded server as a process, for tests"},
 	{"internal/schema", nil, "generated files that programs print"},
 	{"internal/jsonerror", nil, "how an error of JSON is said"},
@@ -89,16 +93,16 @@ var light = []struct {
 		"github.com/go-json-experiment/json", "github.com/nats-io/nats.go", "github.com/nats-io/nuid", "go.opentelemetry.io/otel/propagation",
 	}, nil, "an IM backend gets nothing else with the client; docs/decisions.md says what it weighs"},
 	{"cmd/publisher", []string{
-		"github.com/cenkalti/backoff/v4", "github.com/go-json-experiment/json", "github.com/jedib0t/go-pretty/v6", "github.com/nats-io/nats.go", "github.com/nats-io/nuid",
+		"github.com/go-json-experiment/json", "github.com/jedib0t/go-pretty/v6", "github.com/nats-io/nats.go", "github.com/nats-io/nuid",
 		"github.com/rivo/uniseg", "github.com/spf13/cobra", "github.com/synadia-io/orbit.go/jetstreamext", "github.com/synadia-io/orbit.go/natscontext",
-		"go.opentelemetry.io/otel", "golang.org/x/sync", "golang.org/x/term", "golang.org/x/text", "golang.org/x/time",
+		"go.opentelemetry.io/otel", "golang.org/x/sync", "golang.org/x/term", "golang.org/x/time",
 	}, []string{
 		"internal/natsd", "internal/sandbox", "internal/registry", "internal/vendors/*", "internal/config", "internal/telemetry",
 	}, "the tool links no server, no fake and no driver"},
 }
 
 // pureFiles decide, with the time passed in.
-var pureFiles = []string{"internal/dispatch/plan.go", "internal/dispatch/compose.go", "internal/dispatch/verdict.go", "internal/parking/breaker.go"}
+var pureFiles = []string{"internal/dispatch/route/plan.go", "internal/dispatch/route/compose.go", "internal/dispatch/send/verdict.go", "internal/parking/breaker.go"}
 
 // longFiles may be longer than a file should be, each for a reason.
 var longFiles = map[string]string{}

@@ -11,8 +11,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
-// colleagues knows what the other live workers serve: while a configuration is rolled out, what this
-// worker does not know may be known to them.
+// colleagues knows what the other live workers serve: while a configuration is rolled out, what
+// this worker does not know may be known to them.
 type colleagues struct {
 	room *bus.Notes
 	self string

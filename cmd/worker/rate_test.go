@@ -82,28 +82,11 @@ func (r *rig) shared(n int) bool {
 
 // A rate of 500 devices a second is met by one worker, by four and by eight, and never exceeded in
 // any second by more than a burst, also while workers come, leave and are killed. A machine that
-// stops some of the processes for a while looks like a limiter that fails, so there are three
-// tries; a limiter that fails does so in each.
+// stops processes for a while looks like a limiter that fails, so what it was late by is allowed for.
 func TestRateIsSharedByWorkers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures for half a minute")
 	}
-	const tries = 3
-	for try := 1; ; try++ {
-		problems := rateProblems(t)
-		if len(problems) == 0 {
-			return
-		}
-		if try == tries {
-			t.Fatalf("in each of %d tries; in the last: %v", tries, problems)
-		}
-		t.Logf("try %d: %v", try, problems)
-	}
-}
-
-// rateProblems runs workers of a certificate with a rate, and says where it was not kept.
-func rateProblems(t *testing.T) (problems []string) {
-	problem := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	const rate, burst = 500, 50
 	r := newRig(t, "log: {level: debug}")
 	r.configure("demo-apns", "rate: {devices_per_second: 500}")
@@ -135,7 +118,9 @@ func rateProblems(t *testing.T) (problems []string) {
 	measure := func(what string) {
 		t.Helper()
 		r.until(time.Minute, what+" with equal shares", func() bool { return r.shared(len(workers)) })
-		time.Sleep(1500 * time.Millisecond) // a share is used one beat after it was claimed
+		// A share is used one beat after it was claimed, and a worker that starts notices within two
+		// seconds that jobs wait.
+		time.Sleep(3500 * time.Millisecond)
 		phases = append(phases, phase{what, time.Now()})
 		time.Sleep(windows * window) // what is measured is a speed
 	}
@@ -165,18 +150,18 @@ func rateProblems(t *testing.T) (problems []string) {
 			seen = append(seen, float64(between(begun, from, from.Add(window)))/window.Seconds())
 		}
 		t.Logf("%s: %.0f devices/s", p.what, seen)
-		if slices.Min(seen) < rate*0.95 || slices.Max(seen) > rate*1.05 {
-			problem("%s: %.0f devices/s, want %d within 5 %%", p.what, seen, rate)
+		slack := rate * (0.05 + late.Seconds()/window.Seconds())
+		if slices.Min(seen) < rate-slack || slices.Max(seen) > rate+slack {
+			t.Errorf("%s: %.0f devices/s, want %d within %.0f", p.what, seen, rate, slack)
 		}
 	}
 	most := busiest(begun)
 	t.Logf("in the busiest second %d were begun, and %d arrived; this machine was late by %v at most", most, busiest(r.arrivals("apns")), late)
 	// A call may be late between when it is granted and when it begins.
 	if allowed := rate + burst + int(rate*late.Seconds()); most > allowed {
-		problem("%d devices in one second, want %d at most", most, allowed)
+		t.Errorf("%d devices in one second, want %d at most", most, allowed)
 	}
 	r.noViolations()
-	return problems
 }
 
 // begun reads from the workers' logs when their calls were begun, oldest first.

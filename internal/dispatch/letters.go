@@ -14,8 +14,8 @@ const (
 	// wait in; of a job that comes later it is the id under which it is stored then.
 	HeaderJob = "Push-Job"
 	// HeaderLook of a job or piece says that it was stored from a message or job that had been
-	// taken before, and since when, in RFC 3339, the records of its devices must be looked at before
-	// they are pushed to.
+	// taken before, and since when, in RFC 3339, the records of its devices must be looked at
+	// before they are pushed to.
 	HeaderLook = "Push-Look"
 )
 

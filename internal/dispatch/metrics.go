@@ -87,42 +87,49 @@ func (m *Metrics) set(keys [4]string, names ...string) metric.MeasurementOption 
 	return s
 }
 
+// Message counts a message event of an app, by what became of it.
 func (m *Metrics) Message(app, what string) {
 	if m != nil {
 		m.messages.Add(context.Background(), 1, m.set([4]string{app, what, "", "message"}, "app", "result"))
 	}
 }
 
+// Suppress counts a device that is not pushed to.
 func (m *Metrics) Suppress(app string, why hongyan.Reason) {
 	if m != nil {
 		m.suppressed.Add(context.Background(), 1, m.set([4]string{app, string(why), "", "suppress"}, "app", "reason"))
 	}
 }
 
+// Job counts a job that was made.
 func (m *Metrics) Job(j *Job) {
 	if m != nil {
 		m.jobs.Add(context.Background(), 1, m.set([4]string{j.Vendor, j.Certificate, j.Lane}, "vendor", "certificate", "lane"))
 	}
 }
 
+// Attempt counts n results of one reason in a call for a job.
 func (m *Metrics) Attempt(j *Job, reason vendors.Reason, n int) {
 	if m != nil {
 		m.attempts.Add(context.Background(), int64(n), m.set([4]string{j.Vendor, j.Certificate, j.Lane, reason.String()}, "vendor", "certificate", "lane", "reason"))
 	}
 }
 
+// Outcome counts a device that is done with.
 func (m *Metrics) Outcome(j *Job, reason vendors.Reason) {
 	if m != nil {
 		m.outcomes.Add(context.Background(), 1, m.set([4]string{j.Vendor, j.Certificate, j.Lane, reason.String()}, "vendor", "certificate", "lane", "reason"))
 	}
 }
 
+// Accepted counts how long the message was under way when the vendor took it.
 func (m *Metrics) Accepted(j *Job, latency time.Duration) {
 	if m != nil {
 		m.latency.Record(context.Background(), latency.Seconds(), m.set([4]string{j.Vendor, j.Certificate, j.Lane}, "vendor", "certificate", "lane"))
 	}
 }
 
+// Called counts how long a vendor call took.
 func (m *Metrics) Called(vendor, certificate, lane string, took time.Duration) {
 	if m != nil {
 		m.call.Record(context.Background(), took.Seconds(), m.set([4]string{vendor, certificate, lane}, "vendor", "certificate", "lane"))
@@ -144,12 +151,14 @@ func (m *Metrics) Repaired(repairs hongyan.Repairs) {
 	}
 }
 
+// Drop counts a registration that was removed because its token is dead.
 func (m *Metrics) Drop(j *Job) {
 	if m != nil {
 		m.dropped.Add(context.Background(), 1, m.set([4]string{j.Vendor, j.Certificate, "", "drop"}, "vendor", "certificate"))
 	}
 }
 
+// Park says whether a certificate is parked.
 func (m *Metrics) Park(vendor, certificate string, parked bool) {
 	if m != nil {
 		var v int64
@@ -160,12 +169,14 @@ func (m *Metrics) Park(vendor, certificate string, parked bool) {
 	}
 }
 
+// Unstored counts bytes more, or fewer, that wait to be stored in a stream.
 func (m *Metrics) Unstored(stream string, bytes int) {
 	if m != nil {
 		m.waiting.Add(context.Background(), int64(bytes), m.set([4]string{stream, "", "", "unstored"}, "stream"))
 	}
 }
 
+// Pause says whether attempts pause because what became of earlier ones cannot be stored.
 func (m *Metrics) Pause(vendor, certificate, lane string, paused bool) {
 	if m != nil {
 		var v int64

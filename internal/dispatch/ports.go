@@ -38,9 +38,9 @@ type Source interface {
 	// Want must be called before Run, or not at all: more says how many further deliveries are of
 	// use now, and is asked before each pull.
 	Want(more func() int)
-	// Run sends deliveries to out until ctx ends, or until nothing came for a while where the source
-	// was opened on demand. It never has more than Hold that are neither settled nor kept, save for
-	// a moment after a connection was lost.
+	// Run sends deliveries to out until ctx ends, or until nothing came for a while where the
+	// source was opened on demand. It never has more than Hold that are neither settled nor kept,
+	// save for a moment after a connection was lost.
 	Run(ctx context.Context, out chan<- Delivery)
 	// Renew keeps the claims on what is held, kept deliveries too, alive until ctx ends.
 	Renew(ctx context.Context)

@@ -1,3 +1,4 @@
+// Package replay brings dead letters back.
 package replay
 
 import (

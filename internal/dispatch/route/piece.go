@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// maxWhole and maxWholeBytes are the most recipients and bytes of a message that is planned as a
-	// whole. A larger one is divided by the partitions of its users, so that several workers share
-	// it and nothing waits behind it.
+	// maxWhole and maxWholeBytes are the most recipients and bytes of a message that is planned as
+	// a whole. A larger one is divided by the partitions of its users, so that several workers
+	// share it and nothing waits behind it.
 	maxWhole      = 500
 	maxWholeBytes = 256 << 10
 )
@@ -79,8 +79,8 @@ func shorten(m *hongyan.Message) {
 	}
 }
 
-// divide stores the pieces of a message, whose duty is done when all are. A piece for which there is
-// no room is planned here.
+// divide stores the pieces of a message, whose duty is done when all are. A piece for which there
+// is no room is planned here.
 func (r *routing) divide(m *routed) {
 	short := *m.message
 	shorten(&short)
@@ -134,14 +134,13 @@ func (m *routed) piece(subjects hongyan.Subjects, part *hongyan.Message, n int) 
 	return o, nil
 }
 
-// parsePiece reads a piece.
-func parsePiece(data []byte) (p piece, m *hongyan.Message, err error) {
+// readPiece reads a piece, but for the message in it.
+func readPiece(data []byte) (p piece, err error) {
 	if err := json.Unmarshal(data, &p); err != nil {
-		return p, nil, fmt.Errorf("read a piece of a message: %w", err)
+		return p, fmt.Errorf("read a piece of a message: %w", err)
 	}
 	if p.Version > pieceVersion {
-		return p, nil, fmt.Errorf("read a piece of form %d: %w", p.Version, dispatch.ErrNewerJob)
+		return p, fmt.Errorf("read a piece of form %d: %w", p.Version, dispatch.ErrNewerJob)
 	}
-	m, _, err = hongyan.ParseMessage(p.Message, p.Published)
-	return p, m, err
+	return p, nil
 }

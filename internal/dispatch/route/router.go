@@ -1,15 +1,13 @@
 // Package route takes message events and plans them: who is notified of each, and through which
 // certificates. The jobs go to the senders of the same worker; the delivery of the message is the
-// claim on all that follows from it, and is acked when each device has its end or its job is stored.
+// claim on all that follows from it, and is acked when each device has its end or its job is
+// stored.
 package route
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
-	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // App is what the router knows of an app.
@@ -54,8 +51,8 @@ type Router struct {
 	Apps     map[string]App
 	// Sender of a certificate that is in Apps.
 	Sender func(certificate string) Sender
-	// Elsewhere says whether another live worker serves an app, or a certificate of it where that is
-	// not empty; nil for no other worker.
+	// Elsewhere says whether another live worker serves an app, or a certificate of it where that
+	// is not empty; nil for no other worker.
 	Elsewhere func(app, certificate string) bool
 	// Stored, when it is set, is told of each subject on which a piece was stored.
 	Stored  func(subject hongyan.Subject)
@@ -87,7 +84,8 @@ type routing struct {
 }
 
 // Run routes what the source delivers until ctx ends or nothing more comes, and returns when every
-// delivery is settled: at hard, what could not be stored is left to whoever takes the messages next.
+// delivery is settled: at hard, what could not be stored is left to whoever takes the messages
+// next.
 func (r *Router) Run(ctx, hard context.Context, source dispatch.Source) {
 	(&routing{Router: r, ctx: ctx, hard: hard, claims: store.NewClaims(r.Log)}).run(source)
 }
@@ -188,100 +186,6 @@ func (r *routing) route(batch []dispatch.Delivery) {
 	flush()
 }
 
-// read parses a delivery. What cannot be read becomes a dead letter at once, and the delivery is
-// settled: then it returns nil.
-func (r *routing) read(d dispatch.Delivery) *routed {
-	subject, err := r.Subjects.Parse(d.Subject())
-	c := r.claims.Take(d)
-	if c == nil {
-		return nil
-	}
-	r.owing.Add(1)
-	x := &routed{delivery: d, duty: store.NewDuty(c, len(d.Data()), r.owing.Done), app: subject.App, stored: c.Stored}
-	var repairs hongyan.Repairs
-	switch {
-	case err != nil:
-	case subject.Kind == hongyan.KindSignal:
-		// Signals are judged and counted; suppressing by them is not built yet.
-		if _, repairs, err = hongyan.ParseSignal(d.Data(), c.Stored); err == nil {
-			r.Metrics.Repaired(repairs)
-			r.Metrics.Ignore("signal")
-			x.duty.Done(true)
-			return nil
-		}
-	case subject.Kind == hongyan.KindPiece:
-		var p piece
-		if p, x.message, err = parsePiece(d.Data()); errors.Is(err, dispatch.ErrNewerJob) {
-			x.duty.GiveBack(store.RollOut(c.Takes())) // a newer worker reads it
-			return nil
-		}
-		x.bulk, x.stored, x.size = true, p.Published, p.Recipients
-	default:
-		x.message, repairs, err = hongyan.ParseMessage(d.Data(), c.Stored)
-	}
-	r.Metrics.Repaired(repairs)
-	known := false
-	if x.conf, known = r.Apps[x.app]; err == nil && !known {
-		if r.elsewhere(x.app, "") {
-			x.duty.GiveBack(store.RollOut(c.Takes()))
-			return nil
-		}
-		err = errors.New("the configuration has no app of this name")
-	}
-	if err != nil {
-		r.malformed(x, known, err)
-		return nil
-	}
-	if !x.bulk {
-		x.size = len(x.message.Recipients)
-	}
-	trace, dropped := dispatch.TraceOf(d.Header(dispatch.HeaderTrace))
-	if dropped {
-		r.Metrics.Ignore("traceparent")
-	}
-	x.trace = trace
-	if c.Again {
-		x.look = x.stored
-	} else if since := d.Header(dispatch.HeaderLook); since != "" && x.bulk {
-		x.look = x.stored
-	}
-	if c.Takes() > maxTakes {
-		r.exhaust(x)
-		return nil
-	}
-	return x
-}
-
-// malformed makes a dead letter of a message that cannot be read.
-func (r *routing) malformed(x *routed, known bool, err error) {
-	id := ""
-	if x.message != nil {
-		id = dispatch.HeaderValue(x.message.ID)
-	}
-	// App names of strangers must not become metric labels.
-	label := x.app
-	if !known {
-		label = "unknown"
-	}
-	r.Metrics.Message(label, "malformed")
-	letter := dispatch.DeadMessage(r.Subjects, x.delivery, x.app, id, err, ":malformed/"+x.duty.Claim.Name())
-	r.Log.Warn("message is malformed", "app", x.app, "message_id", id, "error", err)
-	r.Recorder.Store(&store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: x.duty})
-}
-
-// exhaust ends a message that was taken again and again without an end.
-func (r *routing) exhaust(m *routed) {
-	r.Log.Error("a message was taken too often without an end", "app", m.app, "message_id", m.message.ID, "takes", maxTakes)
-	r.Metrics.Message(m.app, "exhausted")
-	letter := dispatch.DeadMessage(r.Subjects, m.delivery, m.app, m.message.ID, fmt.Errorf("it was taken %d times without an end", maxTakes), ":exhausted/"+m.duty.Claim.Name())
-	letter.Subject, letter.Header[dispatch.HeaderReason] = r.Subjects.Dead("", "", vendors.AttemptsExhausted), vendors.AttemptsExhausted.String()
-	debt := &store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: m.duty}
-	for _, u := range m.message.Recipients {
-		debt.Then = append(debt.Then, r.line(m, hongyan.StatusDead, hongyan.DeviceOutcome{User: u, Reason: vendors.AttemptsExhausted}))
-	}
-	r.Recorder.Store(debt)
-}
-
 // line is a record of an end without a certificate.
 func (r *routing) line(m *routed, status hongyan.Status, d hongyan.DeviceOutcome) store.Line {
 	return store.Line{Outcome: hongyan.Outcome{MessageID: m.message.ID, App: m.app, Status: status, At: r.Now().UTC()}, Device: d, Duty: m.duty}
@@ -336,68 +240,6 @@ func (r *routing) round(messages []*routed) {
 	if len(doubts) > 0 {
 		r.confirming.Go(func() { r.confirm(doubts) })
 	}
-}
-
-// settle follows decisions, but for those on users of whom the answer may have lacked what was
-// acknowledged before: it appends the message for these to doubts, with a share of its duty.
-func (r *routing) settle(m *routed, decisions []Decision, doubts []*routed) []*routed {
-	if !r.Devices.MustConfirm() {
-		r.follow(m, decisions)
-		return doubts
-	}
-	doubtful := map[string]bool{}
-	for i := range decisions {
-		if d := &decisions[i]; staleCould[d.Suppressed] {
-			doubtful[d.User] = true
-		}
-	}
-	if len(doubtful) == 0 {
-		r.follow(m, decisions)
-		return doubts
-	}
-	later, part := *m, *m.message
-	later.message, part.Recipients = &part, nil
-	for _, u := range m.message.Recipients {
-		if doubtful[u] {
-			part.Recipients = append(part.Recipients, u)
-		}
-	}
-	r.follow(m, slices.DeleteFunc(decisions, func(d Decision) bool { return doubtful[d.User] }))
-	m.duty.Add(1)
-	return append(doubts, &later)
-}
-
-// staleCould are the suppressions that an answer of the directory could cause which lacks what was
-// acknowledged before.
-var staleCould = map[hongyan.Reason]bool{
-	hongyan.NoDevice: true, hongyan.LoggedOut: true, hongyan.Kicked: true, hongyan.NotificationsOff: true, hongyan.TooManyDevices: true, hongyan.Stale: true,
-	hongyan.Foreground: true, hongyan.ActiveElsewhere: true, hongyan.Muted: true, hongyan.QuietHours: true, hongyan.UnknownCertificate: true,
-}
-
-// confirm decides again, by answers that lack nothing, and follows the decisions. It returns false
-// when the worker ended before.
-func (r *routing) confirm(messages []*routed) (done bool) {
-	var known []*directory.User
-	for {
-		var err error
-		if known, err = r.ask(messages, r.Devices.Confirm); err == nil {
-			break
-		}
-		r.Log.Warn("cannot confirm what the directory says, trying again", "messages", len(messages), "error", err)
-		if !sleep(r.hard, backoffDelay()) {
-			for _, m := range messages {
-				m.duty.Done(false)
-			}
-			return false
-		}
-	}
-	for _, m := range messages {
-		n := len(m.message.Recipients)
-		r.follow(m, r.decide(m, known[:n]))
-		known = known[n:]
-		m.duty.Done(true)
-	}
-	return true
 }
 
 // leave says whether a message is left to another worker: a device's certificate is one that this

@@ -110,8 +110,8 @@ type death struct {
 	verdict Verdict
 }
 
-// bury stores dead letters, one for the targets of a job that share a fate, and the records of their
-// ends after them.
+// bury stores dead letters, one for the targets of a job that share a fate, and the records of
+// their ends after them.
 func (l *lane) bury(dead []death, now time.Time) {
 	if len(dead) == 0 {
 		return

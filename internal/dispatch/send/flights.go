@@ -6,8 +6,8 @@ import "sync"
 // which a new one's has not.
 const idleFlights = 256
 
-// Flights are the goroutines in which calls are made, for all senders of a worker. The zero value is
-// ready. It may be used by many goroutines.
+// Flights are the goroutines in which calls are made, for all senders of a worker. The zero value
+// is ready. It may be used by many goroutines.
 type Flights struct {
 	mu     sync.Mutex
 	idle   []chan *call

@@ -96,9 +96,9 @@ func (h *hand) remove(leave func(p *piece) bool) []piece {
 	return out
 }
 
-// room is how many stored jobs more are of use at a pace in devices a second, when jobs are on their
-// way to the hand already. It is 0 until an eighth of what may be at hand is used up, so that jobs
-// are not pulled one by one.
+// room is how many stored jobs more are of use at a pace in devices a second, when jobs are on
+// their way to the hand already. It is 0 until an eighth of what may be at hand is used up, so that
+// jobs are not pulled one by one.
 func (h *hand) room(pace float64, jobs int) int {
 	capacity := pace * ahead.Seconds()
 	switch {

@@ -28,7 +28,6 @@ type work struct {
 	mu    sync.Mutex
 	began time.Time // of its first call
 	again []answer  // of the targets that are to be tried again
-	ends  bool      // some target came to an end
 }
 
 // answer is what a call said of one target of a job.

@@ -112,8 +112,8 @@ func (h *Claim) end(remember func()) dispatch.Delivery {
 	return h.delivery
 }
 
-// Name names this holding of the message, for the ids of what follows from it: the same however often
-// that is published.
+// Name names this holding of the message, for the ids of what follows from it: the same however
+// often that is published.
 func (h *Claim) Name() string {
 	return strconv.FormatUint(h.at.sequence, 36) + "/" + strconv.FormatInt(h.at.stored, 36)
 }
@@ -195,12 +195,10 @@ func (d *Duty) end() {
 }
 
 // keep makes the claim count no longer among those at hand, once.
-func (d *Duty) keep() (first bool) {
-	if d.kept.Swap(true) {
-		return false
+func (d *Duty) keep() {
+	if !d.kept.Swap(true) {
+		d.Claim.Keep()
 	}
-	d.Claim.Keep()
-	return true
 }
 
 // recentSize is how many entries a recent remembers at least, once it had as many.

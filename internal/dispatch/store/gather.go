@@ -127,8 +127,8 @@ func (r *Recorder) flush(all []*gathering) {
 	for _, g := range all {
 		msg, err := g.message(r.Subjects)
 		if err != nil {
-			// Every text may be written, so only a time out of range can be wrong: its records are lost
-			// with a word, rather than the delivery for ever held.
+			// Every text may be written, so only a time out of range can be wrong: its records are
+			// lost with a word, rather than the delivery for ever held.
 			r.Log.Error("records cannot be written", "app", g.app, "status", string(g.status), "error", err)
 			g.end(true)
 			continue

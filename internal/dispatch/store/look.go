@@ -49,7 +49,8 @@ const (
 	urgentPatience = 2 * time.Second
 )
 
-// Question asks which devices of a message have an end, or wait in a job of their own, since a time.
+// Question asks which devices of a message have an end, or wait in a job of their own, since a
+// time.
 type Question struct {
 	App, Message string
 	// Partitions are those of the users that are asked about.

@@ -82,13 +82,6 @@ type Debt struct {
 	Instead func(dispatch.Outgoing) (done bool)
 }
 
-// Debtor is who makes attempts and may have to pause.
-type Debtor struct {
-	// Vendor is whose jobs it sends.
-	Vendor string
-	owes   int // jobs and letters of its own that are not stored; the recorder's lock guards it
-}
-
 // debt is a Debt on its way.
 type debt struct {
 	msgs    []dispatch.Outgoing
@@ -142,7 +135,7 @@ func (r *Recorder) Store(debts ...*Debt) {
 func (r *Recorder) of(d *Debt) *debt {
 	x := &debt{msgs: d.Msgs, owner: d.Owner, divert: d.Divert, instead: d.Instead}
 	if d.Duty != nil {
-		x.size, x.keep = d.Duty.Size, func() { d.Duty.keep() }
+		x.size, x.keep = d.Duty.Size, d.Duty.keep
 	}
 	x.done = func(stored bool) {
 		if stored {
@@ -444,49 +437,6 @@ func (r *Recorder) abandon(stream string, b *backlog) {
 	r.mu.Unlock()
 	r.Log.Warn("stopping with records that could not be stored; whoever takes their messages looks for them first", "stream", stream, "records", len(items))
 	r.end(items, true)
-}
-
-// Pause waits while attempts must not be made: while too much waits to be stored, or while a stream
-// does not take what the owner owes. It returns false when ctx ends before. A nil owner is the
-// router. paused, which may be nil, is told when it begins to wait and when that is over.
-func (r *Recorder) Pause(ctx context.Context, owner *Debtor, paused func(bool)) bool {
-	said := false
-	defer func() {
-		if said {
-			paused(false)
-		}
-	}()
-	for {
-		r.mu.Lock()
-		if !r.paused(owner) {
-			r.mu.Unlock()
-			return true
-		}
-		if r.freed == nil {
-			r.freed = make(chan struct{})
-		}
-		freed := r.freed
-		r.mu.Unlock()
-		if !said && paused != nil {
-			said = true
-			paused(true)
-		}
-		select {
-		case <-freed:
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
-func (r *Recorder) paused(owner *Debtor) bool {
-	if r.bytes >= maxUnstored {
-		return true
-	}
-	if owner == nil || len(r.owed) == 0 {
-		return false
-	}
-	return owner.owes > 0 || r.owed[jobStream(owner.Vendor)] > 0
 }
 
 // Wait returns when nothing is being stored any more. Nobody may record or store anything after it

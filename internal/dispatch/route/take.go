@@ -1,0 +1,108 @@
+package route
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// read parses a delivery. What cannot be read becomes a dead letter at once, and the delivery is
+// settled: then it returns nil.
+func (r *routing) read(d dispatch.Delivery) *routed {
+	subject, err := r.Subjects.Parse(d.Subject())
+	c := r.claims.Take(d)
+	if c == nil {
+		return nil
+	}
+	r.owing.Add(1)
+	x := &routed{delivery: d, duty: store.NewDuty(c, len(d.Data()), r.owing.Done), app: subject.App, stored: c.Stored}
+	var repairs hongyan.Repairs
+	switch {
+	case err != nil:
+	case subject.Kind == hongyan.KindSignal:
+		// Signals are judged and counted; suppressing by them is not built yet.
+		if _, repairs, err = hongyan.ParseSignal(d.Data(), c.Stored); err == nil {
+			r.Metrics.Repaired(repairs)
+			r.Metrics.Ignore("signal")
+			x.duty.Done(true)
+			return nil
+		}
+	case subject.Kind == hongyan.KindPiece:
+		var p piece
+		if p, err = readPiece(d.Data()); errors.Is(err, dispatch.ErrNewerJob) {
+			x.duty.GiveBack(store.RollOut(c.Takes())) // a newer worker reads it
+			return nil
+		}
+		if err == nil {
+			x.message, _, err = hongyan.ParseMessage(p.Message, p.Published)
+		}
+		x.bulk, x.stored, x.size = true, p.Published, p.Recipients
+	default:
+		x.message, repairs, err = hongyan.ParseMessage(d.Data(), c.Stored)
+	}
+	r.Metrics.Repaired(repairs)
+	known := false
+	if x.conf, known = r.Apps[x.app]; err == nil && !known {
+		if r.elsewhere(x.app, "") {
+			x.duty.GiveBack(store.RollOut(c.Takes()))
+			return nil
+		}
+		err = errors.New("the configuration has no app of this name")
+	}
+	if err != nil {
+		r.malformed(x, known, err)
+		return nil
+	}
+	if !x.bulk {
+		x.size = len(x.message.Recipients)
+	}
+	trace, dropped := dispatch.TraceOf(d.Header(dispatch.HeaderTrace))
+	if dropped {
+		r.Metrics.Ignore("traceparent")
+	}
+	x.trace = trace
+	if c.Again {
+		x.look = x.stored
+	} else if since := d.Header(dispatch.HeaderLook); since != "" && x.bulk {
+		x.look = x.stored
+	}
+	if c.Takes() > maxTakes {
+		r.exhaust(x)
+		return nil
+	}
+	return x
+}
+
+// malformed makes a dead letter of a message that cannot be read.
+func (r *routing) malformed(x *routed, known bool, err error) {
+	id := ""
+	if x.message != nil {
+		id = dispatch.HeaderValue(x.message.ID)
+	}
+	// App names of strangers must not become metric labels.
+	label := x.app
+	if !known {
+		label = "unknown"
+	}
+	r.Metrics.Message(label, "malformed")
+	letter := dispatch.DeadMessage(r.Subjects, x.delivery, x.app, id, err, ":malformed/"+x.duty.Claim.Name())
+	r.Log.Warn("message is malformed", "app", x.app, "message_id", id, "error", err)
+	r.Recorder.Store(&store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: x.duty})
+}
+
+// exhaust ends a message that was taken again and again without an end.
+func (r *routing) exhaust(m *routed) {
+	r.Log.Error("a message was taken too often without an end", "app", m.app, "message_id", m.message.ID, "takes", maxTakes)
+	r.Metrics.Message(m.app, "exhausted")
+	letter := dispatch.DeadMessage(r.Subjects, m.delivery, m.app, m.message.ID, fmt.Errorf("it was taken %d times without an end", maxTakes), ":exhausted/"+m.duty.Claim.Name())
+	letter.Subject, letter.Header[dispatch.HeaderReason] = r.Subjects.Dead("", "", vendors.AttemptsExhausted), vendors.AttemptsExhausted.String()
+	debt := &store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: m.duty}
+	for _, u := range m.message.Recipients {
+		debt.Then = append(debt.Then, r.line(m, hongyan.StatusDead, hongyan.DeviceOutcome{User: u, Reason: vendors.AttemptsExhausted}))
+	}
+	r.Recorder.Store(debt)
+}
