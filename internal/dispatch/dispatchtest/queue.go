@@ -3,16 +3,18 @@
 //
 // A Queue promises what the real one does: what Publish returned nil for is stored, an id is stored
 // once, a delivery that is not settled comes again after AckWait, a settled one does not. It fails
-// only as it was told to.
+// only as it was told to. RunQueue holds both to the same promises.
 package dispatchtest
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -21,6 +23,9 @@ import (
 
 // AckWait is how long a claim lasts that is not renewed.
 const AckWait = 60 * time.Second
+
+// maxPayload is the most bytes that a message may have.
+const maxPayload = 8 << 20
 
 // Fault says how a stream fails; the zero value is health.
 type Fault struct {
@@ -136,31 +141,66 @@ func (q *Queue) publish(ctx context.Context, o dispatch.Outgoing) error {
 			return ctx.Err()
 		}
 	}
+	if len(o.Data) > maxPayload {
+		return fmt.Errorf("publish on %s: %w", o.Subject, dispatch.ErrPermanent)
+	}
 	if f.Refuse != nil {
 		return fmt.Errorf("publish on %s: %w", o.Subject, f.Refuse)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if id := stream + " " + o.ID; o.ID == "" || !q.ids[id] {
-		q.ids[id] = true
-		q.sequence++
-		q.stored[stream] = append(q.stored[stream], &Message{Outgoing: o, Sequence: q.sequence, Stored: time.Now()})
-		close(q.changed)
-		q.changed = make(chan struct{})
-	}
+	q.store(stream, o)
 	if f.LosePubAcks {
 		return errTimeout
 	}
 	return nil
 }
 
-// Later implements dispatch.Queue. What is stored for later stays where it is.
-func (q *Queue) Later(o dispatch.Outgoing, due time.Time) dispatch.Outgoing {
-	header := map[string]string{"Due": due.UTC().Format(time.RFC3339Nano)}
-	for k, v := range o.Header {
-		header[k] = v
+// store adds a message, unless its id is there. The lock is held.
+func (q *Queue) store(stream string, o dispatch.Outgoing) {
+	id := stream + " " + o.ID
+	if o.ID != "" && q.ids[id] {
+		return
 	}
-	return dispatch.Outgoing{Subject: "push.later.at." + o.Subject, ID: o.ID, Data: o.Data, Header: header}
+	q.ids[id] = true
+	q.sequence++
+	q.stored[stream] = append(q.stored[stream], &Message{Outgoing: o, Sequence: q.sequence, Stored: time.Now()})
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+const (
+	laterPrefix = "push.later.at."
+	dueHeader   = "Due"
+)
+
+// Later implements dispatch.Queue.
+func (q *Queue) Later(o dispatch.Outgoing, due time.Time) dispatch.Outgoing {
+	header := map[string]string{dueHeader: due.UTC().Format(time.RFC3339Nano)}
+	maps.Copy(header, o.Header)
+	return dispatch.Outgoing{Subject: laterPrefix + o.Subject, ID: o.ID, Data: o.Data, Header: header}
+}
+
+// wake moves the jobs of a subject whose time has come to where they are handed out. A job stream
+// that refuses leaves them where they are. The lock is held.
+func (q *Queue) wake(subject string, now time.Time) {
+	stream := streamOf(subject)
+	if q.faults[stream].Refuse != nil {
+		return
+	}
+	for _, m := range q.stored["later"] {
+		if m.Done || m.Subject != laterPrefix+subject {
+			continue
+		}
+		due, err := time.Parse(time.RFC3339Nano, m.Header[dueHeader])
+		if err != nil || now.Before(due) {
+			continue
+		}
+		m.Done = true
+		header := maps.Clone(m.Header)
+		delete(header, dueHeader)
+		q.store(stream, dispatch.Outgoing{Subject: subject, ID: m.ID, Data: m.Data, Header: header})
+	}
 }
 
 // Records implements store.Records.
@@ -191,10 +231,58 @@ func (q *Queue) Records(_ context.Context, app string, partition int, since time
 	return nil
 }
 
-// Source hands out a stream's messages on one subject. Several sources of one subject share it, as
-// several workers do.
+// Source hands out a stream's messages on one subject, or on all that begin as one that ends with
+// ".*". Several sources of one subject share it, as several workers do.
 func (q *Queue) Source(subject string, hold int) *Source {
 	return &Source{q: q, stream: streamOf(subject), subject: subject, hold: hold, held: map[*delivery]bool{}}
+}
+
+// covers says whether the source hands out what is on a subject.
+func (s *Source) covers(subject string) bool {
+	if root, all := strings.CutSuffix(s.subject, "*"); all {
+		return strings.HasPrefix(subject, root)
+	}
+	return subject == s.subject
+}
+
+// Connection is a worker's way to the queue, which can be cut: then nothing gets through any more,
+// as when the worker's process is killed.
+type Connection struct {
+	*Queue
+	cut atomic.Bool
+}
+
+// Connect makes a connection.
+func (q *Queue) Connect() *Connection { return &Connection{Queue: q} }
+
+// Cut cuts it for good.
+func (c *Connection) Cut() { c.cut.Store(true) }
+
+// Publish implements dispatch.Queue.
+func (c *Connection) Publish(ctx context.Context, msgs []dispatch.Outgoing) []error {
+	if !c.cut.Load() {
+		return c.Queue.Publish(ctx, msgs)
+	}
+	errs := make([]error, len(msgs))
+	for i := range errs {
+		errs[i] = dispatch.ErrAway
+	}
+	return errs
+}
+
+// Records implements store.Records.
+func (c *Connection) Records(ctx context.Context, app string, partition int, since time.Time, each func(dispatch.Record) bool) error {
+	if c.cut.Load() {
+		return dispatch.ErrAway
+	}
+	return c.Queue.Records(ctx, app, partition, since, each)
+}
+
+// Source is Queue.Source through the connection.
+func (c *Connection) Source(subject string, hold int) *Source {
+	s := c.Queue.Source(subject, hold)
+	s.cut = &c.cut
+	return s
 }
 
 // Source implements dispatch.Source.
@@ -203,7 +291,10 @@ type Source struct {
 	stream, subject string
 	hold            int
 	held            map[*delivery]bool // the queue's lock guards it
+	cut             *atomic.Bool       // nil for a way that is never cut
 }
+
+func (s *Source) gone() bool { return s.cut != nil && s.cut.Load() }
 
 // Want implements dispatch.Source; a source in memory gives what there is.
 func (s *Source) Want(func() int) {}
@@ -216,7 +307,7 @@ func (s *Source) Waiting() (n int, asOf time.Time) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
 	for _, m := range s.q.stored[s.stream] {
-		if m.Subject == s.subject && m.Taken == 0 {
+		if s.covers(m.Subject) && m.Taken == 0 {
 			n++
 		}
 	}
@@ -252,12 +343,13 @@ func (s *Source) next() (*delivery, <-chan struct{}) {
 			atHand++
 		}
 	}
-	if atHand >= s.hold {
+	if atHand >= s.hold || s.gone() {
 		return nil, s.q.changed
 	}
 	now := time.Now()
+	s.q.wake(s.subject, now)
 	for _, m := range s.q.stored[s.stream] {
-		if m.Subject != s.subject || m.Done || now.Before(m.notBefore) {
+		if !s.covers(m.Subject) || m.Done || now.Before(m.notBefore) {
 			continue
 		}
 		m.Taken++
@@ -280,7 +372,7 @@ func (s *Source) Renew(ctx context.Context) {
 		}
 		s.q.mu.Lock()
 		for d := range s.held {
-			if d.m.claim == d.claim && !s.q.faults[s.stream].LoseAcks {
+			if d.m.claim == d.claim && !s.gone() && !s.q.faults[s.stream].LoseAcks {
 				d.m.notBefore = time.Now().Add(AckWait)
 			}
 		}
@@ -324,7 +416,7 @@ func (d *delivery) end(settle func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(d.source.held, d)
-	if settle != nil && !q.faults[d.source.stream].LoseAcks {
+	if settle != nil && !d.source.gone() && !q.faults[d.source.stream].LoseAcks {
 		settle()
 	}
 	close(q.changed)
