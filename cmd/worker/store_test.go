@@ -219,7 +219,7 @@ func TestJobsRefusedHurtNobodyElse(t *testing.T) {
 	}
 	t.Parallel()
 	r := newRig(t, "")
-	r.configure("demo-huawei", "rate: {devices_per_second: 10}")
+	r.configure("demo-huawei", "rate: {devices_per_second: 20}")
 	crowd := r.crowd(40, "apns", "huawei")
 	worker := r.start()
 	crowd.load("warm", time.Second)

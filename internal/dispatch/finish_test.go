@@ -64,16 +64,24 @@ func newMemory(t *testing.T) *memory {
 
 // worker runs a worker until stop, which waits until it ended; hard is how long it may take.
 func (m *memory) worker() (stop func(hard time.Duration)) {
+	stop, _ = m.start(m.driver)
+	return stop
+}
+
+// start runs a worker until it is stopped or killed: then nothing that it does gets through any
+// more.
+func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), kill func()) {
+	queue := m.queue.Connect()
 	ctx, cancel := context.WithCancel(context.Background())
 	hard, cut := context.WithCancel(context.Background())
 	log := slog.New(slog.DiscardHandler)
-	recorder := store.NewRecorder(hard, store.Options{Queue: m.queue, Log: log, Now: time.Now})
-	looker := &store.Looker{Records: m.queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
+	recorder := store.NewRecorder(hard, store.Options{Queue: queue, Log: log, Now: time.Now})
+	looker := &store.Looker{Records: queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
 	flights := new(send.Flights)
 	senders := map[string]*send.Sender{}
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
-			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: m.driver, Concurrency: 8},
+			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: driver, Concurrency: 8},
 			Recorder:    recorder, Looker: looker, Devices: people{}, Flights: flights, Log: log, Now: time.Now,
 		}
 		senders[id].Start(ctx, hard)
@@ -87,16 +95,17 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		senders["c"].Serve(ctx, hongyan.LaneNormal, m.queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
+		senders["c"].Serve(ctx, hongyan.LaneNormal, queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
 	})
-	wg.Go(func() { router.Run(ctx, hard, m.queue.Source(hongyan.Subjects{}.Message("demo"), 64)) })
+	wg.Go(func() { router.Run(ctx, hard, queue.Source(hongyan.Subjects{}.Message("demo"), 64)) })
+	wg.Go(func() { router.Run(ctx, hard, queue.Source("push.piece.demo.*", 64)) })
 	for _, s := range senders {
 		wg.Go(func() {
 			<-ctx.Done()
 			s.Stop()
 		})
 	}
-	return func(limit time.Duration) {
+	stop = func(limit time.Duration) {
 		cancel()
 		time.AfterFunc(limit, cut)
 		wg.Wait()
@@ -105,6 +114,12 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 		flights.Close()
 		cut()
 		synctest.Wait()
+	}
+	return stop, func() {
+		cancel()
+		queue.Cut()
+		cut()
+		stop(0)
 	}
 }
 
