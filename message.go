@@ -36,6 +36,24 @@ type Message struct {
 	OfflinePush OfflinePush `json:"offline_push,omitzero"`
 }
 
+// MapTexts replaces each text that people read by what f makes of it.
+func (m *Message) MapTexts(f func(string) string) {
+	o := &m.OfflinePush
+	for _, text := range []*string{&m.Content.Text, &o.Title, &o.Desc, &o.IOS.Title, &o.IOS.Subtitle} {
+		*text = f(*text)
+	}
+	for _, params := range []*map[string]string{&o.Android.XiaomiTemplateParams, &o.Android.OPPOTitleParams, &o.Android.OPPOContentParams} {
+		if len(*params) == 0 {
+			continue
+		}
+		mapped := make(map[string]string, len(*params))
+		for name, value := range *params {
+			mapped[name] = f(value)
+		}
+		*params = mapped
+	}
+}
+
 // ConversationType is the kind of a conversation.
 type ConversationType string
 

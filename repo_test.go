@@ -14,8 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/hongyan-im/hongyan/internal/registry"
 )
 
 // This file holds the habits of the repository that a test can hold. It reads the files itself: the
@@ -56,16 +54,21 @@ var arrows = []arrow{
 	{"internal/bus", []string{".", "internal/directory", "internal/dispatch", "internal/natsaddr", "internal/natsauth", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
 	{"internal/vendors", []string{"."}, "the frame of all drivers knows the wire types and no driver"},
 	{"internal/vendors/accesstoken", []string{"internal/vendors"}, "one token source serves all vendors"},
-	{"internal/vendors/*", []string{".", "internal/vendors"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
+	{"internal/vendors/pushkit", []string{"internal/vendors"}, "what two generations of one service share"},
+	{"internal/vendors/*", []string{".", "internal/vendors", "internal/vendors/pushkit"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
 	{"internal/sandbox", nil, "a fake that shared code with the drivers would share their mistakes"},
+	{"internal/sandbox/all", []string{"internal/sandbox", "internal/sandbox/*"}, "the one list of all fakes"},
+	{"internal/sandbox/pushkit", []string{"internal/sandbox"}, "what the fakes of two generations of one service share"},
+	{"internal/sandbox/*", []string{"internal/sandbox", "internal/sandbox/pushkit"}, "a fake is one vendor: it sees the core and no other fake"},
 	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/vendors"}, "each vendor's keys live beside its driver"},
 	{"internal/docstest", nil, "it holds pages to programs, and knows no program"},
 	{"internal/terminal", nil, "what a terminal is shown, whoever wrote it"},
+	{"internal/h2conn", nil, "it carries requests to a host, and knows neither vendors nor what a push is"},
 	{"tools/lint", nil, "the linters' runner is a program of another module"},
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
-	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox"}, "it drives programs from outside, and links no driver"},
-	{"internal/reference", []string{".", "internal/registry", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources"},
+	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox", "internal/sandbox/all"}, "it drives programs from outside, and links no driver"},
+	{"internal/reference", []string{".", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 
@@ -97,7 +100,7 @@ var light = []struct {
 		"github.com/rivo/uniseg", "github.com/spf13/cobra", "github.com/synadia-io/orbit.go/jetstreamext", "github.com/synadia-io/orbit.go/natscontext",
 		"go.opentelemetry.io/otel", "golang.org/x/sync", "golang.org/x/term", "golang.org/x/time",
 	}, []string{
-		"internal/natsd", "internal/sandbox", "internal/registry", "internal/vendors/*", "internal/config", "internal/telemetry",
+		"internal/natsd", "internal/sandbox", "internal/sandbox/*", "internal/registry", "internal/vendors/*", "internal/config", "internal/telemetry",
 	}, "the tool links no server, no fake and no driver"},
 }
 
@@ -223,15 +226,6 @@ func listed(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return all
-}
-
-// vendorFolders are the folders of the vendors in the registry.
-func vendorFolders() []string {
-	var dirs []string
-	for _, v := range registry.Vendors() {
-		dirs = append(dirs, "internal/vendors/"+v.Doc().Vendor)
-	}
-	return dirs
 }
 
 // covers says whether a line of the arrows is about a folder.
@@ -424,7 +418,7 @@ func TestNoHiddenWiring(t *testing.T) {
 			}
 		}
 		for _, i := range s.file.Imports {
-			if i.Name != nil && i.Name.Name == "_" && !s.test && !(importPath(i) == "time/tzdata" && strings.HasPrefix(s.dir, "cmd/")) {
+			if i.Name != nil && i.Name.Name == "_" && !s.test && importPath(i) != "embed" && !(importPath(i) == "time/tzdata" && strings.HasPrefix(s.dir, "cmd/")) {
 				t.Errorf("%s: blank import of %s", s.line(i), importPath(i))
 			}
 			if i.Name != nil && i.Name.Name == "." {
@@ -523,7 +517,7 @@ func root(e ast.Expr) *ast.Ident {
 // TestTime: what waits, waits in the queue; what decides is told the time.
 func TestTime(t *testing.T) {
 	t.Parallel()
-	drivers := vendorFolders()
+	drivers := slices.Concat(vendorFolders(), sharedFolders)
 	for _, s := range sources(t) {
 		if s.test {
 			continue
@@ -548,7 +542,7 @@ func TestTime(t *testing.T) {
 // TestDriversAreSilent: only the pipeline logs attempts, one line each.
 func TestDriversAreSilent(t *testing.T) {
 	t.Parallel()
-	drivers := vendorFolders()
+	drivers := slices.Concat(vendorFolders(), sharedFolders)
 	for _, s := range sources(t) {
 		if s.test || !slices.Contains(drivers, s.dir) {
 			continue
@@ -560,90 +554,6 @@ func TestDriversAreSilent(t *testing.T) {
 		}
 		for _, n := range s.calls("fmt", "Print", "Printf", "Println") {
 			t.Errorf("%s: a driver prints", s.line(n))
-		}
-	}
-}
-
-// TestVendorLists: a list of vendors that cannot be the registry's, because its program must not
-// link every driver, is complete.
-func TestVendorLists(t *testing.T) {
-	t.Parallel()
-	var all []string
-	for _, v := range registry.Vendors() {
-		all = append(all, strconv.Quote(v.Doc().Vendor))
-	}
-	for _, s := range sources(t) {
-		ast.Inspect(s.file, func(n ast.Node) bool {
-			list, ok := n.(*ast.CompositeLit)
-			if !ok {
-				return true
-			}
-			var named []string
-			for _, e := range list.Elts {
-				if pair, ok := e.(*ast.KeyValueExpr); ok {
-					e = pair.Key
-				}
-				if lit, ok := e.(*ast.BasicLit); ok && slices.Contains(all, lit.Value) {
-					named = append(named, lit.Value)
-				}
-			}
-			// A list of a few is meant to be one of a few.
-			if len(named) >= len(all)-2 && len(named) < len(all) {
-				for _, v := range all {
-					if !slices.Contains(named, v) {
-						t.Errorf("%s: vendor %s is missing in this list", s.line(n), v)
-					}
-				}
-			}
-			return true
-		})
-	}
-}
-
-// TestVendorsAreComplete: each vendor has a folder with a Doc, a strict fake, golden requests,
-// and runs the conformance suite; and nothing else names the vendors.
-func TestVendorsAreComplete(t *testing.T) {
-	t.Parallel()
-	folders := vendorFolders()
-	for _, dir := range folders {
-		vendor := path.Base(dir)
-		runs, fake := false, false
-		for _, s := range sources(t) {
-			switch {
-			case s.dir == dir && s.test:
-				runs = runs || len(s.calls("vendortest", "Run")) > 0 && strings.Contains(string(s.text), "func TestConformance(")
-			case s.path == "internal/sandbox/server.go":
-				fake = strings.Contains(string(s.text), strconv.Quote(vendor))
-			}
-		}
-		if !runs {
-			t.Errorf("no TestConformance in %s calls vendortest.Run; make golden wants that name", dir)
-		}
-		if !fake {
-			t.Errorf("the sandbox has no fake of %s", vendor)
-		}
-		if golden, err := filepath.Glob(filepath.Join(filepath.FromSlash(dir), "testdata", "*.http")); err != nil || len(golden) < 5 {
-			t.Errorf("%s has %d golden requests", dir, len(golden))
-		}
-	}
-	for _, s := range sources(t) {
-		if s.test || path.Dir(s.dir) != "internal/vendors" {
-			continue
-		}
-		for _, d := range s.file.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "Doc" && !slices.Contains(folders, s.dir) {
-				t.Errorf("%s has a Doc and is not in the registry", s.dir)
-			}
-		}
-	}
-	for _, s := range sources(t) {
-		if s.test || s.dir == "internal/registry" {
-			continue
-		}
-		for _, to := range s.ours() {
-			if slices.Contains(folders, to) {
-				t.Errorf("%s imports %s: the registry is the one list of vendors, use it", s.path, to)
-			}
 		}
 	}
 }

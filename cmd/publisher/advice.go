@@ -57,7 +57,7 @@ func reasonAdvice(r hongyan.Reason) string {
 	case vendors.Accepted:
 		return "The vendor took it. If the phone showed nothing: are notifications allowed for the app and its channel, is battery saving on, and is the vendor's channel or category set up? The vendor's console follows the push by its id."
 	case vendors.BadToken:
-		return "The vendor calls the token dead: the app was removed, its data cleared, or the token belongs to another app or environment (APNs sandbox and production are two). The registration was removed; the app registers again when it starts."
+		return "The vendor calls the token dead: the app was removed, its data cleared, or the token belongs to another app or environment (a vendor's sandbox and production are two). The registration was removed; the app registers again when it starts."
 	case vendors.NotDisplayed:
 		return "The phone refuses: notifications are off, the device is no test device, or was inactive for long. Only the user can change that; the registration stays."
 	case vendors.BadPayload:

@@ -19,9 +19,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// vendorNames are the vendors of the contract.
-var vendorNames = [...]string{"apns", "fcm", "huawei", "harmony", "honor", "xiaomi", "oppo", "vivo", "meizu"}
-
 func (t *tool) deadCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dead",
@@ -31,7 +28,7 @@ not be read. It says why in its reason and in the vendor's own code. They are ke
 
 "publisher replay" brings dead letters back.`,
 		Example: `  publisher dead list --summary
-  publisher dead list --vendor huawei --reason bad_payload
+  publisher dead list --certificate 35001 --reason bad_payload
   publisher dead show 4711`,
 	}
 	c.AddCommand(t.deadListCommand(), t.deadShowCommand(), t.deadExportCommand(), t.deadPurgeCommand())
@@ -51,7 +48,7 @@ func (t *tool) filterFlags(c *cobra.Command) func() (dispatch.LetterFilter, erro
 	f.StringVar(&filter.Message, "message", "", "only of this message `id`")
 	f.StringVar(&since, "since", "", "only those that died since a `time` (RFC 3339), or since so long ago (90m, 8h, 2d)")
 	f.StringVar(&until, "until", "", "only those that died before a `time`, or before so long ago")
-	complete(c, "vendor", append(vendorNames[:], "none")...)
+	complete(c, "vendor", append(hongyan.Vendors[:], "none")...)
 	var reasons []string
 	for _, r := range hongyan.Results {
 		if r != vendors.Accepted && r != vendors.Interrupted {
@@ -66,8 +63,8 @@ func (t *tool) filterFlags(c *cobra.Command) func() (dispatch.LetterFilter, erro
 		if filter.Until, err = t.moment("until", until); err != nil {
 			return filter, err
 		}
-		if filter.Vendor != "" && filter.Vendor != "none" && !slices.Contains(vendorNames[:], filter.Vendor) {
-			return filter, cli.UsageError(fmt.Errorf("--vendor is %q, none of %v", filter.Vendor, vendorNames))
+		if filter.Vendor != "" && filter.Vendor != "none" && !slices.Contains(hongyan.Vendors[:], filter.Vendor) {
+			return filter, cli.UsageError(fmt.Errorf("--vendor is %q, none of %v", filter.Vendor, hongyan.Vendors))
 		}
 		if reason != "" && !slices.Contains(reasons, reason) {
 			return filter, cli.UsageError(fmt.Errorf("--reason is %q, none of %v", reason, reasons))
@@ -109,7 +106,7 @@ JSON: one object a line with sequence, died, vendor, certificate, reason, code, 
 last_attempt, devices, deadline, and for malformed messages the subject they came on; with --summary vendor, certificate, reason,
 code, letters, devices, first, last.`,
 		Example: `  publisher dead list --summary --since 1d
-  publisher dead list --vendor oppo --reason quota_spent --since 8h
+  publisher dead list --certificate 35001 --reason quota_spent --since 8h
   publisher dead list --user bob -o json | jq .error`,
 		Args: cobra.NoArgs,
 	}

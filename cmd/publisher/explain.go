@@ -267,7 +267,7 @@ func (x *explainer) waiting(ctx context.Context) error {
 	}
 	seen := map[string]bool{}
 	for certificate := range certificates {
-		for _, vendor := range vendorNames {
+		for _, vendor := range hongyan.Vendors {
 			read := 0
 			where := hongyan.Subject{Kind: hongyan.KindJob, Vendor: vendor, Certificate: certificate, Lane: "*"}
 			err := x.b.Waiting(ctx, where, time.Time{}, func(w dispatch.Waiting) bool {

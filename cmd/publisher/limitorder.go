@@ -29,7 +29,7 @@ reset its own; the next day begins as always. It does not make the vendor count 
 	{"resume-quota", "Send again although the vendor called a quota spent",
 		`resume-quota lets a class go on that was stopped because the vendor said "quota spent". If the vendor says so again, it stops again.
 
-Mind that vivo lowers the quota of an app that goes on sending after it was told to stop.`, ratelimit.ResumeQuota, false, "the class goes on"},
+Mind that a vendor may lower the quota of an app that goes on sending after it was told to stop.`, ratelimit.ResumeQuota, false, "the class goes on"},
 	{"resume-rate", "Use the whole rate again after the vendor said \"too fast\"",
 		`resume-rate gives a certificate its whole rate back at once, and ends the pause that a Retry-After asked for. If the vendor says
 "too fast" again, it is slowed again.`, ratelimit.ResumeRate, true, "the whole rate is there again"},
@@ -59,7 +59,7 @@ func (t *tool) limitsOrderCommand(o limitOrder) *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use: o.name + " " + flags, Short: o.short, Long: o.long,
-		Example: "  publisher limits " + o.name + " " + strings.NewReplacer("ID", "35001", "CLASS", "public", "WHY", `"OPPO ticket 4711"`).Replace(flags),
+		Example: "  publisher limits " + o.name + " " + strings.NewReplacer("ID", "35001", "CLASS", "public", "WHY", `"ticket 4711"`).Replace(flags),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return t.order(cmd, &f, ratelimit.Command{Action: o.action}, o.done)
@@ -77,7 +77,7 @@ func (t *tool) limitsSetCommand() *cobra.Command {
 		Short: "Put another daily quota in the place of the configured one",
 		Long: `set replaces the daily quota of a class for all workers, until the vendor's day ends or until --until. It is for a number that
 holds for a while; what holds for good belongs into the configuration. What was sent today counts against the new number.`,
-		Example: `  publisher limits set --certificate 35001 --class public --quota 150000 --reason "OPPO ticket 4711"
+		Example: `  publisher limits set --certificate 35001 --class public --quota 150000 --reason "ticket 4711"
   publisher limits set --certificate 35001 --class private --quota unlimited --until 72h --reason "festival"`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

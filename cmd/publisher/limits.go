@@ -41,7 +41,7 @@ JSON: one object with workers, certificates and warnings; a quota of -1 is unlim
   publisher limits -o json | jq '.certificates[] | select(.parked)'
 
   # the vendor granted more for today
-  publisher limits set --certificate 35001 --class public --quota 150000 --reason "OPPO ticket 4711"`,
+  publisher limits set --certificate 35001 --class public --quota 150000 --reason "ticket 4711"`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b, err := t.connect(cmd.Context(), t.topology().Notes(), t.topology().Counters())

@@ -83,9 +83,9 @@ done, 1 when it is not, and 2 for a mistake in the command line.`,
   # why did Bob not get it?
   publisher explain --app demo --user bob
 
-  # what died since this morning, and bring back what Huawei refused while its key was wrong
+  # what died since this morning, and bring back what a vendor refused while its key was wrong
   publisher dead list --since 8h --summary
-  publisher replay --vendor huawei --since 8h --dry-run`,
+  publisher replay --certificate 35001 --since 8h --dry-run`,
 		SilenceUsage: true, SilenceErrors: true,
 		Version: cli.Version(),
 		PersistentPreRunE: func(*cobra.Command, []string) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
@@ -29,12 +30,28 @@ type flags struct {
 	keep              int
 }
 
+// names lists the vendors for which choose says so, as people know them.
+func names(choose func(sandbox.Fake) bool) string {
+	var list []string
+	for _, f := range all.Fakes() {
+		if choose(f) {
+			list = append(list, f.Name)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func tlsOnly(f sandbox.Fake) bool { return f.TLSOnly }
+
 func command() *cobra.Command {
 	var f flags
+	fakes := all.Fakes()
+	last := fakes[len(fakes)-1] // any will do for an example
 	cmd := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Play the nine push vendors on this machine",
-		Long: `Play the nine push vendors on this machine: APNs, FCM, Huawei, HarmonyOS, Honor, Xiaomi, OPPO, vivo and Meizu.
+		Short: "Play the push vendors on this machine",
+		Long: `Play the push vendors on this machine:
+` + names(func(sandbox.Fake) bool { return true }) + `.
 
 Each is a strict fake of the vendor's server API on its real paths: it checks signatures, fields and limits
 as the vendor does, and records every broken rule. Faults can be armed to see how a worker behaves when a
@@ -52,8 +69,8 @@ demo.yaml, the certificates to put into a worker's configuration.`,
   # The worker sees the folder elsewhere
   sandbox --dir ./sandbox-data --mounted-at /run/sandbox
 
-  # Let Huawei ask for a slower pace, three times
-  curl -d '{"vendor":"huawei","kind":"throttle","retry_after":5,"times":3}' http://127.0.0.1:8240/sandbox/api/faults
+  # Let a vendor ask for a slower pace, three times
+  curl -d '{"vendor":"` + last.Vendor + `","kind":"throttle","retry_after":5,"times":3}' http://127.0.0.1:8240/sandbox/api/faults
 
   # What was accepted, what was broken
   curl http://127.0.0.1:8240/sandbox/api/counts
@@ -66,8 +83,8 @@ demo.yaml, the certificates to put into a worker's configuration.`,
 		},
 	}
 	cmd.SetErr(terminal.NewWriter(os.Stderr))
-	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8240", "`address` for plain HTTP: the page, the control API, all vendors but APNs")
-	cmd.Flags().StringVar(&f.listenTLS, "listen-tls", "127.0.0.1:8241", "`address` for TLS with HTTP/2: the same, and APNs")
+	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8240", "`address` for plain HTTP: the page, the control API, all vendors but "+names(tlsOnly))
+	cmd.Flags().StringVar(&f.listenTLS, "listen-tls", "127.0.0.1:8241", "`address` for TLS with HTTP/2: the same, and "+names(tlsOnly))
 	cmd.Flags().StringVar(&f.dir, "dir", "./sandbox-data", "`folder` for the demo accounts' credentials and demo.yaml")
 	cmd.Flags().StringVar(&f.mountedAt, "mounted-at", "", "`folder` that demo.yaml names, where the worker sees --dir elsewhere (default: --dir)")
 	cmd.Flags().StringSliceVar(&f.hosts, "host", nil, "extra `name` or address that the worker calls; the TLS certificate is good for it, and the first is named in demo.yaml")
@@ -88,11 +105,11 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("find --dir: %w", err)
 	}
-	demo, err := sandbox.OpenDemo(dir, time.Now())
+	demo, err := sandbox.OpenDemo(dir, time.Now(), all.Fakes())
 	if err != nil {
 		return err
 	}
-	server := sandbox.New(demo.Accounts(), sandbox.Options{Keep: f.keep})
+	server := sandbox.New(sandbox.Options{Keep: f.keep}, demo.Fakes()...)
 	listener, err := server.Listen(sandbox.ListenOptions{HTTP: f.listen, TLS: f.listenTLS, Hosts: f.hosts, Authority: demo.Authority()})
 	if err != nil {
 		return err
@@ -126,10 +143,10 @@ func tell(out io.Writer, listener *sandbox.Listener, place sandbox.Place, dir st
 
   page           %s/sandbox/
   vendors        %s  (TLS, HTTP/2)
-                 %s  (plain, all but APNs)
+                 %s  (plain, all but %s)
   credentials    %s
   certificates   %s  (for the worker: endpoint %s)
 
 Ctrl-C stops it; a second Ctrl-C at once.
-`, terminal.Values([]any{listener.URL(), listener.TLSURL(), listener.URL(), dir, filepath.Join(dir, "demo.yaml"), place.URL})...)
+`, terminal.Values([]any{listener.URL(), listener.TLSURL(), listener.URL(), names(tlsOnly), dir, filepath.Join(dir, "demo.yaml"), place.URL})...)
 }

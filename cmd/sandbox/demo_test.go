@@ -13,6 +13,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/accesstoken"
 )
@@ -21,11 +22,11 @@ import (
 // over TLS, with no rule broken.
 func TestDemoReachesSandbox(t *testing.T) {
 	t.Parallel()
-	demo, err := sandbox.NewDemo(time.Now())
+	demo, err := sandbox.NewDemo(time.Now(), all.Fakes())
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := sandbox.New(demo.Accounts(), sandbox.Options{})
+	server := sandbox.New(sandbox.Options{}, demo.Fakes()...)
 	listener, err := server.Start(sandbox.ListenOptions{Authority: demo.Authority()})
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +81,7 @@ func TestDemoReachesSandbox(t *testing.T) {
 				notifications = notifications[1:]
 			}
 			for _, n := range notifications {
-				device := vendors.Device{Token: sandbox.DemoToken(common.Vendor, common.ID), Key: n.Key, Notification: n}
+				device := vendors.Device{Token: all.Token(common.Vendor, common.ID), Key: n.Key, Notification: n}
 				result := driver.Push(t.Context(), vendors.Batch{Devices: []vendors.Device{device}, Now: now})[0]
 				if result.Reason != vendors.Accepted {
 					t.Errorf("%s: %v, code %q: %v", n.Body, result.Reason, result.Code, result.Err)
@@ -92,13 +93,13 @@ func TestDemoReachesSandbox(t *testing.T) {
 		t.Errorf("%s: broken rule: %s (%s)", v.Vendor, v.Rule, v.Code)
 	}
 	counts := server.Counts()
-	for _, v := range sandbox.Vendors() {
+	for _, f := range all.Fakes() {
 		want := int64(2)
-		if v == "apns" {
+		if f.User.VoIP != "" {
 			want = 3
 		}
-		if counts[v].Accepted != want {
-			t.Errorf("%s accepted %d, want %d", v, counts[v].Accepted, want)
+		if counts[f.Vendor].Accepted != want {
+			t.Errorf("%s accepted %d, want %d", f.Vendor, counts[f.Vendor].Accepted, want)
 		}
 	}
 }

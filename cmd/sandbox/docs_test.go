@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
 // Each fault in the manual, in either language, must be one that the sandbox arms, and each kind
@@ -21,7 +22,7 @@ func TestManualFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := sandbox.New(sandbox.Accounts{}, sandbox.Options{})
+		server := sandbox.New(sandbox.Options{}, all.Fakes()...)
 		for _, example := range regexp.MustCompile(`curl -d '(.*)' \$S`).FindAllStringSubmatch(string(text), -1) {
 			w := httptest.NewRecorder()
 			server.Handler().ServeHTTP(w, httptest.NewRequest("POST", "/sandbox/api/faults", strings.NewReader(example[1])))

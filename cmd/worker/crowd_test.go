@@ -10,7 +10,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
 // crowd is users u0 to u<n-1> with a phone each, of the vendors in turn.
@@ -41,7 +41,7 @@ func (r *rig) crowd(n int, vendors ...string) *crowd {
 func (c *crowd) user(i int) string   { return fmt.Sprintf("u%d", i%c.n) }
 func (c *crowd) vendor(i int) string { return c.vendors[i%c.n%len(c.vendors)] }
 func (c *crowd) token(i int) string {
-	return sandbox.DemoToken(c.vendor(i), c.user(i)+"/phone")
+	return all.Token(c.vendor(i), c.user(i)+"/phone")
 }
 
 // push is a message to a user of a crowd.
@@ -172,7 +172,7 @@ func (r *rig) stopAll(workers ...*process) {
 }
 
 // report logs the figures of an outage in one line.
-func report(t *testing.T, what string, all tally, more ...string) {
+func report(t *testing.T, what string, got tally, more ...string) {
 	t.Helper()
-	t.Logf("FIGURES %s: %v%s", what, all, strings.Join(append([]string{""}, more...), "; "))
+	t.Logf("FIGURES %s: %v%s", what, got, strings.Join(append([]string{""}, more...), "; "))
 }

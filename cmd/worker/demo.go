@@ -17,9 +17,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
-// demo is what `worker dev` shows: it registers sample users, sends messages through the real
+// show is what `worker dev` shows: it registers sample users, sends messages through the real
 // pipeline in three steps, and prints the pushes.
-type demo struct {
+type show struct {
 	s       *service
 	box     *sandbox.Server
 	out     io.Writer
@@ -27,22 +27,11 @@ type demo struct {
 	pageURL string
 	// owners maps each token to the name of the device's owner.
 	owners map[string]string
+	// fakes are the vendors, each with a user who has one of its phones.
+	fakes []sandbox.Fake
 }
 
-// demoUsers has one user for each vendor.
-var demoUsers = []struct{ user, name, device, certificate, locale string }{
-	{"bob", "Bob", "iphone", "demo-apns", "en-US"},
-	{"carol", "Carol", "pixel", "demo-fcm", "en-GB"},
-	{"dan", "丹丹", "mate60", "demo-huawei", "zh-CN"},
-	{"erin", "小艾", "matepad", "demo-harmony", "zh-CN"},
-	{"frank", "方可", "magic6", "demo-honor", "zh-CN"},
-	{"grace", "葛蕾", "xiaomi15", "demo-xiaomi", "zh-CN"},
-	{"heidi", "海迪", "findx7", "demo-oppo", "zh-CN"},
-	{"ivan", "伊万", "x100", "demo-vivo", "zh-CN"},
-	{"judy", "朱迪", "meizu21", "demo-meizu", "zh-CN"},
-}
-
-func (d *demo) run(ctx context.Context) error {
+func (d *show) run(ctx context.Context) error {
 	d.owners = map[string]string{}
 	pushes := make(chan sandbox.Push, 4096)
 	stop := d.box.Watch(pushes)
@@ -67,30 +56,30 @@ func (d *demo) run(ctx context.Context) error {
 	}
 }
 
-func (d *demo) register(ctx context.Context) error {
+func (d *show) register(ctx context.Context) error {
 	subjects := d.s.topology().Subjects
-	for _, c := range demoUsers {
-		device := hongyan.Device{Certificate: c.certificate, Token: sandbox.DemoToken(vendorOf(c.certificate), c.user), Platform: "android", Locale: c.locale, RegisteredAt: time.Now().UTC()}
-		d.owners[device.Token] = c.name
-		if c.certificate == "demo-apns" {
-			device.Platform = "ios"
-			device.VoIP = &hongyan.VoIP{Certificate: "demo-apns-voip", Token: sandbox.DemoToken("apns", c.user+"-voip")}
-			d.owners[device.VoIP.Token] = c.name
+	for _, f := range d.fakes {
+		u := f.User
+		device := hongyan.Device{Certificate: certificate(f), Token: f.Token(u.ID), Platform: u.Platform, Locale: u.Locale, RegisteredAt: time.Now().UTC()}
+		d.owners[device.Token] = u.Name
+		if u.VoIP != "" {
+			device.VoIP = &hongyan.VoIP{Certificate: u.VoIP, Token: f.Token(u.ID + "-voip")}
+			d.owners[device.VoIP.Token] = u.Name
 		}
-		if err := d.put(ctx, subjects.Device(sandbox.DemoApp, c.user, c.device), device); err != nil {
+		if err := d.put(ctx, subjects.Device(sandbox.DemoApp, u.ID, u.Device), device); err != nil {
 			return err
 		}
-		if err := d.put(ctx, subjects.Presence(sandbox.DemoApp, c.user, c.device), hongyan.Presence{State: hongyan.StateBackground, Unread: 2, At: time.Now().UTC()}); err != nil {
+		if err := d.put(ctx, subjects.Presence(sandbox.DemoApp, u.ID, u.Device), hongyan.Presence{State: hongyan.StateBackground, Unread: 2, At: time.Now().UTC()}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// vendorOf is the vendor of a demo certificate.
-func vendorOf(certificate string) string { return strings.TrimPrefix(certificate, "demo-") }
+// certificate is the demo's certificate for a vendor's phones.
+func certificate(f sandbox.Fake) string { return "demo-" + f.Vendor }
 
-func (d *demo) put(ctx context.Context, subject string, v any) error {
+func (d *show) put(ctx context.Context, subject string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -98,7 +87,7 @@ func (d *demo) put(ctx context.Context, subject string, v any) error {
 	return d.s.bus.Put(ctx, subject, data)
 }
 
-func (d *demo) send(ctx context.Context, m hongyan.Message) error {
+func (d *show) send(ctx context.Context, m hongyan.Message) error {
 	m.SentAt = time.Now().UTC()
 	data, err := json.Marshal(m)
 	if err != nil {
@@ -107,23 +96,23 @@ func (d *demo) send(ctx context.Context, m hongyan.Message) error {
 	return errors.Join(d.s.bus.Publish(ctx, []dispatch.Outgoing{{Subject: d.s.topology().Subjects.Message(sandbox.DemoApp), ID: sandbox.DemoApp + "/" + m.ID, Data: data}})...)
 }
 
-func (d *demo) message(id, sender, nickname string, kind hongyan.ContentType, text string) hongyan.Message {
+func (d *show) message(id, sender, nickname string, kind hongyan.ContentType, text string) hongyan.Message {
 	m := hongyan.Message{
 		ID: fmt.Sprintf("dev-%s-%d", id, time.Now().UnixNano()), Sender: hongyan.Sender{ID: sender, Nickname: nickname},
 		Conversation: hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g-hiking", Name: "周末爬山 Hiking"},
 		Content:      hongyan.Content{Type: kind, Text: text}, Unread: map[string]int{},
 		OfflinePush: hongyan.OfflinePush{Ext: `{"conversationID":"g-hiking"}`},
 	}
-	for _, c := range demoUsers {
-		m.Recipients = append(m.Recipients, c.user)
-		m.Unread[c.user] = 3
+	for _, f := range d.fakes {
+		m.Recipients = append(m.Recipients, f.User.ID)
+		m.Unread[f.User.ID] = 3
 	}
 	return m
 }
 
-// conversation is the first step: three messages in a group of nine phones.
-func (d *demo) conversation(ctx context.Context, pushes chan sandbox.Push) error {
-	d.title("A group conversation: Alice is online, nine phones are not")
+// conversation is the first step: three messages in a group with a phone of each vendor.
+func (d *show) conversation(ctx context.Context, pushes chan sandbox.Push) error {
+	d.title(fmt.Sprintf("A group conversation: Alice is online, %d phones are not", len(d.fakes)))
 	for _, m := range []hongyan.Message{
 		d.message("1", "alice", "Alice", hongyan.ContentText, "周六八点山门口见？ Saturday at eight? 🏔️"),
 		d.message("2", "alice", "Alice", hongyan.ContentImage, ""),
@@ -132,7 +121,7 @@ func (d *demo) conversation(ctx context.Context, pushes chan sandbox.Push) error
 		if err := d.send(ctx, m); err != nil {
 			return err
 		}
-		want := len(demoUsers)
+		want := len(d.fakes)
 		if m.Sender.ID == "bob" {
 			want-- // nobody is told of his own words
 		}
@@ -144,23 +133,23 @@ func (d *demo) conversation(ctx context.Context, pushes chan sandbox.Push) error
 }
 
 // call is the second step: a call rings, on the iPhone through PushKit.
-func (d *demo) call(ctx context.Context, pushes chan sandbox.Push) error {
+func (d *show) call(ctx context.Context, pushes chan sandbox.Push) error {
 	d.title("A call, in the urgent lane")
 	m := d.message("call", "alice", "Alice", hongyan.ContentCall, "")
 	m.Content.Call = &hongyan.Call{Media: "video", Action: hongyan.CallInvite, ID: fmt.Sprintf("call-%d", time.Now().UnixNano())}
 	if err := d.send(ctx, m); err != nil {
 		return err
 	}
-	return d.show(ctx, pushes, len(demoUsers))
+	return d.show(ctx, pushes, len(d.fakes))
 }
 
 // largeGroup is the third step: one message to a thousand members over all vendors.
-func (d *demo) largeGroup(ctx context.Context, pushes chan sandbox.Push) error {
+func (d *show) largeGroup(ctx context.Context, pushes chan sandbox.Push) error {
 	n := d.options.members
 	if n <= 0 {
 		return nil
 	}
-	d.title(fmt.Sprintf("One message to a group of %d members on nine vendors", n))
+	d.title(fmt.Sprintf("One message to a group of %d members on %d vendors", n, len(d.fakes)))
 	m := d.message("large", "alice", "Alice", hongyan.ContentText, "全体成员请注意：集合时间改为九点。")
 	m.Conversation = hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g-all", Name: "爬山总群"}
 	m.Recipients, m.Unread = nil, nil
@@ -168,8 +157,8 @@ func (d *demo) largeGroup(ctx context.Context, pushes chan sandbox.Push) error {
 	msgs := make([]dispatch.Outgoing, n)
 	for i := range n {
 		user := fmt.Sprintf("member-%d", i)
-		c := demoUsers[i%len(demoUsers)]
-		data, err := json.Marshal(hongyan.Device{Certificate: c.certificate, Token: sandbox.DemoToken(vendorOf(c.certificate), user), Locale: c.locale, RegisteredAt: time.Now().UTC()})
+		f := d.fakes[i%len(d.fakes)]
+		data, err := json.Marshal(hongyan.Device{Certificate: certificate(f), Token: f.Token(user), Locale: f.User.Locale, RegisteredAt: time.Now().UTC()})
 		if err != nil {
 			return err
 		}
@@ -198,7 +187,7 @@ func (d *demo) largeGroup(ctx context.Context, pushes chan sandbox.Push) error {
 }
 
 // show prints the next n pushes.
-func (d *demo) show(ctx context.Context, pushes chan sandbox.Push, n int) error {
+func (d *show) show(ctx context.Context, pushes chan sandbox.Push, n int) error {
 	got, err := d.collect(ctx, pushes, n, d.print)
 	if err == nil && got < n {
 		fmt.Fprintf(d.out, "  (%d of %d arrived within the time; the log and the page's list of broken rules say more)\n", got, n)
@@ -207,7 +196,7 @@ func (d *demo) show(ctx context.Context, pushes chan sandbox.Push, n int) error 
 }
 
 // collect hands on the next n pushes, for up to 30 seconds.
-func (d *demo) collect(ctx context.Context, pushes chan sandbox.Push, n int, each func(sandbox.Push)) (got int, err error) {
+func (d *show) collect(ctx context.Context, pushes chan sandbox.Push, n int, each func(sandbox.Push)) (got int, err error) {
 	limit := time.NewTimer(30 * time.Second)
 	defer limit.Stop()
 	for got < n {
@@ -226,9 +215,9 @@ func (d *demo) collect(ctx context.Context, pushes chan sandbox.Push, n int, eac
 	return got, nil
 }
 
-func (d *demo) title(text string) { fmt.Fprintf(d.out, "\n%s\n", text) }
+func (d *show) title(text string) { fmt.Fprintf(d.out, "\n%s\n", text) }
 
-func (d *demo) print(push sandbox.Push) {
+func (d *show) print(push sandbox.Push) {
 	owner := d.owners[push.Token]
 	if owner == "" {
 		owner = "?"
@@ -244,7 +233,7 @@ func (d *demo) print(push sandbox.Push) {
 	fmt.Fprintf(d.out, "  %s %-8s %-6s %s │ %s%s\n", mark, push.Vendor, owner, terminal.Line(push.Title), terminal.Line(push.Body), repeat)
 }
 
-func (d *demo) addresses() {
+func (d *show) addresses() {
 	fmt.Fprintf(d.out, `
   Page           %s/sandbox/   the phones, live
   NATS           nats://%s
@@ -252,7 +241,7 @@ func (d *demo) addresses() {
 `, d.pageURL, d.options.nats, d.options.http)
 }
 
-func (d *demo) hints() {
+func (d *show) hints() {
 	fmt.Fprintf(d.out, `
 Everything keeps running; Ctrl-C ends it. Try, in another terminal:
 
@@ -261,9 +250,9 @@ Everything keeps running; Ctrl-C ends it. Try, in another terminal:
   go run ./cmd/publisher device list --app demo --user bob
   nats pub push.message.demo '{"id":"m-1","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"Hi"}}'
 
-  # make Huawei hang, send to everybody, and see that nobody else waits
-  curl -X POST %[1]s/sandbox/api/faults -d '{"vendor":"huawei","kind":"hang"}'
+  # make a vendor hang, send to everybody, and see that nobody else waits
+  curl -X POST %[1]s/sandbox/api/faults -d '{"vendor":"%[2]s","kind":"hang"}'
   curl -X DELETE %[1]s/sandbox/api/faults
 
-`, d.pageURL)
+`, d.pageURL, d.fakes[len(d.fakes)/2].Vendor)
 }

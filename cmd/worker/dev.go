@@ -14,6 +14,7 @@ import (
 
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
 )
 
@@ -28,7 +29,7 @@ func devCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dev",
 		Short: "Start everything on this machine and watch pushes arrive",
-		Long: `dev starts an embedded NATS server, a sandbox that plays all nine vendors, and a worker with a demo app; registers sample
+		Long: `dev starts an embedded NATS server, a sandbox that plays all vendors, and a worker with a demo app; registers sample
 devices; sends a short group conversation, a call and a message to a large group through the real pipeline; prints each push as
 it arrives; and keeps running so that you can go on with the publisher, the nats tool, or your own IM backend.
 
@@ -66,12 +67,12 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
 	keys := filepath.Join(dir, "sandbox")
-	accounts, err := sandbox.OpenDemo(keys, time.Now())
+	demo, err := sandbox.OpenDemo(keys, time.Now(), all.Fakes())
 	if err != nil {
 		return err
 	}
-	box := sandbox.New(accounts.Accounts(), sandbox.Options{})
-	listener, err := box.Start(sandbox.ListenOptions{HTTP: o.page, TLS: o.tls, Authority: accounts.Authority(), Log: log})
+	box := sandbox.New(sandbox.Options{}, demo.Fakes()...)
+	listener, err := box.Start(sandbox.ListenOptions{HTTP: o.page, TLS: o.tls, Authority: demo.Authority(), Log: log})
 	if err != nil {
 		return fmt.Errorf("%w; is another worker dev running? --page and --tls choose other addresses", err)
 	}
@@ -81,11 +82,11 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 		err = errors.Join(err, listener.Stop(stop))
 	}()
 	address := sandbox.Place{URL: listener.TLSURL(), Dir: keys}
-	if err := accounts.WriteFiles(keys, address); err != nil {
+	if err := demo.WriteFiles(keys, address); err != nil {
 		return err
 	}
 	file := filepath.Join(dir, "hongyan.yaml")
-	yaml := fmt.Appendf(nil, "nats: {embedded: {dir: %q, listen: %q}}\nhttp: {listen: %q}\n%s", filepath.Join(dir, "nats"), o.nats, o.http, accounts.Apps(address))
+	yaml := fmt.Appendf(nil, "nats: {embedded: {dir: %q, listen: %q}}\nhttp: {listen: %q}\n%s", filepath.Join(dir, "nats"), o.nats, o.http, demo.Apps(address))
 	if err := os.WriteFile(file, yaml, 0o600); err != nil {
 		return fmt.Errorf("write the demo's configuration: %w", err)
 	}
@@ -93,13 +94,13 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 	if err != nil {
 		return fmt.Errorf("the demo's own configuration: %w", err)
 	}
-	fmt.Fprintln(stdout, "Starting NATS, the sandbox of nine vendors and a worker …")
+	fmt.Fprintln(stdout, "Starting NATS, the sandbox of all vendors and a worker …")
 	var showing sync.WaitGroup
 	defer showing.Wait()
 	return serve(ctx, conf, log, func(s *service) {
-		show := &demo{s: s, box: box, out: stdout, options: o, pageURL: listener.URL()}
+		shown := &show{s: s, box: box, fakes: demo.Fakes(), out: stdout, options: o, pageURL: listener.URL()}
 		showing.Go(func() {
-			if err := show.run(ctx); err != nil && ctx.Err() == nil {
+			if err := shown.run(ctx); err != nil && ctx.Err() == nil {
 				fmt.Fprintln(stderr, "worker dev:", err)
 			}
 		})

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan/internal/cli"
+	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
@@ -34,13 +36,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return cli.ExitCode(err)
 }
 
+// vendorNames are the vendors by their names in the configuration.
+func vendorNames() []string {
+	var names []string
+	for _, v := range registry.Vendors() {
+		names = append(names, v.Doc().Vendor)
+	}
+	return names
+}
+
 // rootCommand is the program with all its commands.
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "worker",
 		Short: "Hongyan: offline push for instant messaging",
 		Long: `worker takes message events from NATS JetStream, decides for each device of each recipient whether it
-must be notified, and delivers through APNs, FCM, Huawei, HarmonyOS, Honor, Xiaomi, OPPO, vivo and Meizu.
+must be notified, and delivers through the phone vendors: ` + strings.Join(vendorNames(), ", ") + `.
 
 The exit code is 0 when all is done, 1 when it is not, and 2 for a mistake in the command line or the configuration.
 

@@ -23,6 +23,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus/bustest"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
 // rig is an installation: a NATS server and workers as real processes, a sandbox in the test.
@@ -103,13 +104,11 @@ func (r *rig) setUp(workers string, replicas int, extra string) {
 	t := r.t
 	t.Helper()
 	r.binary = worker.binary(t, "../worker")
-	demo, err := sandbox.NewDemo(time.Now())
+	demo, err := sandbox.NewDemo(time.Now(), all.Fakes())
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts := demo.Accounts()
-	accounts.Meizu[0].PerMinute = -1
-	r.box = sandbox.New(accounts, sandbox.Options{Keep: -1})
+	r.box = sandbox.New(sandbox.Options{Keep: -1, Unpaced: true}, demo.Fakes()...)
 	listener, err := r.box.Start(sandbox.ListenOptions{Authority: demo.Authority()})
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +130,7 @@ func (r *rig) setUp(workers string, replicas int, extra string) {
 	r.bus = bustest.Connect(t, r.url, bus.Topology{Replicas: replicas}, allVendors...)
 }
 
-var allVendors = []string{"apns", "fcm", "huawei", "harmony", "honor", "xiaomi", "oppo", "vivo", "meizu"}
+var allVendors = all.Vendors()
 
 func (r *rig) config() string { return filepath.Join(r.dir, "hongyan.yaml") }
 
@@ -222,7 +221,7 @@ func (r *rig) put(subject string, v any) {
 }
 
 func (r *rig) register(user, device, vendor string) string {
-	token := sandbox.DemoToken(vendor, user+"/"+device)
+	token := all.Token(vendor, user+"/"+device)
 	r.put(hongyan.Subjects{}.Device("demo", user, device), hongyan.Device{Certificate: "demo-" + vendor, Token: token})
 	return token
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
 // A worker that is told to stop finishes what is under way and gives the rest back; another takes
@@ -247,7 +248,7 @@ func TestDevShowsAllNine(t *testing.T) {
 			t.Fatalf("it did not come to its end:\n%s\n%s", out.String(), errs.String())
 		}
 	}
-	for _, v := range []string{"apns", "fcm", "huawei", "harmony", "honor", "xiaomi", "oppo", "vivo", "meizu"} {
+	for _, v := range all.Vendors() {
 		if n := strings.Count(out.String(), " "+v+" "); n < 4 {
 			t.Errorf("%s shows %d pushes of a conversation of three and a call", v, n)
 		}

@@ -15,7 +15,7 @@ const attack = "x\x1b]52;c;cm0=\x07\u009b2J\u202e\u2028\x7f\r\nforged"
 func TestPushesActOnNoTerminal(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	d := &demo{out: &out, owners: map[string]string{"t": "Bob"}}
+	d := &show{out: &out, owners: map[string]string{"t": "Bob"}}
 	d.print(sandbox.Push{Vendor: "oppo", Token: "t", Title: attack, Body: attack})
 	if got, want := out.String(), "  🔔 oppo     Bob    x]52;c;cm0=2J  forged │ x]52;c;cm0=2J  forged\n"; got != want {
 		t.Errorf("%q, want %q", got, want)

@@ -18,8 +18,8 @@ import (
 
 // options of a run.
 type options struct {
-	// Worker is the worker's program; Bare is a command line that runs [bareLoop] in a process of
-	// its own.
+	// Worker is the worker's program; Bare is a command line that runs the bare loop of
+	// [yardstick] in a process of its own.
 	Worker string
 	Bare   []string
 	// Pushes of the runs without latency; those with 50 ms take as many.
@@ -81,7 +81,7 @@ func alone(ctx context.Context, opts options, run func(*rig, context.Context) ([
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	if err := r.register(ctx, "u", opts.Users, "demo-apns"); err != nil {
+	if err := r.register(ctx, "u", opts.Users, r.certificate()); err != nil {
 		return nil, err
 	}
 	return run(r, ctx)
@@ -125,7 +125,7 @@ func (r *rig) drain(ctx context.Context, run string, n int) (d drained, err erro
 	}
 	took := time.Since(began)
 	// What follows from the last pushes belongs to them.
-	if err := r.settled(ctx, "apns"); err != nil {
+	if err := r.settled(ctx, r.vendor); err != nil {
 		return d, err
 	}
 	after, err := w.cpu()
@@ -165,7 +165,7 @@ func (r *rig) cpu(ctx context.Context) ([]figure, error) {
 	var bare, ours []time.Duration
 	var rate []float64
 	for i := range 3 {
-		r.opts.Say(fmt.Sprintf("bare apns2 loop and worker, %d of 3, %d pushes each", i+1, n))
+		r.opts.Say(fmt.Sprintf("bare loop and worker, %d of 3, %d pushes each", i+1, n))
 		b, err := r.bare(ctx, n)
 		if err != nil {
 			return nil, err
@@ -179,7 +179,7 @@ func (r *rig) cpu(ctx context.Context) ([]figure, error) {
 	b, o := median(bare), median(ours)
 	ratio := float64(o) / float64(b)
 	return []figure{
-		{Name: "bare apns2 loop, CPU per push", Value: micro(b), Unit: "µs"},
+		{Name: "bare loop, CPU per push", Value: micro(b), Unit: "µs"},
 		{Name: "worker, CPU per push", Value: micro(o), Unit: "µs"},
 		target(figure{Name: "worker / bare loop", Value: ratio, Unit: "×"}, "at most 1.6", ratio <= 1.6),
 		{Name: "pushes a second, vendor latency 0 ms", Value: median(rate), Unit: "/s"},
@@ -188,8 +188,8 @@ func (r *rig) cpu(ctx context.Context) ([]figure, error) {
 
 func (r *rig) latency50(ctx context.Context) ([]figure, error) {
 	r.opts.Say("vendor latency 50 ms")
-	id := r.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultSlow, Delay: 0.05})
-	defer r.box.Clear("apns", id)
+	id := r.box.Arm(sandbox.Fault{Vendor: r.vendor, Kind: sandbox.FaultSlow, Delay: 0.05})
+	defer r.box.Clear(r.vendor, id)
 	d, err := r.drain(ctx, "l50", r.opts.Pushes)
 	if err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func (r *rig) half(ctx context.Context) ([]figure, error) {
 		return nil, err
 	}
 	pushes := make(chan sandbox.Push, 1<<17)
-	if err := r.settled(ctx, "apns"); err != nil {
+	if err := r.settled(ctx, r.vendor); err != nil {
 		return nil, err
 	}
 	stop := r.box.Watch(pushes)
@@ -298,7 +298,8 @@ func serial(ext string) int {
 // group sends messages to a large group on the batch vendors.
 func (r *rig) group(ctx context.Context) ([]figure, error) {
 	r.opts.Say(fmt.Sprintf("%d messages to a group of %d on batch vendors", r.opts.Groups, r.opts.Members))
-	return r.batches(ctx, "group", "group of "+strconv.Itoa(r.opts.Members)+" on batch vendors", []string{"demo-huawei", "demo-harmony", "demo-honor", "demo-xiaomi", "demo-oppo", "demo-vivo", "demo-meizu"},
+	ids, _ := certificates(func(f sandbox.Fake) bool { return f.Batch })
+	return r.batches(ctx, "group", "group of "+strconv.Itoa(r.opts.Members)+" on batch vendors", ids,
 		r.opts.Groups, func(run string, members []string, i int) ([]dispatch.Outgoing, error) {
 			m, err := r.message(run+"-"+strconv.Itoa(i), members...)
 			return []dispatch.Outgoing{m}, err
@@ -308,8 +309,10 @@ func (r *rig) group(ctx context.Context) ([]figure, error) {
 // mixed sends a message of its own to each of many people on the vendors that take different ones
 // in one call.
 func (r *rig) mixed(ctx context.Context) ([]figure, error) {
-	r.opts.Say("different messages on OPPO and Xiaomi")
-	return r.batches(ctx, "mixed", "different messages on OPPO and Xiaomi", []string{"demo-oppo", "demo-xiaomi"}, 1,
+	ids, names := certificates(func(f sandbox.Fake) bool { return f.Mixed })
+	name := "different messages on " + strings.Join(names, " and ")
+	r.opts.Say(name)
+	return r.batches(ctx, "mixed", name, ids, 1,
 		func(run string, members []string, _ int) (msgs []dispatch.Outgoing, err error) {
 			for i, user := range members {
 				m, err := r.message(run+"-"+strconv.Itoa(i), user)
@@ -384,14 +387,14 @@ func (r *rig) backlog(ctx context.Context) (figures []figure, err error) {
 		return nil, nil
 	}
 	r.opts.Say(fmt.Sprintf("%d jobs waiting for a vendor that hangs", n))
-	id := r.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultHang})
-	defer r.box.Clear("apns", id)
+	id := r.box.Arm(sandbox.Fault{Vendor: r.vendor, Kind: sandbox.FaultHang})
+	defer r.box.Clear(r.vendor, id)
 	w, err := r.start(ctx, r.apps())
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		r.box.Clear("apns", id)
+		r.box.Clear(r.vendor, id)
 		err = errors.Join(err, w.stop())
 	}()
 	if err := r.load(ctx, "backlog", n, r.opts.Users); err != nil {
@@ -409,7 +412,7 @@ func (r *rig) backlog(ctx context.Context) (figures []figure, err error) {
 			return nil, ctx.Err()
 		}
 	}
-	b, err := r.bus.Backlog(ctx, "apns")
+	b, err := r.bus.Backlog(ctx, r.vendor)
 	if err != nil {
 		return nil, err
 	}

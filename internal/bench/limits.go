@@ -23,11 +23,12 @@ const limitRounds = 12
 // falls behind. The certificates then change sides, so that what else may be different between them
 // cancels out.
 func (r *rig) limits(ctx context.Context) (figures []figure, err error) {
+	twin := r.twin()
 	if err := r.register(ctx, "twin-", r.opts.Users, twin); err != nil {
 		return nil, err
 	}
 	var ratios [2][]float64
-	for k, limited := range []string{"demo-apns", twin} {
+	for k, limited := range []string{r.certificate(), twin} {
 		r.opts.Say(fmt.Sprintf("limits on and off side by side, %d rounds of %d pushes each, %d of 2", limitRounds, r.opts.Pushes/4, k+1))
 		if ratios[k], err = r.race(ctx, limited); err != nil {
 			return nil, err
@@ -53,7 +54,7 @@ func (r *rig) limits(ctx context.Context) (figures []figure, err error) {
 // race runs the rounds with the limits on one certificate, and returns how fast it was beside the
 // other in each.
 func (r *rig) race(ctx context.Context, limited string) (ratios []float64, err error) {
-	apps, err := withTwin(r.apps(), limited)
+	apps, err := r.withTwin(limited)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func (r *rig) race(ctx context.Context, limited string) (ratios []float64, err e
 			return nil, err
 		}
 		on, off := counts[0], counts[1]
-		if limited == twin {
+		if limited == r.twin() {
 			on, off = off, on
 		}
 		if i >= 0 {
@@ -89,8 +90,8 @@ func (r *rig) round(ctx context.Context, run string, n int) (counts [2]int, err 
 	pushes := make(chan sandbox.Push, 2*n)
 	stop := r.box.Watch(pushes)
 	defer stop()
-	id := r.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultHang})
-	defer r.box.Clear("apns", id)
+	id := r.box.Arm(sandbox.Fault{Vendor: r.vendor, Kind: sandbox.FaultHang})
+	defer r.box.Clear(r.vendor, id)
 	prefixes := [2]string{"u", "twin-"}
 	for from := 0; from < n; from += 1000 {
 		var msgs []dispatch.Outgoing
@@ -110,7 +111,7 @@ func (r *rig) round(ctx context.Context, run string, n int) (counts [2]int, err 
 	if err := r.settled(ctx); err != nil { // all are jobs now
 		return counts, err
 	}
-	r.box.Clear("apns", id)
+	r.box.Clear(r.vendor, id)
 	var all, start [2]int
 	for all[0] < n && all[1] < n {
 		select {
@@ -132,20 +133,20 @@ func (r *rig) round(ctx context.Context, run string, n int) (counts [2]int, err 
 	if start[0]+start[1] == 0 {
 		return counts, fmt.Errorf("one side had all of its %d pushes before the other had a quarter: %v", n, all)
 	}
-	return [2]int{all[0] - start[0], all[1] - start[1]}, r.settled(ctx, "apns")
+	return [2]int{all[0] - start[0], all[1] - start[1]}, r.settled(ctx, r.vendor)
 }
 
-// twin is a second APNs certificate.
-const twin = "demo-apns-twin"
+// twin is a second certificate of the vendor.
+func (r *rig) twin() string { return r.certificate() + "-twin" }
 
-// withTwin adds a copy of the APNs certificate, and a rate and a quota to one of the two. Their
-// calls may hang for as long as a round is prepared.
-func withTwin(apps, limited string) (string, error) {
+// withTwin returns the demo's apps with a copy of the vendor's certificate, and a rate and a quota
+// on one of the two. Their calls may hang for as long as a round is prepared.
+func (r *rig) withTwin(limited string) (string, error) {
 	const item = "      - id: "
-	before, rest, ok := strings.Cut(apps, item+"demo-apns\n")
+	before, rest, ok := strings.Cut(r.apps(), item+r.certificate()+"\n")
 	keys, after, more := strings.Cut(rest, item)
 	if !ok || !more {
-		return "", errors.New("the demo's configuration does not begin with demo-apns")
+		return "", fmt.Errorf("the demo's configuration lacks %s, or nothing follows it", r.certificate())
 	}
 	certificate := func(id string) string {
 		text := item + id + "\n        timeout: 60s\n"
@@ -154,7 +155,7 @@ func withTwin(apps, limited string) (string, error) {
 		}
 		return text + keys
 	}
-	return before + certificate("demo-apns") + certificate(twin) + item + after, nil
+	return before + certificate(r.certificate()) + certificate(r.twin()) + item + after, nil
 }
 
 // mean is the mean of independent values and how far from it the true one may be, with 95 %

@@ -1,9 +1,9 @@
 // Command bench measures the whole installation in one run: a worker process between a NATS server
-// and a sandbox that live in this process, beside a bare loop around the APNs library as the
+// and a sandbox that live in this process, beside a bare loop around a vendor's library as the
 // yardstick.
 //
 //	this process: NATS server, sandbox, publisher        worker process: router, senders
-//	another process: a bare apns2 loop at the same sandbox
+//	another process: that bare loop at the same sandbox
 //
 // CPU is what the kernel accounts to the worker's process (user and system), less what it used
 // before the load. Everything shares the machine's cores, so rates are those of the machine as a
@@ -43,9 +43,9 @@ func command() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure a worker on this machine, beside a bare apns2 loop",
+		Short: "Measure a worker on this machine, beside a bare loop around a vendor's library",
 		Long: `bench starts a NATS server, the sandbox and a worker on this machine, measures, and tears everything down: worker CPU per
-push beside a bare apns2 loop's, pushes a second with 0 and 50 ms vendor latency, the latency from publish to vendor at half
+push beside that of a bare loop around a vendor's library, pushes a second with 0 and 50 ms vendor latency, the latency from publish to vendor at half
 load, what limits cost, group messages and mixed batches, and memory with a large backlog. It uses no server of yours.
 
 It needs Linux, and is run in the source tree, where it builds the worker that it measures; --worker names another one.
@@ -101,7 +101,7 @@ func bareCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return bareLoop(args[0], args[1], n)
+			return yardstick().Bare(args[0], args[1], n)
 		},
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
 // rig is a NATS server and a sandbox in this process, and a folder for the worker's configuration.
@@ -32,10 +33,15 @@ type rig struct {
 	listener *sandbox.Listener
 	place    sandbox.Place
 	serial   int
+	// vendor is the name of the one that most parts push to.
+	vendor string
 }
 
+// certificate is the demo's certificate of the vendor.
+func (r *rig) certificate() string { return "demo-" + r.vendor }
+
 func newRig(ctx context.Context, opts options) (r *rig, err error) {
-	r = &rig{opts: opts}
+	r = &rig{opts: opts, vendor: yardstick().Vendor}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -50,15 +56,13 @@ func newRig(ctx context.Context, opts options) (r *rig, err error) {
 	if r.bus, err = bus.Connect(ctx, bus.Options{URL: r.nats.URL(), Name: "bench", Once: true}); err != nil {
 		return r, err
 	}
-	if err = r.bus.Ensure(ctx, []string{"apns", "fcm", "huawei", "harmony", "honor", "xiaomi", "oppo", "vivo", "meizu"}); err != nil {
+	if err = r.bus.Ensure(ctx, all.Vendors()); err != nil {
 		return r, err
 	}
-	if r.demo, err = sandbox.NewDemo(time.Now()); err != nil {
+	if r.demo, err = sandbox.NewDemo(time.Now(), all.Fakes()); err != nil {
 		return r, err
 	}
-	accounts := r.demo.Accounts()
-	accounts.Meizu[0].PerMinute = -1
-	r.box = sandbox.New(accounts, sandbox.Options{Keep: 100})
+	r.box = sandbox.New(sandbox.Options{Keep: 100, Unpaced: true}, r.demo.Fakes()...)
 	if r.listener, err = r.box.Start(sandbox.ListenOptions{Authority: r.demo.Authority()}); err != nil {
 		return r, err
 	}
@@ -181,7 +185,7 @@ func (r *rig) register(ctx context.Context, prefix string, n int, certificates .
 		user := prefix + strconv.Itoa(i)
 		certificate := certificates[i%len(certificates)]
 		vendor, _, _ := strings.Cut(strings.TrimPrefix(certificate, "demo-"), "-")
-		device, err := json.Marshal(hongyan.Device{Certificate: certificate, Token: sandbox.DemoToken(vendor, user), Locale: "zh-CN", RegisteredAt: time.Now().UTC()})
+		device, err := json.Marshal(hongyan.Device{Certificate: certificate, Token: all.Token(vendor, user), Locale: "zh-CN", RegisteredAt: time.Now().UTC()})
 		if err != nil {
 			return err
 		}

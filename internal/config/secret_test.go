@@ -164,9 +164,9 @@ apps:
   - id: demo
     certificates:
       - {id: a, vendor: oppo, app_key: k, master_secret: s, channel_id: c, endpoint: nowhere}
-      - {id: b, vendor: meizu, app_id: "1", app_secret: s, endpoint: nowhere}
-      - {id: c, vendor: vivo, app_id: "1", app_key: k, app_secret: s, endpoint: nowhere}
-`, []string{":5:86: apps[0].certificates[0].endpoint: ", ":6:70: apps[0].certificates[1].endpoint: ", ":7:81: apps[0].certificates[2].endpoint: "}},
+      - {id: b, vendor: oppo, app_key: k, master_secret: s, channel_id: c, endpoint: nowhere}
+      - {id: c, vendor: oppo, app_key: k, master_secret: s, channel_id: c, endpoint: nowhere}
+`, []string{":5:86: apps[0].certificates[0].endpoint: ", ":6:86: apps[0].certificates[1].endpoint: ", ":7:86: apps[0].certificates[2].endpoint: "}},
 		"equal_certificates": {`
 apps:
   - id: demo

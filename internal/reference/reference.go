@@ -1,13 +1,16 @@
 // Package reference writes the generated pages of the documentation: docs/vendors.md from the Doc
 // of each vendor, docs/config.md from the comments of the structs that the configuration is read
 // into, and docs/messages.md from those of the wire types, all in English and in Chinese. It writes
-// JSON Schemas of the configuration and of the wire types from the same source.
+// JSON Schemas of the configuration and of the wire types from the same source, and what the
+// containers of docker-compose.yml know of the demo from the list of fakes.
 //
 //	vendors' Doc() ───────────────────────────┐
 //	                                          ├─▶ tables ─▶ text/*.md, a page with gaps ─▶ docs/*.md
 //	comments of Config structs, from source ──┤
 //	                                          ├─▶ JSON Schemas ─▶ internal/schema/*.json
 //	wire types, and their comments ───────────┘
+//
+//	fakes of the sandbox ─▶ the demo's certificates and phones ─▶ deploy/compose/*
 //
 // A key or field without a comment is an error, because the comments are the manual. A test checks
 // that the files are up to date.
@@ -16,6 +19,7 @@ package reference
 import (
 	"embed"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,7 +29,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-//go:embed text/*.md text/*.txt
+//go:embed text
 var texts embed.FS
 
 // language chooses between the two languages of the documentation.
@@ -42,8 +46,8 @@ func languages() []language {
 	}
 }
 
-// Pages writes every page and schema. root is the repository's folder, whose sources are read.
-// The keys are paths below root.
+// Pages writes every page, schema and file of the demo. root is the repository's folder, whose
+// sources are read. The keys are paths below root.
 func Pages(root string) (map[string][]byte, error) {
 	keys, err := readKeys(root)
 	if err != nil {
@@ -65,6 +69,11 @@ func Pages(root string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	compose, err := composeFiles()
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(pages, compose)
 	for _, l := range languages() {
 		messages, err := messageGaps(l, wire, words)
 		if err != nil {
@@ -85,7 +94,7 @@ func Pages(root string) (map[string][]byte, error) {
 	return pages, nil
 }
 
-// Write writes every page and schema into its place.
+// Write writes every page, schema and file into its place.
 func Write(root string) error {
 	pages, err := Pages(root)
 	if err != nil {

@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
 // TestFresh holds that the pages in docs are the ones that the source gives.
@@ -23,8 +26,8 @@ func TestFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pages) != 14 {
-		t.Errorf("%d files, want 14", len(pages))
+	if len(pages) != 16 {
+		t.Errorf("%d files, want 16", len(pages))
 	}
 	for name, want := range pages {
 		got, err := os.ReadFile(filepath.Join(root, name))
@@ -43,33 +46,44 @@ func TestFresh(t *testing.T) {
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	demo, err := sandbox.NewDemo(time.Now())
+	demo, err := sandbox.NewDemo(time.Now(), all.Fakes())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := demo.WriteFiles(dir, sandbox.Place{URL: "https://127.0.0.1:1", Dir: dir}); err != nil {
+	place := sandbox.Place{URL: "https://127.0.0.1:1", Dir: dir}
+	if err := demo.WriteFiles(dir, place); err != nil {
 		t.Fatal(err)
 	}
-	env := map[string]string{"APNS_KEY_ID": "ABC123DEFG", "APNS_TEAM_ID": "DEF123GHIJ"}
-	files := map[string]string{
-		"/run/secrets/AuthKey_ABC123DEFG.p8": "apns.p8", "/run/secrets/fcm.json": "fcm.json", "/run/secrets/harmony.json": "harmony.json",
+	// A file that the example names is the demo's under the same key.
+	var certificates []map[string]any
+	if err := yaml.Unmarshal(demo.Certificates(place), &certificates); err != nil {
+		t.Fatal(err)
 	}
+	files := map[string]string{}
+	for _, c := range certificates {
+		for key, value := range c {
+			if strings.HasSuffix(key, "_file") {
+				files[fmt.Sprint(c["vendor"], " ", key)] = fmt.Sprint(value)
+			}
+		}
+	}
+	key := regexp.MustCompile(`(?m)^\s*(\w+_file): (.*)$`)
 	for _, v := range registry.Vendors() {
 		s := v.Doc()
 		t.Run(s.Vendor, func(t *testing.T) {
 			t.Parallel()
-			yaml := "apps:\n- id: demo\n  certificates:\n  " + strings.ReplaceAll(example(s.Example), "\n", "\n  ")
-			for name, file := range files {
-				yaml = strings.ReplaceAll(yaml, name, filepath.Join(dir, file))
+			text := "apps:\n- id: demo\n  certificates:\n  " + strings.ReplaceAll(example(s.Example), "\n", "\n  ")
+			for _, line := range key.FindAllStringSubmatch(text, -1) {
+				text = strings.ReplaceAll(text, line[2], files[s.Vendor+" "+line[1]])
 			}
-			c, err := config.Parse("example.yaml", []byte(yaml), registry.Kinds(), func(name string) (string, bool) {
-				if value, ok := env[name]; ok {
-					return value, true
+			c, err := config.Parse("example.yaml", []byte(text), registry.Kinds(), func(name string) (string, bool) {
+				if strings.HasSuffix(name, "_ID") {
+					return "ABC123DEFG", true // ids are short
 				}
 				return "0123456789abcdef0123456789abcdef", true
 			})
 			if err != nil {
-				t.Fatalf("the example is not a valid configuration: %v\n%s", err, yaml)
+				t.Fatalf("the example is not a valid configuration: %v\n%s", err, text)
 			}
 			certificate := c.Apps[0].Certificates[0]
 			if got := certificate.Base().Vendor; got != s.Vendor {

@@ -244,7 +244,11 @@ func wireRules() map[string]rule {
 		"Signal.Unread":       {nonNegative: true},
 	}
 	// Texts of a notification may be of any length, its other texts may not.
-	for _, t := range []reflect.Type{reflect.TypeFor[hongyan.IOS](), reflect.TypeFor[hongyan.Android](), reflect.TypeFor[hongyan.Harmony]()} {
+	for platform := range reflect.TypeFor[hongyan.OfflinePush]().Fields() {
+		t := platform.Type
+		if t.Kind() != reflect.Struct {
+			continue
+		}
 		for f := range t.Fields() {
 			name := t.Name() + "." + f.Name
 			switch {

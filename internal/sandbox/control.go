@@ -12,15 +12,11 @@ import (
 	"strings"
 )
 
-// Vendors lists the vendors that the sandbox plays, in the order of its page.
-func Vendors() []string {
-	return []string{"apns", "fcm", "huawei", "harmony", "honor", "xiaomi", "oppo", "vivo", "meizu"}
-}
-
 // control adds the control API and the page under /sandbox/. A page of another origin may not
 // change anything through a browser.
 func (s *Server) control() {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /sandbox/api/vendors", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, s.cards()) })
 	mux.HandleFunc("GET /sandbox/api/pushes", s.getPushes)
 	mux.HandleFunc("GET /sandbox/api/events", s.getEvents)
 	mux.HandleFunc("GET /sandbox/api/counts", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, s.allCounts()) })
@@ -36,7 +32,7 @@ func (s *Server) control() {
 	mux.HandleFunc("/sandbox/api/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, fmt.Errorf("no such call: %s %s; see docs/sandbox.md", r.Method, r.URL.Path))
 	})
-	mux.Handle("/sandbox/", page())
+	mux.Handle("/sandbox/", page(s.looks()))
 	s.mux.Handle("/sandbox/", http.NewCrossOriginProtection().Handler(mux))
 	s.mux.Handle("GET /{$}", http.RedirectHandler("/sandbox/", http.StatusFound))
 }
@@ -46,7 +42,7 @@ func (s *Server) control() {
 func (s *Server) getPushes(w http.ResponseWriter, r *http.Request) {
 	after, errAfter := number(r, "after")
 	limit, errLimit := number(r, "limit")
-	vendor, errVendor := vendorIn(r)
+	vendor, errVendor := s.vendorIn(r)
 	if err := errors.Join(errAfter, errLimit, errVendor); err != nil {
 		refuse(w, http.StatusBadRequest, err)
 		return
@@ -62,7 +58,7 @@ func (s *Server) getPushes(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) getViolations(w http.ResponseWriter, r *http.Request) {
-	vendor, err := vendorIn(r)
+	vendor, err := s.vendorIn(r)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err)
 		return
@@ -73,7 +69,7 @@ func (s *Server) getViolations(w http.ResponseWriter, r *http.Request) {
 // allCounts returns the counts of every vendor, including those without a call.
 func (s *Server) allCounts() map[string]Counts {
 	counts := s.Counts()
-	for _, v := range Vendors() {
+	for _, v := range s.vendors() {
 		if _, ok := counts[v]; !ok {
 			counts[v] = Counts{}
 		}
@@ -95,7 +91,7 @@ func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
 	var f Fault
 	err := read(r, &f)
 	if err == nil {
-		err = errors.Join(f.problems()...)
+		err = errors.Join(f.problems(s.vendors())...)
 	}
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err)
@@ -108,7 +104,7 @@ func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
 
 // deleteFaults clears every fault, or with vendor=V those of one vendor.
 func (s *Server) deleteFaults(w http.ResponseWriter, r *http.Request) {
-	vendor, err := vendorIn(r)
+	vendor, err := s.vendorIn(r)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err)
 		return
@@ -138,7 +134,7 @@ func (s *Server) changeDead(change func(vendor, token string)) http.HandlerFunc 
 		}
 		err := read(r, &device)
 		if err == nil {
-			err = checkVendor(device.Vendor)
+			err = checkVendor(s.vendors(), device.Vendor)
 			if device.Token == "" {
 				err = errors.Join(err, errors.New("token is required: the device token that is, or is no longer, dead"))
 			}
@@ -182,17 +178,17 @@ func number(r *http.Request, key string) (int64, error) {
 }
 
 // vendorIn is the query's vendor, empty for all.
-func vendorIn(r *http.Request) (string, error) {
+func (s *Server) vendorIn(r *http.Request) (string, error) {
 	vendor := r.FormValue("vendor")
 	if vendor == "" {
 		return "", nil
 	}
-	return vendor, checkVendor(vendor)
+	return vendor, checkVendor(s.vendors(), vendor)
 }
 
-func checkVendor(vendor string) error {
-	if !slices.Contains(Vendors(), vendor) {
-		return fmt.Errorf("vendor %q is unknown: use one of %s", vendor, strings.Join(Vendors(), ", "))
+func checkVendor(vendors []string, vendor string) error {
+	if !slices.Contains(vendors, vendor) {
+		return fmt.Errorf("vendor %q is unknown: use one of %s", vendor, strings.Join(vendors, ", "))
 	}
 	return nil
 }

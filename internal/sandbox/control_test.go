@@ -11,6 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// birds is a sandbox of made-up vendors that have no API.
+func birds() *Server {
+	var fakes []Fake
+	for _, vendor := range []string{"acme", "bolt", "crane", "delta", "egret", "finch", "gull", "heron", "ibis"} {
+		fakes = append(fakes, Fake{Vendor: vendor, Name: strings.ToUpper(vendor), NameZH: vendor + "鸟", Look: `[data-vendor="` + vendor + "\"] { --mark: #fff; }\n"})
+	}
+	return New(Options{}, fakes...)
+}
+
 // ask calls the control API and decodes the answer.
 func ask(t *testing.T, s *Server, method, path, body string, into any) int {
 	t.Helper()
@@ -26,8 +35,8 @@ func ask(t *testing.T, s *Server, method, path, body string, into any) int {
 
 func TestPushesQuery(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
-	for _, vendor := range []string{"apns", "fcm", "apns", "oppo", "apns"} {
+	s := birds()
+	for _, vendor := range []string{"acme", "bolt", "acme", "gull", "acme"} {
 		s.Accept(Push{Vendor: vendor, Title: "鸿雁"})
 	}
 	for _, test := range []struct {
@@ -36,11 +45,11 @@ func TestPushesQuery(t *testing.T) {
 	}{
 		{"", []int64{1, 2, 3, 4, 5}},
 		{"?after=3", []int64{4, 5}},
-		{"?vendor=apns", []int64{1, 3, 5}},
-		{"?vendor=apns&after=1", []int64{3, 5}},
-		{"?vendor=apns&limit=1", []int64{5}},
+		{"?vendor=acme", []int64{1, 3, 5}},
+		{"?vendor=acme&after=1", []int64{3, 5}},
+		{"?vendor=acme&limit=1", []int64{5}},
 		{"?limit=2", []int64{4, 5}},
-		{"?vendor=meizu", []int64{}},
+		{"?vendor=ibis", []int64{}},
 		{"?after=99", []int64{}},
 	} {
 		var pushes []Push
@@ -59,45 +68,45 @@ func TestPushesQuery(t *testing.T) {
 
 func TestCountsAndViolations(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
-	s.Accept(Push{Vendor: "vivo"})
-	s.Refuse("vivo", 2)
-	s.Violate("oppo", "10000", "channel_id is unknown")
+	s := birds()
+	s.Accept(Push{Vendor: "heron"})
+	s.Refuse("heron", 2)
+	s.Violate("gull", "10000", "channel_id is unknown")
 	var counts map[string]map[string]int64
 	ask(t, s, "GET", "/sandbox/api/counts", "", &counts)
-	if len(counts) != len(Vendors()) {
-		t.Errorf("counts of %d vendors, want all nine", len(counts))
+	if len(counts) != len(s.vendors()) {
+		t.Errorf("counts of %d vendors, want all", len(counts))
 	}
-	if diff := cmp.Diff(map[string]int64{"requests": 0, "logins": 0, "accepted": 1, "repeats": 0, "refused": 2, "violations": 0}, counts["vivo"]); diff != "" {
+	if diff := cmp.Diff(map[string]int64{"requests": 0, "logins": 0, "accepted": 1, "repeats": 0, "refused": 2, "violations": 0}, counts["heron"]); diff != "" {
 		t.Error(diff)
 	}
 	var broken []Violation
-	ask(t, s, "GET", "/sandbox/api/violations?vendor=oppo", "", &broken)
+	ask(t, s, "GET", "/sandbox/api/violations?vendor=gull", "", &broken)
 	if len(broken) != 1 || broken[0].Rule != "channel_id is unknown" || broken[0].Code != "10000" {
-		t.Errorf("violations of oppo: %+v", broken)
+		t.Errorf("violations of gull: %+v", broken)
 	}
-	ask(t, s, "GET", "/sandbox/api/violations?vendor=vivo", "", &broken)
+	ask(t, s, "GET", "/sandbox/api/violations?vendor=heron", "", &broken)
 	if len(broken) != 0 {
-		t.Errorf("violations of vivo: %+v", broken)
+		t.Errorf("violations of heron: %+v", broken)
 	}
 }
 
 func TestFaultsLifecycle(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
+	s := birds()
 	var made, got Fault
-	if code := ask(t, s, "POST", "/sandbox/api/faults", `{"vendor":"huawei","kind":"throttle","retry_after":5,"times":3}`, &made); code != 201 {
+	if code := ask(t, s, "POST", "/sandbox/api/faults", `{"vendor":"crane","kind":"throttle","retry_after":5,"times":3}`, &made); code != 201 {
 		t.Fatalf("HTTP %d", code)
 	}
 	if made.ID == 0 || made.Kind != FaultThrottle || made.RetryAfter != 5 || made.Times != 3 {
 		t.Errorf("armed %+v", made)
 	}
-	ask(t, s, "POST", "/sandbox/api/faults", `{"vendor":"vivo","kind":"hang"}`, nil)
-	ask(t, s, "POST", "/sandbox/api/faults", `{"vendor":"vivo","kind":"slow","delay":1.5}`, nil)
+	ask(t, s, "POST", "/sandbox/api/faults", `{"vendor":"heron","kind":"hang"}`, nil)
+	ask(t, s, "POST", "/sandbox/api/faults", `{"vendor":"heron","kind":"slow","delay":1.5}`, nil)
 	if code := ask(t, s, "GET", "/sandbox/api/faults/1", "", &got); code != 200 || got.ID != 1 {
 		t.Errorf("HTTP %d %+v, want fault 1", code, got)
 	}
-	if _, struck := s.Strike("huawei", "any", FaultThrottle); !struck {
+	if _, struck := s.Strike("crane", "any", FaultThrottle); !struck {
 		t.Error("the armed fault does not strike")
 	}
 	if code := ask(t, s, "DELETE", "/sandbox/api/faults/1", "", nil); code != 200 {
@@ -111,7 +120,7 @@ func TestFaultsLifecycle(t *testing.T) {
 		}
 	}
 	var cleared map[string]int
-	ask(t, s, "DELETE", "/sandbox/api/faults?vendor=vivo", "", &cleared)
+	ask(t, s, "DELETE", "/sandbox/api/faults?vendor=heron", "", &cleared)
 	if cleared["cleared"] != 2 {
 		t.Errorf("cleared %v, want 2", cleared)
 	}
@@ -124,9 +133,9 @@ func TestFaultsLifecycle(t *testing.T) {
 
 func TestFaultKindsCanBeArmed(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
+	s := birds()
 	for _, kind := range FaultKinds {
-		fault := map[string]any{"vendor": "apns", "kind": kind}
+		fault := map[string]any{"vendor": "acme", "kind": kind}
 		switch kind {
 		case FaultSlow:
 			fault["delay"] = 1
@@ -147,35 +156,35 @@ func TestFaultKindsCanBeArmed(t *testing.T) {
 
 func TestControlRefuses(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
+	s := birds()
 	for _, test := range []struct {
 		method, path, body string
 		code               int
 		says               []string
 	}{
-		{"POST", "faults", `{"vendor":"nokia","kind":"hang"}`, 400, []string{`vendor "nokia" is unknown`, "apns, fcm, huawei"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"sulk"}`, 400, []string{`kind "sulk" is unknown`, "dead_token"}},
+		{"POST", "faults", `{"vendor":"nokia","kind":"hang"}`, 400, []string{`vendor "nokia" is unknown`, "acme, bolt, crane"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"sulk"}`, 400, []string{`kind "sulk" is unknown`, "dead_token"}},
 		// all at once
 		{"POST", "faults", `{"vendor":"nokia","kind":"sulk"}`, 400, []string{"nokia", "sulk"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"slow","delay":-1}`, 400, []string{"delay is -1"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"slow"}`, 400, []string{"delay is required"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"hang","delay":1}`, 400, []string{"delay means nothing to kind hang"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"slow","delay":1e9}`, 400, []string{"delay is 1e+09"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"hang","times":-2}`, 400, []string{"times is -2"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"throttle","retry_after":-3}`, 400, []string{"retry_after is -3"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"hang","retry_after":3}`, 400, []string{"retry_after means nothing"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"server_error","status":200}`, 400, []string{"status is 200"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"hang","status":500}`, 400, []string{"status means nothing"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"code"}`, 400, []string{"code is required"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"hang","code":"X"}`, 400, []string{"code means nothing"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"partial"}`, 400, []string{"partial needs a token"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"hang","id":7}`, 400, []string{"id is the sandbox's"}},
-		{"POST", "faults", `{"vendor":"apns","kind":"hang","tokn":"x"}`, 400, []string{`unknown field "tokn"`}},
-		{"POST", "faults", `{"vendor":"apns","kind":"hang"} {}`, 400, []string{"more behind it"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"slow","delay":-1}`, 400, []string{"delay is -1"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"slow"}`, 400, []string{"delay is required"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"hang","delay":1}`, 400, []string{"delay means nothing to kind hang"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"slow","delay":1e9}`, 400, []string{"delay is 1e+09"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"hang","times":-2}`, 400, []string{"times is -2"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"throttle","retry_after":-3}`, 400, []string{"retry_after is -3"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"hang","retry_after":3}`, 400, []string{"retry_after means nothing"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"server_error","status":200}`, 400, []string{"status is 200"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"hang","status":500}`, 400, []string{"status means nothing"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"code"}`, 400, []string{"code is required"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"hang","code":"X"}`, 400, []string{"code means nothing"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"partial"}`, 400, []string{"partial needs a token"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"hang","id":7}`, 400, []string{"id is the sandbox's"}},
+		{"POST", "faults", `{"vendor":"acme","kind":"hang","tokn":"x"}`, 400, []string{`unknown field "tokn"`}},
+		{"POST", "faults", `{"vendor":"acme","kind":"hang"} {}`, 400, []string{"more behind it"}},
 		{"POST", "faults", `[]`, 400, []string{"one JSON object"}},
 		{"POST", "faults", ``, 400, []string{"one JSON object"}},
 		{"POST", "faults", `{"vendor":"` + strings.Repeat("x", 1<<20) + `"}`, 400, []string{"one JSON object"}},
-		{"POST", "dead", `{"vendor":"apns"}`, 400, []string{"token is required"}},
+		{"POST", "dead", `{"vendor":"acme"}`, 400, []string{"token is required"}},
 		{"DELETE", "dead", `{"vendor":"x","token":"t"}`, 400, []string{`vendor "x" is unknown`}},
 		{"GET", "pushes?after=-1", "", 400, []string{"after", "-1"}},
 		{"GET", "pushes?after=x&vendor=y", "", 400, []string{"after", `vendor "y"`}},
@@ -204,18 +213,18 @@ func TestControlRefuses(t *testing.T) {
 
 func TestDeadCalls(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
-	device := `{"vendor":"xiaomi","token":"a/b+c="}`
+	s := birds()
+	device := `{"vendor":"finch","token":"a/b+c="}`
 	if code := ask(t, s, "POST", "/sandbox/api/dead", device, nil); code != 200 {
 		t.Errorf("kill: HTTP %d", code)
 	}
 	var dead map[string][]string
 	ask(t, s, "GET", "/sandbox/api/dead", "", &dead)
-	if diff := cmp.Diff(map[string][]string{"xiaomi": {"a/b+c="}}, dead); diff != "" {
+	if diff := cmp.Diff(map[string][]string{"finch": {"a/b+c="}}, dead); diff != "" {
 		t.Error(diff)
 	}
 	ask(t, s, "DELETE", "/sandbox/api/dead", device, nil)
-	if _, dead := s.Dead("xiaomi", "a/b+c="); dead {
+	if _, dead := s.Dead("finch", "a/b+c="); dead {
 		t.Error("still dead")
 	}
 }
@@ -223,7 +232,7 @@ func TestDeadCalls(t *testing.T) {
 // A web page of another origin must not arm faults through the browser of whoever runs a sandbox.
 func TestControlRefusesOtherOrigins(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
+	s := birds()
 	for _, test := range []struct {
 		name    string
 		headers map[string]string
@@ -234,7 +243,7 @@ func TestControlRefusesOtherOrigins(t *testing.T) {
 		{"other_page", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
 		{"other_page_in_old_browser", map[string]string{"Origin": "https://evil.example"}, 403},
 	} {
-		r := httptest.NewRequest("POST", "/sandbox/api/faults", strings.NewReader(`{"vendor":"apns","kind":"hang"}`))
+		r := httptest.NewRequest("POST", "/sandbox/api/faults", strings.NewReader(`{"vendor":"acme","kind":"hang"}`))
 		for k, v := range test.headers {
 			r.Header.Set(k, v)
 		}
@@ -248,7 +257,7 @@ func TestControlRefusesOtherOrigins(t *testing.T) {
 
 func TestRootLeadsToPage(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
+	s := birds()
 	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if w.Code != http.StatusFound || w.Header().Get("Location") != "/sandbox/" {

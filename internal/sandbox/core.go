@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -11,8 +12,9 @@ import (
 // Core is what the fakes of all vendors share: the faults that are armed, the dead tokens, the
 // ledger of accepted pushes and of broken rules. It may be used by many goroutines.
 type Core struct {
-	now  func() time.Time
-	keep int
+	now     func() time.Time
+	keep    int
+	unpaced bool
 
 	mu      sync.Mutex
 	faults  []*Fault
@@ -92,6 +94,21 @@ type Options struct {
 	// Keep is how many of the newest pushes are remembered in full; 0 means 1,000, a negative
 	// number all.
 	Keep int
+	// Unpaced lets devices have more pushes than the vendors publish, for benchmarks that send to
+	// few of them.
+	Unpaced bool
+}
+
+// Shanghai is the zone of the Chinese vendors' days.
+var Shanghai = time.FixedZone("Asia/Shanghai", 8*3600)
+
+// NumericCode returns a code as the number that it is; one that is none stays text, as a fault may
+// want it.
+func NumericCode(code string) any {
+	if n, err := strconv.Atoi(code); err == nil {
+		return n
+	}
+	return code
 }
 
 // NewCore returns an empty core.
@@ -103,13 +120,16 @@ func NewCore(opts Options) *Core {
 		opts.Keep = 1000
 	}
 	return &Core{
-		now: opts.Now, keep: opts.Keep,
+		now: opts.Now, keep: opts.Keep, unpaced: opts.Unpaced,
 		dead: map[string]map[string]time.Time{}, counts: map[string]Counts{}, shown: map[string]int{}, watchers: map[chan Push]struct{}{},
 	}
 }
 
 // Now is the vendors' clock.
 func (c *Core) Now() time.Time { return c.now() }
+
+// Unpaced says whether devices have more pushes than the vendors publish.
+func (c *Core) Unpaced() bool { return c.unpaced }
 
 // Accept records a push that the vendor took and returns it with Seq, At and Repeat filled in.
 func (c *Core) Accept(p Push) Push {

@@ -10,7 +10,7 @@ func TestAcceptRepeats(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	c := NewCore(Options{Now: func() time.Time { return now }})
-	base := Push{Vendor: "huawei", App: "100000001", Token: "t1", Key: "k1"}
+	base := Push{Vendor: "crane", App: "100000001", Token: "t1", Key: "k1"}
 	with := func(change func(*Push)) Push {
 		p := base
 		change(&p)
@@ -27,7 +27,7 @@ func TestAcceptRepeats(t *testing.T) {
 		{"other_device", with(func(p *Push) { p.Token = "t2" }), 0},
 		{"other_key", with(func(p *Push) { p.Key = "k2" }), 0},
 		{"other_app", with(func(p *Push) { p.App = "100000002" }), 0},
-		{"other_vendor", with(func(p *Push) { p.Vendor = "honor" }), 0},
+		{"other_vendor", with(func(p *Push) { p.Vendor = "egret" }), 0},
 		// Without a key nothing is replaced: each push stands on its own on the screen.
 		{"no_key", with(func(p *Push) { p.Key = "" }), 0},
 		{"no_key_again", with(func(p *Push) { p.Key = "" }), 0},
@@ -40,10 +40,10 @@ func TestAcceptRepeats(t *testing.T) {
 			t.Errorf("%s: seq %d at %v, want %d at %v", step.name, got.Seq, got.At, i+1, now)
 		}
 	}
-	if got, want := c.Counts()["huawei"], (Counts{Accepted: 8, Repeats: 2}); got != want {
-		t.Errorf("counts of huawei: %+v, want %+v", got, want)
+	if got, want := c.Counts()["crane"], (Counts{Accepted: 8, Repeats: 2}); got != want {
+		t.Errorf("counts of crane: %+v, want %+v", got, want)
 	}
-	if !c.seen("huawei", "100000001", "t1", "k1") || c.seen("huawei", "100000001", "t1", "k9") {
+	if !c.seen("crane", "100000001", "t1", "k1") || c.seen("crane", "100000001", "t1", "k9") {
 		t.Error("Seen must know k1 and not k9")
 	}
 }
@@ -52,7 +52,7 @@ func TestPushesAfterForgets(t *testing.T) {
 	t.Parallel()
 	c := NewCore(Options{Keep: 10})
 	for i := range 35 {
-		c.Accept(Push{Vendor: "vivo", Token: fmt.Sprint(i)})
+		c.Accept(Push{Vendor: "heron", Token: fmt.Sprint(i)})
 	}
 	all := c.PushesAfter(0)
 	if len(all) < 10 || len(all) > 20 || all[len(all)-1].Seq != 35 {
@@ -69,15 +69,15 @@ func TestPushesAfterForgets(t *testing.T) {
 func TestDeadTokens(t *testing.T) {
 	t.Parallel()
 	c := NewCore(Options{})
-	c.Kill("oppo", "b")
-	c.Kill("oppo", "a")
-	c.Kill("vivo", "x")
-	c.Revive("vivo", "x")
-	c.Revive("meizu", "never seen")
-	if got := c.DeadTokens(); len(got) != 1 || fmt.Sprint(got["oppo"]) != "[a b]" {
-		t.Errorf("dead: %v, want oppo's a and b", got)
+	c.Kill("gull", "b")
+	c.Kill("gull", "a")
+	c.Kill("heron", "x")
+	c.Revive("heron", "x")
+	c.Revive("ibis", "never seen")
+	if got := c.DeadTokens(); len(got) != 1 || fmt.Sprint(got["gull"]) != "[a b]" {
+		t.Errorf("dead: %v, want gull's a and b", got)
 	}
-	if _, dead := c.Dead("vivo", "x"); dead {
+	if _, dead := c.Dead("heron", "x"); dead {
 		t.Error("a revived token is dead")
 	}
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -23,51 +24,34 @@ type Place struct {
 	Dir string
 }
 
-// Files of a demo.
+// Files of a demo beside those of its accounts.
 const (
-	fileCA      = "ca.pem"
-	fileCAKey   = "ca-key.pem"
-	fileAPNs    = "apns.p8"
-	fileFCM     = "fcm.json"
-	fileHarmony = "harmony.json"
-	fileConfig  = "demo.yaml"
+	fileCA     = "ca.pem"
+	fileCAKey  = "ca-key.pem"
+	fileConfig = "demo.yaml"
 )
-
-// serviceAccount is the JSON file of a Google or a Huawei service account.
-type serviceAccount struct {
-	Type        string `json:"type,omitempty"`
-	ProjectID   string `json:"project_id"`
-	KeyID       string `json:"key_id,omitempty"`         // Huawei
-	PrivateID   string `json:"private_key_id,omitempty"` // Google
-	PrivateKey  string `json:"private_key"`
-	ClientEmail string `json:"client_email,omitempty"`
-	ClientID    string `json:"client_id,omitempty"`
-	SubAccount  string `json:"sub_account,omitempty"`
-	AuthURI     string `json:"auth_uri,omitempty"`
-	TokenURI    string `json:"token_uri"`
-}
 
 // OpenDemo reads the keys of the demo that WriteFiles left in a folder, so that a sandbox that
 // starts again takes what a running worker signs. A folder without them gives a new demo; nothing
 // is written.
-func OpenDemo(dir string, now time.Time) (*Demo, error) {
+func OpenDemo(dir string, now time.Time, fakes []Fake) (*Demo, error) {
 	if _, err := os.Stat(filepath.Join(dir, fileCAKey)); errors.Is(err, fs.ErrNotExist) {
-		return NewDemo(now)
+		return NewDemo(now, fakes)
 	}
-	d, err := readDemo(dir)
+	d, err := readDemo(dir, fakes)
 	if err != nil {
 		return nil, fmt.Errorf("the demo's files in %s are damaged; delete them to get new ones: %w", dir, err)
 	}
 	return d, nil
 }
 
-func readDemo(dir string) (*Demo, error) {
-	var d Demo
-	caKey, err := readKey[*ecdsa.PrivateKey](dir, fileCAKey)
+func readDemo(dir string, fakes []Fake) (*Demo, error) {
+	read := func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) }
+	caKey, err := DemoKey[*ecdsa.PrivateKey](read, fileCAKey, nil)
 	if err != nil {
 		return nil, err
 	}
-	ca, err := os.ReadFile(filepath.Join(dir, fileCA))
+	ca, err := read(fileCA)
 	if err != nil {
 		return nil, err
 	}
@@ -75,39 +59,43 @@ func readDemo(dir string) (*Demo, error) {
 	if block == nil {
 		return nil, fmt.Errorf("%s holds no PEM block", fileCA)
 	}
-	if d.authority, err = parseAuthority(block.Bytes, caKey); err != nil {
-		return nil, err
-	}
-	if d.apns, err = readKey[*ecdsa.PrivateKey](dir, fileAPNs); err != nil {
-		return nil, err
-	}
-	if d.fcm, err = readAccount(dir, fileFCM); err != nil {
-		return nil, err
-	}
-	if d.harmony, err = readAccount(dir, fileHarmony); err != nil {
-		return nil, err
-	}
-	return &d, nil
-}
-
-func readAccount(dir, name string) (*rsa.PrivateKey, error) {
-	data, err := os.ReadFile(filepath.Join(dir, name))
+	authority, err := parseAuthority(block.Bytes, caKey)
 	if err != nil {
 		return nil, err
 	}
-	var account serviceAccount
-	if err := json.Unmarshal(data, &account); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return parseKey[*rsa.PrivateKey](name, []byte(account.PrivateKey))
+	return newDemo(authority, fakes, read)
 }
 
-func readKey[K any](dir, name string) (key K, err error) {
-	data, err := os.ReadFile(filepath.Join(dir, name))
+// DemoKey is the private key of a demo account: the one in the PEM file of this name, or, of a new
+// demo, whose read is nil, what generate makes.
+func DemoKey[K any](read ReadFile, name string, generate func() (K, error)) (key K, err error) {
+	if read == nil {
+		return generate()
+	}
+	data, err := read(name)
 	if err != nil {
 		return key, err
 	}
 	return parseKey[K](name, data)
+}
+
+// DemoServiceKey is [DemoKey] for a file that is a service account in JSON, with the key in PEM as
+// its private_key. A new key is made for RSA.
+func DemoServiceKey(read ReadFile, name string) (*rsa.PrivateKey, error) {
+	if read == nil {
+		return rsa.GenerateKey(rand.Reader, 2048)
+	}
+	data, err := read(name)
+	if err != nil {
+		return nil, err
+	}
+	var account struct {
+		PrivateKey string `json:"private_key"`
+	}
+	if err := json.Unmarshal(data, &account); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return parseKey[*rsa.PrivateKey](name, []byte(account.PrivateKey))
 }
 
 func parseKey[K any](name string, data []byte) (key K, err error) {
@@ -126,60 +114,43 @@ func parseKey[K any](name string, data []byte) (key K, err error) {
 	return key, nil
 }
 
+// DemoJSON writes a service account as the file that its vendor hands out.
+func DemoJSON(account any) []byte {
+	data, err := json.MarshalIndent(account, "", "  ")
+	if err != nil {
+		panic(err) // a struct of strings always marshals
+	}
+	return data
+}
+
 // WriteFiles writes what a worker needs to reach the sandbox into a folder, which it makes if need
-// be: the authority's certificate, the APNs key, the service accounts of FCM and HarmonyOS, the
-// secrets of the others, and demo.yaml with the certificates that refer to them. place is where the
-// worker will see the sandbox and the folder.
+// be: the authority's certificate, the accounts' keys and secrets, and demo.yaml with the
+// certificates that refer to them. place is where the worker will see the sandbox and the folder.
 func (d *Demo) WriteFiles(dir string, place Place) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the demo's folder: %w", err)
 	}
-	fcm, err := json.MarshalIndent(serviceAccount{
-		Type: "service_account", ProjectID: demoFCMProject, PrivateID: "demo-fcm-key", PrivateKey: string(keyPEM(d.fcm)),
-		ClientEmail: demoFCMEmail, ClientID: "100000000000000000001", TokenURI: place.URL + "/token",
-	}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", fileFCM, err)
-	}
-	const huaweiOAuth = "https://oauth-login.cloud.huawei.com/oauth2/v3/"
-	harmony, err := json.MarshalIndent(serviceAccount{
-		ProjectID: demoHarmonyProject, KeyID: demoHarmonyKey, PrivateKey: string(keyPEM(d.harmony)), SubAccount: demoHarmonyAccount,
-		// A HarmonyOS worker never calls these: they are the fixed audience of what it signs.
-		AuthURI: huaweiOAuth + "authorize", TokenURI: huaweiOAuth + "token",
-	}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", fileHarmony, err)
-	}
 	// A worker that runs as another user, in another container, must be able to read them; what
-	// they open is only this sandbox. The authority's key is none of its business, and written
-	// last: it says that the folder is complete.
-	for _, f := range []struct {
-		name string
-		data []byte
-		mode fs.FileMode
-	}{
-		{fileCA, d.authority.PEM(), 0o644},
-		{fileAPNs, keyPEM(d.apns), 0o644},
-		{fileFCM, fcm, 0o644},
-		{fileHarmony, harmony, 0o644},
-		{"huawei.secret", []byte(demoHuaweiSecret), 0o644},
-		{"honor.secret", []byte(demoHonorSecret), 0o644},
-		{"xiaomi.secret", []byte(demoXiaomiSecret), 0o644},
-		{"oppo.secret", []byte(demoOPPOSecret), 0o644},
-		{"vivo.secret", []byte(demoVivoSecret), 0o644},
-		{"meizu.secret", []byte(demoMeizuSecret), 0o644},
-		{fileConfig, d.Apps(place), 0o644},
-		{fileCAKey, keyPEM(d.authority.key), 0o600},
-	} {
-		if err := replaceFile(filepath.Join(dir, f.name), f.data, f.mode); err != nil {
-			return fmt.Errorf("write %s: %w", f.name, err)
+	// they open is only this sandbox.
+	files := []File{{fileCA, d.authority.PEM()}}
+	for _, a := range d.accounts {
+		files = append(files, a.Files(place.URL)...)
+	}
+	for _, f := range append(files, File{fileConfig, d.Apps(place)}) {
+		if err := replaceFile(filepath.Join(dir, f.Name), f.Data, 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", f.Name, err)
 		}
+	}
+	// The authority's key is none of the worker's business, and written last: it says that the
+	// folder is complete.
+	if err := replaceFile(filepath.Join(dir, fileCAKey), KeyPEM(d.authority.key), 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", fileCAKey, err)
 	}
 	return nil
 }
 
-// keyPEM is a private key as PKCS #8, the format of all files here.
-func keyPEM(key any) []byte {
+// KeyPEM is a private key as PKCS #8, the format of all files here.
+func KeyPEM(key any) []byte {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		panic(err) // an RSA or ECDSA key always marshals

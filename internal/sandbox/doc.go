@@ -6,6 +6,9 @@
 //	                   ▲
 //	control API, page ─┘ /sandbox/…
 //
+// Each vendor is a package below this one, which exports one value, a [Fake]; package
+// internal/sandbox/all lists them. This package names no vendor.
+//
 // A fake accepts nothing that its vendor refuses: what a request breaks is answered as the vendor
 // would and recorded as a [Violation] with the rule in words. It delivers to no phone and keeps
 // everything in memory.

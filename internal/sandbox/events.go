@@ -29,7 +29,7 @@ const (
 //
 // It starts after the query's after=SEQ, or the browser's Last-Event-ID, or with now.
 func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) {
-	vendor, err := vendorIn(r)
+	vendor, err := s.vendorIn(r)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err)
 		return

@@ -82,17 +82,17 @@ func next(t *testing.T, from <-chan sent, name string) sent {
 
 func TestEventsArrive(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
-	s.Accept(Push{Vendor: "apns", Title: "before"})
+	s := birds()
+	s.Accept(Push{Vendor: "acme", Title: "before"})
 	stream := events(t, s, "", nil)
 	next(t, stream, "state")
-	s.Accept(Push{Vendor: "oppo", Title: "</script>\ndata: not an event\n\n鸿雁"})
+	s.Accept(Push{Vendor: "gull", Title: "</script>\ndata: not an event\n\n鸿雁"})
 	e := next(t, stream, "push")
 	var p Push
 	if err := json.Unmarshal([]byte(e.data), &p); err != nil || e.id != "2" || p.Seq != 2 || p.Title != "</script>\ndata: not an event\n\n鸿雁" {
 		t.Errorf("got %+v, %v; want push 2 and nothing of before", e, err)
 	}
-	s.Arm(Fault{Vendor: "vivo", Kind: FaultHang})
+	s.Arm(Fault{Vendor: "heron", Kind: FaultHang})
 	for !strings.Contains(next(t, stream, "state").data, `"kind":"hang"`) {
 	}
 }
@@ -107,13 +107,13 @@ func TestEventsResume(t *testing.T) {
 		{name: "after", query: "?after=2", want: []string{"3", "4"}},
 		// the browser knows better than the address
 		{name: "last_event_id", query: "?after=0", lastID: "3", want: []string{"4"}},
-		{name: "vendor", query: "?after=0&vendor=fcm", want: []string{"1", "3"}},
+		{name: "vendor", query: "?after=0&vendor=bolt", want: []string{"1", "3"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := New(Accounts{}, Options{})
+			s := birds()
 			for i := range 4 {
-				s.Accept(Push{Vendor: []string{"fcm", "honor"}[i%2]})
+				s.Accept(Push{Vendor: []string{"bolt", "egret"}[i%2]})
 			}
 			header := http.Header{}
 			if test.lastID != "" {
@@ -132,10 +132,10 @@ func TestEventsResume(t *testing.T) {
 // The page of a sandbox that was started anew has seen numbers that do not exist yet.
 func TestEventsAfterRestart(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
+	s := birds()
 	stream := events(t, s, "?after=5000", nil)
 	next(t, stream, "state")
-	s.Accept(Push{Vendor: "fcm"})
+	s.Accept(Push{Vendor: "bolt"})
 	if got := next(t, stream, "push"); got.id != "1" {
 		t.Errorf("got push %s, want 1", got.id)
 	}
@@ -145,12 +145,12 @@ func TestEventsAfterRestart(t *testing.T) {
 // number of the rest.
 func TestEventsFlood(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
+	s := birds()
 	stream := events(t, s, "", nil)
 	next(t, stream, "state")
 	const flood = 5000
 	for i := range flood {
-		s.Accept(Push{Vendor: "meizu", Token: fmt.Sprint(i)})
+		s.Accept(Push{Vendor: "ibis", Token: fmt.Sprint(i)})
 	}
 	shown, missed, last := 0, 0, ""
 	for shown+missed < flood {

@@ -202,15 +202,16 @@ const (
 	maxRetryAfter = 7 * 86400
 )
 
-// problems returns everything that is wrong with a fault from outside, one sentence each.
-func (f Fault) problems() []error {
+// problems returns everything that is wrong with a fault from outside, one sentence each. vendors
+// are the vendors that the sandbox plays.
+func (f Fault) problems(vendors []string) []error {
 	var errs []error
 	wrong := func(is bool, format string, args ...any) {
 		if is {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	if err := checkVendor(f.Vendor); err != nil {
+	if err := checkVendor(vendors, f.Vendor); err != nil {
 		errs = append(errs, err)
 	}
 	if !slices.Contains(FaultKinds, f.Kind) {

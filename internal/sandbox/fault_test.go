@@ -24,7 +24,7 @@ type head struct {
 func faulty(t *testing.T) (c *Core, post func(body string) (head, string, error), accepted *atomic.Int32) {
 	t.Helper()
 	c, accepted = NewCore(Options{}), new(atomic.Int32)
-	server := httptest.NewServer(c.general("vivo", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(c.general("heron", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if body, err := io.ReadAll(r.Body); err != nil || len(body) == 0 {
 			t.Errorf("the fake got no body: %q, %v", body, err)
 		}
@@ -62,7 +62,7 @@ func TestGeneralFaults(t *testing.T) {
 		{"reset_before", Fault{Kind: FaultResetBefore}, 0, "", 0},
 		// The lost answer: the vendor accepted, the worker cannot know.
 		{"reset_after", Fault{Kind: FaultResetAfter}, 0, "", 1},
-		{"other_vendor", Fault{Kind: FaultGarbage, Vendor: "oppo"}, 200, "fine", 1},
+		{"other_vendor", Fault{Kind: FaultGarbage, Vendor: "gull"}, 200, "fine", 1},
 		{"other_device", Fault{Kind: FaultGarbage, Token: "t-2"}, 200, "fine", 1},
 		{"this_device", Fault{Kind: FaultGarbage, Token: "t-1"}, 200, "{\"\x00garbage", 0},
 		// The vendor's own faults are none of the sandbox's.
@@ -73,7 +73,7 @@ func TestGeneralFaults(t *testing.T) {
 			c, post, accepted := faulty(t)
 			if test.fault.Kind != "" {
 				if test.fault.Vendor == "" {
-					test.fault.Vendor = "vivo"
+					test.fault.Vendor = "heron"
 				}
 				c.Arm(test.fault)
 			}
@@ -98,7 +98,7 @@ func TestGeneralFaults(t *testing.T) {
 func TestFaultTimes(t *testing.T) {
 	t.Parallel()
 	c, post, accepted := faulty(t)
-	c.Arm(Fault{Vendor: "vivo", Kind: FaultGarbage, Times: 2})
+	c.Arm(Fault{Vendor: "heron", Kind: FaultGarbage, Times: 2})
 	for range 4 {
 		if _, _, err := post("{}"); err != nil {
 			t.Fatal(err)
@@ -121,7 +121,7 @@ func TestHangGoesOnWhenCleared(t *testing.T) {
 		clear func(c *Core, id int) int
 	}{
 		{"by_id", 0, func(c *Core, id int) int { return c.Clear("", id) }},
-		{"by_vendor", 0, func(c *Core, _ int) int { return c.Clear("vivo", 0) }},
+		{"by_vendor", 0, func(c *Core, _ int) int { return c.Clear("heron", 0) }},
 		{"all", 0, func(c *Core, _ int) int { return c.Clear("", 0) }},
 		{"spent_by_id", 1, func(c *Core, id int) int { return c.Clear("", id) }},
 		{"spent_all", 1, func(c *Core, _ int) int { return c.Clear("", 0) }},
@@ -129,7 +129,7 @@ func TestHangGoesOnWhenCleared(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			c, post, accepted := faulty(t)
-			id := c.Arm(Fault{Vendor: "vivo", Kind: FaultHang, Times: test.times})
+			id := c.Arm(Fault{Vendor: "heron", Kind: FaultHang, Times: test.times})
 			answered := make(chan error, 1)
 			go func() {
 				_, body, err := post("{}")
@@ -138,10 +138,10 @@ func TestHangGoesOnWhenCleared(t *testing.T) {
 				}
 				answered <- err
 			}()
-			for c.Counts()["vivo"].Requests == 0 || test.times > 0 && len(c.Faults()) > 0 {
+			for c.Counts()["heron"].Requests == 0 || test.times > 0 && len(c.Faults()) > 0 {
 				time.Sleep(time.Millisecond)
 			}
-			c.Clear("oppo", 0) // none of its business
+			c.Clear("gull", 0) // none of its business
 			select {
 			case err := <-answered:
 				t.Fatalf("the call did not hang: %v", err)
@@ -168,9 +168,9 @@ func TestHangGoesOnWhenCleared(t *testing.T) {
 func TestHangEndsWithItsClient(t *testing.T) {
 	t.Parallel()
 	c := NewCore(Options{})
-	c.Arm(Fault{Vendor: "vivo", Kind: FaultHang})
+	c.Arm(Fault{Vendor: "heron", Kind: FaultHang})
 	over := make(chan struct{})
-	hanging := c.general("vivo", http.NotFoundHandler())
+	hanging := c.general("heron", http.NotFoundHandler())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(over)
 		hanging.ServeHTTP(w, r)
@@ -225,11 +225,11 @@ func TestTargetOf(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			c := NewCore(Options{})
-			c.Arm(Fault{Vendor: "xiaomi", Kind: FaultHang, Token: test.armed})
-			if got := c.targetOf("xiaomi", test.path, []byte(test.body)); (got == test.armed) != test.want || (got != "" && got != test.armed) {
+			c.Arm(Fault{Vendor: "finch", Kind: FaultHang, Token: test.armed})
+			if got := c.targetOf("finch", test.path, []byte(test.body)); (got == test.armed) != test.want || (got != "" && got != test.armed) {
 				t.Errorf("aimed at %q: %q, want a hit: %v", test.armed, got, test.want)
 			}
-			if got := c.targetOf("vivo", test.path, []byte(test.body)); got != "" {
+			if got := c.targetOf("heron", test.path, []byte(test.body)); got != "" {
 				t.Errorf("another vendor's fault strikes: %q", got)
 			}
 		})
@@ -241,9 +241,9 @@ func TestTargetOf(t *testing.T) {
 func TestTargetOfOnlyGeneralFaults(t *testing.T) {
 	t.Parallel()
 	c := NewCore(Options{})
-	c.Arm(Fault{Vendor: "huawei", Kind: FaultDeadToken, Token: "a"})
-	c.Arm(Fault{Vendor: "huawei", Kind: FaultServerError, Token: "b"})
-	if got := c.targetOf("huawei", "/", []byte(`{"token":["a","b"]}`)); got != "b" {
+	c.Arm(Fault{Vendor: "crane", Kind: FaultDeadToken, Token: "a"})
+	c.Arm(Fault{Vendor: "crane", Kind: FaultServerError, Token: "b"})
+	if got := c.targetOf("crane", "/", []byte(`{"token":["a","b"]}`)); got != "b" {
 		t.Errorf("aimed at %q, want b", got)
 	}
 }

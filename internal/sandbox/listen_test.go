@@ -39,7 +39,7 @@ func start(t *testing.T, s *Server, opts ListenOptions) *Listener {
 
 func TestStartServesBoth(t *testing.T) {
 	t.Parallel()
-	l := start(t, New(Accounts{}, Options{}), ListenOptions{TLS: "0.0.0.0:0"})
+	l := start(t, birds(), ListenOptions{TLS: "0.0.0.0:0"})
 	for url, proto := range map[string]int{l.URL(): 1, l.TLSURL(): 2, strings.Replace(l.TLSURL(), "127.0.0.1", "localhost", 1): 2} {
 		resp, err := trusting(t, l).Get(url + "/sandbox/api/counts")
 		if err != nil {
@@ -58,7 +58,7 @@ func TestStartServesBoth(t *testing.T) {
 // lets 1,000 run at once.
 func TestThousandStreams(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
+	s := birds()
 	var mu sync.Mutex
 	under, most := 0, 0
 	release := make(chan struct{})
@@ -99,9 +99,9 @@ func TestThousandStreams(t *testing.T) {
 // Stop must not wait for what never ends by itself: a hanging fault, the page's events.
 func TestStopEndsHangsAndStreams(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
-	s.Arm(Fault{Vendor: "vivo", Kind: FaultHang})
-	s.mux.Handle("POST /hang", s.general("vivo", http.NotFoundHandler()))
+	s := birds()
+	s.Arm(Fault{Vendor: "heron", Kind: FaultHang})
+	s.mux.Handle("POST /hang", s.general("heron", http.NotFoundHandler()))
 	l := start(t, s, ListenOptions{})
 	ended := make(chan error, 4)
 	for _, base := range []string{l.URL(), l.TLSURL()} {
@@ -124,7 +124,7 @@ func TestStopEndsHangsAndStreams(t *testing.T) {
 			ended <- resp.Body.Close()
 		}()
 	}
-	for s.Counts()["vivo"].Requests < 2 {
+	for s.Counts()["heron"].Requests < 2 {
 		time.Sleep(time.Millisecond)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -145,7 +145,7 @@ func TestStopEndsHangsAndStreams(t *testing.T) {
 
 func TestListenWithoutServe(t *testing.T) {
 	t.Parallel()
-	l, err := New(Accounts{}, Options{}).Listen(ListenOptions{})
+	l, err := birds().Listen(ListenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,10 +159,10 @@ func TestListenWithoutServe(t *testing.T) {
 
 func TestStartAddressTaken(t *testing.T) {
 	t.Parallel()
-	taken := start(t, New(Accounts{}, Options{}), ListenOptions{})
+	taken := start(t, birds(), ListenOptions{})
 	addr := strings.TrimPrefix(taken.URL(), "http://")
 	for _, opts := range []ListenOptions{{HTTP: addr}, {TLS: addr}} {
-		if l, err := New(Accounts{}, Options{}).Start(opts); err == nil {
+		if l, err := birds().Start(opts); err == nil {
 			_ = l.Stop(t.Context())
 			t.Errorf("%+v: started on a taken address", opts)
 		}

@@ -6,13 +6,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestPageFiles(t *testing.T) {
 	t.Parallel()
-	s := New(Accounts{}, Options{})
+	s := birds()
 	for path, contentType := range map[string]string{
-		"": "text/html", "app.js": "javascript", "card.js": "javascript", "style.css": "text/css", "looks.css": "text/css", "goose.svg": "image/svg+xml",
+		"": "text/html", "app.js": "javascript", "card.js": "javascript", "style.css": "text/css", "looks.css": "text/css", "calls.css": "text/css", "goose.svg": "image/svg+xml",
 	} {
 		w := httptest.NewRecorder()
 		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/sandbox/"+path, nil))
@@ -62,7 +64,7 @@ func TestPageIsClosed(t *testing.T) {
 	}
 }
 
-// Every vendor has a look, every kind of fault and every label its words in both languages.
+// Every kind of fault and every label its words in both languages.
 func TestPageIsComplete(t *testing.T) {
 	t.Parallel()
 	read := func(name string) string {
@@ -72,12 +74,7 @@ func TestPageIsComplete(t *testing.T) {
 		}
 		return string(data)
 	}
-	looks, style, vendors, words := read("looks.css"), read("style.css"), read("vendors.js"), read("i18n.js")
-	for _, v := range Vendors() {
-		if !strings.Contains(looks, `[data-vendor="`+v+`"] .phone`) || !strings.Contains(style, `[data-vendor="`+v+`"]`) || !strings.Contains(vendors, v+": {") {
-			t.Errorf("%s has no look, colour or name", v)
-		}
-	}
+	words := read("i18n.js")
 	for _, kind := range FaultKinds {
 		if strings.Count(words, "    "+kind+": [") != 2 {
 			t.Errorf("fault %s lacks words in a language", kind)
@@ -86,6 +83,26 @@ func TestPageIsComplete(t *testing.T) {
 	for _, label := range regexp.MustCompile(`data-i18n(?:-label)?="([^"]+)"`).FindAllStringSubmatch(read("index.html"), -1) {
 		if got := len(regexp.MustCompile(`\b`+label[1]+`: `).FindAllString(words, -1)); got < 2 {
 			t.Errorf("label %s has words in %d languages, want 2", label[1], got)
+		}
+	}
+}
+
+// The page learns of the vendors from the sandbox alone.
+func TestPageVendors(t *testing.T) {
+	t.Parallel()
+	s := birds()
+	var cards []map[string]string
+	if code := ask(t, s, "GET", "/sandbox/api/vendors", "", &cards); code != 200 || len(cards) != len(s.vendors()) {
+		t.Fatalf("HTTP %d, %d vendors", code, len(cards))
+	}
+	if diff := cmp.Diff(map[string]string{"vendor": "bolt", "name": "BOLT", "name_zh": "bolt鸟", "system": "", "heading": "", "calls": ""}, cards[1]); diff != "" {
+		t.Error(diff)
+	}
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/sandbox/looks.css", nil))
+	for _, v := range s.vendors() {
+		if !strings.Contains(w.Body.String(), `[data-vendor="`+v+`"]`) {
+			t.Errorf("the style sheet of the phones lacks %s", v)
 		}
 	}
 }

@@ -2,52 +2,34 @@ package sandbox
 
 import (
 	"embed"
+	"io"
 	"io/fs"
 	"net/http"
+	"strings"
 )
 
-// Server is a sandbox with the accounts it knows.
+// Server is a sandbox.
 type Server struct {
 	*Core
-	accounts Accounts
-	mux      *http.ServeMux
+	fakes []Fake
+	mux   *http.ServeMux
 }
 
-// Accounts are the vendor accounts that the sandbox knows; a vendor without one answers as it would
-// to a stranger. [Demo] is a complete set.
-type Accounts struct {
-	APNs    []APNsAccount
-	FCM     []FCMAccount
-	Huawei  []HuaweiAccount
-	Harmony []HarmonyAccount
-	Honor   []HonorAccount
-	Xiaomi  []XiaomiAccount
-	OPPO    []OPPOAccount
-	Vivo    []VivoAccount
-	Meizu   []MeizuAccount
-}
-
-// New returns a sandbox that knows the accounts. Serve its Handler over TLS with HTTP/2 for APNs;
-// the other vendors also take plain HTTP.
-func New(accounts Accounts, opts Options) *Server {
-	s := &Server{Core: NewCore(opts), accounts: accounts, mux: http.NewServeMux()}
-	for vendor, f := range map[string]fake{
-		"apns":    newAPNs(s.Core, accounts.APNs),
-		"fcm":     newFCM(s.Core, accounts.FCM),
-		"huawei":  newHuawei(s.Core, accounts.Huawei),
-		"harmony": newHarmony(s.Core, accounts.Harmony),
-		"honor":   newHonor(s.Core, accounts.Honor),
-		"xiaomi":  newXiaomi(s.Core, accounts.Xiaomi),
-		"oppo":    newOPPO(s.Core, accounts.OPPO),
-		"vivo":    newVivo(s.Core, accounts.Vivo),
-		"meizu":   newMeizu(s.Core, accounts.Meizu),
-	} {
-		for pattern, handler := range f.pushes() {
-			s.mux.Handle(pattern, s.general(vendor, handler))
+// New returns a sandbox that plays the vendors of the fakes, in the order of its page. Serve its
+// Handler over TLS with HTTP/2 for the vendors that are TLSOnly; the others also take plain HTTP.
+func New(opts Options, fakes ...Fake) *Server {
+	s := &Server{Core: NewCore(opts), fakes: fakes, mux: http.NewServeMux()}
+	for _, f := range fakes {
+		if f.New == nil {
+			continue
 		}
-		for pattern, handler := range f.logins() {
+		api := f.New(s.Core)
+		for pattern, handler := range api.Pushes() {
+			s.mux.Handle(pattern, s.general(f.Vendor, handler))
+		}
+		for pattern, handler := range api.Logins() {
 			s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-				s.Login(vendor)
+				s.Login(f.Vendor)
 				handler(w, r)
 			})
 		}
@@ -56,13 +38,13 @@ func New(accounts Accounts, opts Options) *Server {
 	return s
 }
 
-// fake is one vendor's API, by http.ServeMux patterns. A pattern names no method where the vendor
-// itself answers a wrong one.
-type fake interface {
-	// pushes are the send calls; the general faults strike them.
-	pushes() map[string]http.HandlerFunc
-	// logins are the calls that fetch access tokens.
-	logins() map[string]http.HandlerFunc
+// vendors are the names of the vendors that the sandbox plays.
+func (s *Server) vendors() []string {
+	names := make([]string, len(s.fakes))
+	for i, f := range s.fakes {
+		names[i] = f.Vendor
+	}
+	return names
 }
 
 // Handler serves the vendors' APIs, the control API and the page.
@@ -71,9 +53,38 @@ func (s *Server) Handler() http.Handler { return s.mux }
 //go:embed page
 var pageFiles embed.FS
 
-// page serves the live view. It loads nothing from elsewhere, and the policy forbids it to: what a
-// hostile title smuggles in cannot run, and a picture's address in a push is shown, never fetched.
-func page() http.Handler {
+// card is what the page knows of a vendor beside its CSS.
+type card struct {
+	Vendor  string  `json:"vendor"`
+	Name    string  `json:"name"`
+	NameZH  string  `json:"name_zh"`
+	System  string  `json:"system"`
+	Heading Heading `json:"heading"`
+	Calls   Calls   `json:"calls"`
+}
+
+func (s *Server) cards() []card {
+	cards := make([]card, len(s.fakes))
+	for i, f := range s.fakes {
+		cards[i] = card{f.Vendor, f.Name, f.NameZH, f.System, f.Heading, f.Calls}
+	}
+	return cards
+}
+
+// looks is the style sheet of all phones.
+func (s *Server) looks() string {
+	var css strings.Builder
+	css.WriteString("/* Drawings of our own, near enough that each phone is known at a glance; none is a vendor's artwork. */\n")
+	for _, f := range s.fakes {
+		css.WriteString("\n" + f.Look)
+	}
+	return css.String()
+}
+
+// page serves the live view, with the style sheet of the phones. It loads nothing from elsewhere,
+// and the policy forbids it to: what a hostile title smuggles in cannot run, and a picture's
+// address in a push is shown, never fetched.
+func page(looks string) http.Handler {
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {
 		panic(err) // the folder is compiled in
@@ -85,6 +96,11 @@ func page() http.Handler {
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("Cache-Control", "no-cache")
+		if r.URL.Path == "/sandbox/looks.css" {
+			header.Set("Content-Type", "text/css; charset=utf-8")
+			_, _ = io.WriteString(w, looks) // the client may have left
+			return
+		}
 		server.ServeHTTP(w, r)
 	})
 }

@@ -12,6 +12,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/hongyan-im/hongyan"
 )
 
 // Config is a vendor's certificate as the configuration gives it: a struct that embeds [Common]
@@ -27,6 +29,10 @@ type Config interface {
 	Problems() []Problem
 	// Advice lists what is allowed but unwise, such as a class that would cap chat.
 	Advice() []string
+	// Options returns what a message asks of the vendor: the fields of its offline_push that the
+	// driver reads, texts bounded by [MaxText]. It must be a pure function that does not change
+	// push.
+	Options(push *hongyan.OfflinePush) Options
 	// Class returns the vendor's message class in which a notification is counted.
 	Class(n *Notification) Class
 	// Driver makes the driver. It is called once per process, and only if Problems returns nothing.
@@ -56,11 +62,6 @@ type Problem struct {
 	Key string
 	// Text says what is wrong, and Remedy what to do about it.
 	Text, Remedy string
-}
-
-// Missing is the problem that a required key is missing; where says where to find its value.
-func Missing(key, where string) Problem {
-	return Problem{Key: key, Text: "is required", Remedy: where}
 }
 
 // Env contains what a driver needs from the program around it.
@@ -137,15 +138,18 @@ type Click struct {
 	URL string `yaml:"url"`
 }
 
-// Targets returns how many of the four fields are set. At most one may be.
-func (c Click) Targets() int {
-	n := 0
-	for _, v := range []string{c.Action, c.Activity, c.Intent, c.URL} {
-		if v != "" {
-			n++
+// clickTarget is one field of a [Click] that is set.
+type clickTarget struct{ key, value string }
+
+// byKey lists the fields that are set.
+func (c Click) byKey() []clickTarget {
+	var set []clickTarget
+	for _, t := range []clickTarget{{"action", c.Action}, {"activity", c.Activity}, {"intent", c.Intent}, {"url", c.URL}} {
+		if t.value != "" {
+			set = append(set, t)
 		}
 	}
-	return n
+	return set
 }
 
 // Quota is a number of pushes a day, or Unlimited.
@@ -193,6 +197,15 @@ func (c *Common) TTLAdvice(longest time.Duration, limit string) []string {
 		return nil
 	}
 	return []string{"ttl is longer than " + limit + ", which is what it gets"}
+}
+
+// Keep returns for how long the vendor shall keep a push: what is left of the message, at most ttl
+// where it is set, and from shortest to longest, in whole seconds.
+func (c *Common) Keep(n *Notification, now time.Time, shortest, longest time.Duration) time.Duration {
+	if c.TTL > 0 {
+		longest = min(longest, max(c.TTL.Truncate(time.Second), time.Second))
+	}
+	return n.TTL(now, min(shortest, longest), longest)
 }
 
 // EndpointOr returns Endpoint, or the vendor's own address where it is not set.

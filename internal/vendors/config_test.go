@@ -20,18 +20,6 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestTargets(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		click Click
-		want  int
-	}{{Click{}, 0}, {Click{URL: "u"}, 1}, {Click{Action: "a", Activity: "b", Intent: "c", URL: "d"}, 4}} {
-		if got := c.click.Targets(); got != c.want {
-			t.Errorf("%+v has %d targets, want %d", c.click, got, c.want)
-		}
-	}
-}
-
 func TestSharedBadge(t *testing.T) {
 	t.Parallel()
 	number := func(n int) *int { return &n }

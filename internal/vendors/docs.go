@@ -1,5 +1,7 @@
 package vendors
 
+import "strconv"
+
 // Doc is what docs/vendors.md says about a vendor. It is made from the same tables that the driver
 // uses, so that the page cannot contradict the code.
 type Doc struct {
@@ -26,11 +28,22 @@ type Doc struct {
 // Bilingual is a sentence in English and Chinese.
 type Bilingual struct{ EN, ZH string }
 
+// Both is a sentence in both languages.
+func Both(en, zh string) Bilingual { return Bilingual{EN: en, ZH: zh} }
+
 // Row is one fact about a vendor: a row of the table in docs/vendors.md.
 type Row struct {
 	What  Bilingual
 	Value Bilingual
 }
+
+// TextRow is a row: what it is about, and its value, in English and Chinese.
+func TextRow(en, zh, value, valueZH string) Row {
+	return Row{What: Both(en, zh), Value: Both(value, valueZH)}
+}
+
+// NumberRow is a row whose value is a number.
+func NumberRow(en, zh string, n int) Row { return TextRow(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
 
 // ClassRow describes a message class.
 type ClassRow struct {

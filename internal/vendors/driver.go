@@ -96,11 +96,8 @@ type Notification struct {
 	VoIP bool `json:"voip,omitzero"`
 	// Deadline is when the push becomes worthless; the vendor is asked to keep it no longer.
 	Deadline time.Time `json:"deadline"`
-	// IOS, Android and Harmony are the options that the message itself asks for. A field that is
-	// set wins over the certificate's default.
-	IOS     hongyan.IOS     `json:"ios,omitzero"`
-	Android hongyan.Android `json:"android,omitzero"`
-	Harmony hongyan.Harmony `json:"harmony,omitzero"`
+	// Options are what the message itself asks of the vendor, chosen by [Config.Options].
+	Options
 }
 
 // TTL returns for how long from now the vendor shall keep the push: until the deadline, rounded up

@@ -190,13 +190,7 @@ func (d *httpDriver) call(ctx, parent context.Context, batch Batch) ([]Result, s
 	if d.tokens != nil {
 		var err error
 		if token, err = d.tokens.Token(ctx); err != nil {
-			var te *TokenError
-			if errors.As(err, &te) {
-				r := te.Result
-				r.Err = te
-				return All(n, r), ""
-			}
-			return All(n, TransportResult(parent, err)), ""
+			return All(n, TokenFailure(parent, err)), ""
 		}
 	}
 	if d.preparer != nil {

@@ -100,6 +100,25 @@ func FitTo(s string, fits func(string) bool) string {
 	return TextLimit{Max: lo, Measure: Bytes}.Fit(s)
 }
 
+// Shrink makes a request fit. write puts a body into it, and fits says whether it fits now. The
+// body is shortened; where even a body of one character is too much, the steps take away what else
+// there is, in order, each once; the first step may take nothing. Where nothing helps, which only a
+// configuration of absurdly long names can bring about, the body is "…": a push without one would
+// be refused for certain.
+func Shrink(body string, steps []func(), write func(body string), fits func() bool) {
+	for _, step := range steps {
+		step()
+		if write(""); !fits() {
+			continue
+		}
+		if text := FitTo(body, func(text string) bool { write(text); return fits() }); text != "" {
+			write(text)
+			return
+		}
+	}
+	write(ellipsis)
+}
+
 // Printable removes what no screen shows and some vendors refuse: control characters other than a
 // line break, and bytes that are not UTF-8. A tab becomes a space. A text that contains none of
 // these is returned unchanged.

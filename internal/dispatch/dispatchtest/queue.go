@@ -78,6 +78,13 @@ func (q *Queue) Fail(stream string, f Fault) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.faults[stream] = f
+	q.tell()
+}
+
+// tell wakes those who wait for a change. The lock is held.
+func (q *Queue) tell() {
+	close(q.changed)
+	q.changed = make(chan struct{})
 }
 
 // Stored are a stream's messages, done ones too, in order.
@@ -165,8 +172,7 @@ func (q *Queue) store(stream string, o dispatch.Outgoing) {
 	q.ids[id] = true
 	q.sequence++
 	q.stored[stream] = append(q.stored[stream], &Message{Outgoing: o, Sequence: q.sequence, Stored: time.Now()})
-	close(q.changed)
-	q.changed = make(chan struct{})
+	q.tell()
 }
 
 const (
@@ -181,26 +187,33 @@ func (q *Queue) Later(o dispatch.Outgoing, due time.Time) dispatch.Outgoing {
 	return dispatch.Outgoing{Subject: laterPrefix + o.Subject, ID: o.ID, Data: o.Data, Header: header}
 }
 
-// wake moves the jobs of a subject whose time has come to where they are handed out. A job stream
-// that refuses leaves them where they are. The lock is held.
-func (q *Queue) wake(subject string, now time.Time) {
+// wake moves the jobs of a subject whose time has come to where they are handed out, and says when
+// the next one's comes; zero for none. A job stream that refuses leaves them where they are. The
+// lock is held.
+func (q *Queue) wake(subject string, now time.Time) (next time.Time) {
 	stream := streamOf(subject)
 	if q.faults[stream].Refuse != nil {
-		return
+		return time.Time{}
 	}
 	for _, m := range q.stored["later"] {
 		if m.Done || m.Subject != laterPrefix+subject {
 			continue
 		}
 		due, err := time.Parse(time.RFC3339Nano, m.Header[dueHeader])
-		if err != nil || now.Before(due) {
-			continue
+		switch {
+		case err != nil:
+		case now.Before(due):
+			if next.IsZero() || due.Before(next) {
+				next = due
+			}
+		default:
+			m.Done = true
+			header := maps.Clone(m.Header)
+			delete(header, dueHeader)
+			q.store(stream, dispatch.Outgoing{Subject: subject, ID: m.ID, Data: m.Data, Header: header})
 		}
-		m.Done = true
-		header := maps.Clone(m.Header)
-		delete(header, dueHeader)
-		q.store(stream, dispatch.Outgoing{Subject: subject, ID: m.ID, Data: m.Data, Header: header})
 	}
+	return next
 }
 
 // Records implements store.Records.
@@ -231,18 +244,10 @@ func (q *Queue) Records(_ context.Context, app string, partition int, since time
 	return nil
 }
 
-// Source hands out a stream's messages on one subject, or on all that begin as one that ends with
-// ".*". Several sources of one subject share it, as several workers do.
+// Source hands out a stream's messages on one subject. Several sources of one subject share it, as
+// several workers do.
 func (q *Queue) Source(subject string, hold int) *Source {
 	return &Source{q: q, stream: streamOf(subject), subject: subject, hold: hold, held: map[*delivery]bool{}}
-}
-
-// covers says whether the source hands out what is on a subject.
-func (s *Source) covers(subject string) bool {
-	if root, all := strings.CutSuffix(s.subject, "*"); all {
-		return strings.HasPrefix(subject, root)
-	}
-	return subject == s.subject
 }
 
 // Connection is a worker's way to the queue, which can be cut: then nothing gets through any more,
@@ -291,13 +296,14 @@ type Source struct {
 	stream, subject string
 	hold            int
 	held            map[*delivery]bool // the queue's lock guards it
+	more            func() int         // nil for any number
 	cut             *atomic.Bool       // nil for a way that is never cut
 }
 
 func (s *Source) gone() bool { return s.cut != nil && s.cut.Load() }
 
-// Want implements dispatch.Source; a source in memory gives what there is.
-func (s *Source) Want(func() int) {}
+// Want implements dispatch.Source. What is of use is asked before each delivery.
+func (s *Source) Want(more func() int) { s.more = more }
 
 // Hold implements dispatch.Source.
 func (s *Source) Hold() int { return s.hold }
@@ -307,7 +313,7 @@ func (s *Source) Waiting() (n int, asOf time.Time) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
 	for _, m := range s.q.stored[s.stream] {
-		if s.covers(m.Subject) && m.Taken == 0 {
+		if m.Subject == s.subject && m.Taken == 0 {
 			n++
 		}
 	}
@@ -317,26 +323,45 @@ func (s *Source) Waiting() (n int, asOf time.Time) {
 // Run implements dispatch.Source.
 func (s *Source) Run(ctx context.Context, out chan<- dispatch.Delivery) {
 	for {
-		d, changed := s.next()
+		if s.more != nil && s.more() <= 0 {
+			if !pause(ctx, nil, 100*time.Millisecond) { // nobody says when there is a use for more
+				return
+			}
+			continue
+		}
+		d, changed, wait := s.next()
 		if d != nil {
 			out <- d
 			continue
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-time.After(100 * time.Millisecond):
-		}
-		if ctx.Err() != nil {
+		if !pause(ctx, changed, wait) {
 			return
 		}
 	}
 }
 
-func (s *Source) next() (*delivery, <-chan struct{}) {
+// pause waits for a change, or for a time that is not zero. It returns false when ctx ends.
+func pause(ctx context.Context, changed <-chan struct{}, wait time.Duration) bool {
+	var over <-chan time.Time
+	if wait > 0 {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		over = t.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case <-over:
+	}
+	return ctx.Err() == nil
+}
+
+// next takes the next delivery, or says what changes when there may be one, and when there will be
+// one at the earliest if nothing does, 0 for never.
+func (s *Source) next() (d *delivery, changed <-chan struct{}, wait time.Duration) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
+	changed = s.q.changed
 	atHand := 0
 	for d := range s.held {
 		if !d.kept {
@@ -344,12 +369,23 @@ func (s *Source) next() (*delivery, <-chan struct{}) {
 		}
 	}
 	if atHand >= s.hold || s.gone() {
-		return nil, s.q.changed
+		return nil, changed, 0
 	}
 	now := time.Now()
-	s.q.wake(s.subject, now)
+	soon := func(at time.Time) {
+		if left := at.Sub(now); wait == 0 || left < wait {
+			wait = left
+		}
+	}
+	if due := s.q.wake(s.subject, now); !due.IsZero() {
+		soon(due)
+	}
 	for _, m := range s.q.stored[s.stream] {
-		if !s.covers(m.Subject) || m.Done || now.Before(m.notBefore) {
+		if m.Subject != s.subject || m.Done {
+			continue
+		}
+		if now.Before(m.notBefore) {
+			soon(m.notBefore)
 			continue
 		}
 		m.Taken++
@@ -357,9 +393,9 @@ func (s *Source) next() (*delivery, <-chan struct{}) {
 		m.notBefore = now.Add(AckWait)
 		d := &delivery{source: s, m: m, claim: m.claim, taken: m.Taken}
 		s.held[d] = true
-		return d, nil
+		return d, nil, 0
 	}
-	return nil, s.q.changed
+	return nil, changed, wait
 }
 
 // Renew implements dispatch.Source.
@@ -408,6 +444,7 @@ func (d *delivery) Keep() {
 	d.source.q.mu.Lock()
 	defer d.source.q.mu.Unlock()
 	d.kept = true
+	d.source.q.tell()
 }
 
 // end ends the delivery; settle is what the stream hears of it, if it does.
@@ -419,6 +456,5 @@ func (d *delivery) end(settle func()) {
 	if settle != nil && !d.source.gone() && !q.faults[d.source.stream].LoseAcks {
 		settle()
 	}
-	close(q.changed)
-	q.changed = make(chan struct{})
+	q.tell()
 }

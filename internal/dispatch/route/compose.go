@@ -15,6 +15,9 @@ import (
 // Account is what composing needs to know of a certificate.
 type Account struct {
 	App, Vendor, Certificate string
+	// Options chooses what a message asks of the vendor; nil chooses nothing. See
+	// [vendors.Config.Options].
+	Options func(*hongyan.OfflinePush) vendors.Options
 }
 
 // placeholders stand for a content without text, by content type: Chinese, English.
@@ -87,10 +90,6 @@ func text(m *hongyan.Message, column int) (title, body string) {
 
 func senderName(m *hongyan.Message) string { return cmp.Or(m.Sender.Nickname, m.Sender.ID) }
 
-// maxText bounds what a job carries of a title or body; no vendor shows or takes more. Drivers
-// shorten to the vendor's own limit.
-var maxText = vendors.TextLimit{Max: 8 << 10, Measure: vendors.Bytes}
-
 // variants are the names of the columns of texts.
 var variants = [...]string{"zh", "en"}
 
@@ -103,7 +102,8 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 		partition, column int
 		voip              bool
 	}
-	var open map[variant]*dispatch.Job // where several decisions push
+	var open map[variant]*dispatch.Job             // where several decisions push
+	var contents map[variant]*vendors.Notification // by variant, whatever the partition
 	var last variant
 	var jobs []*dispatch.Job
 	messageKey := ""
@@ -131,7 +131,18 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			acc := account(d.Certificate)
 			job = &dispatch.Job{
 				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published, Variant: variants[v.column],
-				Notification: notification(m, messageKey, v.column, v.voip, acc.Vendor, until),
+				IgnoreMute: m.OfflinePush.IgnoreMute,
+			}
+			if content := (variant{v.certificate, 0, v.column, v.voip}); contents[content] != nil {
+				job.Notification = contents[content]
+			} else {
+				job.Notification = notification(m, messageKey, v.column, v.voip, acc, until)
+				if i < len(decisions)-1 { // others may share it
+					if contents == nil {
+						contents = map[variant]*vendors.Notification{}
+					}
+					contents[content] = job.Notification
+				}
 			}
 			if v.voip {
 				job.Variant += "-voip"
@@ -142,7 +153,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			}
 		}
 		t := dispatch.Target{User: d.User, Device: d.Device.ID, Token: d.Token, Region: d.Device.Registration.Region,
-			Revision: d.Device.Revision, RegisteredAt: d.Device.Registration.RegisteredAt}
+			Revision: d.Device.Revision, RegisteredAt: d.Device.Registration.RegisteredAt, Mentioned: mentioned(m, d.User)}
 		if n, ok := m.Unread[d.User]; ok && n >= 0 { // counting badges belongs here
 			t.Badge = &n
 		}
@@ -158,42 +169,18 @@ func laneOf(m *hongyan.Message) string {
 	return hongyan.LaneNormal
 }
 
-func notification(m *hongyan.Message, messageKey string, column int, voip bool, vendor string, until time.Time) *vendors.Notification {
+func notification(m *hongyan.Message, messageKey string, column int, voip bool, account Account, until time.Time) *vendors.Notification {
 	title, body := text(m, column)
 	n := &vendors.Notification{
 		Key: messageKey, MessageID: m.ID, Conversation: m.Conversation.ID,
-		Title: maxText.Fit(title), Body: maxText.Fit(body), Ext: m.OfflinePush.Ext,
+		Title: vendors.MaxText.Fit(title), Body: vendors.MaxText.Fit(body), Ext: m.OfflinePush.Ext,
 		Call: m.Content.Call, Urgent: m.Rings(), VoIP: voip, Deadline: until,
 	}
 	if sender := senderName(m); sender != n.Title {
 		n.Sender = sender
 	}
-	switch vendor {
-	case "apns":
-		n.IOS = m.OfflinePush.IOS
-		if n.IOS.Title != "" {
-			n.Title = maxText.Fit(n.IOS.Title)
-		}
-		n.IOS.Title, n.IOS.Subtitle = "", maxText.Fit(n.IOS.Subtitle)
-	case "harmony":
-		n.Harmony = m.OfflinePush.Harmony
-	default:
-		n.Android = m.OfflinePush.Android
-		for _, params := range []*map[string]string{&n.Android.XiaomiTemplateParams, &n.Android.OPPOTitleParams, &n.Android.OPPOContentParams} {
-			*params = fitParams(*params)
-		}
+	if account.Options != nil {
+		n.Options = account.Options(&m.OfflinePush)
 	}
 	return n
-}
-
-// fitParams bounds the values of template parameters, which are texts.
-func fitParams(params map[string]string) map[string]string {
-	if len(params) == 0 {
-		return nil
-	}
-	fitted := make(map[string]string, len(params))
-	for name, value := range params {
-		fitted[name] = maxText.Fit(value)
-	}
-	return fitted
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 func TestTextFollowsTheContentRules(t *testing.T) {
@@ -121,6 +122,26 @@ func TestComposeBoundsHostileTexts(t *testing.T) {
 	n := Compose(m, "demo", decisions(1, nil), account, noon)[0].Notification
 	if len(n.Title) > 8<<10 || len(n.Body) > 8<<10 || !utf8.ValidString(n.Title) || !utf8.ValidString(n.Body) {
 		t.Errorf("title of %d bytes, body of %d", len(n.Title), len(n.Body))
+	}
+}
+
+// Of the options of a message a job carries those that the vendor's configuration chooses.
+func TestComposeAsksForOptions(t *testing.T) {
+	t.Parallel()
+	m := message(func(m *hongyan.Message) {
+		m.OfflinePush.IOS.Sound, m.OfflinePush.Android.Sound = "ding.caf", "ding"
+	})
+	choosy := func(certificate string) Account {
+		a := account(certificate)
+		a.Options = func(push *hongyan.OfflinePush) vendors.Options { return vendors.Options{IOS: push.IOS} }
+		return a
+	}
+	if n := Compose(m, "demo", decisions(1, nil), choosy, noon)[0].Notification; n.IOS.Sound != "ding.caf" || n.Android.Sound != "" {
+		t.Errorf("got %+v", n.Options)
+	}
+	data, err := Compose(m, "demo", decisions(1, nil), account, noon)[0].Encode()
+	if err != nil || strings.Contains(string(data), "ding") {
+		t.Errorf("a vendor that chooses nothing: %v, %s", err, data)
 	}
 }
 

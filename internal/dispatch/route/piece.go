@@ -11,6 +11,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 const (
@@ -68,22 +69,11 @@ func partition(m *hongyan.Message, n int) *hongyan.Message {
 	return &p
 }
 
-// shorten cuts the texts of a message to the most that a job carries of them.
-func shorten(m *hongyan.Message) {
-	o := &m.OfflinePush
-	for _, text := range []*string{&m.Content.Text, &o.Title, &o.Desc, &o.IOS.Title, &o.IOS.Subtitle} {
-		*text = maxText.Fit(*text)
-	}
-	for _, params := range []*map[string]string{&o.Android.XiaomiTemplateParams, &o.Android.OPPOTitleParams, &o.Android.OPPOContentParams} {
-		*params = fitParams(*params)
-	}
-}
-
 // divide stores the pieces of a message, whose duty is done when all are. A piece for which there
 // is no room is planned here.
 func (r *routing) divide(m *routed) {
 	short := *m.message
-	shorten(&short)
+	short.MapTexts(vendors.MaxText.Fit)
 	var debts []*store.Debt
 	for n := range hongyan.Partitions {
 		part := partition(&short, n)

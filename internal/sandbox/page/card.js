@@ -26,7 +26,10 @@ export function age(at) {
 export function card(p, faultFor) {
   const title = make("p.title", p.title, { dir: "auto" });
   title.id = "title-" + p.seq;
-  return make("article.card", [phone(p, title), facts(p), details(p, faultFor)], { "data-vendor": p.vendor, "aria-labelledby": title.id, tabindex: "0" });
+  const look = lookOf(p.vendor);
+  return make("article.card", [phone(p, title), facts(p), details(p, faultFor)], {
+    "data-vendor": p.vendor, "data-heading": look.heading, "data-calls": look.calls, "aria-labelledby": title.id, tabindex: "0",
+  });
 }
 
 function phone(p, title) {
@@ -65,7 +68,7 @@ function buttons() {
 
 function facts(p) {
   return make("p.facts", [
-    make("span.mark"), make("strong", vendorName(p.vendor)), make("span.look", lookOf(p.vendor)),
+    make("span.mark"), make("strong", vendorName(p.vendor)), make("span.look", lookOf(p.vendor).system),
     make("time.at", new Date(p.at).toLocaleTimeString([], { hour12: false }), { datetime: p.at }),
   ]);
 }

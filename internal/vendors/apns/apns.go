@@ -34,6 +34,7 @@ import (
 
 	"github.com/sideshow/apns2"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -87,45 +88,34 @@ func isLevel(s string) bool {
 
 // Problems lists what is wrong with the keys.
 func (c *Config) Problems() []vendors.Problem {
-	var ps []vendors.Problem
-	add := func(key, text, remedy string) {
-		ps = append(ps, vendors.Problem{Key: key, Text: text, Remedy: remedy})
-	}
-	if c.Topic == "" {
-		ps = append(ps, vendors.Missing("topic", "the app's bundle id, from Xcode or the developer account's list of identifiers"))
-	}
+	var is vendors.Checks
+	is.Required("topic", c.Topic, "the app's bundle id, from Xcode or the developer account's list of identifiers")
 	switch {
 	case c.Key != "" && c.Certificate != "":
-		add("certificate", "is given beside key", "keep one of the two; the key is the better one")
+		is.Add("certificate", "is given beside key", "keep one of the two; the key is the better one")
 	case c.Key == "" && c.Certificate == "":
-		ps = append(ps, vendors.Missing("key", "the .p8 file from the developer account, Keys (or certificate, for certificate authentication)"))
+		is.Required("key", "", "the .p8 file from the developer account, Keys (or certificate, for certificate authentication)")
 	case c.Key != "":
-		if c.KeyID == "" {
-			ps = append(ps, vendors.Missing("key_id", "shown beside the key in the developer account, Keys"))
-		}
-		if c.TeamID == "" {
-			ps = append(ps, vendors.Missing("team_id", "shown in the developer account, Membership"))
-		}
+		is.Required("key_id", c.KeyID, "shown beside the key in the developer account, Keys")
+		is.Required("team_id", c.TeamID, "shown in the developer account, Membership")
 		if _, err := parseKey(c.Key); err != nil {
-			add("key", err.Error(), "give the .p8 file as it was downloaded")
+			is.Add("key", err.Error(), "give the .p8 file as it was downloaded")
 		}
 	default:
 		if _, err := parseCertificate(c.Certificate, c.CertificatePassword); err != nil {
-			add("certificate", err.Error(), "export it anew, or convert it: openssl pkcs12 -in push.p12 -out push.pem -nodes (with -legacy for files of Keychain)")
+			is.Add("certificate", err.Error(), "export it anew, or convert it: openssl pkcs12 -in push.p12 -out push.pem -nodes (with -legacy for files of Keychain)")
 		}
 	}
 	if c.InterruptionLevel != "" && !isLevel(c.InterruptionLevel) {
-		add("interruption_level", "is none of passive, active, time-sensitive, critical", "choose one, or leave it out")
+		is.Add("interruption_level", "is none of passive, active, time-sensitive, critical", "choose one, or leave it out")
 	}
-	if c.Connections < 0 || c.Connections > maxConnections {
-		add("connections", "is not between 1 and 64", "leave it out for 4")
-	}
+	is.Between("connections", c.Connections, 1, maxConnections, "4")
 	if c.Endpoint != "" {
 		if u, err := url.Parse(c.Endpoint); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.User != nil {
-			add("endpoint", "is not an https address", "APNs speaks HTTP/2 over TLS only, such as https://127.0.0.1:8443")
+			is.Add("endpoint", "is not an https address", "APNs speaks HTTP/2 over TLS only, such as https://127.0.0.1:8443")
 		}
 	}
-	return ps
+	return is.Problems()
 }
 
 // Advice lists what is allowed but unwise.
@@ -154,6 +144,13 @@ func (c *Config) Advice() []string {
 		add("interruption_level: critical sounds even on a muted phone, and needs an entitlement that Apple grants to few apps")
 	}
 	return advice
+}
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	ios := push.IOS
+	ios.Title, ios.Subtitle = vendors.MaxText.Fit(ios.Title), vendors.MaxText.Fit(ios.Subtitle)
+	return vendors.Options{IOS: ios}
 }
 
 // Class is "all" for everything: APNs publishes no quota and no cap.

@@ -11,13 +11,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/apns"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -59,22 +58,25 @@ func keyConfig(endpoint, caFile string) *Config {
 	}
 }
 
-func keyAccount() sandbox.APNsAccount {
+func keyAccount() fake.Account {
 	_, public := testKey()
-	return sandbox.APNsAccount{TeamID: testTeam, KeyID: testKeyID, Key: public, Topics: []string{testTopic}}
+	return fake.Account{TeamID: testTeam, KeyID: testKeyID, Key: public, Topics: []string{testTopic}}
 }
 
 func subject() vendortest.Subject {
 	return vendortest.Subject{
-		Vendor:    "apns",
-		Accounts:  sandbox.Accounts{APNs: []sandbox.APNsAccount{keyAccount()}},
+		Fake:      fake.Fake(keyAccount()),
 		Config:    func(endpoint, caFile string) vendors.Config { return keyConfig(endpoint, caFile) },
 		Token:     testToken,
 		RealClock: true, // apns2 dates the provider token itself
 	}
 }
 
-func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
+func TestConformance(t *testing.T) {
+	s := subject()
+	s.Problems, s.Advice, s.Doc = problems(t), advice(), Doc
+	vendortest.Run(t, s)
+}
 
 // reading is the reading half as the fuzzer of HTTP vendors wants it.
 type reading struct{ reader }
@@ -95,8 +97,9 @@ func FuzzInterpret(f *testing.F) {
 		`{"reason":"ExpiredToken","timestamp":"17"}`, `{"reason":7}`, `{"reason":"Shutdown","timestamp":-1e400}`)
 }
 
-func TestProblems(t *testing.T) {
-	t.Parallel()
+// problems are what may be wrong with a certificate.
+func problems(t *testing.T) []vendortest.ConfigCase {
+	t.Helper()
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -105,13 +108,9 @@ func TestProblems(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   []string // the keys
-	}{
+	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"complete", func(*Config) {}, nil},
-		{"empty", func(c *Config) { *c = Config{} }, []string{"topic", "key"}},
+		{"empty", func(c *Config) { *c = Config{} }, []string{"key", "topic"}},
 		{"no_ids", func(c *Config) { c.KeyID, c.TeamID = "", "" }, []string{"key_id", "team_id"}},
 		{"key_not_pem", func(c *Config) { c.Key = "secret-of-mine" }, []string{"key"}},
 		// ES256 signs with P-256 only; apns2 would find out at the first push and say nothing.
@@ -126,54 +125,20 @@ func TestProblems(t *testing.T) {
 		{"too_many_connections", func(c *Config) { c.Connections = 65 }, []string{"connections"}},
 		{"plain_http", func(c *Config) { c.Endpoint = "http://127.0.0.1:8230" }, []string{"endpoint"}},
 		{"endpoint_with_slash", func(c *Config) { c.Endpoint = "https://127.0.0.1:8230/" }, nil},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			cfg := keyConfig("", "")
-			c.change(cfg)
-			var got []string
-			for _, p := range cfg.Problems() {
-				got = append(got, p.Key)
-				for _, secret := range []vendors.Secret{cfg.Key, cfg.Certificate} {
-					if len(secret) > 8 && strings.Contains(p.Text+p.Remedy, string(secret)) {
-						t.Errorf("the problem %q tells a secret", p.Text)
-					}
-				}
-			}
-			if fmt.Sprint(got) != fmt.Sprint(c.want) {
-				t.Errorf("problems with %v, want %v", got, c.want)
-			}
-		})
-	}
+	})
 }
 
-func TestAdvice(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   string
-	}{
-		{"certificate", func(c *Config) { c.Certificate = "x" }, "certificate:"},
-		{"short_id", func(c *Config) { c.TeamID = "T" }, "team_id"},
-		{"voip_topic", func(c *Config) { c.Topic += ".voip" }, "topic:"},
-		{"test_mode", func(c *Config) { c.TestMode = true }, "test_mode:"},
-		{"test_mode_and_endpoint", func(c *Config) { c.TestMode, c.Endpoint = true, "https://x" }, "no effect"},
-		{"click", func(c *Config) { c.Click.URL = "https://x" }, "click:"},
-		{"critical", func(c *Config) { c.InterruptionLevel = "critical" }, "interruption_level:"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			cfg := keyConfig("", "")
-			if got := cfg.Advice(); len(got) > 0 {
-				t.Fatalf("a good certificate gets the advice %q", got)
-			}
-			c.change(cfg)
-			if got := strings.Join(cfg.Advice(), "\n"); !strings.Contains(got, c.want) {
-				t.Errorf("advice %q has nothing of %q", got, c.want)
-			}
-		})
-	}
+// advice is what may be unwise about one.
+func advice() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
+		{"certificate", func(c *Config) { c.Certificate = "x" }, []string{"certificate:"}},
+		{"short_id", func(c *Config) { c.TeamID = "T" }, []string{"team_id"}},
+		{"voip_topic", func(c *Config) { c.Topic += ".voip" }, []string{"topic:"}},
+		{"test_mode", func(c *Config) { c.TestMode, c.Endpoint = true, "" }, []string{"test_mode:"}},
+		{"test_mode_and_endpoint", func(c *Config) { c.TestMode = true }, []string{"development host", "no effect"}},
+		{"click", func(c *Config) { c.Click.URL = "https://x" }, []string{"click:"}},
+		{"critical", func(c *Config) { c.InterruptionLevel = "critical" }, []string{"interruption_level:"}},
+	})
 }
 
 // TestHost: apns2's own default is the sandbox.
@@ -214,11 +179,6 @@ func TestDocListsEveryCode(t *testing.T) {
 	s := Doc()
 	if len(s.Codes) != 33 {
 		t.Errorf("%d codes, want 33: Apple's 31, and the two spellings of one less", len(s.Codes))
-	}
-	for _, f := range s.Rows {
-		if f.What.ZH == "" || f.Value.ZH == "" || f.What.EN == "" || f.Value.EN == "" {
-			t.Errorf("fact %q lacks a language", f.What.EN)
-		}
 	}
 }
 

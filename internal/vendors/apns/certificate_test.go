@@ -18,6 +18,7 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/apns"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -48,7 +49,7 @@ func TestCertificateAccount(t *testing.T) {
 	t.Parallel()
 	secret := certPEM(t, true)
 	block, _ := pem.Decode([]byte(string(secret)))
-	box := sandbox.New(sandbox.Accounts{APNs: []sandbox.APNsAccount{{Topics: []string{testTopic}, Certificate: block.Bytes}}}, sandbox.Options{})
+	box := sandbox.New(sandbox.Options{}, fake.Fake(fake.Account{Topics: []string{testTopic}, Certificate: block.Bytes}))
 	srv := httptest.NewUnstartedServer(box.Handler())
 	srv.EnableHTTP2 = true
 	srv.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}

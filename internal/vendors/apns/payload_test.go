@@ -110,7 +110,7 @@ func TestPayloadFits(t *testing.T) {
 			{"long_body", vendors.Notification{Title: "张三", Body: strings.Repeat("很长"+family, 1000)}, limit - 60},
 			{"long_title", vendors.Notification{Title: strings.Repeat(family, 1000), Body: "short"}, 290},
 			{"ten_megabytes", vendors.Notification{Title: strings.Repeat("很长的", 1_000_000), Body: strings.Repeat("x", 10_000_000)}, limit - 60},
-			{"everything", vendors.Notification{Title: strings.Repeat("t", 9000), Body: strings.Repeat("b", 9000), IOS: hongyan.IOS{Subtitle: strings.Repeat("s", 9000)}}, limit - 60},
+			{"everything", vendors.Notification{Title: strings.Repeat("t", 9000), Body: strings.Repeat("b", 9000), Options: vendors.Options{IOS: hongyan.IOS{Subtitle: strings.Repeat("s", 9000)}}}, limit - 60},
 			// One byte in the text, six in JSON. A control character is dropped.
 			{"quotes", vendors.Notification{Title: "t", Body: strings.Repeat("\"\\\n", 3000)}, limit - 60},
 			{"html", vendors.Notification{Title: "t", Body: strings.Repeat("<&>", 3000)}, limit - 60},
@@ -118,7 +118,7 @@ func TestPayloadFits(t *testing.T) {
 			{"big_ext", vendors.Notification{Title: "title", Body: strings.Repeat("b", 9000), Ext: strings.Repeat("e", limit-500)}, limit - 60},
 			// Room for a few letters: the body goes, then the title.
 			{"ext_leaves_little", vendors.Notification{Title: "title of some length", Body: "body", Ext: strings.Repeat("e", limit-125)}, limit - 60},
-			{"image_goes_before_text", vendors.Notification{Title: "title", Body: "body", IOS: hongyan.IOS{Image: "https://x/" + strings.Repeat("i", 6000)}}, 45},
+			{"image_goes_before_text", vendors.Notification{Title: "title", Body: "body", Options: vendors.Options{IOS: hongyan.IOS{Image: "https://x/" + strings.Repeat("i", 6000)}}}, 45},
 			{"long_names", vendors.Notification{Title: "t", Body: strings.Repeat("b", 9000), Conversation: strings.Repeat("c", 9000)}, limit - 60},
 			{"monstrous_grapheme", vendors.Notification{Title: "a" + strings.Repeat("\u0301", 9000), Body: "b"}, 40},
 		} {

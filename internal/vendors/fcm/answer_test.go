@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/fcm"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -160,7 +161,7 @@ func TestInterpretToken(t *testing.T) {
 func TestLoginRefused(t *testing.T) {
 	t.Parallel()
 	s := subject()
-	s.Accounts.FCM[0].ClientEmail = "another@demo-im.iam.gserviceaccount.com"
+	s.Fake = fake.Fake(fake.Account{ProjectID: "demo-im", ClientEmail: "another@demo-im.iam.gserviceaccount.com", Key: &testKey().PublicKey})
 	r := vendortest.NewRig(t, s, nil)
 	got := push(r, vendortest.Chat())
 	if got.Reason != vendors.BadCredentials || got.Code != "invalid_grant" {

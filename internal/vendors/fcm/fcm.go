@@ -27,6 +27,7 @@ import (
 	"firebase.google.com/go/v4/messaging"
 	"google.golang.org/api/option"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -93,37 +94,28 @@ func (c *Config) CallTimeout() time.Duration {
 
 // Problems lists what is wrong.
 func (c *Config) Problems() []vendors.Problem {
-	var ps []vendors.Problem
-	add := func(key, text, remedy string) { ps = append(ps, vendors.Problem{Key: key, Text: text, Remedy: remedy}) }
+	var is vendors.Checks
 	const console = "Firebase console, Project settings, Service accounts, Generate new private key"
-	if c.ServiceAccount == "" {
-		ps = append(ps, vendors.Missing("service_account", console))
-	} else if a, err := parseAccount(c.ServiceAccount); err != nil {
-		add("service_account", err.Error(), "download the JSON file again: "+console)
-	} else if c.ProjectID == "" && a.ProjectID == "" {
-		add("project_id", "is neither here nor in the service account's file", "the project id stands in Firebase console, Project settings")
-	}
-	if c.ProjectID != "" && c.ProjectID != url.PathEscape(c.ProjectID) {
-		add("project_id", "is no project id", "take it from Firebase console, Project settings")
-	}
-	if c.Endpoint != "" {
-		if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			add("endpoint", "is no http or https URL", "such as "+address+"; a trailing /v1 may stand or not")
+	if is.Required("service_account", string(c.ServiceAccount), console) {
+		if a, err := parseAccount(c.ServiceAccount); err != nil {
+			is.Add("service_account", err.Error(), "download the JSON file again: "+console)
+		} else if c.ProjectID == "" && a.ProjectID == "" {
+			is.Add("project_id", "is neither here nor in the service account's file", "the project id stands in Firebase console, Project settings")
 		}
 	}
+	if c.ProjectID != "" && c.ProjectID != url.PathEscape(c.ProjectID) {
+		is.Add("project_id", "is no project id", "take it from Firebase console, Project settings")
+	}
+	is.Endpoint("endpoint", c.Endpoint)
 	if c.Priority != "" && priority(c.Priority) == "" {
-		add("priority", "is neither high nor normal", "leave it out for high")
+		is.Add("priority", "is neither high nor normal", "leave it out for high")
 	}
-	if c.Click.Activity != "" || c.Click.Intent != "" || c.Click.URL != "" {
-		add("click", "FCM knows only an action", "use click.action with the action of an intent filter of the app")
-	}
+	is.Click(c.Click, vendors.ClickTargets{Vendor: "FCM", Known: []string{"action"}, Instead: "use click.action with the action of an intent filter of the app"})
 	if c.MaxBytes < 0 || c.MaxBytes > 0 && c.MaxBytes < 2048 {
-		add("max_bytes", "is below 2048", "leave it out for 4096")
+		is.Add("max_bytes", "is below 2048", "leave it out for 4096")
 	}
-	if c.Streams < 0 {
-		add("streams", "is negative", "leave it out for 100")
-	}
-	return ps
+	is.NotNegative("streams", c.Streams, "100")
+	return is.Problems()
 }
 
 // Advice lists what is allowed but unwise.
@@ -142,6 +134,17 @@ func (c *Config) Advice() []string {
 		advice = append(advice, "test_mode: FCM validates every push and delivers none")
 	}
 	return advice
+}
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		Sound:        a.Sound,
+		Image:        a.Image,
+		FCMChannelID: a.FCMChannelID,
+		FCMPriority:  a.FCMPriority,
+	}}
 }
 
 // Class is the one class that FCM has: no caps, no daily quota.

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/fcm"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -61,8 +62,7 @@ var assertion = regexp.MustCompile(`(?m)^assertion = .*$`)
 // subject is the driver under test with changes to its settings.
 func subject(changes ...func(*Config)) vendortest.Subject {
 	return vendortest.Subject{
-		Vendor:   "fcm",
-		Accounts: sandbox.Accounts{FCM: []sandbox.FCMAccount{{ProjectID: "demo-im", ClientEmail: email, Key: &testKey().PublicKey}}},
+		Fake: fake.Fake(fake.Account{ProjectID: "demo-im", ClientEmail: email, Key: &testKey().PublicKey}),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := &Config{ServiceAccount: serviceAccount(endpoint + "/token"), ChannelID: "im_messages"}
 			c.ID, c.Vendor, c.Endpoint, c.CAFile = "35003", "fcm", endpoint, caFile
@@ -77,7 +77,11 @@ func subject(changes ...func(*Config)) vendortest.Subject {
 	}
 }
 
-func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
+func TestConformance(t *testing.T) {
+	s := subject()
+	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	vendortest.Run(t, s)
+}
 
 func push(r *vendortest.Rig, n *vendors.Notification) vendors.Result {
 	return r.Driver.Push(context.Background(), r.Batch(1, n))[0]
@@ -225,49 +229,53 @@ func TestProjectOfOthers(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) {
+func TestTimeoutAndClass(t *testing.T) {
 	t.Parallel()
-	good := subject().Config("https://127.0.0.1:1", "").(*Config)
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		key    string // "" for no problem
-	}{
-		{"complete", func(*Config) {}, ""},
-		{"no_account", func(c *Config) { c.ServiceAccount = "" }, "service_account"},
-		{"no_json", func(c *Config) { c.ServiceAccount = "AIza-an-old-server-key" }, "service_account"},
-		{"user_account", func(c *Config) { c.ServiceAccount = `{"type":"authorized_user"}` }, "service_account"},
-		{"no_email", func(c *Config) { c.ServiceAccount = `{"type":"service_account"}` }, "service_account"},
+	if got := (&Config{}).CallTimeout(); got != 15*time.Second {
+		t.Errorf("default timeout %v, want 15s", got)
+	}
+	if got := (&Config{Common: vendors.Common{Timeout: 5 * time.Second}}).CallTimeout(); got != 5*time.Second {
+		t.Errorf("timeout %v, want 5s", got)
+	}
+	if got := (&Config{}).Class(vendortest.Chat()); got != (vendors.Class{Name: "all"}) {
+		t.Errorf("class %+v", got)
+	}
+}
+
+// problems are what may be wrong with a certificate.
+func problems() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
+		{"complete", func(*Config) {}, nil},
+		{"no_account", func(c *Config) { c.ServiceAccount = "" }, []string{"service_account"}},
+		{"no_json", func(c *Config) { c.ServiceAccount = "AIza-an-old-server-key" }, []string{"service_account"}},
+		{"user_account", func(c *Config) { c.ServiceAccount = `{"type":"authorized_user"}` }, []string{"service_account"}},
+		{"no_email", func(c *Config) { c.ServiceAccount = `{"type":"service_account"}` }, []string{"service_account"}},
 		{"no_key", func(c *Config) {
 			c.ServiceAccount = `{"type":"service_account","client_email":"a@b","private_key":"x"}`
-		}, "service_account"},
-		{"token_uri", func(c *Config) { c.ServiceAccount = serviceAccount("ftp://x/y") }, "service_account"},
+		}, []string{"service_account"}},
+		{"token_uri", func(c *Config) { c.ServiceAccount = serviceAccount("ftp://x/y") }, []string{"service_account"}},
 		{"no_project", func(c *Config) {
 			c.ServiceAccount = vendors.Secret(strings.Replace(string(c.ServiceAccount), `"project_id":"demo-im"`, `"project_id":""`, 1))
-		}, "project_id"},
-		{"project_by_key", func(c *Config) { c.ProjectID = "123456789" }, ""},
-		{"project_with_slash", func(c *Config) { c.ProjectID = "a/b" }, "project_id"},
-		{"priority", func(c *Config) { c.Priority = "urgent" }, "priority"},
-		{"priority_upper", func(c *Config) { c.Priority = "HIGH" }, ""},
-		{"endpoint", func(c *Config) { c.Endpoint = "fcm.googleapis.com" }, "endpoint"},
-		{"click_url", func(c *Config) { c.Click.URL = "https://x" }, "click"},
-		{"max_bytes", func(c *Config) { c.MaxBytes = 100 }, "max_bytes"},
-		{"streams", func(c *Config) { c.Streams = -1 }, "streams"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			config := *good
-			c.change(&config)
-			got := config.Problems()
-			if c.key == "" && len(got) > 0 || c.key != "" && (len(got) != 1 || got[0].Key != c.key) {
-				t.Errorf("got %v, want key %q", got, c.key)
-			}
-			for _, p := range got {
-				if p.Text == "" || p.Remedy == "" || strings.Contains(p.Text+p.Remedy, "PRIVATE") || strings.Contains(p.Text, email) {
-					t.Errorf("%+v says too little or too much", p)
-				}
-			}
-		})
-	}
+		}, []string{"project_id"}},
+		{"project_by_key", func(c *Config) { c.ProjectID = "123456789" }, nil},
+		{"project_with_slash", func(c *Config) { c.ProjectID = "a/b" }, []string{"project_id"}},
+		{"priority", func(c *Config) { c.Priority = "urgent" }, []string{"priority"}},
+		{"priority_upper", func(c *Config) { c.Priority = "HIGH" }, nil},
+		{"endpoint", func(c *Config) { c.Endpoint = "fcm.googleapis.com" }, []string{"endpoint"}},
+		{"click_url", func(c *Config) { c.Click.URL = "https://x" }, []string{"click"}},
+		{"max_bytes", func(c *Config) { c.MaxBytes = 100 }, []string{"max_bytes"}},
+		{"streams", func(c *Config) { c.Streams = -1 }, []string{"streams"}},
+	})
+}
+
+// advice is what may be unwise about one.
+func advice() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
+		{"slow_priority", func(c *Config) { c.Priority = "normal" }, []string{"wait while the phone dozes"}},
+		{"impatient", func(c *Config) { c.Timeout = 5 * time.Second }, []string{"below the 10s"}},
+		{"no_channel", func(c *Config) { c.ChannelID = "" }, []string{"no channel_id"}},
+		{"test_mode", func(c *Config) { c.TestMode = true }, []string{"delivers none"}},
+	})
 }
 
 func TestAdvice(t *testing.T) {

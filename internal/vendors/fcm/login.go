@@ -8,7 +8,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -55,9 +54,9 @@ func parseAccount(secret vendors.Secret) (*account, error) {
 	if a.ClientEmail == "" {
 		return nil, errors.New("has no client_email")
 	}
-	key, err := jwt.ParseRSAPrivateKeyFromPEM([]byte(a.PrivateKey))
+	key, err := vendors.RSAKey(a.PrivateKey)
 	if err != nil {
-		return nil, errors.New("has no RSA private key in private_key")
+		return nil, err
 	}
 	a.key = key
 	a.TokenURI = cmp.Or(a.TokenURI, tokenURI)
@@ -80,13 +79,7 @@ func (a *account) tokenRequest(ctx context.Context, now time.Time) (*http.Reques
 	if err != nil {
 		return nil, err
 	}
-	form := url.Values{"grant_type": {grantType}, "assertion": {assertion}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.TokenURI, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return req, nil
+	return vendors.FormRequest(ctx, a.TokenURI, url.Values{"grant_type": {grantType}, "assertion": {assertion}}, "token_uri")
 }
 
 // interpretToken reads the answer. What it describes in words is not passed on: it may name the
@@ -105,7 +98,7 @@ func interpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, 
 		}
 		return vendors.AccessToken{Value: answer.AccessToken, Expires: now.Add(life)}, vendors.Result{Reason: vendors.Accepted}
 	}
-	result := vendors.HTTPResult(resp)
+	result := vendors.LoginResult(resp)
 	if row, known := lookup(answer.Error, levelLogin); parsed && known && resp.Status >= 400 && resp.Status < 500 && resp.Status != http.StatusTooManyRequests {
 		return vendors.AccessToken{}, vendors.Result{Reason: row.Reason, Code: row.Code, Err: errors.New(row.Meaning)}
 	}

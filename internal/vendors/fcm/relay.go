@@ -50,7 +50,7 @@ func (r *relay) push(req *http.Request, parent context.Context) vendors.Result {
 	ctx := req.Context()
 	token, err := r.tokens.Token(ctx)
 	if err != nil {
-		return tokenFailure(parent, err)
+		return vendors.TokenFailure(parent, err)
 	}
 	result := r.call(req, parent, token)
 	if result.Reason != vendors.AuthExpired {
@@ -59,7 +59,7 @@ func (r *relay) push(req *http.Request, parent context.Context) vendors.Result {
 	r.tokens.Invalidate(token)
 	fresh, err := r.tokens.Token(ctx)
 	if err != nil {
-		return tokenFailure(parent, err)
+		return vendors.TokenFailure(parent, err)
 	}
 	if fresh == token {
 		return result // it was fetched a moment ago; asking again would only use up quota
@@ -85,14 +85,4 @@ func (r *relay) call(req *http.Request, parent context.Context, token string) ve
 		return vendors.TransportResult(parent, err)
 	}
 	return interpret(resp)
-}
-
-func tokenFailure(parent context.Context, err error) vendors.Result {
-	var te *vendors.TokenError
-	if errors.As(err, &te) {
-		result := te.Result
-		result.Err = te
-		return result
-	}
-	return vendors.TransportResult(parent, err)
 }

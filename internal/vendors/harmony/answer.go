@@ -3,19 +3,11 @@ package harmony
 import (
 	"encoding/json"
 	"errors"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 )
-
-// answer is the body of every answer. The code is a string; a number is read as well.
-type answer struct {
-	Code      vendors.Loose   `json:"code"`
-	Msg       json.RawMessage `json:"msg"`
-	RequestID vendors.Loose   `json:"requestId"`
-}
 
 // failures is what msg holds, as JSON inside the string, when tokens were refused: an object keyed
 // by reason, where v1 has a list.
@@ -24,10 +16,7 @@ type failures struct {
 }
 
 const (
-	codeSuccess    = "80000000"
-	codePartial    = "80100000"
-	codeImage      = "80100022"
-	codeAllInvalid = "80300007"
+	codeImage = "80100022"
 
 	reasonNoRight = "noRight"
 	reasonImage   = "differentImgVerifyPolicy"
@@ -37,61 +26,33 @@ const (
 // wrong project rather than so many phones that were upgraded.
 const manyNoRight = 10
 
-var (
-	codeForm = regexp.MustCompile(`^[0-9]{1,12}$`)
-	idForm   = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,128}$`)
-)
-
-// Interpret reads the answer by its code, whatever the HTTP status: which status comes with which
-// code is not published. Only flow control is known by the status (503) alone, and nothing but a
-// 2xx is taken for an acceptance.
+// Interpret reads the answer by its code, and the reasons of the tokens that it names.
 func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
-	var a answer
-	if json.Unmarshal(resp.Body, &a) != nil || !codeForm.MatchString(string(a.Code)) || resp.Status == 503 {
-		return vendors.All(n, p.byStatus(resp))
-	}
-	result := vendors.Result{Reason: vendors.Unknown, Code: string(a.Code)}
-	if id := string(a.RequestID); idForm.MatchString(id) {
-		result.VendorID = id
-	}
-	row, known := p.codes[result.Code]
-	if !known {
-		if resp.Status >= 500 {
-			result.Reason = vendors.Unavailable
-		}
-		result.Err = errors.New("a code that is not in Huawei's table")
+	v := pushkit.Read(resp, p.codes, p.statuses)
+	result := v.Result
+	if !v.Known {
 		return vendors.All(n, result)
 	}
-	result.Reason = row.Reason
-	accepted := vendors.Result{Reason: vendors.Accepted, Code: codeSuccess, VendorID: result.VendorID}
-	if ok := resp.Status >= 200 && resp.Status <= 299; !ok {
-		accepted = vendors.Result{Reason: vendors.Unknown, Code: result.Code, VendorID: result.VendorID, Err: errors.New("a success code under an HTTP error")}
-	}
 	switch result.Code {
-	case codeSuccess:
-		return vendors.All(n, accepted)
-	case codePartial:
-		return p.partial(a.Msg, result, accepted, batch)
-	case codeAllInvalid:
-		return p.allInvalid(a.Msg, result, batch)
+	case pushkit.CodeSuccess:
+		return vendors.All(n, v.Accepted)
+	case pushkit.CodePartial:
+		return p.partial(v.Details, result, v.Accepted, batch)
+	case pushkit.CodeAllInvalid:
+		return p.allInvalid(v.Details, result, batch)
 	case codeImage:
 		result.Rephrase = !batch.Generic
 	}
-	result.Err = errors.New(row.Meaning)
+	result.Err = errors.New(v.Meaning)
 	return vendors.All(n, result)
 }
 
-// reasons returns the reason of each failed token, or nil if msg contains none. In the documented
+// reasons returns the reason of each failed token, or nil where there is none. In the documented
 // sample there are blanks around a reason.
-func reasons(msg json.RawMessage) map[string]string {
-	inner := []byte(msg)
-	var text string
-	if json.Unmarshal(msg, &text) == nil {
-		inner = []byte(text)
-	}
+func reasons(details []byte) map[string]string {
 	var f failures
-	if json.Unmarshal(inner, &f) != nil {
+	if json.Unmarshal(details, &f) != nil {
 		return nil
 	}
 	byToken := map[string]string{}
@@ -118,8 +79,8 @@ func (p *protocol) failed(base vendors.Result, reason string, generic bool) vend
 
 // partial takes a partial success apart, token by token. Others of the same call were accepted, so
 // project and key are in order and what failed is the device's own matter.
-func (p *protocol) partial(msg json.RawMessage, base, accepted vendors.Result, batch vendors.Batch) []vendors.Result {
-	why := reasons(msg)
+func (p *protocol) partial(details []byte, base, accepted vendors.Result, batch vendors.Batch) []vendors.Result {
+	why := reasons(details)
 	results := make([]vendors.Result, len(batch.Devices))
 	found := false
 	for i, d := range batch.Devices {
@@ -145,9 +106,9 @@ func (p *protocol) partial(msg json.RawMessage, base, accepted vendors.Result, b
 // allInvalid reads why every token failed. If the answer has no reasons, a single token counts as
 // dead, and several are probed, because a project that is set up wrongly gets the same code. For
 // this reason too, no registration is dropped if the reason of all tokens is noRight.
-func (p *protocol) allInvalid(msg json.RawMessage, base vendors.Result, batch vendors.Batch) []vendors.Result {
-	why := reasons(msg)
-	tokens := unique(batch.Devices)
+func (p *protocol) allInvalid(details []byte, base vendors.Result, batch vendors.Batch) []vendors.Result {
+	why := reasons(details)
+	tokens := pushkit.Tokens(batch.Devices)
 	strangers := 0
 	for _, t := range tokens {
 		if why[t] == reasonNoRight {
@@ -175,13 +136,4 @@ func (p *protocol) allInvalid(msg json.RawMessage, base vendors.Result, batch ve
 		}
 	}
 	return results
-}
-
-// byStatus is for answers without a readable code: a proxy's page, an empty 503.
-func (p *protocol) byStatus(resp vendors.Response) vendors.Result {
-	result := vendors.HTTPResult(resp)
-	if row, ok := p.statuses["HTTP "+strconv.Itoa(resp.Status)]; ok {
-		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
-	}
-	return result
 }

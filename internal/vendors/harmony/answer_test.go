@@ -8,6 +8,7 @@ import (
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
 
@@ -45,12 +46,12 @@ func TestCodes(t *testing.T) {
 			switch c.Level {
 			case "":
 				msg := c.Meaning
-				if c.Code == codePartial {
+				if c.Code == pushkit.CodePartial {
 					msg = `{"illegalTokens":{"tokenFormatError":["tokA"]},"success":1,"failure":1}`
 					wantCode += "/tokenFormatError"
 				}
 				status := http.StatusBadRequest
-				if c.Code == codeSuccess {
+				if c.Code == pushkit.CodeSuccess {
 					status = http.StatusOK
 				}
 				got = p.Interpret(vendors.Response{Status: status, Body: body(c.Code, msg)}, batch("tokA"))[0]
@@ -60,8 +61,8 @@ func TestCodes(t *testing.T) {
 			case levelDevice:
 				// The whole call failed for it, so project and key may be wrong.
 				msg := fmt.Sprintf(`{"failure":1,"illegalTokens":{"%s":["tokA"]}}`, c.Code)
-				got = p.Interpret(vendors.Response{Status: 400, Body: body(codeAllInvalid, msg)}, batch("tokA"))[0]
-				wantCode = codeAllInvalid + "/" + c.Code
+				got = p.Interpret(vendors.Response{Status: 400, Body: body(pushkit.CodeAllInvalid, msg)}, batch("tokA"))[0]
+				wantCode = pushkit.CodeAllInvalid + "/" + c.Code
 				if c.Code == reasonNoRight {
 					// a single token proves nothing about its registration
 					c.Reason = vendors.NotDisplayed
@@ -134,7 +135,7 @@ func TestPartialSuccess(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// tokB stands twice: it is sent once, and both get its result.
-			got := p.Interpret(vendors.Response{Status: c.status, Body: body(codePartial, c.msg)}, batch("tokA", "tokB", "tokC", "tokB"))
+			got := p.Interpret(vendors.Response{Status: c.status, Body: body(pushkit.CodePartial, c.msg)}, batch("tokA", "tokB", "tokC", "tokB"))
 			for i, want := range c.want {
 				if got[i].Reason != want {
 					t.Errorf("device %d: got %v, want %v", i, got[i].Reason, want)
@@ -170,7 +171,7 @@ func TestAllInvalid(t *testing.T) {
 		{"penalty", []string{"tokA"}, `{"failure":1,"illegalTokens":{"disableSendHuaweiMsgBecauseOfPenalty":["tokA"]}}`, vendors.BadCredentials, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for i, got := range p.Interpret(vendors.Response{Status: 400, Body: body(codeAllInvalid, c.msg)}, batch(c.tokens...)) {
+			for i, got := range p.Interpret(vendors.Response{Status: 400, Body: body(pushkit.CodeAllInvalid, c.msg)}, batch(c.tokens...)) {
 				if got.Reason != c.want || got.ProbeSingly != c.alone {
 					t.Errorf("device %d: got %v alone %v, want %v alone %v", i, got.Reason, got.ProbeSingly, c.want, c.alone)
 				}
@@ -198,8 +199,8 @@ func TestRefusedImageIsLeftOut(t *testing.T) {
 
 func FuzzInterpret(f *testing.F) {
 	vendortest.FuzzInterpret(f, testWire(f), token,
-		string(body(codeSuccess, "Success")), string(body(codeAllInvalid, "All the tokens are invalid.")),
-		string(body(codePartial, `{"illegalTokens":{" tokenFormatError ":["`+token(0)+`"]},"success":1,"failure":1}`)),
-		string(body(codeAllInvalid, `{"failure":1,"illegalTokens":{"noRight":["`+token(0)+`"]}}`)),
+		string(body(pushkit.CodeSuccess, "Success")), string(body(pushkit.CodeAllInvalid, "All the tokens are invalid.")),
+		string(body(pushkit.CodePartial, `{"illegalTokens":{" tokenFormatError ":["`+token(0)+`"]},"success":1,"failure":1}`)),
+		string(body(pushkit.CodeAllInvalid, `{"failure":1,"illegalTokens":{"noRight":["`+token(0)+`"]}}`)),
 		`{"code":80000000}`, `{"code":{},"msg":[]}`)
 }

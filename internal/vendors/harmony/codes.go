@@ -1,6 +1,9 @@
 package harmony
 
-import "github.com/hongyan-im/hongyan/internal/vendors"
+import (
+	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
+)
 
 // Levels of the code table besides the result code of messages:send, which has none.
 const (
@@ -10,9 +13,9 @@ const (
 
 // codes is the whole table.
 func codes() []vendors.Code {
-	return []vendors.Code{
-		{Code: codeSuccess, Reason: vendors.Accepted, Meaning: "accepted, which is not delivered: caps and switched-off notifications show up in receipts only"},
-		{Code: codePartial, Reason: vendors.BadToken, Meaning: "some tokens failed, msg says which and why; the others were accepted"},
+	return append([]vendors.Code{
+		{Code: pushkit.CodeSuccess, Reason: vendors.Accepted, Meaning: "accepted, which is not delivered: caps and switched-off notifications show up in receipts only"},
+		{Code: pushkit.CodePartial, Reason: vendors.BadToken, Meaning: "some tokens failed, msg says which and why; the others were accepted"},
 		{Code: "80100001", Reason: vendors.BadPayload, Meaning: "a parameter is wrong"},
 		{Code: "80100003", Reason: vendors.BadPayload, Meaning: "the payload is wrong"},
 		{Code: "80100004", Reason: vendors.BadPayload, Meaning: "the expiry is wrong"},
@@ -22,7 +25,7 @@ func codes() []vendors.Code {
 		{Code: "80200003", Reason: vendors.AuthExpired, Meaning: "the access token expired", Uncertain: true},
 		{Code: "80200005", Reason: vendors.AuthExpired, Meaning: "the JWT expired"},
 		{Code: "80300002", Reason: vendors.BadCredentials, Meaning: "the project may not push: Push Kit is off, or project_id is wrong"},
-		{Code: codeAllInvalid, Reason: vendors.BadToken, Meaning: "all tokens are invalid; by their reasons, or else believed of a single token and probed where there are several"},
+		{Code: pushkit.CodeAllInvalid, Reason: vendors.BadToken, Meaning: "all tokens are invalid; by their reasons, or else believed of a single token and probed where there are several"},
 		{Code: "80300008", Reason: vendors.BadPayload, Meaning: "the body is longer than 4096 bytes"},
 		{Code: "80300010", Reason: vendors.BadPayload, Meaning: "no token or too many"},
 		{Code: "80300029", Reason: vendors.RateLimited, Meaning: "test pushes come too fast"},
@@ -43,12 +46,5 @@ func codes() []vendors.Code {
 		{Code: "notSupportPlayVoice", Level: levelDevice, Reason: vendors.BadPayload, Meaning: "PLAY_VOICE with another push-type"},
 		{Code: "atomicUnableSendUnsubscribedMsg", Level: levelDevice, Reason: vendors.BadPayload, Meaning: "atomic services only: the message was not subscribed to"},
 		{Code: "noRightToSendThisLiveNotificationEvent", Level: levelDevice, Reason: vendors.BadPayload, Meaning: "live views only: no right for this event"},
-
-		{Code: "HTTP 400", Level: levelHTTP, Reason: vendors.BadPayload, Meaning: "a parameter is wrong"},
-		{Code: "HTTP 401", Level: levelHTTP, Reason: vendors.AuthExpired, Meaning: "authentication failed"},
-		{Code: "HTTP 404", Level: levelHTTP, Reason: vendors.BadCredentials, Meaning: "no such path: endpoint or project_id is wrong"},
-		{Code: "HTTP 500", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "internal error"},
-		{Code: "HTTP 502", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "connection problem"},
-		{Code: "HTTP 503", Level: levelHTTP, Reason: vendors.RateLimited, Meaning: "flow control: too many devices a second, or the network is at its peak"},
-	}
+	}, pushkit.StatusCodes(levelHTTP, "endpoint or project_id")...)
 }

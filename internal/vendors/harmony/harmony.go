@@ -21,13 +21,13 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 )
 
 // The vendor's published numbers, gathered in November 2026.
@@ -36,17 +36,11 @@ const (
 	// of every JWT, whatever the endpoint
 	audience = "https://oauth-login.cloud.huawei.com/oauth2/v3/token"
 
-	maxTokens     = 1000 // of one call
-	maxTestTokens = 10   // of one call with test pushes
-	maxBytes      = 4096 // of the body without the tokens
-	minTTL        = time.Second
-	maxTTL        = 15 * 24 * time.Hour
+	maxTestTokens = 10               // of one call with test pushes
 	minCallTTL    = 30 * time.Second // advised for calls
 	maxCallTTL    = time.Minute
 	jwtLife       = time.Hour // a day at most
-	// messages of class marketing for one device and day; 5 for news apps with the licence
-	marketingCap = 2
-	testCallsDay = 1000 // calls with test pushes of one project and day
+	testCallsDay  = 1000      // calls with test pushes of one project and day
 )
 
 // Config is a certificate of HarmonyOS Push Kit.
@@ -87,9 +81,7 @@ type Config struct {
 }
 
 const (
-	im        = "IM"
-	marketing = "MARKETING"
-	playVoice = "PLAY_VOICE"
+	im = "IM"
 
 	callVoIP  = "voip"
 	callAlert = "alert"
@@ -97,10 +89,8 @@ const (
 
 // categories are the published ones of a notification. PLAY_VOICE belongs to push-type 2.
 var categories = []string{
-	im, "VOIP", "MISS_CALL", "SUBSCRIPTION", "TRAVEL", "HEALTH", "WORK", "ACCOUNT", "EXPRESS", "FINANCE", "DEVICE_REMINDER", "MAIL", marketing,
+	im, "VOIP", "MISS_CALL", "SUBSCRIPTION", "TRAVEL", "HEALTH", "WORK", "ACCOUNT", "EXPRESS", "FINANCE", "DEVICE_REMINDER", "MAIL", pushkit.Marketing,
 }
-
-var categoryForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,31}$`)
 
 func (c *Config) ownCategories() map[string]string {
 	return map[string]string{"category": c.Category, "call_category": c.CallCategory, "missed_call_category": c.MissedCallCategory}
@@ -108,83 +98,49 @@ func (c *Config) ownCategories() map[string]string {
 
 // Problems lists what is wrong with the keys.
 func (c *Config) Problems() []vendors.Problem {
-	var found []vendors.Problem
-	add := func(key, text, remedy string) {
-		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
-	}
-	if c.ServiceAccount == "" {
-		found = append(found, vendors.Missing("service_account", "Huawei API Console > Credentials > Service account key, as service_account_file"))
-	} else if acc, _, err := c.account(); err != nil {
-		add("service_account", err.Error(), "give the JSON file of the service account key as it was downloaded")
-	} else if c.ProjectID != "" && acc.ProjectID != c.ProjectID {
-		add("project_id", "is not the service account's project", "use the project's own service account, or leave project_id out")
-	}
-	if c.Endpoint != "" {
-		if _, err := vendors.Address(c.Endpoint, "/"); err != nil {
-			add("endpoint", err.Error(), "write it like https://host:port")
+	var is vendors.Checks
+	if is.Required("service_account", string(c.ServiceAccount), "Huawei API Console > Credentials > Service account key, as service_account_file") {
+		if acc, _, err := c.account(); err != nil {
+			is.Add("service_account", err.Error(), "give the JSON file of the service account key as it was downloaded")
+		} else if c.ProjectID != "" && acc.ProjectID != c.ProjectID {
+			is.Add("project_id", "is not the service account's project", "use the project's own service account, or leave project_id out")
 		}
 	}
-	for key, value := range c.ownCategories() {
-		switch {
-		case value == "":
-		case value == playVoice:
-			add(key, "PLAY_VOICE is for voice broadcasts only", "use IM or VOIP")
-		case !categoryForm.MatchString(value):
-			add(key, "is not in upper case", "use IM, VOIP or another category of the console, letter by letter")
-		}
-	}
+	is.Endpoint("endpoint", c.Endpoint)
+	pushkit.CheckCategories(&is, c.ownCategories(), "voice broadcasts")
 	if c.CallPush != "" && c.CallPush != callVoIP && c.CallPush != callAlert {
-		add("call_push", "is neither alert nor voip", "use alert, or voip with the right for in-app calls")
+		is.Add("call_push", "is neither alert nor voip", "use alert, or voip with the right for in-app calls")
 	}
-	switch {
-	case c.Click.Activity != "" || c.Click.Intent != "":
-		add("click", "names an activity or intent, which HarmonyOS does not know", "use action, as in the ability's skills, or url for a uri")
-	case c.Click.Action != "" && c.Click.URL != "":
-		add("click", "has more than one target", "keep one of action and url")
-	}
-	if c.MaxTitle < 0 || c.MaxTitle > 200 {
-		add("max_title", "is not between 1 and 200", "leave it out for 40")
-	}
-	if c.MaxBody < 0 {
-		add("max_body", "is negative", "leave it out for 256")
-	}
-	if c.MaxBytes != 0 && (c.MaxBytes < 2048 || c.MaxBytes > maxBytes) {
-		add("max_bytes", "is not between 2048 and 4096", "leave it out for 3800")
-	}
-	slices.SortStableFunc(found, func(a, b vendors.Problem) int { return strings.Compare(a.Key, b.Key) })
-	return found
+	is.Click(c.Click, vendors.ClickTargets{
+		Vendor: "HarmonyOS", Known: []string{"action", "url"}, Instead: "use action, as in the ability's skills, or url for a uri",
+	})
+	pushkit.CheckSizes(&is, c.MaxTitle, c.MaxBody, c.MaxBytes)
+	return is.Problems()
 }
 
 // Advice lists what is allowed but unwise.
 func (c *Config) Advice() []string {
-	var advice []string
-	for key, value := range c.ownCategories() {
-		switch {
-		case value == marketing:
-			advice = append(advice, fmt.Sprintf("%s MARKETING is capped: Huawei accepts but silently drops all after %d messages a day to a device "+
-				"(5 for licensed news apps); apply for the IM right and use IM", key, marketingCap))
-		case value != "" && value != playVoice && categoryForm.MatchString(value) && !slices.Contains(categories, value):
-			advice = append(advice, fmt.Sprintf("%s %s is none that Huawei publishes: it is refused, or taken for MARKETING, of which all after %d "+
-				"messages a day to a device (5 for licensed news apps) are silently dropped", key, value, marketingCap))
-		}
-	}
-	slices.Sort(advice)
+	advice := pushkit.CategoryAdvice(c.ownCategories(), categories, "refused, or taken for MARKETING")
 	if c.TestMode {
 		advice = append(advice, fmt.Sprintf("test_mode allows %d devices a call and %d calls a day for the whole project; turn it off in production",
 			maxTestTokens, testCallsDay))
 	}
-	advice = append(advice, c.TTLAdvice(maxTTL, "Huawei's 15 days")...)
+	advice = append(advice, c.TTLAdvice(pushkit.MaxTTL, "Huawei's 15 days")...)
 	return advice
 }
 
-// Class is communication for every category but MARKETING. Whether the app has the right for the
-// category is known to Huawei only. Communication has no published number; the former cap of 3,000
-// a device and day for all classes is no longer printed.
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	return vendors.Options{Harmony: push.Harmony}
+}
+
+// Class is communication for every category but MARKETING, and for in-app calls; see
+// [pushkit.Class].
 func (c *Config) Class(n *vendors.Notification) vendors.Class {
-	if !c.inAppCall(n) && c.category(n) == marketing {
-		return vendors.Class{Name: "marketing", Capped: true, DeviceCap: marketingCap}
+	if c.inAppCall(n) {
+		return pushkit.Class("")
 	}
-	return vendors.Class{Name: "communication"}
+	return pushkit.Class(c.category(n))
 }
 
 // category is the message's where Huawei knows it, else the certificate's for its kind, else
@@ -247,9 +203,9 @@ func newProtocol(c *Config) (*protocol, error) {
 	}
 	return &protocol{
 		c: c, account: acc, key: key, send: send,
-		title:    vendors.TextLimit{Max: cmp.Or(c.MaxTitle, 40), Measure: vendors.Runes},
-		body:     vendors.TextLimit{Max: cmp.Or(c.MaxBody, 256), Measure: vendors.Runes},
-		maxBytes: cmp.Or(c.MaxBytes, 3800),
+		title:    vendors.TextLimit{Max: cmp.Or(c.MaxTitle, pushkit.DefaultTitle), Measure: vendors.Runes},
+		body:     vendors.TextLimit{Max: cmp.Or(c.MaxBody, pushkit.DefaultBody), Measure: vendors.Runes},
+		maxBytes: cmp.Or(c.MaxBytes, pushkit.DefaultBytes),
 		codes:    vendors.Index(codes(), ""), devices: vendors.Index(codes(), levelDevice), statuses: vendors.Index(codes(), levelHTTP),
 	}, nil
 }
@@ -259,5 +215,5 @@ func (p *protocol) Limits() vendors.Limits {
 	if p.c.TestMode {
 		return vendors.Limits{Batch: maxTestTokens}
 	}
-	return vendors.Limits{Batch: maxTokens}
+	return vendors.Limits{Batch: pushkit.MaxTokens}
 }

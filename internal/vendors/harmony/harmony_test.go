@@ -14,10 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/harmony"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -54,10 +52,10 @@ func keyFile(project string, key any) vendors.Secret {
 
 func token(i int) string { return fmt.Sprintf("MAMzLmadeupToken%06d", i) }
 
-func accounts() sandbox.Accounts {
-	return sandbox.Accounts{Harmony: []sandbox.HarmonyAccount{{
+func fakeAccount() fake.Account {
+	return fake.Account{
 		ProjectID: testProject, KeyID: testKeyID, SubAccount: testSub, Key: &testKey().PublicKey, Categories: []string{"IM", "VOIP"},
-	}}}
+	}
 }
 
 func config(endpoint, caFile string) *Config {
@@ -69,19 +67,25 @@ func config(endpoint, caFile string) *Config {
 
 func subject() vendortest.Subject {
 	return vendortest.Subject{
-		Vendor: "harmony", Accounts: accounts(), Token: token,
+		Fake: fake.Fake(fakeAccount()), Token: token,
 		Config: func(endpoint, caFile string) vendors.Config { return config(endpoint, caFile) },
 	}
 }
 
-func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
+func TestConformance(t *testing.T) {
+	s := subject()
+	s.Problems, s.Advice, s.Doc = problems(t), advice(), Doc
+	vendortest.Run(t, s)
+}
 
 // With the right for it, a call wakes the app through push-type 10; everything else stays a
 // notification.
 func TestInAppCalls(t *testing.T) {
 	t.Parallel()
 	s := subject()
-	s.Accounts.Harmony[0].InAppCalls = true
+	entitled := fakeAccount()
+	entitled.InAppCalls = true
+	s.Fake = fake.Fake(entitled)
 	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := config(endpoint, caFile)
 		c.CallPush = "voip"
@@ -156,8 +160,9 @@ func TestTestModeTakesTen(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) {
-	t.Parallel()
+// problems are what may be wrong with a certificate.
+func problems(t *testing.T) []vendortest.ConfigCase {
+	t.Helper()
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -167,11 +172,7 @@ func TestProblems(t *testing.T) {
 			c.ServiceAccount = vendors.Secret(strings.Replace(string(c.ServiceAccount), from, to, 1))
 		}
 	}
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   []string
-	}{
+	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"complete", func(*Config) {}, nil},
 		{"same_project", func(c *Config) { c.ProjectID = testProject }, nil},
 		{"empty", func(c *Config) { *c = Config{} }, []string{"service_account"}},
@@ -188,54 +189,18 @@ func TestProblems(t *testing.T) {
 		{"activity", func(c *Config) { c.Click.Activity = "x" }, []string{"click"}},
 		{"two_targets", func(c *Config) { c.Click.Action, c.Click.URL = "x", "y" }, []string{"click"}},
 		{"sizes", func(c *Config) { c.MaxTitle, c.MaxBody, c.MaxBytes = 1000, -1, 100 }, []string{"max_body", "max_bytes", "max_title"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			conf := config("https://127.0.0.1", "")
-			c.change(conf)
-			var got []string
-			for _, p := range conf.Problems() {
-				got = append(got, p.Key)
-				if p.Text == "" || p.Remedy == "" || strings.Contains(p.Text, "MII") {
-					t.Errorf("problem with %s says too little or too much: %s", p.Key, p.Text)
-				}
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("keys with problems (-want +got):\n%s", diff)
-			}
-			if _, err := newProtocol(conf); err != nil && c.want == nil {
-				t.Error(err)
-			}
-		})
-	}
+	})
 }
 
-func TestAdvice(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   []string // a word of each
-	}{
+// advice is what may be unwise about one.
+func advice() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"good", func(c *Config) { c.Category = "IM" }, nil},
 		{"marketing", func(c *Config) { c.Category = "MARKETING" }, []string{"all after 2 messages a day to a device (5 for licensed news apps)"}},
 		{"unknown_category", func(c *Config) { c.CallCategory = "CALLS" }, []string{"taken for MARKETING"}},
 		{"test_mode", func(c *Config) { c.TestMode = true }, []string{"10 devices a call and 1000 calls a day"}},
 		{"long_ttl", func(c *Config) { c.TTL = 16 * 24 * time.Hour }, []string{"15 days"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			conf := config("", "")
-			c.change(conf)
-			got := conf.Advice()
-			if len(got) != len(c.want) {
-				t.Fatalf("advice is %q", got)
-			}
-			for i := range got {
-				if !strings.Contains(got[i], c.want[i]) {
-					t.Errorf("advice %q does not say %q", got[i], c.want[i])
-				}
-			}
-		})
-	}
+	})
 }
 
 func TestClass(t *testing.T) {
@@ -276,22 +241,5 @@ func TestClass(t *testing.T) {
 				t.Errorf("class is %+v, want %+v", got, c.want)
 			}
 		})
-	}
-}
-
-func TestDocIsInBothLanguages(t *testing.T) {
-	t.Parallel()
-	s := Doc()
-	texts := append([]vendors.Bilingual{s.Name, s.Tap, s.Repeat}, s.Setup...)
-	for _, f := range s.Rows {
-		texts = append(texts, f.What, f.Value)
-	}
-	for _, c := range s.Classes {
-		texts = append(texts, c.Means, c.Cap)
-	}
-	for _, text := range texts {
-		if text.EN == "" || text.ZH == "" {
-			t.Errorf("%+v lacks a language", text)
-		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 )
 
 // The body of messages:send. Zeros that mean something (setNum, actionType, foregroundShow) must be
@@ -92,12 +92,8 @@ const (
 // Request writes the call. A token that stands twice in the batch is sent once.
 func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
 	r, pushType := p.compose(batch)
-	r.Target.Token = unique(batch.Devices)
-	body, err := marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("write request: %w", err)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.send, bytes.NewReader(body))
+	r.Target.Token = pushkit.Tokens(batch.Devices)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.send, bytes.NewReader(vendors.JSON(r)))
 	if err != nil {
 		return nil, fmt.Errorf("write request: %w", err)
 	}
@@ -105,18 +101,6 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token strin
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("push-type", strconv.Itoa(pushType))
 	return req, nil
-}
-
-func unique(devices []vendors.Device) []string {
-	tokens := make([]string, 0, len(devices))
-	seen := make(map[string]struct{}, len(devices))
-	for _, d := range devices {
-		if _, twice := seen[d.Token]; !twice {
-			seen[d.Token] = struct{}{}
-			tokens = append(tokens, d.Token)
-		}
-	}
-	return tokens
 }
 
 // What stands in for a text that has nothing to show.
@@ -134,12 +118,8 @@ func (p *protocol) compose(batch vendors.Batch) (request, int) {
 	title := cmp.Or(p.title.Fit(strings.TrimSpace(strings.ReplaceAll(vendors.Printable(note.Title), "\n", " "))), p.title.Fit(blankTitle))
 	body := cmp.Or(p.body.Fit(strings.TrimSpace(vendors.Printable(note.Body))), p.body.Fit(blankBody))
 	r := request{PushOptions: options{
-		TestMessage: p.c.TestMode, TTL: p.ttl(note, batch.Now), BiTag: biTag(note), ReceiptID: p.c.ReceiptID,
+		TestMessage: p.c.TestMode, TTL: p.ttl(note, batch.Now), BiTag: pushkit.BITag(note), ReceiptID: p.c.ReceiptID,
 	}}
-	fits := func() bool {
-		b, err := marshal(r)
-		return err == nil && len(b) <= p.maxBytes
-	}
 	// steps give the payload ever less beside the text; write puts a body into it.
 	var steps []func()
 	var write func(body string)
@@ -149,8 +129,7 @@ func (p *protocol) compose(batch vendors.Batch) (request, int) {
 		call := incoming{Title: title, Ext: note.Ext, Key: note.Key, Call: note.Call}
 		write = func(body string) {
 			call.Body = body
-			b, _ := marshal(call) // strings always marshal
-			r.Payload.ExtraData = string(b)
+			r.Payload.ExtraData = string(vendors.JSON(call))
 		}
 		steps = []func(){
 			func() {},
@@ -169,22 +148,7 @@ func (p *protocol) compose(batch vendors.Batch) (request, int) {
 			func() { n.ClickAction = click{ActionType: clickHome} },
 		}
 	}
-	for _, step := range steps {
-		step()
-		if write(body); fits() {
-			return r, pushType
-		}
-		if write(""); !fits() {
-			continue
-		}
-		if shorter := vendors.FitTo(body, func(text string) bool { write(text); return fits() }); shorter != "" {
-			write(shorter)
-			return r, pushType
-		}
-	}
-	// only a configuration of absurdly long names comes here; a push without a body would be
-	// refused for certain
-	write("…")
+	vendors.Shrink(body, steps, write, func() bool { return len(vendors.JSON(r)) <= p.maxBytes })
 	return r, pushType
 }
 
@@ -235,32 +199,9 @@ func badgeOf(devices []vendors.Device) *badge {
 
 // ttl is what is left of the message; of a call invite it is what Huawei advises for calls.
 func (p *protocol) ttl(note *vendors.Notification, now time.Time) int64 {
-	shortest, longest := minTTL, maxTTL
+	shortest, longest := pushkit.MinTTL, pushkit.MaxTTL
 	if note.Call != nil && note.Call.Action == hongyan.CallInvite {
 		shortest, longest = minCallTTL, maxCallTTL
 	}
-	if p.c.TTL > 0 {
-		longest = min(longest, max(p.c.TTL.Truncate(time.Second), minTTL))
-		shortest = min(shortest, longest)
-	}
-	return int64(note.TTL(now, shortest, longest) / time.Second)
-}
-
-// biTag comes back in delivery receipts: the message's id where it is short enough, 64 bytes.
-func biTag(note *vendors.Notification) string {
-	if id := note.MessageID; id != "" && len(id) <= 64 && vendors.Printable(id) == id {
-		return id
-	}
-	return note.Key
-}
-
-// marshal writes JSON without escaping <, > and &, which would make it longer for nothing.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return int64(p.c.Keep(note, now, shortest, longest) / time.Second)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/harmony"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/accesstoken"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
@@ -78,7 +79,7 @@ func TestSignedOncePerHour(t *testing.T) {
 	t.Parallel()
 	now := vendortest.Now
 	clock := func() time.Time { return now }
-	box := sandbox.New(accounts(), sandbox.Options{Now: clock})
+	box := sandbox.New(sandbox.Options{Now: clock}, fake.Fake(fakeAccount()))
 	srv := httptest.NewServer(box.Handler())
 	t.Cleanup(srv.Close)
 	signed := 0
@@ -125,7 +126,9 @@ func TestForeignKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := subject()
-	s.Accounts.Harmony[0].Key = &other.PublicKey
+	foreign := fakeAccount()
+	foreign.Key = &other.PublicKey
+	s.Fake = fake.Fake(foreign)
 	r := vendortest.NewRig(t, s, nil)
 	if got := r.Driver.Push(t.Context(), r.Batch(1, vendortest.Chat()))[0]; got.Reason != vendors.BadCredentials && got.Reason != vendors.AuthExpired || got.Code != "80200001" {
 		t.Errorf("got %+v", got)

@@ -2,9 +2,7 @@ package harmony
 
 import (
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"time"
@@ -36,18 +34,9 @@ func (c *Config) account() (account, *rsa.PrivateKey, error) {
 			return account{}, nil, fmt.Errorf("has no %s", name)
 		}
 	}
-	// JSON has turned each \n of the file into a line break already.
-	block, _ := pem.Decode([]byte(acc.PrivateKey))
-	if block == nil {
-		return account{}, nil, errors.New("has a private_key that is not PEM")
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := vendors.RSAKey(acc.PrivateKey)
 	if err != nil {
-		return account{}, nil, errors.New("has a private_key that is not PKCS#8")
-	}
-	key, ok := parsed.(*rsa.PrivateKey)
-	if !ok {
-		return account{}, nil, errors.New("has a private_key that is not RSA")
+		return account{}, nil, err
 	}
 	return acc, key, nil
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -165,11 +164,8 @@ type grant struct {
 	Error       vendors.Loose `json:"error"`
 }
 
-// Lifetimes of an access token: that of Honor's samples, and the longest that is accepted.
-const (
-	defaultLifetime = time.Hour
-	maxLifetime     = 24 * time.Hour
-)
+// defaultLifetime is that of Honor's samples.
+const defaultLifetime = time.Hour
 
 var errorForm = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
@@ -178,22 +174,14 @@ func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors
 	var g grant
 	readable := json.Unmarshal(resp.Body, &g) == nil
 	if ok := resp.Status >= 200 && resp.Status <= 299; ok && readable && g.Error == "" && g.AccessToken != "" {
-		life := defaultLifetime
-		if secs, err := strconv.ParseInt(string(g.ExpiresIn), 10, 64); err == nil && secs > 0 {
-			life = time.Duration(min(secs, int64(maxLifetime/time.Second))) * time.Second
-		}
-		return vendors.AccessToken{Value: string(g.AccessToken), Expires: now.Add(life)}, vendors.Result{Reason: vendors.Accepted}
+		return vendors.AccessToken{Value: string(g.AccessToken), Expires: now.Add(vendors.Lifetime(g.ExpiresIn, defaultLifetime))}, vendors.Result{Reason: vendors.Accepted}
 	}
-	result := vendors.HTTPResult(resp)
+	result := vendors.LoginResult(resp)
 	if readable && errorForm.MatchString(string(g.Error)) {
 		result.Code = string(g.Error)
 		if resp.Status < http.StatusInternalServerError && resp.Status != http.StatusTooManyRequests {
 			result.Reason = vendors.BadCredentials
 		}
-	}
-	switch result.Reason {
-	case vendors.AuthExpired, vendors.BadPayload: // there is no older token to be expired, and nothing of a message in this call
-		result.Reason = vendors.BadCredentials
 	}
 	result.Err = errors.New("the token endpoint gave no token")
 	if result.Reason == vendors.BadCredentials {

@@ -1,8 +1,6 @@
 package honor
 
 import (
-	"strconv"
-
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -50,48 +48,43 @@ func codes() []vendors.Code {
 
 // Doc is what docs/vendors.md says about Honor.
 func Doc() vendors.Doc {
-	text := func(en, zh string) vendors.Bilingual { return vendors.Bilingual{EN: en, ZH: zh} }
-	fact := func(en, zh, value, valueZH string) vendors.Row {
-		return vendors.Row{What: text(en, zh), Value: text(value, valueZH)}
-	}
-	number := func(en, zh string, n int) vendors.Row { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
 	return vendors.Doc{
-		Vendor: "honor", Name: text("Honor push", "荣耀推送"), Dated: "2026-11",
+		Vendor: "honor", Name: vendors.Both("Honor push", "荣耀推送"), Dated: "2026-11",
 		Links: []string{
 			"https://developer.honor.com/cn/docs/11002/reference/downlink-message",
 			"https://developer.honor.com/cn/docs/11002/guides/notification-class",
 		},
 		Rows: []vendors.Row{
-			fact("Phones", "机型", "Magic UI 4.0 and later (4.2 abroad); older Honor phones use huawei", "Magic UI 4.0 及以上（海外 4.2）；更早的荣耀手机请用 huawei"),
-			fact("Devices per call", "单次最多设备数", "not published; batch, 100 by default", "官方未公布；由 batch 配置，默认 100"),
-			fact("Bytes per request, without the tokens", "请求体字节数（不含 token）", "not published; max_bytes, 3800 by default", "官方未公布；由 max_bytes 配置，默认 3800"),
-			number("Title, in code points", "标题码点数", maxTitle),
-			number("Body, in code points", "正文码点数", maxBody),
-			fact("Longest lifetime", "最长缓存时间", "15 days", "15 天"),
-			fact("Rate", "速率", "3,000 a second", "每秒 3000"),
-			fact("Access token", "访问令牌", "as long as expires_in says, about an hour", "以 expires_in 为准，约 1 小时"),
-			fact("Night", "夜间", "one source: nothing is shown from 0:00 to 6:00", "有资料称 0 至 6 点不展示"),
-			number("Test pushes a day for an app", "每应用每天测试消息数", testPushesDay),
-			fact("Badge", "角标", "set where all devices of a call get the same number, else counted up by one; needs badge_class",
+			vendors.TextRow("Phones", "机型", "Magic UI 4.0 and later (4.2 abroad); older Honor phones use huawei", "Magic UI 4.0 及以上（海外 4.2）；更早的荣耀手机请用 huawei"),
+			vendors.TextRow("Devices per call", "单次最多设备数", "not published; batch, 100 by default", "官方未公布；由 batch 配置，默认 100"),
+			vendors.TextRow("Bytes per request, without the tokens", "请求体字节数（不含 token）", "not published; max_bytes, 3800 by default", "官方未公布；由 max_bytes 配置，默认 3800"),
+			vendors.NumberRow("Title, in code points", "标题码点数", maxTitle),
+			vendors.NumberRow("Body, in code points", "正文码点数", maxBody),
+			vendors.TextRow("Longest lifetime", "最长缓存时间", "15 days", "15 天"),
+			vendors.TextRow("Rate", "速率", "3,000 a second", "每秒 3000"),
+			vendors.TextRow("Access token", "访问令牌", "as long as expires_in says, about an hour", "以 expires_in 为准，约 1 小时"),
+			vendors.TextRow("Night", "夜间", "one source: nothing is shown from 0:00 to 6:00", "有资料称 0 至 6 点不展示"),
+			vendors.NumberRow("Test pushes a day for an app", "每应用每天测试消息数", testPushesDay),
+			vendors.TextRow("Badge", "角标", "set where all devices of a call get the same number, else counted up by one; needs badge_class",
 				"同一次调用中各设备数字相同则设置该数字，否则加一；需要 badge_class"),
-			fact("Codes", "返回码", "mostly unpublished; codes and success_codes change the table", "大多未公布；可用 codes 与 success_codes 修改"),
+			vendors.TextRow("Codes", "返回码", "mostly unpublished; codes and success_codes change the table", "大多未公布；可用 codes 与 success_codes 修改"),
 		},
 		Classes: []vendors.ClassRow{
-			{Name: "communication", Means: text("importance NORMAL, with the self-classification right", "importance NORMAL（服务与通讯），需开通自分类权益"), Cap: text("none", "不限")},
-			{Name: "marketing", Means: text("importance LOW, and everything of an app without the right since 2024-12-31", "importance LOW（资讯营销）；2024-12-31 起未开通权益的应用全部按此类"),
-				Cap: text("2 a device and day, 5 for news apps; beyond it dropped without an error", "每设备每天 2 条，新闻类 5 条；超出静默丢弃")},
+			{Name: "communication", Means: vendors.Both("importance NORMAL, with the self-classification right", "importance NORMAL（服务与通讯），需开通自分类权益"), Cap: vendors.Both("none", "不限")},
+			{Name: "marketing", Means: vendors.Both("importance LOW, and everything of an app without the right since 2024-12-31", "importance LOW（资讯营销）；2024-12-31 起未开通权益的应用全部按此类"),
+				Cap: vendors.Both("2 a device and day, 5 for news apps; beyond it dropped without an error", "每设备每天 2 条，新闻类 5 条；超出静默丢弃")},
 		},
 		Codes: codes(),
 		Setup: []vendors.Bilingual{
-			text("Create the app with an enterprise account, enable push, and take App ID, Client ID and Client Secret (App Secret is not used).",
+			vendors.Both("Create the app with an enterprise account, enable push, and take App ID, Client ID and Client Secret (App Secret is not used).",
 				"使用企业账号创建应用并开通推送，获取 App ID、Client ID、Client Secret（不使用 App Secret）。"),
-			text("Apply for the self-classification right for instant messages: without it chat is marketing.", "申请即时通讯自分类权益，否则聊天按资讯营销处理。"),
-			text("Until the app is approved, only test_mode: true reaches phones.", "应用审核通过前仅 test_mode: true 可送达。"),
-			text("Set badge_class to the full name of the launcher activity.", "将 badge_class 设为启动 Activity 的完整类名。"),
+			vendors.Both("Apply for the self-classification right for instant messages: without it chat is marketing.", "申请即时通讯自分类权益，否则聊天按资讯营销处理。"),
+			vendors.Both("Until the app is approved, only test_mode: true reaches phones.", "应用审核通过前仅 test_mode: true 可送达。"),
+			vendors.Both("Set badge_class to the full name of the launcher activity.", "将 badge_class 设为启动 Activity 的完整类名。"),
 		},
-		Tap: text(`data is {"ext": "<ext>"}; the app reads getIntent().getStringExtra("ext"). {ext} in the click target carries it as well. An ext that does not fit into max_bytes is left out, and {"conversation", "message"} goes instead.`,
+		Tap: vendors.Both(`data is {"ext": "<ext>"}; the app reads getIntent().getStringExtra("ext"). {ext} in the click target carries it as well. An ext that does not fit into max_bytes is left out, and {"conversation", "message"} goes instead.`,
 			`data 为 {"ext": "<ext>"}，应用用 getIntent().getStringExtra("ext") 读取；也可在 click 中用 {ext} 携带。超出 max_bytes 的 ext 不发送，改为 {"conversation", "message"}。`),
-		Repeat: text("A repeat has the same notifyId and tag, so it replaces the first on the screen.", "重复推送的 notifyId 与 tag 相同，会覆盖屏幕上的前一条。"),
+		Repeat: vendors.Both("A repeat has the same notifyId and tag, so it replaces the first on the screen.", "重复推送的 notifyId 与 tag 相同，会覆盖屏幕上的前一条。"),
 		Example: `- id: "35005"
   vendor: honor
   app_id: "104000001"

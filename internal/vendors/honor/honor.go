@@ -29,6 +29,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -95,51 +96,37 @@ var (
 
 // Problems lists what is wrong with the keys.
 func (c *Config) Problems() []vendors.Problem {
-	var found []vendors.Problem
-	add := func(key, text, remedy string) {
-		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
-	}
+	var is vendors.Checks
 	const where = "Honor developer platform > Push > the app"
-	switch {
-	case c.AppID == "":
-		found = append(found, vendors.Missing("app_id", where+" > App ID"))
-	case !idForm.MatchString(c.AppID):
-		add("app_id", "is no App ID", "take App ID from "+where)
+	if is.Required("app_id", c.AppID, where+" > App ID") && !idForm.MatchString(c.AppID) {
+		is.Add("app_id", "is no App ID", "take App ID from "+where)
 	}
-	if c.ClientID == "" {
-		found = append(found, vendors.Missing("client_id", where+" > Client ID"))
-	} else if c.ClientID == c.AppID {
-		add("client_id", "is the App ID", "take Client ID, another number, from "+where)
+	if is.Required("client_id", c.ClientID, where+" > Client ID") && c.ClientID == c.AppID {
+		is.Add("client_id", "is the App ID", "take Client ID, another number, from "+where)
 	}
-	if c.ClientSecret == "" {
-		found = append(found, vendors.Missing("client_secret", where+" > Client Secret, not App Secret"))
-	}
-	if _, err := vendors.Address(c.EndpointOr(pushHost), ""); err != nil {
-		add("endpoint", err.Error(), "write it like https://host:port")
-	}
-	if _, err := vendors.Address(cmp.Or(c.TokenEndpoint, loginHost), loginPath); err != nil {
-		add("token_endpoint", err.Error(), "write it like https://host:port")
-	}
+	is.Required("client_secret", string(c.ClientSecret), where+" > Client Secret, not App Secret")
+	is.Endpoint("endpoint", c.Endpoint)
+	is.Endpoint("token_endpoint", c.TokenEndpoint)
 	if c.Importance != "" && c.Importance != low && c.Importance != normal {
-		add("importance", "is neither NORMAL nor LOW", "use NORMAL for chat")
+		is.Add("importance", "is neither NORMAL nor LOW", "use NORMAL for chat")
 	}
-	if c.Batch < 0 || c.Batch > maxTokens {
-		add("batch", "is not between 1 and 1000", "leave it out for 100")
-	}
-	if c.MaxBytes != 0 && (c.MaxBytes < 2048 || c.MaxBytes > maxBytes) {
-		add("max_bytes", "is not between 2048 and 4096", "leave it out for 3800")
-	}
+	is.Between("batch", c.Batch, 1, maxTokens, "100")
+	is.Between("max_bytes", c.MaxBytes, 2048, maxBytes, "3800")
 	for _, code := range c.SuccessCodes {
 		if !codeForm.MatchString(code) {
-			add("success_codes", "holds what is no number", `write it like ["200", "0"]`)
+			is.Add("success_codes", "holds what is no number", `write it like ["200", "0"]`)
 			break
 		}
 	}
-	found = append(found, c.codeProblems()...)
-	return append(found, c.clickProblems()...)
+	c.checkCodes(&is)
+	is.Click(c.Click, vendors.ClickTargets{
+		Vendor: "Honor", Known: []string{"action", "intent", "url"}, Schemes: []string{"https://"},
+		Instead: "use intent: intent:#Intent;component=<package>/<activity>;end",
+	})
+	return is.Problems()
 }
 
-func (c *Config) codeProblems() []vendors.Problem {
+func (c *Config) checkCodes(is *vendors.Checks) {
 	for code, reason := range c.Codes {
 		text, remedy := "", ""
 		switch {
@@ -155,24 +142,9 @@ func (c *Config) codeProblems() []vendors.Problem {
 		default:
 			continue
 		}
-		return []vendors.Problem{{Key: "codes", Text: text, Remedy: remedy}}
+		is.Add("codes", text, remedy)
+		return
 	}
-	return nil
-}
-
-func (c *Config) clickProblems() []vendors.Problem {
-	switch {
-	case c.Click.Targets() > 1:
-		return []vendors.Problem{{Key: "click", Text: "has more than one target", Remedy: "keep one of action, intent and url"}}
-	case c.Click.Activity != "":
-		return []vendors.Problem{{
-			Key: "click", Text: "names an activity, which Honor does not know",
-			Remedy: "use intent: intent:#Intent;component=<package>/<activity>;end",
-		}}
-	case c.Click.URL != "" && !strings.HasPrefix(c.Click.URL, "https://"):
-		return []vendors.Problem{{Key: "click", Text: "url is not https", Remedy: "use an https URL, or an intent"}}
-	}
-	return nil
 }
 
 // Advice lists what is allowed but unwise.
@@ -190,6 +162,16 @@ func (c *Config) Advice() []string {
 		advice = append(advice, "only one of endpoint and token_endpoint is replaced: the other is Honor's own")
 	}
 	return advice
+}
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		Style:           a.Style,
+		Image:           a.Image,
+		HonorImportance: a.HonorImportance,
+	}}
 }
 
 // Class is communication or marketing. Whether the app has the self-classification right for

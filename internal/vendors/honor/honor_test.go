@@ -7,15 +7,14 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/honor"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -26,18 +25,17 @@ func config() *Config {
 	return c
 }
 
-func subject(change func(*sandbox.HonorAccount, *Config)) vendortest.Subject {
-	account := sandbox.HonorAccount{AppID: "104400001", ClientID: "220400001", ClientSecret: "demo-client-secret"}
+func subject(change func(*fake.Account, *Config)) vendortest.Subject {
+	account := fake.Account{AppID: "104400001", ClientID: "220400001", ClientSecret: "demo-client-secret"}
 	if change != nil {
 		change(&account, &Config{})
 	}
 	return vendortest.Subject{
-		Vendor:   "honor",
-		Accounts: sandbox.Accounts{Honor: []sandbox.HonorAccount{account}},
+		Fake: fake.Fake(account),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			if change != nil {
-				change(&sandbox.HonorAccount{}, c)
+				change(&fake.Account{}, c)
 			}
 			c.Endpoint, c.TokenEndpoint, c.CAFile = endpoint, endpoint, caFile
 			return c
@@ -75,13 +73,17 @@ func ok(body string) vendors.Response {
 	return vendors.Response{Status: http.StatusOK, Body: []byte(body)}
 }
 
-func TestConformance(t *testing.T) { vendortest.Run(t, subject(nil)) }
+func TestConformance(t *testing.T) {
+	s := subject(nil)
+	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	vendortest.Run(t, s)
+}
 
 // What Honor does not publish may be otherwise: the suite holds for another code of success and for
 // answers without data.
 func TestConformanceWithOtherCodes(t *testing.T) {
 	t.Parallel()
-	s := subject(func(a *sandbox.HonorAccount, c *Config) {
+	s := subject(func(a *fake.Account, c *Config) {
 		a.Success, a.AuthEmpty, a.ErrorsWithoutData, a.Most = "0", true, true, 50
 		c.SuccessCodes, c.Batch = []string{"0"}, 50
 	})
@@ -271,7 +273,7 @@ func TestTokenRequest(t *testing.T) {
 // Whatever a notification holds, the request is one that Honor takes.
 func TestRoughTextsAreTaken(t *testing.T) {
 	t.Parallel()
-	r := vendortest.NewRig(t, subject(func(_ *sandbox.HonorAccount, c *Config) {
+	r := vendortest.NewRig(t, subject(func(_ *fake.Account, c *Config) {
 		c.Click.Intent = "intent:#Intent;S.ext={ext};S.c={conversation};end"
 	}), nil)
 	for _, text := range []string{
@@ -291,75 +293,39 @@ func TestRoughTextsAreTaken(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		change func(*Config)
-		want   string
-	}{
-		"app_id_missing":        {func(c *Config) { c.AppID = "" }, "app_id"},
-		"app_id_is_path":        {func(c *Config) { c.AppID = "a/b" }, "app_id"},
-		"client_id_missing":     {func(c *Config) { c.ClientID = "" }, "client_id"},
-		"client_id_is_app_id":   {func(c *Config) { c.ClientID = c.AppID }, "client_id"},
-		"client_secret_missing": {func(c *Config) { c.ClientSecret = "" }, "client_secret"},
-		"endpoint":              {func(c *Config) { c.Endpoint = "push" }, "endpoint"},
-		"token_endpoint":        {func(c *Config) { c.TokenEndpoint = "ftp://x" }, "token_endpoint"},
-		"importance":            {func(c *Config) { c.Importance = "HIGH" }, "importance"},
-		"batch":                 {func(c *Config) { c.Batch = 1001 }, "batch"},
-		"max_bytes":             {func(c *Config) { c.MaxBytes = 100 }, "max_bytes"},
-		"success_codes":         {func(c *Config) { c.SuccessCodes = []string{"OK"} }, "success_codes"},
-		"codes_no_number":       {func(c *Config) { c.Codes = map[string]vendors.Reason{"x": vendors.BadPayload} }, "codes"},
-		"codes_accepted":        {func(c *Config) { c.Codes = map[string]vendors.Reason{"0": vendors.Accepted} }, "codes"},
-		"codes_not_a_vendors":   {func(c *Config) { c.Codes = map[string]vendors.Reason{"0": vendors.Expired} }, "codes"},
-		"codes_and_success": {func(c *Config) {
+// problems are what may be wrong with a certificate.
+func problems() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
+		{"app_id_missing", func(c *Config) { c.AppID = "" }, []string{"app_id"}},
+		{"app_id_is_path", func(c *Config) { c.AppID = "a/b" }, []string{"app_id"}},
+		{"client_id_missing", func(c *Config) { c.ClientID = "" }, []string{"client_id"}},
+		{"client_id_is_app_id", func(c *Config) { c.ClientID = c.AppID }, []string{"client_id"}},
+		{"client_secret_missing", func(c *Config) { c.ClientSecret = "" }, []string{"client_secret"}},
+		{"endpoint", func(c *Config) { c.Endpoint = "push" }, []string{"endpoint"}},
+		{"token_endpoint", func(c *Config) { c.TokenEndpoint = "ftp://x" }, []string{"token_endpoint"}},
+		{"importance", func(c *Config) { c.Importance = "HIGH" }, []string{"importance"}},
+		{"batch", func(c *Config) { c.Batch = 1001 }, []string{"batch"}},
+		{"max_bytes", func(c *Config) { c.MaxBytes = 100 }, []string{"max_bytes"}},
+		{"success_codes", func(c *Config) { c.SuccessCodes = []string{"OK"} }, []string{"success_codes"}},
+		{"codes_no_number", func(c *Config) { c.Codes = map[string]vendors.Reason{"x": vendors.BadPayload} }, []string{"codes"}},
+		{"codes_accepted", func(c *Config) { c.Codes = map[string]vendors.Reason{"0": vendors.Accepted} }, []string{"codes"}},
+		{"codes_not_a_vendors", func(c *Config) { c.Codes = map[string]vendors.Reason{"0": vendors.Expired} }, []string{"codes"}},
+		{"codes_and_success", func(c *Config) {
 			c.SuccessCodes, c.Codes = []string{"0"}, map[string]vendors.Reason{"0": vendors.Refused}
-		}, "codes"},
-		"click_two":      {func(c *Config) { c.Click.URL, c.Click.Action = "https://a.b", "a.B" }, "click"},
-		"click_activity": {func(c *Config) { c.Click.Activity = "a.B" }, "click"},
-		"click_http":     {func(c *Config) { c.Click.URL = "http://a.b" }, "click"},
-	} {
-		cfg := config()
-		c.change(cfg)
-		found := cfg.Problems()
-		if len(found) != 1 || found[0].Key != c.want || found[0].Text == "" || found[0].Remedy == "" {
-			t.Errorf("%s: got %+v, want one problem of %s with a remedy", name, found, c.want)
-		}
-	}
-	if found := config().Problems(); len(found) != 0 {
-		t.Errorf("a good certificate has problems: %+v", found)
-	}
+		}, []string{"codes"}},
+		{"click_two", func(c *Config) { c.Click.URL, c.Click.Action = "https://a.b", "a.B" }, []string{"click"}},
+		{"click_activity", func(c *Config) { c.Click.Activity = "a.B" }, []string{"click"}},
+		{"click_http", func(c *Config) { c.Click.URL = "http://a.b" }, []string{"click"}},
+	})
 }
 
-func TestAdvice(t *testing.T) {
-	t.Parallel()
-	for want, change := range map[string]func(*Config){
-		"2 messages a day":       func(c *Config) { c.Importance = "LOW" },
-		"1000 test pushes":       func(c *Config) { c.TestMode = true },
-		"15 days":                func(c *Config) { c.TTL = 100 * 24 * time.Hour },
-		"only one of endpoint":   func(c *Config) { c.Endpoint = "https://proxy" },
-		"only one of endpoint a": func(c *Config) { c.TokenEndpoint = "https://proxy" },
-	} {
-		cfg := config()
-		change(cfg)
-		if got := cfg.Advice(); len(got) != 1 || !strings.Contains(got[0], want) {
-			t.Errorf("got %q, want it to say %q", got, want)
-		}
-	}
-	if got := config().Advice(); len(got) != 0 {
-		t.Errorf("a good certificate gets advice: %v", got)
-	}
-}
-
-func TestExampleOfDocIsGood(t *testing.T) {
-	t.Parallel()
-	var certificates []Config
-	if err := yaml.Unmarshal([]byte(Doc().Example), &certificates); err != nil {
-		t.Fatal(err)
-	}
-	if found := certificates[0].Problems(); len(found) != 0 {
-		t.Errorf("the example has problems: %+v", found)
-	}
-	if !slices.ContainsFunc(Doc().Codes, func(c vendors.Code) bool { return c.Uncertain }) {
-		t.Error("the Doc marks no code as uncertain")
-	}
+// advice is what may be unwise about one.
+func advice() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
+		{"2_messages_a_day", func(c *Config) { c.Importance = "LOW" }, []string{"2 messages a day"}},
+		{"1000_test_pushes", func(c *Config) { c.TestMode = true }, []string{"1000 test pushes"}},
+		{"15_days", func(c *Config) { c.TTL = 100 * 24 * time.Hour }, []string{"15 days"}},
+		{"only_one_of_endpoint", func(c *Config) { c.Endpoint = "" }, []string{"only one of endpoint"}},
+		{"only_one_of_endpoint_a", func(c *Config) { c.TokenEndpoint = "" }, []string{"only one of endpoint a"}},
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,15 +67,7 @@ const styleBigText = 1
 
 // TokenRequest asks for an access token by client credentials.
 func (p *protocol) TokenRequest(ctx context.Context, _ time.Time) (*http.Request, error) {
-	form := url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {p.c.ClientID}, "client_secret": {string(p.c.ClientSecret)},
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.login, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, errors.New("token_endpoint is no address")
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return req, nil
+	return vendors.FormRequest(ctx, p.login, vendors.ClientCredentials(p.c.ClientID, p.c.ClientSecret), "token_endpoint")
 }
 
 // Request writes the push. A token that stands twice in the batch is sent once.
@@ -112,30 +103,20 @@ func (p *protocol) compose(batch vendors.Batch) request {
 	n := batch.Devices[0].Notification
 	r := p.draft(batch)
 	nt := &r.Android.Notification
-	data, image, target, body := r.Data, nt.Image, nt.ClickAction, nt.Body
-	names := object(map[string]string{"conversation": n.Conversation, "message": n.MessageID})
-	for _, keep := range []struct {
-		data, image string
-		target      click
-	}{{data, image, target}, {data, "", target}, {names, "", target}, {names, "", click{Type: clickApp}}, {"", "", click{Type: clickApp}}} {
-		if keep.data == names && data == "" {
-			keep.data = "" // there was no ext to stand in for
-		}
-		r.Data, nt.Image, nt.ClickAction = keep.data, keep.image, keep.target
-		fits := func(text string) bool {
-			put(nt, text)
-			b, err := json.Marshal(r)
-			return err == nil && len(b) <= p.bytes
-		}
-		if !fits("") {
-			continue
-		}
-		if text := vendors.FitTo(body, fits); text != "" {
-			put(nt, text)
-			return r
-		}
+	names := ""
+	if r.Data != "" { // else there is no ext to stand in for
+		names = string(vendors.JSON(map[string]string{"conversation": n.Conversation, "message": n.MessageID}))
 	}
-	put(nt, "…") // only a configuration of absurdly long names comes here
+	vendors.Shrink(nt.Body, []func(){
+		func() {},
+		func() { nt.Image = "" },
+		func() { r.Data = names },
+		func() { nt.ClickAction = click{Type: clickApp} },
+		func() { r.Data = "" },
+	}, func(body string) { put(nt, body) }, func() bool {
+		b, err := json.Marshal(r)
+		return err == nil && len(b) <= p.bytes
+	})
 	return r
 }
 
@@ -169,18 +150,9 @@ func (p *protocol) draft(batch vendors.Batch) request {
 		r.Android.TargetUserType = 1
 	}
 	if n.Ext != "" {
-		r.Data = object(map[string]string{"ext": n.Ext})
+		r.Data = string(vendors.JSON(map[string]string{"ext": n.Ext}))
 	}
 	return r
-}
-
-// object is a JSON object as text.
-func object(m map[string]string) string {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // it is escaped once more inside its string
-	_ = enc.Encode(m)        // a map of strings always encodes
-	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // visible is the text, or a stand-in for one that shows nothing.
@@ -217,9 +189,5 @@ func (p *protocol) badge(devices []vendors.Device) *badge {
 }
 
 func (p *protocol) ttl(n *vendors.Notification, now time.Time) string {
-	longest := maxTTL
-	if p.c.TTL > 0 {
-		longest = min(longest, max(p.c.TTL.Truncate(time.Second), minTTL))
-	}
-	return strconv.FormatInt(int64(n.TTL(now, minTTL, longest)/time.Second), 10) + "s"
+	return strconv.FormatInt(int64(p.c.Keep(n, now, minTTL, maxTTL)/time.Second), 10) + "s"
 }

@@ -3,18 +3,10 @@ package huawei
 import (
 	"encoding/json"
 	"errors"
-	"regexp"
-	"strconv"
 
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 )
-
-// answer is the body of every answer. The code is a string; a number is read as well.
-type answer struct {
-	Code      vendors.Loose   `json:"code"`
-	Msg       json.RawMessage `json:"msg"`
-	RequestID vendors.Loose   `json:"requestId"`
-}
 
 // partial is what msg holds, as JSON inside the string, when some tokens were refused.
 type partial struct {
@@ -23,75 +15,40 @@ type partial struct {
 	IllegalTokens []string `json:"illegal_tokens"`
 }
 
-const (
-	codeSuccess    = "80000000"
-	codePartial    = "80100000"
-	codeSensitive  = "80100016"
-	codeAllInvalid = "80300007"
-)
+const codeSensitive = "80100016"
 
-var (
-	codeForm = regexp.MustCompile(`^[0-9]{1,12}$`)
-	idForm   = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,128}$`)
-)
-
-// Interpret reads the answer by its code, whatever the HTTP status: which status comes with which
-// code is not published. Only flow control is known by the status (503) alone, and nothing but a
-// 2xx is taken for an acceptance.
+// Interpret reads the answer by its code, and the tokens that it names.
 func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
-	code, a := read(resp.Body)
-	if code == "" || resp.Status == 503 {
-		return vendors.All(n, p.byStatus(resp))
-	}
-	result := vendors.Result{Reason: vendors.Unknown, Code: code}
-	if id := string(a.RequestID); idForm.MatchString(id) {
-		result.VendorID = id
-	}
-	row, known := p.codes[code]
-	if !known {
-		if resp.Status >= 500 {
-			result.Reason = vendors.Unavailable
-		}
-		result.Err = errors.New("a code that is not in Huawei's table")
+	v := pushkit.Read(resp, p.codes, p.statuses)
+	result := v.Result
+	if !v.Known {
 		return vendors.All(n, result)
 	}
-	result.Reason = row.Reason
-	accepted := vendors.Result{Reason: vendors.Accepted, Code: codeSuccess, VendorID: result.VendorID}
-	if ok := resp.Status >= 200 && resp.Status <= 299; !ok {
-		accepted = vendors.Result{Reason: vendors.Unknown, Code: code, VendorID: result.VendorID, Err: errors.New("a success code under an HTTP error")}
-	}
-	switch code {
-	case codeSuccess:
-		return vendors.All(n, accepted)
-	case codePartial:
-		return part(a.Msg, result, accepted, batch)
-	case codeAllInvalid:
-		result.Err = errors.New(row.Meaning)
-		if len(unique(batch.Devices)) > 1 {
+	result.Err = errors.New(v.Meaning)
+	switch result.Code {
+	case pushkit.CodeSuccess:
+		return vendors.All(n, v.Accepted)
+	case pushkit.CodePartial:
+		return part(v.Details, v.Result, v.Accepted, batch)
+	case pushkit.CodeAllInvalid:
+		if len(pushkit.Tokens(batch.Devices)) > 1 {
 			// The same code means that the app or project is set up wrongly: sending to a few
 			// single devices shows which of the two it is.
 			result.Reason, result.ProbeSingly = vendors.Unknown, true
 		}
 	case codeSensitive:
-		result.Err, result.Rephrase = errors.New(row.Meaning), !batch.Generic
-	default:
-		result.Err = errors.New(row.Meaning)
+		result.Rephrase = !batch.Generic
 	}
 	return vendors.All(n, result)
 }
 
 // part takes a partial success apart, token by token: the tokens it names are dead, the rest went
 // out and must not be sent again.
-func part(msg json.RawMessage, bad, accepted vendors.Result, batch vendors.Batch) []vendors.Result {
+func part(details []byte, bad, accepted vendors.Result, batch vendors.Batch) []vendors.Result {
 	n := len(batch.Devices)
 	var p partial
-	inner := []byte(msg)
-	var text string
-	if json.Unmarshal(msg, &text) == nil {
-		inner = []byte(text)
-	}
-	err := json.Unmarshal(inner, &p)
+	err := json.Unmarshal(details, &p)
 	illegal := make(map[string]struct{}, len(p.IllegalTokens))
 	for _, t := range p.IllegalTokens {
 		illegal[t] = struct{}{}
@@ -110,22 +67,4 @@ func part(msg json.RawMessage, bad, accepted vendors.Result, batch vendors.Batch
 		return vendors.All(n, vendors.Result{Reason: vendors.Unknown, Code: bad.Code, VendorID: bad.VendorID, Err: errors.New("a partial success that does not say for whom")})
 	}
 	return results
-}
-
-// read finds the code in an answer; "" where there is none.
-func read(body []byte) (string, answer) {
-	var a answer
-	if json.Unmarshal(body, &a) != nil || !codeForm.MatchString(string(a.Code)) {
-		return "", answer{}
-	}
-	return string(a.Code), a
-}
-
-// byStatus is for answers without a readable code: a proxy's page, an empty 503.
-func (p *protocol) byStatus(resp vendors.Response) vendors.Result {
-	result := vendors.HTTPResult(resp)
-	if row, ok := p.statuses["HTTP "+strconv.Itoa(resp.Status)]; ok {
-		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
-	}
-	return result
 }

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/huawei"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/accesstoken"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
 
@@ -47,11 +49,11 @@ func TestCodes(t *testing.T) {
 			switch c.Level {
 			case "":
 				msg := c.Meaning
-				if c.Code == codePartial {
+				if c.Code == pushkit.CodePartial {
 					msg = `{"success":0,"failure":1,"illegal_tokens":["tokA"]}`
 				}
 				status := http.StatusBadRequest
-				if c.Code == codeSuccess {
+				if c.Code == pushkit.CodeSuccess {
 					status = http.StatusOK
 				}
 				got = p.Interpret(vendors.Response{Status: status, Body: body(c.Code, msg)}, batch("tokA"))[0]
@@ -125,15 +127,15 @@ func TestPartialSuccess(t *testing.T) {
 		body   []byte
 		want   []vendors.Reason
 	}{
-		{"as_documented", 200, body(codePartial, `{"success":3,"failure":1,"illegal_tokens":["tokB"]}`), []vendors.Reason{ok, bad, ok, bad}},
+		{"as_documented", 200, body(pushkit.CodePartial, `{"success":3,"failure":1,"illegal_tokens":["tokB"]}`), []vendors.Reason{ok, bad, ok, bad}},
 		{"msg_is_object", 200, []byte(`{"code":"80100000","msg":{"success":3,"failure":1,"illegal_tokens":["tokA","tokC"]}}`), []vendors.Reason{bad, ok, bad, ok}},
-		{"stranger_among_illegal", 200, body(codePartial, `{"success":3,"failure":2,"illegal_tokens":["tokB","tokX"]}`), []vendors.Reason{ok, bad, ok, bad}},
+		{"stranger_among_illegal", 200, body(pushkit.CodePartial, `{"success":3,"failure":2,"illegal_tokens":["tokB","tokX"]}`), []vendors.Reason{ok, bad, ok, bad}},
 		// Nobody knows which failed: all again; the repeats replace themselves on the screen.
-		{"names_nobody", 200, body(codePartial, `{"success":3,"failure":1,"illegal_tokens":[]}`), []vendors.Reason{unk, unk, unk, unk}},
-		{"plain_text", 200, body(codePartial, `partial success`), []vendors.Reason{unk, unk, unk, unk}},
-		{"cut_off", 200, body(codePartial, `{"success":3,"failure":1,"illegal_tokens":["tokB"`), []vendors.Reason{unk, unk, unk, unk}},
+		{"names_nobody", 200, body(pushkit.CodePartial, `{"success":3,"failure":1,"illegal_tokens":[]}`), []vendors.Reason{unk, unk, unk, unk}},
+		{"plain_text", 200, body(pushkit.CodePartial, `partial success`), []vendors.Reason{unk, unk, unk, unk}},
+		{"cut_off", 200, body(pushkit.CodePartial, `{"success":3,"failure":1,"illegal_tokens":["tokB"`), []vendors.Reason{unk, unk, unk, unk}},
 		// Not documented. The dead one is believed, the others are not taken for accepted.
-		{"under_http_400", 400, body(codePartial, `{"success":3,"failure":1,"illegal_tokens":["tokB"]}`), []vendors.Reason{unk, bad, unk, bad}},
+		{"under_http_400", 400, body(pushkit.CodePartial, `{"success":3,"failure":1,"illegal_tokens":["tokB"]}`), []vendors.Reason{unk, bad, unk, bad}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// tokB stands twice: it is sent once, and both get its result.
@@ -152,7 +154,7 @@ func TestPartialSuccess(t *testing.T) {
 func TestAllInvalidGuard(t *testing.T) {
 	t.Parallel()
 	p := testWire(t)
-	resp := vendors.Response{Status: 400, Body: body(codeAllInvalid, "All the tokens are invalid")}
+	resp := vendors.Response{Status: 400, Body: body(pushkit.CodeAllInvalid, "All the tokens are invalid")}
 	if got := p.Interpret(resp, batch("tokA"))[0]; got.Reason != vendors.BadToken || got.ProbeSingly {
 		t.Errorf("single: %+v", got)
 	}
@@ -188,7 +190,7 @@ func TestAllInvalidProbes(t *testing.T) {
 		},
 		{
 			// The batch was refused as a whole, yet the devices are fine: nobody is dropped.
-			name: "false_alarm", n: 8, fault: sandbox.Fault{Vendor: "huawei", Kind: sandbox.FaultCode, Code: codeAllInvalid, Times: 1},
+			name: "false_alarm", n: 8, fault: sandbox.Fault{Vendor: "huawei", Kind: sandbox.FaultCode, Code: pushkit.CodeAllInvalid, Times: 1},
 			dead: func(int) bool { return false }, calls: 1 + 5,
 			want: func(i int) vendors.Reason {
 				if i == 0 || i == 1 || i == 3 || i == 4 || i == 6 { // those that were probed
@@ -246,7 +248,7 @@ func TestTokenRenewal(t *testing.T) {
 	t.Parallel()
 	now := vendortest.Now
 	clock := func() time.Time { return now }
-	box := sandbox.New(accounts(), sandbox.Options{Now: clock})
+	box := sandbox.New(sandbox.Options{Now: clock}, fake.Fake(account()))
 	srv := vendortestServer(t, box)
 	c := config(srv, "")
 	p, err := newProtocol(c)
@@ -339,7 +341,7 @@ func TestInterpretToken(t *testing.T) {
 
 func FuzzInterpret(f *testing.F) {
 	vendortest.FuzzInterpret(f, testWire(f), token,
-		string(body(codeSuccess, "Success")), string(body(codeAllInvalid, "All the tokens are invalid")),
-		string(body(codePartial, `{"success":1,"failure":1,"illegal_tokens":["`+token(0)+`"]}`)),
+		string(body(pushkit.CodeSuccess, "Success")), string(body(pushkit.CodeAllInvalid, "All the tokens are invalid")),
+		string(body(pushkit.CodePartial, `{"success":1,"failure":1,"illegal_tokens":["`+token(0)+`"]}`)),
 		string(body("80100003", "Illegal payload")), `{"code":80000000}`, `{"code":{},"msg":[]}`)
 }

@@ -2,8 +2,10 @@ package huawei
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 )
 
 // Levels of the code table besides the result code of messages:send, which has none.
@@ -15,9 +17,9 @@ const (
 // codes is the whole table. The codes 100 to 111 and 8000000x of older lists belong to the retired
 // NSP API and cannot come here.
 func codes() []vendors.Code {
-	table := []vendors.Code{
-		{Code: codeSuccess, Reason: vendors.Accepted, Meaning: "accepted, which is not delivered: quotas and switched-off notifications show up in receipts only"},
-		{Code: codePartial, Reason: vendors.BadToken, Meaning: "some tokens are illegal, msg names them; the others were accepted"},
+	table := slices.Concat([]vendors.Code{
+		{Code: pushkit.CodeSuccess, Reason: vendors.Accepted, Meaning: "accepted, which is not delivered: quotas and switched-off notifications show up in receipts only"},
+		{Code: pushkit.CodePartial, Reason: vendors.BadToken, Meaning: "some tokens are illegal, msg names them; the others were accepted"},
 		{Code: "80100001", Reason: vendors.BadPayload, Meaning: "a parameter is wrong"},
 		{Code: "80100002", Reason: vendors.BadPayload, Meaning: "a sync or system message takes one token (older versions)"},
 		{Code: "80100003", Reason: vendors.BadPayload, Meaning: "the message's structure is wrong"},
@@ -30,21 +32,14 @@ func codes() []vendors.Code {
 		{Code: "80200003", Reason: vendors.AuthExpired, Meaning: "the access token expired"},
 		{Code: "80200005", Reason: vendors.AuthExpired, Meaning: "the JWT expired"},
 		{Code: "80300002", Reason: vendors.BadCredentials, Meaning: "the app may not push: Push Kit is off, the id in the path is wrong, or the right for overseas is missing"},
-		{Code: codeAllInvalid, Reason: vendors.BadToken, Meaning: "all tokens are invalid; believed of a single token, probed where there are several"},
+		{Code: pushkit.CodeAllInvalid, Reason: vendors.BadToken, Meaning: "all tokens are invalid; believed of a single token, probed where there are several"},
 		{Code: "80300008", Reason: vendors.BadPayload, Meaning: "the body is longer than 4096 bytes"},
 		{Code: "80300010", Reason: vendors.BadPayload, Meaning: "no token, too many, or message or token misspelt"},
 		{Code: "80300011", Reason: vendors.Refused, Meaning: "no right for pass-through messages of urgency HIGH"},
 		{Code: "80300013", Reason: vendors.BadCredentials, Meaning: "the receipt address or its certificate is wrong"},
 		{Code: "80600003", Reason: vendors.AuthExpired, Meaning: "Huawei could not check the access token; where a fresh one fails too, check app_id and app_secret"},
 		{Code: "81000001", Reason: vendors.Unavailable, Meaning: "internal error"},
-
-		{Code: "HTTP 400", Level: levelHTTP, Reason: vendors.BadPayload, Meaning: "a parameter is wrong"},
-		{Code: "HTTP 401", Level: levelHTTP, Reason: vendors.AuthExpired, Meaning: "authentication failed"},
-		{Code: "HTTP 404", Level: levelHTTP, Reason: vendors.BadCredentials, Meaning: "no such path: endpoint, app_id or project_id is wrong"},
-		{Code: "HTTP 500", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "internal error"},
-		{Code: "HTTP 502", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "connection problem"},
-		{Code: "HTTP 503", Level: levelHTTP, Reason: vendors.RateLimited, Meaning: "flow control: too many devices a second, or the network is at its peak"},
-
+	}, pushkit.StatusCodes(levelHTTP, "endpoint, app_id or project_id"), []vendors.Code{
 		{Code: "1101/12304", Level: levelOAuth, Reason: vendors.BadCredentials, Meaning: "app_secret is wrong"},
 		{Code: "1101/20002", Level: levelOAuth, Reason: vendors.BadCredentials, Meaning: "app_id is not 1 to 64 digits"},
 		{Code: "1101/20003", Level: levelOAuth, Reason: vendors.BadCredentials, Meaning: "app_id does not exist"},
@@ -58,7 +53,7 @@ func codes() []vendors.Code {
 		{Code: "HTTP 503", Level: levelOAuth, Reason: vendors.RateLimited, Meaning: "flow control: more than 1,000 tokens for an app in five minutes"},
 		{Code: "HTTP 504", Level: levelOAuth, Reason: vendors.Unavailable, Meaning: "gateway timeout"},
 		{Code: "HTTP 590", Level: levelOAuth, Reason: vendors.Unavailable, Meaning: "internal error"},
-	}
+	})
 	for i := range 13 {
 		table = append(table, vendors.Code{
 			Code: fmt.Sprintf("820000%02d", i+1), Reason: vendors.BadPayload, Meaning: "topic API only: a group, topic or token list is wrong",

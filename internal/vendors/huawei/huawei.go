@@ -23,12 +23,11 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 )
 
 // The vendor's published numbers, gathered in November 2026.
@@ -37,12 +36,6 @@ const (
 	loginHost = "https://oauth-login.cloud.huawei.com"
 	loginPath = "/oauth2/v3/token"
 
-	maxTokens = 1000 // of one call
-	maxBytes  = 4096 // of the body without the tokens
-	minTTL    = time.Second
-	maxTTL    = 15 * 24 * time.Hour
-	// messages of class marketing for one device and day; 5 for news apps with the licence
-	marketingCap  = 2
 	testPushesDay = 500 // test pushes of one app and day
 )
 
@@ -96,130 +89,81 @@ type Config struct {
 
 // categories are the published ones. PLAY_VOICE is for pass-through messages only.
 var categories = []string{
-	"IM", "VOIP", "SUBSCRIPTION", "TRAVEL", "HEALTH", "WORK", "ACCOUNT", "EXPRESS", "FINANCE", "DEVICE_REMINDER", "MAIL", marketing,
+	"IM", "VOIP", "SUBSCRIPTION", "TRAVEL", "HEALTH", "WORK", "ACCOUNT", "EXPRESS", "FINANCE", "DEVICE_REMINDER", "MAIL", pushkit.Marketing,
 }
 
 const (
-	marketing = "MARKETING"
-	playVoice = "PLAY_VOICE"
-	low       = "LOW"
-	normal    = "NORMAL"
+	low    = "LOW"
+	normal = "NORMAL"
 )
 
-var (
-	appIDForm    = regexp.MustCompile(`^[0-9]{1,64}$`)
-	categoryForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,31}$`)
-)
+var appIDForm = regexp.MustCompile(`^[0-9]{1,64}$`)
+
+func (c *Config) ownCategories() map[string]string {
+	return map[string]string{"category": c.Category, "call_category": c.CallCategory}
+}
 
 // Problems lists what is wrong with the keys.
 func (c *Config) Problems() []vendors.Problem {
-	var found []vendors.Problem
-	add := func(key, text, remedy string) {
-		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
+	var is vendors.Checks
+	if is.Required("app_id", c.AppID, "AppGallery Connect > Project settings > General information > App ID") && !appIDForm.MatchString(c.AppID) {
+		is.Add("app_id", "is not 1 to 64 digits", "take the App ID (OAuth 2.0 client ID) of the app, not its package name")
 	}
-	switch {
-	case c.AppID == "":
-		found = append(found, vendors.Missing("app_id", "AppGallery Connect > Project settings > General information > App ID"))
-	case !appIDForm.MatchString(c.AppID):
-		add("app_id", "is not 1 to 64 digits", "take the App ID (OAuth 2.0 client ID) of the app, not its package name")
-	}
-	if c.AppSecret == "" {
-		found = append(found, vendors.Missing("app_secret", "AppGallery Connect > Project settings > General information > OAuth 2.0 client secret"))
-	}
+	is.Required("app_secret", string(c.AppSecret), "AppGallery Connect > Project settings > General information > OAuth 2.0 client secret")
 	if c.ProjectID != "" && c.ProjectID == c.AppID {
-		add("project_id", "is the app id", "take the Project ID from AppGallery Connect, or leave project_id out to use API v1")
+		is.Add("project_id", "is the app id", "take the Project ID from AppGallery Connect, or leave project_id out to use API v1")
 	}
-	for key, endpoint := range map[string]string{"endpoint": c.Endpoint, "token_endpoint": c.TokenEndpoint} {
-		if endpoint == "" {
-			continue
-		}
-		if _, err := vendors.Address(endpoint, "/"); err != nil {
-			add(key, err.Error(), "write it like https://host:port")
-		}
-	}
-	for key, value := range map[string]string{"category": c.Category, "call_category": c.CallCategory} {
-		switch {
-		case value == "":
-		case value == playVoice:
-			add(key, "PLAY_VOICE is for pass-through messages only", "use IM or VOIP")
-		case !categoryForm.MatchString(value):
-			add(key, "is not in upper case", "use IM, VOIP or another category of the console, letter by letter")
-		}
-	}
+	is.Endpoint("endpoint", c.Endpoint)
+	is.Endpoint("token_endpoint", c.TokenEndpoint)
+	pushkit.CheckCategories(&is, c.ownCategories(), "pass-through messages")
 	if c.Importance != "" && c.Importance != low && c.Importance != normal {
-		add("importance", "is neither NORMAL nor LOW", "use NORMAL for chat")
+		is.Add("importance", "is neither NORMAL nor LOW", "use NORMAL for chat")
 	}
-	found = append(found, c.clickProblems()...)
-	if c.MaxTitle < 0 || c.MaxTitle > 200 {
-		add("max_title", "is not between 1 and 200", "leave it out for 40")
-	}
-	if c.MaxBody < 0 {
-		add("max_body", "is negative", "leave it out for 256")
-	}
-	if c.MaxBytes != 0 && (c.MaxBytes < 2048 || c.MaxBytes > maxBytes) {
-		add("max_bytes", "is not between 2048 and 4096", "leave it out for 3800")
-	}
-	slices.SortStableFunc(found, func(a, b vendors.Problem) int { return strings.Compare(a.Key, b.Key) })
-	return found
-}
-
-func (c *Config) clickProblems() []vendors.Problem {
-	switch {
-	case c.Click.Targets() > 1:
-		return []vendors.Problem{{Key: "click", Text: "has more than one target", Remedy: "keep one of action, intent and url"}}
-	case c.Click.Activity != "":
-		return []vendors.Problem{{
-			Key: "click", Text: "names an activity, which Huawei does not know",
-			Remedy: "use intent: intent:#Intent;component=<package>/<activity>;end",
-		}}
-	case c.Click.URL != "" && !strings.HasPrefix(c.Click.URL, "https://"):
-		return []vendors.Problem{{Key: "click", Text: "url is not https", Remedy: "use an https URL, or an intent"}}
-	}
-	return nil
+	is.Click(c.Click, vendors.ClickTargets{
+		Vendor: "Huawei", Known: []string{"action", "intent", "url"}, Schemes: []string{"https://"},
+		Instead: "use intent: intent:#Intent;component=<package>/<activity>;end",
+	})
+	pushkit.CheckSizes(&is, c.MaxTitle, c.MaxBody, c.MaxBytes)
+	return is.Problems()
 }
 
 // Advice lists what is allowed but unwise.
 func (c *Config) Advice() []string {
-	var advice []string
-	for key, value := range map[string]string{"category": c.Category, "call_category": c.CallCategory} {
-		switch {
-		case value == marketing:
-			advice = append(advice, fmt.Sprintf("%s MARKETING is capped: Huawei accepts but silently drops all after %d messages a day to a device "+
-				"(5 for licensed news apps); apply for the IM right and use IM", key, marketingCap))
-		case value != "" && value != playVoice && categoryForm.MatchString(value) && !slices.Contains(categories, value):
-			advice = append(advice, fmt.Sprintf("%s %s is none that Huawei publishes: it is taken for MARKETING, of which all after %d messages "+
-				"a day to a device (5 for licensed news apps) are silently dropped", key, value, marketingCap))
-		}
-	}
-	slices.Sort(advice)
+	advice := pushkit.CategoryAdvice(c.ownCategories(), categories, "taken for MARKETING")
 	if c.Importance == low {
 		advice = append(advice, "importance LOW makes notifications silent: no sound, no lock screen; use NORMAL for chat")
 	}
 	if c.TestMode {
 		advice = append(advice, fmt.Sprintf("test_mode allows %d pushes a day for the whole app; turn it off in production", testPushesDay))
 	}
-	advice = append(advice, c.TTLAdvice(maxTTL, "Huawei's 15 days")...)
+	advice = append(advice, c.TTLAdvice(pushkit.MaxTTL, "Huawei's 15 days")...)
 	if (c.Endpoint == "") != (c.TokenEndpoint == "") {
 		advice = append(advice, "only one of endpoint and token_endpoint is replaced: the other is Huawei's own")
 	}
 	return advice
 }
 
-// Class is communication for every category but MARKETING. Whether the app has the right for the
-// category is known to Huawei only. Communication has no published number; the former cap of 3,000
-// a device and day for all classes is no longer printed.
-func (c *Config) Class(n *vendors.Notification) vendors.Class {
-	if c.category(n) == marketing {
-		return vendors.Class{Name: "marketing", Capped: true, DeviceCap: marketingCap}
-	}
-	return vendors.Class{Name: "communication"}
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		Sound:            a.Sound,
+		Style:            a.Style,
+		Image:            a.Image,
+		HuaweiChannelID:  a.HuaweiChannelID,
+		HuaweiCategory:   a.HuaweiCategory,
+		HuaweiImportance: a.HuaweiImportance,
+	}}
 }
+
+// Class is communication for every category but MARKETING; see [pushkit.Class].
+func (c *Config) Class(n *vendors.Notification) vendors.Class { return pushkit.Class(c.category(n)) }
 
 // category is the message's, else the certificate's for its kind, else Huawei's category of that
 // kind. A missed call is a chat message.
 func (c *Config) category(n *vendors.Notification) string {
 	if n != nil {
-		if asked := strings.ToUpper(strings.TrimSpace(n.Android.HuaweiCategory)); categoryForm.MatchString(asked) && asked != playVoice {
+		if asked := strings.ToUpper(strings.TrimSpace(n.Android.HuaweiCategory)); pushkit.IsCategory(asked) && asked != pushkit.PlayVoice {
 			return asked
 		}
 		if n.Call != nil && n.Call.Action == hongyan.CallInvite {
@@ -266,12 +210,12 @@ func newProtocol(c *Config) (*protocol, error) {
 	}
 	return &protocol{
 		c: c, send: send, login: login,
-		title:    vendors.TextLimit{Max: cmp.Or(c.MaxTitle, 40), Measure: vendors.Runes},
-		body:     vendors.TextLimit{Max: cmp.Or(c.MaxBody, 256), Measure: vendors.Runes},
-		maxBytes: cmp.Or(c.MaxBytes, 3800),
+		title:    vendors.TextLimit{Max: cmp.Or(c.MaxTitle, pushkit.DefaultTitle), Measure: vendors.Runes},
+		body:     vendors.TextLimit{Max: cmp.Or(c.MaxBody, pushkit.DefaultBody), Measure: vendors.Runes},
+		maxBytes: cmp.Or(c.MaxBytes, pushkit.DefaultBytes),
 		codes:    vendors.Index(codes(), ""), statuses: vendors.Index(codes(), levelHTTP), authCodes: vendors.Index(codes(), levelOAuth),
 	}, nil
 }
 
 // Limits: one notification for up to 1,000 tokens.
-func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: maxTokens} }
+func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: pushkit.MaxTokens} }

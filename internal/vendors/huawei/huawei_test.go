@@ -6,10 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/huawei"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -22,10 +20,10 @@ const (
 
 func token(i int) string { return fmt.Sprintf("IQAAAAmadeupToken%06d", i) }
 
-func accounts() sandbox.Accounts {
-	return sandbox.Accounts{Huawei: []sandbox.HuaweiAccount{{
+func account() fake.Account {
+	return fake.Account{
 		AppID: testApp, AppSecret: testSecret, ProjectID: testProject, Categories: []string{"IM", "VOIP"},
-	}}}
+	}
 }
 
 func config(endpoint, caFile string) *Config {
@@ -37,13 +35,17 @@ func config(endpoint, caFile string) *Config {
 
 func subject() vendortest.Subject {
 	return vendortest.Subject{
-		Vendor: "huawei", Accounts: accounts(), Token: token,
+		Fake: fake.Fake(account()), Token: token,
 		Config: func(endpoint, caFile string) vendors.Config { return config(endpoint, caFile) },
 		Scrub:  func(s string) string { return strings.ReplaceAll(s, testSecret, "<secret>") },
 	}
 }
 
-func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
+func TestConformance(t *testing.T) {
+	s := subject()
+	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	vendortest.Run(t, s)
+}
 
 // One project may push for several apps: the same requests under another path.
 func TestProjectUsesV2(t *testing.T) {
@@ -65,13 +67,9 @@ func TestProjectUsesV2(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   []string
-	}{
+// problems are what may be wrong with a certificate.
+func problems() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"complete", func(*Config) {}, nil},
 		{"empty", func(c *Config) { *c = Config{} }, []string{"app_id", "app_secret"}},
 		// The OAuth server takes ^[0-9]{1,64}$ only.
@@ -85,31 +83,12 @@ func TestProblems(t *testing.T) {
 		{"two_targets", func(c *Config) { c.Click.Action, c.Click.Intent = "a", "b" }, []string{"click"}},
 		{"plain_url", func(c *Config) { c.Click.URL = "http://example.com" }, []string{"click"}},
 		{"sizes", func(c *Config) { c.MaxTitle, c.MaxBody, c.MaxBytes = 1000, -1, 5000 }, []string{"max_body", "max_bytes", "max_title"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			conf := config("https://127.0.0.1", "")
-			c.change(conf)
-			var got []string
-			for _, p := range conf.Problems() {
-				got = append(got, p.Key)
-				if p.Text == "" || p.Remedy == "" {
-					t.Errorf("problem with %s says too little", p.Key)
-				}
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("keys with problems (-want +got):\n%s", diff)
-			}
-		})
-	}
+	})
 }
 
-func TestAdvice(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   []string // a word of each
-	}{
+// advice is what may be unwise about one.
+func advice() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"good", func(*Config) {}, nil},
 		{"marketing", func(c *Config) { c.Category = "MARKETING" }, []string{"all after 2 messages a day"}},
 		{"unknown_category", func(c *Config) { c.CallCategory = "CALLS" }, []string{"taken for MARKETING"}},
@@ -117,21 +96,7 @@ func TestAdvice(t *testing.T) {
 		{"test_mode", func(c *Config) { c.TestMode = true }, []string{"500 pushes a day"}},
 		{"long_ttl", func(c *Config) { c.TTL = 16 * 24 * time.Hour }, []string{"15 days"}},
 		{"half_replaced", func(c *Config) { c.TokenEndpoint = "" }, []string{"only one of endpoint and token_endpoint"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			conf := config("https://127.0.0.1", "")
-			c.change(conf)
-			got := conf.Advice()
-			if len(got) != len(c.want) {
-				t.Fatalf("advice is %q", got)
-			}
-			for i := range got {
-				if !strings.Contains(got[i], c.want[i]) {
-					t.Errorf("advice %q does not say %q", got[i], c.want[i])
-				}
-			}
-		})
-	}
+	})
 }
 
 func TestClass(t *testing.T) {
@@ -169,22 +134,5 @@ func TestClass(t *testing.T) {
 				t.Errorf("class is %+v, want %+v", got, c.want)
 			}
 		})
-	}
-}
-
-func TestDocIsInBothLanguages(t *testing.T) {
-	t.Parallel()
-	s := Doc()
-	texts := append([]vendors.Bilingual{s.Name, s.Tap, s.Repeat}, s.Setup...)
-	for _, f := range s.Rows {
-		texts = append(texts, f.What, f.Value)
-	}
-	for _, c := range s.Classes {
-		texts = append(texts, c.Means, c.Cap)
-	}
-	for _, text := range texts {
-		if text.EN == "" || text.ZH == "" {
-			t.Errorf("%+v lacks a language", text)
-		}
 	}
 }

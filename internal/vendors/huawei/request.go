@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/pushkit"
 )
 
 // The body of messages:send. Zeros that mean something (set_num, foreground_show, default_sound)
@@ -80,30 +80,14 @@ const styleBigText = 1
 // would deliver it twice.
 func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
 	r := p.compose(batch)
-	r.Message.Token = unique(batch.Devices)
-	body, err := marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("write request: %w", err)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.send, bytes.NewReader(body))
+	r.Message.Token = pushkit.Tokens(batch.Devices)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.send, bytes.NewReader(vendors.JSON(r)))
 	if err != nil {
 		return nil, fmt.Errorf("write request: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json;charset=UTF-8")
 	req.Header.Set("Authorization", "Bearer "+token)
 	return req, nil
-}
-
-func unique(devices []vendors.Device) []string {
-	tokens := make([]string, 0, len(devices))
-	seen := make(map[string]struct{}, len(devices))
-	for _, d := range devices {
-		if _, twice := seen[d.Token]; !twice {
-			seen[d.Token] = struct{}{}
-			tokens = append(tokens, d.Token)
-		}
-	}
-	return tokens
 }
 
 // compose writes all but the tokens and keeps it within the bytes that Huawei takes. What makes
@@ -113,34 +97,13 @@ func unique(devices []vendors.Device) []string {
 func (p *protocol) compose(batch vendors.Batch) request {
 	r := p.draft(batch)
 	note := batch.Devices[0].Notification
-	data, image, target := r.Message.Data, r.Message.Android.Notification.Image, r.Message.Android.Notification.ClickAction
-	body := r.Message.Android.Notification.Body
-	for _, keep := range []struct {
-		data, image string
-		target      click
-	}{{data, image, target}, {data, "", target}, {"", "", target}, {"", "", click{Type: clickOpen}}} {
-		r.Message.Data, r.Message.Android.Notification.Image, r.Message.Android.Notification.ClickAction = keep.data, keep.image, keep.target
-		fits := func(text string) bool {
-			put(&r.Message.Android.Notification, text, note.Android.Style)
-			b, err := marshal(r)
-			return err == nil && len(b) <= p.maxBytes
-		}
-		if fits(body) {
-			break
-		}
-		if !fits("") {
-			continue
-		}
-		if shorter := vendors.FitTo(body, fits); shorter != "" {
-			put(&r.Message.Android.Notification, shorter, note.Android.Style)
-			break
-		}
-	}
-	if r.Message.Android.Notification.Body == "" {
-		// Only a configuration of absurdly long names comes here; a push without a body would be
-		// refused for certain.
-		put(&r.Message.Android.Notification, "…", note.Android.Style)
-	}
+	n := &r.Message.Android.Notification
+	vendors.Shrink(n.Body, []func(){
+		func() {},
+		func() { n.Image = "" },
+		func() { r.Message.Data = "" },
+		func() { n.ClickAction = click{Type: clickOpen} },
+	}, func(body string) { put(n, body, note.Android.Style) }, func() bool { return len(vendors.JSON(r)) <= p.maxBytes })
 	return r
 }
 
@@ -178,7 +141,7 @@ func (p *protocol) draft(batch vendors.Batch) request {
 		n.Image = note.Android.Image
 	}
 	a := android{
-		Category: c.category(note), TTL: p.ttl(note, batch.Now), BiTag: biTag(note), ReceiptID: c.ReceiptID, Notification: n,
+		Category: c.category(note), TTL: p.ttl(note, batch.Now), BiTag: pushkit.BITag(note), ReceiptID: c.ReceiptID, Notification: n,
 	}
 	if c.TestMode {
 		a.TargetUserType = 1
@@ -192,13 +155,9 @@ func data(ext string) string {
 	if ext == "" {
 		return ""
 	}
-	b, err := marshal(struct {
+	return string(vendors.JSON(struct {
 		Ext string `json:"ext"`
-	}{ext})
-	if err != nil {
-		return ""
-	}
-	return string(b)
+	}{ext}))
 }
 
 func (p *protocol) click(note *vendors.Notification) click {
@@ -234,20 +193,7 @@ func (p *protocol) badge(devices []vendors.Device) *badge {
 }
 
 func (p *protocol) ttl(note *vendors.Notification, now time.Time) string {
-	longest := maxTTL
-	if p.c.TTL > 0 {
-		longest = min(longest, max(p.c.TTL.Truncate(time.Second), minTTL))
-	}
-	return strconv.FormatInt(int64(note.TTL(now, minTTL, longest)/time.Second), 10) + "s"
-}
-
-// biTag comes back in delivery receipts: the message's id where it is short enough for every
-// version of the API.
-func biTag(note *vendors.Notification) string {
-	if id := note.MessageID; id != "" && len(id) <= 64 && vendors.Printable(id) == id {
-		return note.MessageID
-	}
-	return note.Key
+	return strconv.FormatInt(int64(p.c.Keep(note, now, pushkit.MinTTL, pushkit.MaxTTL)/time.Second), 10) + "s"
 }
 
 // short drops an id that cannot be one.
@@ -256,15 +202,4 @@ func short(id string) string {
 		return ""
 	}
 	return id
-}
-
-// marshal writes JSON without escaping <, > and &, which would make it longer for nothing.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -57,44 +57,39 @@ func codes() []vendors.Code {
 
 // Doc is what docs/vendors.md says about Meizu.
 func Doc() vendors.Doc {
-	text := func(en, zh string) vendors.Bilingual { return vendors.Bilingual{EN: en, ZH: zh} }
-	fact := func(en, zh, value, valueZH string) vendors.Row {
-		return vendors.Row{What: text(en, zh), Value: text(value, valueZH)}
-	}
-	number := func(en, zh string, n int) vendors.Row { return fact(en, zh, strconv.Itoa(n), strconv.Itoa(n)) }
 	return vendors.Doc{
-		Vendor: "meizu", Name: text("Meizu (Flyme) push", "魅族（Flyme）推送"), Dated: "2026-11",
+		Vendor: "meizu", Name: vendors.Both("Meizu (Flyme) push", "魅族（Flyme）推送"), Dated: "2026-11",
 		Links: []string{
 			"https://github.com/MEIZUPUSH/PushAPI",
 			"https://github.com/MEIZUPUSH/JavaSdk",
 		},
 		Rows: []vendors.Row{
-			number("Devices per call", "单次最多设备数", maxTokens),
-			number("Title, in characters", "标题字符数", maxTitle),
-			number("Content, in characters", "内容字符数", maxContent),
-			fact("Lifetime", "缓存时间", "whole hours, 1 to 72", "整小时，1 至 72"),
-			fact("Rate", "速率", "200 a second in one source, 500 in another; whether devices or calls is not published; beyond it 110010",
+			vendors.NumberRow("Devices per call", "单次最多设备数", maxTokens),
+			vendors.NumberRow("Title, in characters", "标题字符数", maxTitle),
+			vendors.NumberRow("Content, in characters", "内容字符数", maxContent),
+			vendors.TextRow("Lifetime", "缓存时间", "whole hours, 1 to 72", "整小时，1 至 72"),
+			vendors.TextRow("Rate", "速率", "200 a second in one source, 500 in another; whether devices or calls is not published; beyond it 110010",
 				"一说每秒 200，一说 500，单位未公布；超出返回 110010"),
-			fact("Folding", "折叠", strconv.Itoa(foldedOver)+" pushes to a device within a minute, of any class; the rest are dropped (520)",
+			vendors.TextRow("Folding", "折叠", strconv.Itoa(foldedOver)+" pushes to a device within a minute, of any class; the rest are dropped (520)",
 				"任何类别每设备每分钟 "+strconv.Itoa(foldedOver)+" 条，其余折叠（520）"),
-			fact("Test pushes", "测试消息", "none", "无"),
-			fact("Abroad", "海外", "endpoint: https://server-api-push.in.meizu.com", "endpoint: https://server-api-push.in.meizu.com"),
+			vendors.TextRow("Test pushes", "测试消息", "none", "无"),
+			vendors.TextRow("Abroad", "海外", "endpoint: https://server-api-push.in.meizu.com", "endpoint: https://server-api-push.in.meizu.com"),
 		},
 		Classes: []vendors.ClassRow{
-			{Name: "private", Means: text("noticeMsgType 1 (私信): what concerns the one user, such as chat", "私信 noticeMsgType 1：与单个用户相关，如聊天"),
-				Cap: text("none", "不限")},
-			{Name: "public", Means: text("noticeMsgType 0 (公信), which is Meizu's own default", "公信 noticeMsgType 0，为魅族默认值"),
-				Cap: text("3 a device and day since 2025-05-07, 5 for news and reading apps (110011)", "自 2025-05-07 起每设备每天 3 条，资讯阅读类 5 条（110011）")},
+			{Name: "private", Means: vendors.Both("noticeMsgType 1 (私信): what concerns the one user, such as chat", "私信 noticeMsgType 1：与单个用户相关，如聊天"),
+				Cap: vendors.Both("none", "不限")},
+			{Name: "public", Means: vendors.Both("noticeMsgType 0 (公信), which is Meizu's own default", "公信 noticeMsgType 0，为魅族默认值"),
+				Cap: vendors.Both("3 a device and day since 2025-05-07, 5 for news and reading apps (110011)", "自 2025-05-07 起每设备每天 3 条，资讯阅读类 5 条（110011）")},
 		},
 		Codes: codes(),
 		Setup: []vendors.Bilingual{
-			text("Create the app on the Flyme push platform and take App ID and App Secret.", "在 Flyme 推送平台创建应用，获取 App ID 与 App Secret。"),
-			text("Leave notice_type at 1 for chat.", "聊天消息保持 notice_type 为 1。"),
-			text("Let the app report its pushId again whenever it changes: pushIds expire after about a week.", "pushId 约一周失效，变更后应用需重新上报。"),
+			vendors.Both("Create the app on the Flyme push platform and take App ID and App Secret.", "在 Flyme 推送平台创建应用，获取 App ID 与 App Secret。"),
+			vendors.Both("Leave notice_type at 1 for chat.", "聊天消息保持 notice_type 为 1。"),
+			vendors.Both("Let the app report its pushId again whenever it changes: pushIds expire after about a week.", "pushId 约一周失效，变更后应用需重新上报。"),
 		},
-		Tap: text(`clickTypeInfo.parameters is the ext where it is a JSON object, else {"ext": "<ext>"}; its keys are extras of the intent. {ext} in click.url carries it as well. An ext of more than 4,096 bytes is left out, and {"conversation", "message"} goes instead.`,
+		Tap: vendors.Both(`clickTypeInfo.parameters is the ext where it is a JSON object, else {"ext": "<ext>"}; its keys are extras of the intent. {ext} in click.url carries it as well. An ext of more than 4,096 bytes is left out, and {"conversation", "message"} goes instead.`,
 			`clickTypeInfo.parameters 为 ext 本身（当其为 JSON 对象）或 {"ext": "<ext>"}，各键出现在 Intent 的 extras 中；也可在 click.url 中用 {ext} 携带。超过 4096 字节的 ext 不发送，改为 {"conversation", "message"}。`),
-		Repeat: text("A repeat has the same notifyKey, so it replaces the first on the screen; Meizu deduplicates nothing.",
+		Repeat: vendors.Both("A repeat has the same notifyKey, so it replaces the first on the screen; Meizu deduplicates nothing.",
 			"重复推送的 notifyKey 相同，会覆盖前一条；魅族不去重。"),
 		Example: `- id: "35004"
   vendor: meizu

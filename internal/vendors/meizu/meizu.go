@@ -29,6 +29,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -70,36 +71,24 @@ type Config struct {
 
 // Problems lists what is wrong with the keys.
 func (c *Config) Problems() []vendors.Problem {
-	var found []vendors.Problem
-	add := func(key, text, remedy string) {
-		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
-	}
+	var is vendors.Checks
 	const where = "Flyme push platform > application > application information"
-	if c.AppID == "" {
-		found = append(found, vendors.Missing("app_id", where))
-	} else if n, err := strconv.ParseInt(c.AppID, 10, 64); err != nil || n <= 0 {
-		add("app_id", "is no number", "take App ID from "+where)
+	if is.Required("app_id", c.AppID, where) {
+		n, err := strconv.ParseInt(c.AppID, 10, 64)
+		is.Wrong(err != nil || n <= 0, "app_id", "is no number", "take App ID from "+where)
 	}
-	if c.AppSecret == "" {
-		found = append(found, vendors.Missing("app_secret", where))
-	}
-	if _, err := address(c.EndpointOr(pushHost)); err != nil {
-		add("endpoint", err.Error(), "write it like https://host:port")
-	}
+	is.Required("app_secret", string(c.AppSecret), where)
+	is.Endpoint("endpoint", c.Endpoint)
 	if c.NoticeType != nil && *c.NoticeType != private && *c.NoticeType != public {
-		add("notice_type", "is neither 1 (private) nor 0 (public)", "use 1 for chat, or leave it out")
+		is.Add("notice_type", "is neither 1 (private) nor 0 (public)", "use 1 for chat, or leave it out")
 	}
-	switch u, err := url.Parse(c.Click.URL); {
-	case c.Click.Targets() > 1:
-		add("click", "has more than one target", "keep one of activity and url")
-	case c.Click.Action != "" || c.Click.Intent != "":
-		add("click", "names an action or an intent, which Meizu does not know", "use activity: com.example.im.ChatActivity, or a url")
-	case len(c.Click.Activity) > maxURL:
-		add("click", fmt.Sprintf("has an activity of more than %d bytes", maxURL), "write the activity's full class name")
-	case c.Click.URL != "" && (err != nil || u.Scheme == ""):
-		add("click", "has a url without a scheme", "use an https URL or one of the app's own scheme")
-	}
-	return found
+	is.Click(c.Click, vendors.ClickTargets{
+		Vendor: "Meizu", Known: []string{"activity", "url"}, Instead: "use activity: com.example.im.ChatActivity, or a url",
+		MaxBytes: map[string]int{"activity": maxURL},
+	})
+	u, err := url.Parse(c.Click.URL)
+	is.Wrong(c.Click.URL != "" && (err != nil || u.Scheme == ""), "click", "has a url without a scheme", "use an https URL or one of the app's own scheme")
+	return is.Problems()
 }
 
 // Advice lists what is allowed but unwise.
@@ -114,6 +103,14 @@ func (c *Config) Advice() []string {
 	}
 	advice = append(advice, c.TTLAdvice(maxHours*time.Hour, "Meizu's 72 hours")...)
 	return advice
+}
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		MeizuNoticeType: a.MeizuNoticeType,
+	}}
 }
 
 // Class is private or public. Meizu publishes no number for the whole app.

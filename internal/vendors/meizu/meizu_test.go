@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/meizu"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -25,18 +24,17 @@ func config() *Config {
 	return c
 }
 
-func subject(change func(*sandbox.MeizuAccount, *Config)) vendortest.Subject {
-	account := sandbox.MeizuAccount{AppID: "123456", AppSecret: "demo-app-secret"}
+func subject(change func(*fake.Account, *Config)) vendortest.Subject {
+	account := fake.Account{AppID: "123456", AppSecret: "demo-app-secret"}
 	if change != nil {
 		change(&account, &Config{})
 	}
 	return vendortest.Subject{
-		Vendor:   "meizu",
-		Accounts: sandbox.Accounts{Meizu: []sandbox.MeizuAccount{account}},
+		Fake: fake.Fake(account),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			if change != nil {
-				change(&sandbox.MeizuAccount{}, c)
+				change(&fake.Account{}, c)
 			}
 			c.Endpoint, c.CAFile = endpoint, caFile
 			return c
@@ -71,7 +69,11 @@ func ok(body string) vendors.Response {
 	return vendors.Response{Status: http.StatusOK, Body: []byte(body)}
 }
 
-func TestConformance(t *testing.T) { vendortest.Run(t, subject(nil)) }
+func TestConformance(t *testing.T) {
+	s := subject(nil)
+	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	vendortest.Run(t, s)
+}
 
 func FuzzInterpret(f *testing.F) {
 	token := subject(nil).Token
@@ -313,7 +315,7 @@ func TestNotifyKey(t *testing.T) {
 // Whatever a notification holds, the request is one that Meizu takes.
 func TestRoughTextsAreTaken(t *testing.T) {
 	t.Parallel()
-	r := vendortest.NewRig(t, subject(func(a *sandbox.MeizuAccount, c *Config) {
+	r := vendortest.NewRig(t, subject(func(a *fake.Account, c *Config) {
 		a.PerMinute, c.Click.URL = -1, "app://x?e={ext}&c={conversation}"
 	}), nil)
 	for _, text := range []string{
@@ -335,7 +337,7 @@ func TestOneNumberTwoMeanings(t *testing.T) {
 	t.Parallel()
 	s := subject(nil)
 	token := s.Token
-	r := vendortest.NewRig(t, subject(func(a *sandbox.MeizuAccount, _ *Config) { a.Silent, a.PerSecond = []string{token(1)}, 3 }), nil)
+	r := vendortest.NewRig(t, subject(func(a *fake.Account, _ *Config) { a.Silent, a.PerSecond = []string{token(1)}, 3 }), nil)
 	got := r.Driver.Push(context.Background(), r.Batch(2, vendortest.Chat()))
 	if got[0].Reason != vendors.Accepted || got[1].Reason != vendors.NotDisplayed {
 		t.Errorf("got %+v", got)
@@ -347,62 +349,29 @@ func TestOneNumberTwoMeanings(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) {
-	t.Parallel()
+// problems are what may be wrong with a certificate.
+func problems() []vendortest.ConfigCase {
 	two := 2
-	for name, c := range map[string]struct {
-		change func(*Config)
-		want   string
-	}{
-		"app_id_missing":     {func(c *Config) { c.AppID = "" }, "app_id"},
-		"app_id_is_package":  {func(c *Config) { c.AppID = "com.example" }, "app_id"},
-		"app_secret_missing": {func(c *Config) { c.AppSecret = "" }, "app_secret"},
-		"endpoint_is_host":   {func(c *Config) { c.Endpoint = "server-api-push.meizu.com" }, "endpoint"},
-		"notice_type_two":    {func(c *Config) { c.NoticeType = &two }, "notice_type"},
-		"click_two":          {func(c *Config) { c.Click.URL, c.Click.Activity = "https://a.b", "a.B" }, "click"},
-		"click_intent":       {func(c *Config) { c.Click.Intent = "intent:#Intent;end" }, "click"},
-		"click_action":       {func(c *Config) { c.Click.Action = "a.B" }, "click"},
-		"click_url":          {func(c *Config) { c.Click.URL = "example.com" }, "click"},
-		"click_activity":     {func(c *Config) { c.Click.Activity = strings.Repeat("a", 2000) }, "click"},
-	} {
-		cfg := config()
-		c.change(cfg)
-		found := cfg.Problems()
-		if len(found) != 1 || found[0].Key != c.want || found[0].Text == "" || found[0].Remedy == "" {
-			t.Errorf("%s: got %+v, want one problem of %s with a remedy", name, found, c.want)
-		}
-	}
-	if found := config().Problems(); len(found) != 0 {
-		t.Errorf("a good certificate has problems: %+v", found)
-	}
+	return vendortest.Cases([]vendortest.Case[*Config]{
+		{"app_id_missing", func(c *Config) { c.AppID = "" }, []string{"app_id"}},
+		{"app_id_is_package", func(c *Config) { c.AppID = "com.example" }, []string{"app_id"}},
+		{"app_secret_missing", func(c *Config) { c.AppSecret = "" }, []string{"app_secret"}},
+		{"endpoint_is_host", func(c *Config) { c.Endpoint = "server-api-push.meizu.com" }, []string{"endpoint"}},
+		{"notice_type_two", func(c *Config) { c.NoticeType = &two }, []string{"notice_type"}},
+		{"click_two", func(c *Config) { c.Click.URL, c.Click.Activity = "https://a.b", "a.B" }, []string{"click"}},
+		{"click_intent", func(c *Config) { c.Click.Intent = "intent:#Intent;end" }, []string{"click"}},
+		{"click_action", func(c *Config) { c.Click.Action = "a.B" }, []string{"click"}},
+		{"click_url", func(c *Config) { c.Click.URL = "example.com" }, []string{"click"}},
+		{"click_activity", func(c *Config) { c.Click.Activity = strings.Repeat("a", 2000) }, []string{"click"}},
+	})
 }
 
-func TestAdvice(t *testing.T) {
-	t.Parallel()
+// advice is what may be unwise about one.
+func advice() []vendortest.ConfigCase {
 	zero := 0
-	for want, change := range map[string]func(*Config){
-		"3 such messages a day":   func(c *Config) { c.NoticeType = &zero },
-		"test_mode means nothing": func(c *Config) { c.TestMode = true },
-		"72 hours":                func(c *Config) { c.TTL = 100 * time.Hour },
-	} {
-		cfg := config()
-		change(cfg)
-		if got := cfg.Advice(); len(got) != 1 || !strings.Contains(got[0], want) {
-			t.Errorf("got %q, want it to say %q", got, want)
-		}
-	}
-	if got := config().Advice(); len(got) != 0 {
-		t.Errorf("a good certificate gets advice: %v", got)
-	}
-}
-
-func TestExampleOfDocIsGood(t *testing.T) {
-	t.Parallel()
-	var certificates []Config
-	if err := yaml.Unmarshal([]byte(Doc().Example), &certificates); err != nil {
-		t.Fatal(err)
-	}
-	if found := certificates[0].Problems(); len(found) != 0 {
-		t.Errorf("the example has problems: %+v", found)
-	}
+	return vendortest.Cases([]vendortest.Case[*Config]{
+		{"3_such_messages_a_day", func(c *Config) { c.NoticeType = &zero }, []string{"3 such messages a day"}},
+		{"test_mode_means_nothing", func(c *Config) { c.TestMode = true }, []string{"test_mode means nothing"}},
+		{"72_hours", func(c *Config) { c.TTL = 100 * time.Hour }, []string{"72 hours"}},
+	})
 }

@@ -55,11 +55,7 @@ func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors
 		}
 		return vendors.AccessToken{Value: d.Token, Expires: expires}, vendors.Result{Reason: vendors.Accepted}
 	case code == "" || code == codeOK:
-		result := vendors.HTTPResult(resp)
-		if result.Reason == vendors.AuthExpired || result.Reason == vendors.BadPayload {
-			// there is no older token, and nothing of a message in this call
-			result.Reason = vendors.BadCredentials
-		}
+		result := vendors.LoginResult(resp)
 		result.Err = errors.New("the login gave no auth_token")
 		return vendors.AccessToken{}, result
 	}

@@ -25,12 +25,12 @@ package oppo
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -109,66 +109,38 @@ var (
 
 // Problems lists what is wrong with the keys.
 func (c *Config) Problems() []vendors.Problem {
-	var found []vendors.Problem
-	add := func(key, text, remedy string) {
-		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
-	}
-	if c.AppKey == "" {
-		found = append(found, vendors.Missing("app_key", "OPPO push console > application settings > AppKey"))
-	}
-	if c.MasterSecret == "" {
-		found = append(found, vendors.Missing("master_secret", "OPPO push console > application settings > MasterSecret (not AppSecret)"))
-	}
+	var is vendors.Checks
+	is.Required("app_key", c.AppKey, "OPPO push console > application settings > AppKey")
+	is.Required("master_secret", string(c.MasterSecret), "OPPO push console > application settings > MasterSecret (not AppSecret)")
 	if strings.TrimSpace(string(c.MasterSecret)) != string(c.MasterSecret) || strings.TrimSpace(c.AppKey) != c.AppKey {
-		add("master_secret", "or app_key begins or ends with a blank", "copy both from the console without blanks")
+		is.Add("master_secret", "or app_key begins or ends with a blank", "copy both from the console without blanks")
 	}
 	if c.Category != "" && c.Category != noCategory && !categoryForm.MatchString(c.Category) {
-		add("category", "is not in upper case", "use IM, or another category of OPPO's list, or none")
+		is.Add("category", "is not in upper case", "use IM, or another category of OPPO's list, or none")
 	}
 	switch {
 	case !level(c.NotifyLevel) && c.NotifyLevel != 0:
-		add("notify_level", "is not 1, 2 or 16", "leave it out for OPPO's own level")
+		is.Add("notify_level", "is not 1, 2 or 16", "leave it out for OPPO's own level")
 	case c.NotifyLevel != 0 && c.Category == noCategory:
-		add("notify_level", "goes with a category only", "set category, or leave notify_level out")
+		is.Add("notify_level", "goes with a category only", "set category, or leave notify_level out")
 	}
 	if c.TemplateID != "" && !templateForm.MatchString(c.TemplateID) {
-		add("template_id", "cannot be one", "copy the id from the console, without blanks")
+		is.Add("template_id", "cannot be one", "copy the id from the console, without blanks")
 	}
 	if c.TemplateID == "" && len(c.TitleParams)+len(c.ContentParams) > 0 {
-		add("template_id", "is missing: title_params and content_params belong to a template", "set it, or leave them out")
+		is.Add("template_id", "is missing: title_params and content_params belong to a template", "set it, or leave them out")
 	}
 	if len(c.ChannelID) > maxChannel {
-		add("channel_id", "is too long", "use the id of the channel that the app creates")
+		is.Add("channel_id", "is too long", "use the id of the channel that the app creates")
 	}
-	if c.Endpoint != "" {
-		if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			add("endpoint", "is no http or https address", "write it like https://host:port")
-		}
-	}
-	found = append(found, c.clickProblems()...)
-	for key, classes := range map[string]map[string]vendors.Quota{"daily_quota": c.DailyQuota, "device_cap": c.DeviceCap} {
-		for class := range classes {
-			if class != private && class != public {
-				add(key, "names a class that OPPO does not have", "use private and public")
-			}
-		}
-	}
-	slices.SortStableFunc(found, func(a, b vendors.Problem) int { return strings.Compare(a.Key, b.Key) })
-	return found
-}
-
-func (c *Config) clickProblems() []vendors.Problem {
-	switch {
-	case c.Click.Targets() > 1:
-		return []vendors.Problem{{Key: "click", Text: "has more than one target", Remedy: "keep one of activity, action, intent and url"}}
-	case len(c.Click.Activity) > maxActivity || len(c.Click.Action) > maxActivity:
-		return []vendors.Problem{{Key: "click", Text: "is longer than 500 characters", Remedy: "use a shorter activity or action"}}
-	case len(c.Click.Intent) > maxURL || len(c.Click.URL) > maxURL:
-		return []vendors.Problem{{Key: "click", Text: "is longer than 2000 characters", Remedy: "use a shorter intent or URL"}}
-	case strings.HasPrefix(c.Click.Activity, ".") && c.Package == "":
-		return []vendors.Problem{{Key: "click", Text: "activity begins with a dot", Remedy: "write the whole class name, or set package"}}
-	}
-	return nil
+	is.Endpoint("endpoint", c.Endpoint)
+	is.Click(c.Click, vendors.ClickTargets{
+		Vendor: "OPPO", Known: []string{"activity", "action", "intent", "url"},
+		MaxBytes: map[string]int{"activity": maxActivity, "action": maxActivity, "intent": maxURL, "url": maxURL},
+	})
+	is.Wrong(strings.HasPrefix(c.Click.Activity, ".") && c.Package == "", "click", "activity begins with a dot", "write the whole class name, or set package")
+	is.Classes(&c.Common, "OPPO", private, public)
+	return is.Problems()
 }
 
 // Advice lists what is allowed but unwise.
@@ -206,6 +178,20 @@ const (
 	private = "private"
 	public  = "public"
 )
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		Style:             a.Style,
+		OPPOChannelID:     a.OPPOChannelID,
+		OPPOCategory:      a.OPPOCategory,
+		OPPONotifyLevel:   a.OPPONotifyLevel,
+		OPPOTemplateID:    a.OPPOTemplateID,
+		OPPOTitleParams:   vendors.FitParams(a.OPPOTitleParams),
+		OPPOContentParams: vendors.FitParams(a.OPPOContentParams),
+	}}
+}
 
 // Class is decided by the category, and in the old scheme by the channel. Without a channel nothing
 // is private.

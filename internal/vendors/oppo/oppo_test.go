@@ -3,12 +3,11 @@ package oppo
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/oppo"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -23,10 +22,10 @@ func config() *Config {
 	}
 }
 
-func account() sandbox.OPPOAccount {
-	return sandbox.OPPOAccount{
+func account() fake.Account {
+	return fake.Account{
 		AppKey: "demoAppKey0001", MasterSecret: "demoMasterSecret0001", Channels: []string{"im_chat", "news"},
-		Templates: map[string]sandbox.OPPOTemplate{
+		Templates: map[string]fake.Template{
 			"1001": {Title: []string{"sender"}, Content: []string{"text"}},
 			"1002": {Content: []string{"a"}},
 		},
@@ -38,8 +37,7 @@ var issued = regexp.MustCompile(`auth_token = \w+`)
 
 func subject(change func(*Config)) vendortest.Subject {
 	return vendortest.Subject{
-		Vendor:   "oppo",
-		Accounts: sandbox.Accounts{OPPO: []sandbox.OPPOAccount{account()}},
+		Fake: fake.Fake(account()),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			c.Endpoint, c.CAFile = endpoint, caFile
@@ -53,7 +51,11 @@ func subject(change func(*Config)) vendortest.Subject {
 	}
 }
 
-func TestConformance(t *testing.T) { vendortest.Run(t, subject(nil)) }
+func TestConformance(t *testing.T) {
+	s := subject(nil)
+	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	vendortest.Run(t, s)
+}
 
 func FuzzInterpret(f *testing.F) {
 	vendortest.FuzzInterpret(f, newProtocol(config(), hostChina), token,
@@ -63,13 +65,9 @@ func FuzzInterpret(f *testing.F) {
 	)
 }
 
-func TestProblems(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   []string // keys
-	}{
+// problems are what may be wrong with a certificate.
+func problems() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"complete", func(*Config) {}, nil},
 		{"empty_file", func(c *Config) { *c = Config{} }, []string{"app_key", "master_secret"}},
 		{"secret_with_its_line_break", func(c *Config) { c.MasterSecret += "\n" }, []string{"master_secret"}},
@@ -87,33 +85,13 @@ func TestProblems(t *testing.T) {
 		{"long_activity", func(c *Config) { c.Click.Activity = strings.Repeat("x", 501) }, []string{"click"}},
 		{"long_url", func(c *Config) { c.Click = vendors.Click{URL: strings.Repeat("x", 2001)} }, []string{"click"}},
 		{"class_of_another_vendor", func(c *Config) { c.DailyQuota = map[string]vendors.Quota{"system": 1, "public": 2} }, []string{"daily_quota"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			conf := config()
-			c.change(conf)
-			var got []string
-			for _, p := range conf.Problems() {
-				got = append(got, p.Key)
-				if p.Text == "" || p.Remedy == "" {
-					t.Errorf("%s: a problem must say what is wrong and what to do", p.Key)
-				}
-			}
-			if !slices.Equal(got, c.want) {
-				t.Errorf("got problems %q, want %q", got, c.want)
-			}
-		})
-	}
+	})
 }
 
-func TestAdvice(t *testing.T) {
-	t.Parallel()
+// advice is what may be unwise about one.
+func advice() []vendortest.ConfigCase {
 	bare := func(c *Config) { c.TemplateID, c.TitleParams, c.ContentParams = "", nil, nil }
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   []string // a word of each advice, in order
-	}{
+	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"private", func(*Config) {}, nil},
 		{"no_channel", func(c *Config) { c.ChannelID = "" }, []string{"after 2 messages a day"}},
 		{"marketing", func(c *Config) { c.Category = "MARKETING" }, []string{"after 2 messages a day"}},
@@ -123,22 +101,7 @@ func TestAdvice(t *testing.T) {
 		{"banner", func(c *Config) { c.NotifyLevel = 16 }, []string{"needs a right"}},
 		{"long_ttl", func(c *Config) { c.TTL = 300 * time.Hour }, []string{"10 days"}},
 		{"test_mode", func(c *Config) { c.TestMode = true }, []string{"no sandbox"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			conf := config()
-			c.change(conf)
-			got := conf.Advice()
-			if len(got) != len(c.want) {
-				t.Fatalf("got advice %q, want %d of them", got, len(c.want))
-			}
-			for i, word := range c.want {
-				if !strings.Contains(got[i], word) {
-					t.Errorf("advice %q does not say %q", got[i], word)
-				}
-			}
-		})
-	}
+	})
 }
 
 func TestClass(t *testing.T) {
@@ -169,18 +132,5 @@ func TestClass(t *testing.T) {
 	}
 	if got := config().Class(nil); got != free {
 		t.Errorf("without a notification: got %+v", got)
-	}
-}
-
-func TestDoc(t *testing.T) {
-	t.Parallel()
-	s := Doc()
-	if s.Vendor != "oppo" || len(s.Codes) != len(codes())+1 || len(s.Setup) == 0 {
-		t.Error("the Doc is incomplete")
-	}
-	for _, f := range s.Rows {
-		if f.What.EN == "" || f.What.ZH == "" || f.Value.EN == "" || f.Value.ZH == "" {
-			t.Errorf("fact %q lacks a language", f.What.EN)
-		}
 	}
 }

@@ -1,7 +1,6 @@
 package oppo
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -97,7 +96,7 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token strin
 		}
 		messages[i] = message{TargetType: byRegistrationID, TargetValue: d.Token, Notification: n}
 	}
-	return p.post(ctx, batchPath, url.Values{"auth_token": {token}, "messages": {text(messages)}})
+	return p.post(ctx, batchPath, url.Values{"auth_token": {token}, "messages": {string(vendors.JSON(messages))}})
 }
 
 // shape fits a notification to OPPO; its ids are the device's.
@@ -198,9 +197,9 @@ func (p *protocol) params(values map[string]string, longest int) json.RawMessage
 	for name, value := range values {
 		values[name] = line(value, longest)
 	}
-	object := text(values)
+	object := string(vendors.JSON(values))
 	if p.c.ParamsAsText {
-		object = text(object)
+		object = string(vendors.JSON(object))
 	}
 	return json.RawMessage(object)
 }
@@ -215,14 +214,4 @@ func line(s string, longest int) string {
 		return nothingToShow
 	}
 	return vendors.TextLimit{Max: longest, Measure: vendors.Runes}.Fit(s)
-}
-
-// text writes JSON without escaping <, > and &, which would make it longer for nothing. Its values
-// always marshal.
-func text(v any) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // strings, numbers, maps of strings, and raw JSON made here
-	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/oppo"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -199,7 +199,7 @@ func TestPlainConfig(t *testing.T) {
 			s := subject(change)
 			lax := account()
 			lax.TemplateRequired, lax.ChannelRequired = false, false
-			s.Accounts.OPPO = []sandbox.OPPOAccount{lax}
+			s.Fake = fake.Fake(lax)
 			r := vendortest.NewRig(t, s, nil)
 			if got := r.Driver.Push(context.Background(), r.Batch(1, vendortest.Chat())); got[0].Reason != vendors.Accepted {
 				t.Fatalf("got %v (code %s); broken rules: %v", got[0].Reason, got[0].Code, r.Sandbox.Violations())

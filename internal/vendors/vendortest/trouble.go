@@ -51,7 +51,7 @@ func deadAmongLive(t *testing.T, s Subject) {
 		t.Run(name, func(t *testing.T) {
 			r := NewRig(t, s, nil)
 			dead := len(b.Devices) - 1
-			r.Sandbox.Kill(s.Vendor, b.Devices[dead].Token)
+			r.Sandbox.Kill(s.Fake.Vendor, b.Devices[dead].Token)
 			got := push(r, b)
 			if len(got) != len(b.Devices) {
 				t.Fatalf("got %d results for %d devices", len(got), len(b.Devices))
@@ -94,7 +94,7 @@ func trouble(t *testing.T, s Subject) {
 			// warm driver.
 			wantAll(t, r, push(r, r.Batch(1, Corpus()["ascii"])), 1, vendors.Accepted)
 			before := len(r.Sandbox.Pushes())
-			c.fault.Vendor, c.fault.Times = s.Vendor, 1
+			c.fault.Vendor, c.fault.Times = s.Fake.Vendor, 1
 			r.Sandbox.Arm(c.fault)
 			got := push(r, r.Batch(1, Chat()))
 			if len(got) != 1 {
@@ -127,7 +127,7 @@ func trouble(t *testing.T, s Subject) {
 func hang(t *testing.T, s Subject) {
 	r := NewRig(t, s, func(c *vendors.Common) { c.Timeout = 500 * time.Millisecond })
 	wantAll(t, r, push(r, r.Batch(1, Corpus()["ascii"])), 1, vendors.Accepted)
-	r.Sandbox.Arm(sandbox.Fault{Vendor: s.Vendor, Kind: sandbox.FaultHang})
+	r.Sandbox.Arm(sandbox.Fault{Vendor: s.Fake.Vendor, Kind: sandbox.FaultHang})
 	began := time.Now()
 	wantAll(t, r, push(r, r.Batch(1, Chat())), 1, vendors.Timeout)
 	if took := time.Since(began); took > 10*time.Second {
@@ -139,7 +139,7 @@ func hang(t *testing.T, s Subject) {
 func cancelled(t *testing.T, s Subject) {
 	r := NewRig(t, s, nil)
 	wantAll(t, r, push(r, r.Batch(1, Corpus()["ascii"])), 1, vendors.Accepted)
-	r.Sandbox.Arm(sandbox.Fault{Vendor: s.Vendor, Kind: sandbox.FaultHang})
+	r.Sandbox.Arm(sandbox.Fault{Vendor: s.Fake.Vendor, Kind: sandbox.FaultHang})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan []vendors.Result, 1)
 	go func() { done <- r.Driver.Push(ctx, r.Batch(1, Chat())) }()

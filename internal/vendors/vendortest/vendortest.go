@@ -1,6 +1,6 @@
 // Package vendortest is the conformance suite that every driver runs: against the strict fake of
 // its vendor, with golden requests, with every trouble a network and a vendor can make, and with
-// fuzzed answers.
+// fuzzed answers; and its certificates with what may be wrong with them.
 package vendortest
 
 import (
@@ -28,12 +28,14 @@ var Now = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
 // Subject is the driver under test.
 type Subject struct {
-	// Vendor is its name in the sandbox.
-	Vendor string
-	// Accounts are what the fake knows.
-	Accounts sandbox.Accounts
-	// Config makes a complete certificate with the credentials of an account above.
+	// Fake plays its vendor, and knows an account.
+	Fake sandbox.Fake
+	// Config makes a complete certificate with the credentials of that account, which is wise, too.
 	Config func(endpoint, caFile string) vendors.Config
+	// Problems and Advice are what may be wrong or unwise about it.
+	Problems, Advice []ConfigCase
+	// Doc is the vendor's page.
+	Doc func() vendors.Doc
 	// Token makes the i-th well-formed token.
 	Token func(i int) string
 	// RealClock is set for vendors whose libraries read the clock themselves.
@@ -59,7 +61,7 @@ func NewRig(t testing.TB, s Subject, change func(*vendors.Common)) *Rig {
 	if s.RealClock {
 		now = time.Now
 	}
-	box := sandbox.New(s.Accounts, sandbox.Options{Now: now, Keep: -1})
+	box := sandbox.New(sandbox.Options{Now: now, Keep: -1}, s.Fake)
 	rec := &Recorder{next: box.Handler(), scrub: s.Scrub}
 	srv := httptest.NewUnstartedServer(rec)
 	srv.EnableHTTP2 = true
@@ -82,9 +84,7 @@ func NewRig(t testing.TB, s Subject, change func(*vendors.Common)) *Rig {
 	// pause.
 	var ticks atomic.Int64
 	tick := func() time.Time { return now().Add(time.Duration(ticks.Add(1))) }
-	driver, err := config.Driver(vendors.Env{Tokens: func(_ string, fetch vendors.TokenFetch) vendors.TokenSource {
-		return accesstoken.New(fetch, accesstoken.Options{Now: tick, Pause: time.Nanosecond})
-	}})
+	driver, err := config.Driver(env(tick))
 	if err != nil {
 		t.Fatalf("make driver: %v", err)
 	}
@@ -95,6 +95,13 @@ func NewRig(t testing.TB, s Subject, change func(*vendors.Common)) *Rig {
 		srv.Close()
 	})
 	return &Rig{Driver: driver, Sandbox: box, Requests: rec, subject: s}
+}
+
+// env gives a driver its access tokens, by a clock.
+func env(now func() time.Time) vendors.Env {
+	return vendors.Env{Tokens: func(_ string, fetch vendors.TokenFetch) vendors.TokenSource {
+		return accesstoken.New(fetch, accesstoken.Options{Now: now, Pause: time.Nanosecond})
+	}}
 }
 
 // Batch is a batch of n devices that share a notification.
@@ -163,11 +170,15 @@ func Corpus() map[string]*vendors.Notification {
 
 // Run runs the suite.
 func Run(t *testing.T, s Subject) {
+	t.Run("problems", func(t *testing.T) { problems(t, s) })
+	t.Run("advice", func(t *testing.T) { advice(t, s) })
+	t.Run("doc", func(t *testing.T) { doc(t, s) })
 	t.Run("golden", func(t *testing.T) { golden(t, s) })
 	t.Run("full_batch", func(t *testing.T) { fullBatch(t, s) })
 	t.Run("repeat_is_same", func(t *testing.T) { repeat(t, s) })
 	t.Run("dead_token_among_live", func(t *testing.T) { deadAmongLive(t, s) })
 	t.Run("trouble", func(t *testing.T) { trouble(t, s) })
+	t.Run("options", func(t *testing.T) { options(t, s) })
 	t.Run("hang", func(t *testing.T) { hang(t, s) })
 	t.Run("cancelled", func(t *testing.T) { cancelled(t, s) })
 	t.Run("concurrent", func(t *testing.T) { concurrent(t, s) })

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/vivo"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -33,7 +34,7 @@ func wantReasons(t *testing.T, got []vendors.Result, want ...vendors.Reason) {
 // again until vivo's midnight.
 func TestListContentsSpent(t *testing.T) {
 	t.Parallel()
-	r := vendortest.NewRig(t, subject(func(a *sandbox.VivoAccount, _ *Config) { a.ListBodies = 1 }), nil)
+	r := vendortest.NewRig(t, subject(func(a *fake.Account, _ *Config) { a.ListBodies = 1 }), nil)
 	note := vendortest.Chat()
 	b := r.Batch(3, note)
 	a := vendors.Accepted
@@ -64,7 +65,7 @@ func TestListContentsSpent(t *testing.T) {
 // lowers the quota.
 func TestSinglesStopAtQuota(t *testing.T) {
 	t.Parallel()
-	r := vendortest.NewRig(t, subject(func(a *sandbox.VivoAccount, _ *Config) { a.ListBodies = 1 }), nil)
+	r := vendortest.NewRig(t, subject(func(a *fake.Account, _ *Config) { a.ListBodies = 1 }), nil)
 	_ = r.Driver.Push(context.Background(), r.Batch(2, vendortest.Chat()))
 	other := vendortest.Chat()
 	other.Key = "00000000000000000000000000000002"
@@ -135,7 +136,7 @@ func TestRoughTextsAreTaken(t *testing.T) {
 		"123", "ok", "[图片]", "{}", "[]{}", "", " ", "\x00\x07", "\u200b", "ạ!", "ạạ", "12　3", "a\u3000b", zalgo, strings.Repeat("👨‍👩‍👧‍👦", 500),
 		strings.Repeat("1", 200) + "你", "\xff\xfe", strings.Repeat("x", 1<<20), "…", "привет", "안녕", "１２３",
 	}
-	r := vendortest.NewRig(t, subject(func(_ *sandbox.VivoAccount, c *Config) {
+	r := vendortest.NewRig(t, subject(func(_ *fake.Account, c *Config) {
 		c.Click.Intent = "intent:#Intent;S.ext={ext};S.c={conversation};end"
 	}), nil)
 	for i, text := range texts {
@@ -164,7 +165,7 @@ func TestTestMode(t *testing.T) {
 	t.Parallel()
 	s := subject(nil)
 	token := s.Token
-	s = subject(func(a *sandbox.VivoAccount, c *Config) {
+	s = subject(func(a *fake.Account, c *Config) {
 		a.Review, a.TestDevices, c.TestMode = true, []string{token(0)}, true
 	})
 	r := vendortest.NewRig(t, s, nil)

@@ -32,6 +32,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -97,65 +98,40 @@ type Config struct {
 
 // Problems lists what is wrong with the keys.
 func (c *Config) Problems() []vendors.Problem {
-	var found []vendors.Problem
-	add := func(key, text, remedy string) {
-		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
-	}
+	var is vendors.Checks
 	const where = "vivo open platform > push > the app > application information"
-	if c.AppID == "" {
-		found = append(found, vendors.Missing("app_id", where))
-	} else if n, err := strconv.ParseInt(c.AppID, 10, 64); err != nil || n <= 0 {
-		add("app_id", "is no number", "take AppID, not AppKey or the package, from "+where)
+	if is.Required("app_id", c.AppID, where) {
+		n, err := strconv.ParseInt(c.AppID, 10, 64)
+		is.Wrong(err != nil || n <= 0, "app_id", "is no number", "take AppID, not AppKey or the package, from "+where)
 	}
-	if strings.TrimSpace(string(c.AppKey)) == "" {
-		found = append(found, vendors.Missing("app_key", where))
-	}
-	if strings.TrimSpace(string(c.AppSecret)) == "" {
-		found = append(found, vendors.Missing("app_secret", where))
-	}
-	if _, err := address(c.EndpointOr(pushHost)); err != nil {
-		add("endpoint", err.Error(), "write it like https://host:port")
-	}
+	is.Required("app_key", strings.TrimSpace(string(c.AppKey)), where)
+	is.Required("app_secret", strings.TrimSpace(string(c.AppSecret)), where)
+	is.Endpoint("endpoint", c.Endpoint)
 	if c.Classification != nil && *c.Classification != system && *c.Classification != operational {
-		add("classification", "is neither 1 (system) nor 0 (operational)", "use 1 for chat, or leave it out")
+		is.Add("classification", "is neither 1 (system) nor 0 (operational)", "use 1 for chat, or leave it out")
 	}
 	if c.Category != "" {
 		class, ok := c.classOf(strings.ToUpper(c.Category))
 		switch {
 		case !ok:
-			add("category", "is none that vivo publishes", "use IM for chat, or name a new one under categories")
+			is.Add("category", "is none that vivo publishes", "use IM for chat, or name a new one under categories")
 		case c.Classification != nil && *c.Classification != class:
-			add("classification", "does not fit category, which vivo refuses (10097)", fmt.Sprintf("use %d, or leave it out", class))
+			is.Add("classification", "does not fit category, which vivo refuses (10097)", fmt.Sprintf("use %d, or leave it out", class))
 		}
 	}
 	for name, class := range c.Categories {
 		if name == "" || name != strings.ToUpper(name) || class != system && class != operational {
-			add("categories", "maps a name that is not in upper case, or a class that is neither 1 nor 0", "write it like {NEWS: 0}")
+			is.Add("categories", "maps a name that is not in upper case, or a class that is neither 1 nor 0", "write it like {NEWS: 0}")
 			break
 		}
 	}
-	if c.NotifyType < 0 || c.NotifyType > 4 {
-		add("notify_type", "is not between 1 and 4", "use 4 to ring and vibrate, or leave it out")
-	}
-	return append(found, c.clickProblems()...)
-}
-
-func (c *Config) clickProblems() []vendors.Problem {
-	wrong := func(text, remedy string) []vendors.Problem {
-		return []vendors.Problem{{Key: "click", Text: text, Remedy: remedy}}
-	}
+	is.Between("notify_type", c.NotifyType, 1, 4, "4, to ring and vibrate")
 	const intent = "use intent: intent:#Intent;component=<package>/<activity>;S.ext={ext};end"
-	switch u, err := url.Parse(c.Click.URL); {
-	case c.Click.Targets() > 1:
-		return wrong("has more than one target", "keep one of intent and url")
-	case c.Click.Action != "" || c.Click.Activity != "":
-		return wrong("names an action or an activity, which vivo does not know", intent)
-	case c.Click.Intent != "" && (!strings.Contains(c.Click.Intent, "#Intent;") || !strings.HasSuffix(c.Click.Intent, "end")):
-		return wrong("has an intent that is no intent URI", intent)
-	case c.Click.URL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == ""):
-		return wrong("has a url that is no web address", "use an http or https URL, or an intent")
+	is.Click(c.Click, vendors.ClickTargets{Vendor: "vivo", Known: []string{"intent", "url"}, Instead: intent, Schemes: []string{"https://", "http://"}})
+	if uri := c.Click.Intent; uri != "" && (!strings.Contains(uri, "#Intent;") || !strings.HasSuffix(uri, "end")) {
+		is.Add("click", "has an intent that is no intent URI", intent)
 	}
-	return nil
+	return is.Problems()
 }
 
 // Advice lists what is allowed but unwise.
@@ -171,6 +147,16 @@ func (c *Config) Advice() []string {
 	}
 	advice = append(advice, c.TTLAdvice(maxTTL, "vivo's day")...)
 	return advice
+}
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		VivoClassification: a.VivoClassification,
+		VivoCategory:       a.VivoCategory,
+		VivoNotifyType:     a.VivoNotifyType,
+	}}
 }
 
 // Class is system or operational. The totals of a day are multiples of the app's users, so that

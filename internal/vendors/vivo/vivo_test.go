@@ -5,10 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/vivo"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -23,18 +22,17 @@ var tokenLine = regexp.MustCompile(`(?m)^Authtoken: .*$`)
 
 // subject is the driver under test; change, which may be nil, changes the account and the
 // certificate.
-func subject(change func(*sandbox.VivoAccount, *Config)) vendortest.Subject {
-	account := sandbox.VivoAccount{AppID: "100001", AppKey: "demo-app-key", AppSecret: "demo-app-secret"}
+func subject(change func(*fake.Account, *Config)) vendortest.Subject {
+	account := fake.Account{AppID: "100001", AppKey: "demo-app-key", AppSecret: "demo-app-secret"}
 	if change != nil {
 		change(&account, &Config{})
 	}
 	return vendortest.Subject{
-		Vendor:   "vivo",
-		Accounts: sandbox.Accounts{Vivo: []sandbox.VivoAccount{account}},
+		Fake: fake.Fake(account),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			if change != nil {
-				change(&sandbox.VivoAccount{}, c)
+				change(&fake.Account{}, c)
 			}
 			c.Endpoint, c.CAFile = endpoint, caFile
 			return c
@@ -53,7 +51,11 @@ func itoa(i int) string {
 	return itoa(i/10) + itoa(i%10)
 }
 
-func TestConformance(t *testing.T) { vendortest.Run(t, subject(nil)) }
+func TestConformance(t *testing.T) {
+	s := subject(nil)
+	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	vendortest.Run(t, s)
+}
 
 func FuzzInterpret(f *testing.F) {
 	p, err := newProtocol(config())
@@ -71,88 +73,40 @@ func FuzzInterpret(f *testing.F) {
 	)
 }
 
-func TestProblems(t *testing.T) {
-	t.Parallel()
+// problems are what may be wrong with a certificate.
+func problems() []vendortest.ConfigCase {
 	two := 2
 	operationalClass := operational
-	for name, c := range map[string]struct {
-		change func(*Config)
-		want   string // the key
-	}{
-		"app_id_missing":      {func(c *Config) { c.AppID = "" }, "app_id"},
-		"app_id_is_package":   {func(c *Config) { c.AppID = "com.example.im" }, "app_id"},
-		"app_key_missing":     {func(c *Config) { c.AppKey = " " }, "app_key"},
-		"app_secret_missing":  {func(c *Config) { c.AppSecret = "" }, "app_secret"},
-		"endpoint_is_host":    {func(c *Config) { c.Endpoint = "api-push.vivo.com.cn" }, "endpoint"},
-		"classification_two":  {func(c *Config) { c.Classification = &two }, "classification"},
-		"category_unknown":    {func(c *Config) { c.Category = "CHAT" }, "category"},
-		"class_disagrees":     {func(c *Config) { c.Category, c.Classification = "IM", &operationalClass }, "classification"},
-		"categories_lower":    {func(c *Config) { c.Categories = map[string]int{"news": 0} }, "categories"},
-		"categories_class":    {func(c *Config) { c.Categories = map[string]int{"NEWS": 3} }, "categories"},
-		"notify_type_five":    {func(c *Config) { c.NotifyType = 5 }, "notify_type"},
-		"click_two":           {func(c *Config) { c.Click.URL, c.Click.Intent = "https://a.b", "intent:#Intent;end" }, "click"},
-		"click_activity":      {func(c *Config) { c.Click.Activity = "com.example.A" }, "click"},
-		"click_action":        {func(c *Config) { c.Click.Action = "com.example.A" }, "click"},
-		"click_intent_broken": {func(c *Config) { c.Click.Intent = "com.example.A" }, "click"},
-		"click_url_scheme":    {func(c *Config) { c.Click.URL = "example.com" }, "click"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := config()
-			c.change(cfg)
-			found := cfg.Problems()
-			if len(found) != 1 || found[0].Key != c.want || found[0].Text == "" || found[0].Remedy == "" {
-				t.Errorf("got %+v, want one problem of %s with a remedy", found, c.want)
-			}
-		})
-	}
-	if found := config().Problems(); len(found) != 0 {
-		t.Errorf("a good certificate has problems: %+v", found)
-	}
+	return vendortest.Cases([]vendortest.Case[*Config]{
+		{"app_id_missing", func(c *Config) { c.AppID = "" }, []string{"app_id"}},
+		{"app_id_is_package", func(c *Config) { c.AppID = "com.example.im" }, []string{"app_id"}},
+		{"app_key_missing", func(c *Config) { c.AppKey = " " }, []string{"app_key"}},
+		{"app_secret_missing", func(c *Config) { c.AppSecret = "" }, []string{"app_secret"}},
+		{"endpoint_is_host", func(c *Config) { c.Endpoint = "api-push.vivo.com.cn" }, []string{"endpoint"}},
+		{"classification_two", func(c *Config) { c.Classification = &two }, []string{"classification"}},
+		{"category_unknown", func(c *Config) { c.Category = "CHAT" }, []string{"category"}},
+		{"class_disagrees", func(c *Config) { c.Category, c.Classification = "IM", &operationalClass }, []string{"classification"}},
+		{"categories_lower", func(c *Config) { c.Categories = map[string]int{"news": 0} }, []string{"categories"}},
+		{"categories_class", func(c *Config) { c.Categories = map[string]int{"NEWS": 3} }, []string{"categories"}},
+		{"notify_type_five", func(c *Config) { c.NotifyType = 5 }, []string{"notify_type"}},
+		{"click_two", func(c *Config) { c.Click.URL, c.Click.Intent = "https://a.b", "intent:#Intent;end" }, []string{"click"}},
+		{"click_activity", func(c *Config) { c.Click.Activity = "com.example.A" }, []string{"click"}},
+		{"click_action", func(c *Config) { c.Click.Action = "com.example.A" }, []string{"click"}},
+		{"click_intent_broken", func(c *Config) { c.Click.Intent = "com.example.A" }, []string{"click"}},
+		{"click_url_scheme", func(c *Config) { c.Click.URL = "example.com" }, []string{"click"}},
+	})
 }
 
-func TestExampleOfDocIsGood(t *testing.T) {
-	t.Parallel()
-	var certificates []Config
-	if err := yaml.Unmarshal([]byte(Doc().Example), &certificates); err != nil {
-		t.Fatal(err)
-	}
-	if found := certificates[0].Problems(); len(found) != 0 {
-		t.Errorf("the example has problems: %+v", found)
-	}
-	if advice := certificates[0].Advice(); len(advice) != 0 {
-		t.Errorf("the example needs advice: %v", advice)
-	}
-}
-
-func TestAdvice(t *testing.T) {
-	t.Parallel()
+// advice is what may be unwise about one.
+func advice() []vendortest.ConfigCase {
 	zero := operational
-	for name, c := range map[string]struct {
-		change func(*Config)
-		want   []string // words of each piece of advice
-	}{
-		"chat":             {func(*Config) {}, nil},
-		"classification_0": {func(c *Config) { c.Classification = &zero }, []string{"2 such messages a day"}},
-		"social":           {func(c *Config) { c.Category = "SOCIAL" }, []string{"2 such messages a day"}},
-		"test_mode":        {func(c *Config) { c.TestMode = true }, []string{"NOTHING reaches a user"}},
-		"long_ttl":         {func(c *Config) { c.TTL = 2 * maxTTL }, []string{"longer than vivo's day"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := config()
-			c.change(cfg)
-			got := cfg.Advice()
-			if len(got) != len(c.want) {
-				t.Fatalf("got %q, want %d pieces", got, len(c.want))
-			}
-			for i, words := range c.want {
-				if !strings.Contains(got[i], words) {
-					t.Errorf("got %q, want it to say %q", got[i], words)
-				}
-			}
-		})
-	}
+	return vendortest.Cases([]vendortest.Case[*Config]{
+		{"chat", func(*Config) {}, nil},
+		{"classification_0", func(c *Config) { c.Classification = &zero }, []string{"2 such messages a day"}},
+		{"social", func(c *Config) { c.Category = "SOCIAL" }, []string{"2 such messages a day"}},
+		{"test_mode", func(c *Config) { c.TestMode = true }, []string{"NOTHING reaches a user"}},
+		{"long_ttl", func(c *Config) { c.TTL = 2 * maxTTL }, []string{"longer than vivo's day"}},
+	})
 }
 
 // The pair is always sent and always agrees, whatever the message and the certificate say.

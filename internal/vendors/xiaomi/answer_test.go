@@ -220,16 +220,3 @@ func TestWrongChannel(t *testing.T) {
 		t.Errorf("got %v for the certificate's channel, want bad_credentials", got.Reason)
 	}
 }
-
-func TestDoc(t *testing.T) {
-	t.Parallel()
-	s := Doc()
-	if s.Vendor != "xiaomi" || len(s.Codes) != len(codes()) || len(s.Setup) == 0 {
-		t.Error("the Doc is incomplete")
-	}
-	for _, f := range s.Rows {
-		if f.What.EN == "" || f.What.ZH == "" || f.Value.EN == "" || f.Value.ZH == "" {
-			t.Errorf("fact %q lacks a language", f.What.EN)
-		}
-	}
-}

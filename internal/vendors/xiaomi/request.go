@@ -1,9 +1,7 @@
 package xiaomi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -65,7 +63,7 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, _ string) (
 			}
 			elements[i].Target = target(d.Token)
 		}
-		form.Set("messages", text(elements))
+		form.Set("messages", string(vendors.JSON(elements)))
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.host(batch.Devices[0])+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -195,7 +193,7 @@ func (p *protocol) template(n *vendors.Notification, extra map[string]string) {
 		}
 		params[name] = p.param(params[name])
 	}
-	extra["template_param"] = text(params)
+	extra["template_param"] = string(vendors.JSON(params))
 }
 
 // click sets what a tap opens. If a target is too long with the ext in it, the ext is left out,
@@ -224,18 +222,4 @@ func (p *protocol) click(n *vendors.Notification, extra map[string]string) {
 	if vendors.UTF16(opened) <= maxExtra {
 		extra["notify_effect"], extra[key] = effect, opened
 	}
-}
-
-func webURL(s string) bool {
-	return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
-}
-
-// text writes JSON without escaping <, > and &, which would make it longer for nothing. Its values
-// always marshal.
-func text(v any) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // strings, numbers and maps of strings
-	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/xiaomi"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -270,7 +270,7 @@ func TestWithoutChannel(t *testing.T) {
 	s := subject()
 	lax := account()
 	lax.ChannelRequired = false
-	s.Accounts.Xiaomi = []sandbox.XiaomiAccount{lax}
+	s.Fake = fake.Fake(lax)
 	settings := s.Config
 	s.Config = func(endpoint, caFile string) vendors.Config {
 		c := settings(endpoint, caFile).(*Config)

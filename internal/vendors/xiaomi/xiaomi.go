@@ -23,12 +23,12 @@ package xiaomi
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -94,66 +94,37 @@ var channelForm = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,128}$`)
 
 // Problems lists what is wrong with the keys.
 func (c *Config) Problems() []vendors.Problem {
-	var found []vendors.Problem
-	add := func(key, text, remedy string) {
-		found = append(found, vendors.Problem{Key: key, Text: text, Remedy: remedy})
+	var is vendors.Checks
+	if is.Required("app_secret", string(c.AppSecret), "Xiaomi push console > the app > AppSecret (not AppKey, not AppID)") &&
+		strings.ContainsAny(string(c.AppSecret), " \t\r\n") {
+		is.Add("app_secret", "holds a blank or a line break", "copy the AppSecret of the console alone")
 	}
-	if c.AppSecret == "" {
-		found = append(found, vendors.Missing("app_secret", "Xiaomi push console > the app > AppSecret (not AppKey, not AppID)"))
-	} else if strings.ContainsAny(string(c.AppSecret), " \t\r\n") {
-		add("app_secret", "holds a blank or a line break", "copy the AppSecret of the console alone")
-	}
-	if c.Package == "" {
-		found = append(found, vendors.Missing("package", "the app's package name, as registered in Xiaomi's console"))
-	} else if strings.ContainsAny(c.Package, ", \t\r\n") {
-		add("package", "is not one package name", "use one certificate for each package")
+	if is.Required("package", c.Package, "the app's package name, as registered in Xiaomi's console") && strings.ContainsAny(c.Package, ", \t\r\n") {
+		is.Add("package", "is not one package name", "use one certificate for each package")
 	}
 	for key, ids := range map[string][]string{"channel_id": {c.ChannelID}, "public_channels": c.PublicChannels, "template_id": {c.TemplateID}} {
 		for _, id := range ids {
 			if id != "" && !channelForm.MatchString(id) {
-				add(key, "holds an id that cannot be one", "copy the id from the console, without blanks")
+				is.Add(key, "holds an id that cannot be one", "copy the id from the console, without blanks")
 			}
 		}
 	}
 	if len(c.TemplateParams) > maxParams {
-		add("template_params", fmt.Sprintf("has more than the %d variables that a template may have", maxParams), "name the template's own variables")
+		is.Add("template_params", fmt.Sprintf("has more than the %d variables that a template may have", maxParams), "name the template's own variables")
 	}
 	if len(c.TemplateParams) > 0 && c.TemplateID == "" {
-		add("template_params", "belong to no template", "set template_id, or leave template_params out")
+		is.Add("template_params", "belong to no template", "set template_id, or leave template_params out")
 	}
 	if _, known := region(c.Region); !known {
-		add("region", "is none that Xiaomi has a host for", "use cn, ru, in, eu or global")
+		is.Add("region", "is none that Xiaomi has a host for", "use cn, ru, in, eu or global")
 	}
-	if c.Endpoint != "" {
-		if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			add("endpoint", "is no http or https address", "write it like https://host:port")
-		}
-	}
-	found = append(found, c.clickProblems()...)
-	for key, classes := range map[string]map[string]vendors.Quota{"daily_quota": c.DailyQuota, "device_cap": c.DeviceCap} {
-		for class := range classes {
-			if class != private && class != public {
-				add(key, "names a class that Xiaomi does not have", "use private (important) and public (ordinary)")
-			}
-		}
-	}
-	slices.SortStableFunc(found, func(a, b vendors.Problem) int { return strings.Compare(a.Key, b.Key) })
-	return found
-}
-
-func (c *Config) clickProblems() []vendors.Problem {
-	for _, v := range []string{c.Click.Action, c.Click.Activity, c.Click.Intent, c.Click.URL} {
-		if len(v) > maxExtra {
-			return []vendors.Problem{{Key: "click", Text: "is longer than 1024 characters", Remedy: "use a shorter target"}}
-		}
-	}
-	switch {
-	case c.Click.Targets() > 1:
-		return []vendors.Problem{{Key: "click", Text: "has more than one target", Remedy: "keep one of activity, action, intent and url"}}
-	case c.Click.URL != "" && !webURL(c.Click.URL):
-		return []vendors.Problem{{Key: "click", Text: "url is neither http nor https", Remedy: "use an http(s) URL, or intent for one of the app's own"}}
-	}
-	return nil
+	is.Endpoint("endpoint", c.Endpoint)
+	is.Click(c.Click, vendors.ClickTargets{
+		Vendor: "Xiaomi", Known: []string{"activity", "action", "intent", "url"}, Schemes: []string{"https://", "http://"},
+		MaxBytes: map[string]int{"activity": maxExtra, "action": maxExtra, "intent": maxExtra, "url": maxExtra},
+	})
+	is.Classes(&c.Common, "Xiaomi", private, public)
+	return is.Problems()
 }
 
 // Advice lists what is allowed but unwise.
@@ -192,6 +163,17 @@ const (
 	private = "private"
 	public  = "public"
 )
+
+// Options chooses what the driver reads of a message's offline_push.
+func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
+	a := &push.Android
+	return vendors.Options{Android: hongyan.Android{
+		Sound:                a.Sound,
+		XiaomiChannelID:      a.XiaomiChannelID,
+		XiaomiTemplateID:     a.XiaomiTemplateID,
+		XiaomiTemplateParams: vendors.FitParams(a.XiaomiTemplateParams),
+	}}
+}
 
 // Class is private for a channel that is not listed as public. Xiaomi counts public messages when
 // they arrive.

@@ -2,12 +2,11 @@ package xiaomi
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/hongyan-im/hongyan/internal/sandbox"
+	fake "github.com/hongyan-im/hongyan/internal/sandbox/xiaomi"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/vendortest"
 )
@@ -23,8 +22,8 @@ func config() *Config {
 	}
 }
 
-func account() sandbox.XiaomiAccount {
-	return sandbox.XiaomiAccount{
+func account() fake.Account {
+	return fake.Account{
 		Package: "com.example.im", AppSecret: "demo+App/Secret==", TemplateRequired: true, ChannelRequired: true,
 		Channels:  map[string]string{"im_private": "private", "im_public": "public"},
 		Templates: map[string][]string{"M12762": {"keywords1", "keywords2"}, "P1": nil},
@@ -33,8 +32,7 @@ func account() sandbox.XiaomiAccount {
 
 func subject() vendortest.Subject {
 	return vendortest.Subject{
-		Vendor:   "xiaomi",
-		Accounts: sandbox.Accounts{Xiaomi: []sandbox.XiaomiAccount{account()}},
+		Fake: fake.Fake(account()),
 		Config: func(endpoint, caFile string) vendors.Config {
 			c := config()
 			c.Endpoint, c.CAFile = endpoint, caFile
@@ -44,7 +42,11 @@ func subject() vendortest.Subject {
 	}
 }
 
-func TestConformance(t *testing.T) { vendortest.Run(t, subject()) }
+func TestConformance(t *testing.T) {
+	s := subject()
+	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	vendortest.Run(t, s)
+}
 
 func FuzzInterpret(f *testing.F) {
 	vendortest.FuzzInterpret(f, newProtocol(config()), token,
@@ -56,13 +58,9 @@ func FuzzInterpret(f *testing.F) {
 	)
 }
 
-func TestProblems(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   []string // keys
-	}{
+// problems are what may be wrong with a certificate.
+func problems() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"complete", func(*Config) {}, nil},
 		{"empty_file", func(c *Config) { *c = Config{} }, []string{"app_secret", "package"}},
 		{"secret_with_its_line_break", func(c *Config) { c.AppSecret += "\n" }, []string{"app_secret"}},
@@ -84,32 +82,12 @@ func TestProblems(t *testing.T) {
 			c.DailyQuota = map[string]vendors.Quota{"system": 1}
 			c.DeviceCap = map[string]vendors.Quota{"private": 1, "public": 2}
 		}, []string{"daily_quota"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			conf := config()
-			c.change(conf)
-			var got []string
-			for _, p := range conf.Problems() {
-				got = append(got, p.Key)
-				if p.Text == "" || p.Remedy == "" {
-					t.Errorf("%s: a problem must say what is wrong and what to do", p.Key)
-				}
-			}
-			if !slices.Equal(got, c.want) {
-				t.Errorf("got problems %q, want %q", got, c.want)
-			}
-		})
-	}
+	})
 }
 
-func TestAdvice(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		want   []string // a word of each advice, in order
-	}{
+// advice is what may be unwise about one.
+func advice() []vendortest.ConfigCase {
+	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"private_channel_with_template", func(*Config) {}, nil},
 		{"no_channel", func(c *Config) { c.ChannelID, c.TemplateID, c.TemplateParams = "", "", nil }, []string{"1 message a day", "daily_quota.public"}},
 		{"public_channel", func(c *Config) { c.ChannelID, c.TemplateID, c.TemplateParams = "im_public", "", nil }, []string{"5 messages a day", "daily_quota.public"}},
@@ -121,22 +99,7 @@ func TestAdvice(t *testing.T) {
 		{"template_without_values", func(c *Config) { c.TemplateParams = nil }, []string{"template_params are empty"}},
 		{"long_ttl", func(c *Config) { c.TTL = 11 * 24 * time.Hour }, []string{"240 hours"}},
 		{"test_mode", func(c *Config) { c.TestMode = true }, []string{"no sandbox"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			conf := config()
-			c.change(conf)
-			got := conf.Advice()
-			if len(got) != len(c.want) {
-				t.Fatalf("got advice %q, want %d of them", got, len(c.want))
-			}
-			for i, word := range c.want {
-				if !strings.Contains(got[i], word) {
-					t.Errorf("advice %q does not say %q", got[i], word)
-				}
-			}
-		})
-	}
+	})
 }
 
 func TestClass(t *testing.T) {

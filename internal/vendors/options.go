@@ -1,0 +1,29 @@
+package vendors
+
+import "github.com/hongyan-im/hongyan"
+
+// Options are what a message asks of one vendor: those fields of its offline_push that the vendor's
+// driver reads, and no others, since a job that waits carries them. A field that is set wins over
+// the certificate's default.
+type Options struct {
+	IOS     hongyan.IOS     `json:"ios,omitzero"`
+	Android hongyan.Android `json:"android,omitzero"`
+	Harmony hongyan.Harmony `json:"harmony,omitzero"`
+}
+
+// MaxText bounds what a notification carries of a text; no vendor shows or takes more. Drivers
+// shorten to the vendor's own limit.
+var MaxText = TextLimit{Max: 8 << 10, Measure: Bytes}
+
+// FitParams returns the parameters of a template with each value bounded by [MaxText]. It does not
+// change params, and returns nil where there are none.
+func FitParams(params map[string]string) map[string]string {
+	if len(params) == 0 {
+		return nil
+	}
+	fitted := make(map[string]string, len(params))
+	for name, value := range params {
+		fitted[name] = MaxText.Fit(value)
+	}
+	return fitted
+}
