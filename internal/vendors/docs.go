@@ -58,6 +58,10 @@ type Code struct {
 	// answer apart ("top", "device"); it is empty where there is only one place.
 	Code, Level string
 	Reason      Reason
+	// Scope says whose fault it is where the code tells more than the reason; see [Result.Scope].
+	Scope Scope
+	// Doubtful is [Result.Doubtful].
+	Doubtful bool
 	// Meaning is in English, in the vendor's own words where they are short.
 	Meaning string
 	// Uncertain marks a code about which the sources disagree.

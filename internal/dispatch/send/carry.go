@@ -31,16 +31,23 @@ type fate struct {
 }
 
 // carryOut carries out the verdicts on a call: what ended is recorded at once, what is to be tried
-// again is kept with its job until all of its targets were tried.
+// again is kept with its job until all of its targets were tried, and what the vendor refused as a
+// whole goes again in smaller calls at once.
 func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.Time) {
 	var room [1]store.Line
 	lines := room[:0]
 	var dead []death
+	var apart []int
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
 		n := k
 		for n < len(c.works) && c.works[n] == w {
 			i, r := c.index[n], results[n]
+			if r.Split {
+				apart = append(apart, n)
+				n++
+				continue
+			}
 			v := l.decide(w, r, sick, now)
 			switch v.Act {
 			case Done:
@@ -58,14 +65,22 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 	}
 	l.s.Recorder.Record(lines...)
 	l.bury(dead, now)
-	for k := 0; k < len(c.works); {
+	for k, left := 0, apart; k < len(c.works); {
 		w := c.works[k]
-		n := k
+		n, stay := k, 0
 		for n < len(c.works) && c.works[n] == w {
+			if len(left) > 0 && left[0] == n {
+				left, stay = left[1:], stay+1
+			}
 			n++
 		}
-		l.leave(w, n-k)
+		if n-k > stay {
+			l.leave(w, n-k-stay)
+		}
 		k = n
+	}
+	if len(apart) > 0 {
+		l.takeApart(c, apart)
 	}
 	l.dropTokens(dead)
 }

@@ -125,7 +125,7 @@ func TestRequestShapes(t *testing.T) {
 	first, second := vendortest.Chat(), vendortest.Chat()
 	second.Key, second.Android.XiaomiChannelID = "_________________second", "im_public"
 	req, form := written(t, config(), batch(2, first))
-	if req.URL.String() != hostCN+"/v3/message/regid" || req.Header.Get("Authorization") != "key=demo+App/Secret==" {
+	if req.URL.String() != host+"/v3/message/regid" || req.Header.Get("Authorization") != "key=demo+App/Secret==" {
 		t.Errorf("wrong call: %s %q", req.URL, req.Header)
 	}
 	if got, want := form.Get("registration_id"), token(0)+","+token(1); got != want {
