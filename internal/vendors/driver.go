@@ -1,6 +1,7 @@
 package vendors
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -82,6 +83,10 @@ type Device struct {
 type Notification struct {
 	// Key identifies the message and is equal on all its devices: 32 lower-case hex digits.
 	Key string `json:"key"`
+	// ReplaceKey, where it is set, is the key of what the notification replaces on the screen and
+	// is replaced by: that of the call for the events of a call, that of the conversation where
+	// newer messages replace older ones. See [Notification.Replaces].
+	ReplaceKey string `json:"replace_key,omitempty"`
 	// MessageID and Conversation are the IM backend's own ids.
 	MessageID    string `json:"message_id"`
 	Conversation string `json:"conversation,omitempty"`
@@ -106,6 +111,13 @@ type Notification struct {
 	// Options are what the message itself asks of the vendor, chosen by [Config.Options].
 	Options
 }
+
+// Replaces is the key, 32 lower-case hex digits, by which a shown notification replaces an earlier
+// one: ReplaceKey, or else Key, so that only a repeat of the push does. It belongs where a vendor
+// replaces what is shown (apns-collapse-id, tag, a notify id), never into a vendor's deduplication,
+// which would drop the second push, nor into the collapse key of what waits for a phone that is
+// off.
+func (n *Notification) Replaces() string { return cmp.Or(n.ReplaceKey, n.Key) }
 
 // TTL returns for how long from now the vendor shall keep the push: until the deadline, rounded up
 // to whole seconds, but at least min and at most max.
@@ -155,9 +167,20 @@ type Result struct {
 	// calls of their own, down to those that the vendor refuses alone; the result holds for those.
 	// It means nothing for a call to one device.
 	Split bool
+	// Note names what was different about the push, one of the notes of [hongyan.DeviceOutcome],
+	// such as [NoteExtDropped]; empty for nothing.
+	Note string
 	// Err explains the result to a person. It contains no secret, token or message text.
 	Err error
 }
+
+// Notes of a [Result].
+const (
+	NoteExtDropped   = "ext_dropped"
+	NoteImageDropped = "image_dropped"
+	NoteTextReplaced = "text_replaced"
+	NoteVoIPFallback = "voip_fallback"
+)
 
 // All returns the same result for each of n devices.
 func All(n int, r Result) []Result {

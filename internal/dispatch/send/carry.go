@@ -382,7 +382,7 @@ func (l *lane) line(w *work, i int, r vendors.Result, v Verdict, now time.Time) 
 		Outcome: hongyan.Outcome{MessageID: job.Notification.MessageID, App: job.App, Vendor: job.Vendor, Certificate: job.Certificate,
 			Status: status, At: now.UTC()},
 		Device: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: v.Reason, VendorCode: r.Code, VendorID: r.VendorID,
-			Attempt: attempt, LatencyMS: latency.Milliseconds()},
+			Attempt: attempt, LatencyMS: latency.Milliseconds(), Note: r.Note},
 		Duty: w.duty,
 	}
 }

@@ -308,8 +308,6 @@ func problems() []vendortest.ConfigCase {
 		{"max_bytes", func(c *Config) { c.MaxBytes = 100 }, []string{"max_bytes"}},
 		{"success_codes", func(c *Config) { c.SuccessCodes = []string{"OK"} }, []string{"success_codes"}},
 		{"codes_no_number", func(c *Config) { c.Codes = map[string]vendors.Reason{"x": vendors.BadPayload} }, []string{"codes"}},
-		{"codes_accepted", func(c *Config) { c.Codes = map[string]vendors.Reason{"0": vendors.Accepted} }, []string{"codes"}},
-		{"codes_not_a_vendors", func(c *Config) { c.Codes = map[string]vendors.Reason{"0": vendors.Expired} }, []string{"codes"}},
 		{"codes_and_success", func(c *Config) {
 			c.SuccessCodes, c.Codes = []string{"0"}, map[string]vendors.Reason{"0": vendors.Refused}
 		}, []string{"codes"}},
