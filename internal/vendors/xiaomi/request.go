@@ -112,21 +112,25 @@ const (
 	openApp      = "1"
 	openActivity = "2"
 	openPage     = "3"
+
+	// what is reported: arrivals (1), clicks (2), dead tokens (16), pushes switched off (32), limits
+	// of the day (128) and lifetimes that ended (1024)
+	receipts = "1203"
 )
 
 var soundForm = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 
-// message shapes a notification for Xiaomi. Its ids come from the message's key, not from the
-// device's, because a list send has one for all: however a device is batched when it is tried
-// again, a phone sees the same ids, drops the repeat by jobkey, and would replace the first by
-// notify_id.
+// message shapes a notification for Xiaomi. Its ids come from the message, not from the device,
+// because a list send has one for all: however a device is batched when it is tried again, a phone
+// sees the same ids and drops the repeat by jobkey. By notify_id it replaces what the notification
+// replaces, such as a ringing call.
 func (p *protocol) message(n *vendors.Notification, now time.Time) message {
 	channel := p.c.channel(n)
 	m := message{
 		Title:       p.line(n.Title, maxTitle),
 		Description: p.line(n.Body, maxText),
 		NotifyType:  soundVibrationLights,
-		NotifyID:    vendors.NotifyID(n.Key),
+		NotifyID:    vendors.NotifyID(n.Replaces()),
 		Package:     p.c.Package,
 		TimeToLive:  p.ttl(n, channel, now).Milliseconds(),
 		// The app in the foreground has the message already.
@@ -134,6 +138,9 @@ func (p *protocol) message(n *vendors.Notification, now time.Time) message {
 	}
 	if channel != "" {
 		m.Extra["channel_id"] = channel
+	}
+	if r := p.c.Receipts; r != nil {
+		m.Extra["callback"], m.Extra["callback.param"], m.Extra["callback.type"] = r.URL, vendors.ReceiptKey(n), receipts
 	}
 	p.template(n, m.Extra)
 	p.click(n, m.Extra)
@@ -150,6 +157,16 @@ func (p *protocol) message(n *vendors.Notification, now time.Time) message {
 		m.Extra["ext"] = n.Ext
 	}
 	return m
+}
+
+// Note says when the ext of one of the notifications does not fit.
+func (p *protocol) Note(batch vendors.Batch) string {
+	for _, d := range batch.Devices {
+		if len(d.Notification.Ext) > maxMessage-leastTexts {
+			return vendors.NoteExtDropped
+		}
+	}
+	return ""
 }
 
 // size is about how long a call gets, encoded: a message twice its ext, and what is around it.

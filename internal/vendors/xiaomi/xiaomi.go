@@ -46,6 +46,8 @@ const (
 	maxParams  = 9    // variables of a template
 	maxParam   = 128  // characters of a template's value
 	maxJobKey  = 20
+	// maxCallback is our own: Xiaomi publishes none, but has a code for a url that is too long.
+	maxCallback = 1024
 
 	minTTL        = time.Second
 	maxTTLPrivate = 10 * 24 * time.Hour
@@ -178,6 +180,10 @@ func (c *Config) Problems() []vendors.Problem {
 		MaxBytes: map[string]int{"activity": maxExtra, "action": maxExtra, "intent": maxExtra, "url": maxExtra},
 	})
 	is.Classes(&c.Common, "Xiaomi", private, public)
+	is.Receipts(&c.Common, "Xiaomi", "url", "give the address that Xiaomi shall call")
+	if c.Receipts != nil {
+		is.Wrong(len(c.Receipts.URL) > maxCallback, "receipts", fmt.Sprintf("gives a url of more than %d bytes", maxCallback), "use a shorter one")
+	}
 	return is.Problems()
 }
 
@@ -303,7 +309,7 @@ type protocol struct {
 	codes map[string]vendors.Code
 }
 
-func newProtocol(c *Config) *protocol { return &protocol{c: c, codes: vendors.Index(codes(), "")} }
+func newProtocol(c *Config) *protocol { return &protocol{c: c, codes: c.Table(codes(), "")} }
 
 // Limits: up to 1,000 devices, with one notification or with different ones. Xiaomi publishes no
 // size of a call, yet has a code for one that is too long (10018).
