@@ -253,3 +253,16 @@ func TestWrongChannel(t *testing.T) {
 		}
 	}
 }
+
+// TestConfiguredCodes: the configuration's codes win over the table's.
+func TestConfiguredCodes(t *testing.T) {
+	t.Parallel()
+	c := config()
+	c.Codes = map[string]vendors.Reason{"4711": vendors.Unavailable, "10017": vendors.Refused}
+	for code, want := range map[string]vendors.Reason{"4711": vendors.Unavailable, "10017": vendors.Refused, "10008": vendors.BadPayload} {
+		got := newProtocol(c).Interpret(vendors.Response{Status: 200, Body: []byte(`{"result":"error","code":` + code + `}`)}, batch(1, vendortest.Chat()))[0]
+		if got.Reason != want {
+			t.Errorf("code %s: got %v, want %v", code, got.Reason, want)
+		}
+	}
+}

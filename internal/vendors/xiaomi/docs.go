@@ -77,6 +77,7 @@ channel_id: "123456"
 templates:
   c2c: {id: M12762, params: {keywords1: "{title}", keywords2: "{text}"}}
   group: {id: M12763, params: {keywords1: "{title}", keywords2: "{sender}", keywords3: "{text}"}}
+  call: {id: M12764, params: {keywords1: "{title}"}}
 `,
 	}
 }

@@ -251,6 +251,33 @@ func TestMessageWithTooManyParams(t *testing.T) {
 	}
 }
 
+// TestExt holds that an ext that fits by itself arrives, the texts being shortened for it, and that
+// one up to 1,024 characters stands in extra as well.
+func TestExt(t *testing.T) {
+	t.Parallel()
+	p := newProtocol(config())
+	for _, c := range []struct {
+		ext            int
+		payload, extra bool
+	}{{0, false, false}, {1024, true, true}, {1025, true, false}, {4000, true, false}, {4032, true, false}, {4033, false, false}} {
+		n := vendortest.Chat()
+		n.Title, n.Body, n.Ext = strings.Repeat("群", 60), strings.Repeat("字", 200), strings.Repeat("x", c.ext)
+		m := p.message(n, vendortest.Now)
+		if got := m.Payload != ""; got != c.payload {
+			t.Errorf("ext of %d: in the payload %v, want %v", c.ext, got, c.payload)
+		}
+		if got := m.Extra["ext"] != ""; got != c.extra {
+			t.Errorf("ext of %d: in extra %v, want %v", c.ext, got, c.extra)
+		}
+		if size := len(m.Title) + len(m.Description) + len(m.Payload); c.payload && size > maxMessage || m.Title == "" || m.Description == "" {
+			t.Errorf("ext of %d: %d bytes, title %q, description %q", c.ext, size, m.Title, m.Description)
+		}
+		if note := p.Note(batch(1, n)); (note == vendors.NoteExtDropped) != (c.ext > 0 && !c.payload) {
+			t.Errorf("ext of %d: note %q", c.ext, note)
+		}
+	}
+}
+
 // TestJobKey holds Xiaomi's rules of a jobkey for any key.
 func TestJobKey(t *testing.T) {
 	t.Parallel()

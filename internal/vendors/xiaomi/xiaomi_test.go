@@ -1,6 +1,7 @@
 package xiaomi
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -82,6 +83,8 @@ func problems() []vendortest.ConfigCase {
 			c.Templates.Group = Template{ID: "M12763", Params: map[string]string{"keywords1": "{title}"}}
 		}, nil},
 		{"template_of_a_kind_without_id", func(c *Config) { c.Templates.Mention.Params = map[string]string{"a": "b"} }, []string{"templates.mention"}},
+		{"reports", func(c *Config) { c.Receipts = &vendors.Receipts{URL: "https://im.example.com/x"} }, nil},
+		{"reports_by_id", func(c *Config) { c.Receipts = &vendors.Receipts{ID: "x"} }, []string{"receipts", "receipts"}},
 		{"endpoint", func(c *Config) { c.Endpoint = "127.0.0.1:8" }, []string{"endpoint"}},
 		{"two_click_targets", func(c *Config) { c.Click = vendors.Click{Activity: "a", URL: "https://x"} }, []string{"click"}},
 		{"click_url_of_the_app", func(c *Config) { c.Click.URL = "app://chat" }, []string{"click"}},
@@ -165,6 +168,41 @@ func TestKinds(t *testing.T) {
 		extra := p.message(n, vendortest.Now).Extra
 		if got := [3]string{extra["channel_id"], extra["template_id"], extra["template_param"]}; got != want {
 			t.Errorf("%s: got %q, want %q", kind, got, want)
+		}
+	}
+}
+
+// TestCallAndReports holds that what ends a call replaces the ringing notification without being
+// taken for its repeat, and that reports are asked for where they are configured.
+func TestCallAndReports(t *testing.T) {
+	t.Parallel()
+	s := subject()
+	plain := s.Config
+	s.Config = func(endpoint, caFile string) vendors.Config {
+		c := plain(endpoint, caFile)
+		c.Base().Receipts = &vendors.Receipts{URL: "https://im.example.com/xiaomi"}
+		return c
+	}
+	r := vendortest.NewRig(t, s, nil)
+	ringing, missed := vendortest.Chat(), vendortest.Chat()
+	ringing.Key, ringing.ReplaceKey, ringing.Urgent = strings.Repeat("a", 32), strings.Repeat("c", 32), true
+	ringing.Deadline = vendortest.Now.Add(time.Minute)
+	missed.Key, missed.ReplaceKey = strings.Repeat("b", 32), strings.Repeat("c", 32)
+	for i, n := range []*vendors.Notification{ringing, missed} {
+		b := r.Batch(1, n)
+		b.Devices[0].Key = n.Key
+		if got := r.Driver.Push(context.Background(), b)[0]; got.Reason != vendors.Accepted {
+			t.Fatalf("push %d: %v (code %s): %v", i, got.Reason, got.Code, r.Sandbox.Violations())
+		}
+	}
+	pushes := r.Sandbox.Pushes()
+	if len(pushes) != 2 || !pushes[1].Repeat {
+		t.Errorf("the missed call does not replace the ringing one: %+v", pushes)
+	}
+	requests := strings.Join(r.Requests.Take(), "\n")
+	for _, want := range []string{"extra.callback = https://im.example.com/xiaomi\n", "extra.callback.param = " + ringing.Key, "extra.callback.type = 1203\n", "time_to_live = 60000\n"} {
+		if !strings.Contains(requests, want) {
+			t.Errorf("no %q in the requests:\n%s", want, requests)
 		}
 	}
 }
