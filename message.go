@@ -194,7 +194,7 @@ type IOS struct {
 	MutableContent bool `json:"mutable_content,omitzero"`
 	// InterruptionLevel is "passive", "active", "time-sensitive" or "critical".
 	InterruptionLevel string `json:"interruption_level,omitempty"`
-	// Category names the app's set of buttons. It is not sent to APNs yet.
+	// Category names the app's set of buttons.
 	Category string `json:"category,omitempty"`
 }
 
