@@ -108,14 +108,14 @@ func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) (streamSt
 	return present, nil
 }
 
-// mend changes the bounds that the configuration sets.
+// mend changes what may be changed in a stream that exists.
 func (b *Bus) mend(ctx context.Context, stream jetstream.Stream, want jetstream.StreamConfig) error {
 	got := stream.CachedInfo().Config
 	next, changes := b.topology.mended(want, got)
 	if len(changes) == 0 {
 		return nil
 	}
-	if got.MaxMsgsPerSubject > next.MaxMsgsPerSubject || !got.DiscardNewPerSubject {
+	if want.DiscardNewPerSubject && (got.MaxMsgsPerSubject > next.MaxMsgsPerSubject || !got.DiscardNewPerSubject) {
 		// The server drops the oldest of what is above a bound that is lowered.
 		var state *jetstream.StreamInfo
 		if err := b.ask(ctx, "INFO", want.Name, func(ctx context.Context) (err error) {
@@ -142,8 +142,9 @@ func (b *Bus) mend(ctx context.Context, stream jetstream.Stream, want jetstream.
 	return nil
 }
 
-// mended is a stream with the bounds that the configuration sets, and what is changed by that.
-// Sizes that the configuration leaves open are the operator's.
+// mended is a stream with the bounds that the configuration sets and with what the workers' memory
+// of the directory needs, and what is changed by that. Sizes that the configuration leaves open are
+// the operator's.
 func (t Topology) mended(want, got jetstream.StreamConfig) (next jetstream.StreamConfig, changes []string) {
 	next = got
 	set := func(what string, field *int64, value int64) {
@@ -161,6 +162,19 @@ func (t Topology) mended(want, got jetstream.StreamConfig) (next jetstream.Strea
 	}
 	if want.MaxBytes > 0 && (want.Name != t.Outcomes() || t.OutcomesMaxBytes > 0) {
 		set("max bytes", &next.MaxBytes, want.MaxBytes)
+	}
+	if r := want.RePublish; r != nil {
+		if got.RePublish == nil || *got.RePublish != *r {
+			next.RePublish = r
+			changes = append(changes, fmt.Sprintf("the headers of %s are republished on %s", r.Source, r.Destination))
+		}
+		next.Subjects = slices.Clone(got.Subjects)
+		for _, s := range want.Subjects {
+			if !slices.Contains(got.Subjects, s) {
+				next.Subjects = append(next.Subjects, s)
+				changes = append(changes, "subject "+s)
+			}
+		}
 	}
 	if len(changes) > 0 && got.Description == "" {
 		next.Description = want.Description
@@ -197,7 +211,7 @@ func streamDiff(want, got jetstream.StreamConfig) []difference {
 		}
 	}
 	for _, s := range want.Subjects {
-		if !slices.Contains(got.Subjects, s) {
+		if !slices.Contains(got.Subjects, s) && want.RePublish == nil { // else it is added
 			diffs = append(diffs, difference{text: fmt.Sprintf("subject %s is missing", s), flag: "--subjects=" + strings.Join(want.Subjects, ",")})
 		}
 	}
@@ -210,10 +224,6 @@ func streamDiff(want, got jetstream.StreamConfig) []difference {
 	check("allow direct", want.AllowDirect, got.AllowDirect, difference{flag: "--allow-direct"})
 	if !want.DiscardNewPerSubject { // else the configuration sets it
 		check("max messages per subject", want.MaxMsgsPerSubject, got.MaxMsgsPerSubject, difference{flag: fmt.Sprintf("--max-msgs-per-subject=%d", want.MaxMsgsPerSubject)})
-	}
-	if want.RePublish != nil && (got.RePublish == nil || *got.RePublish != *want.RePublish) {
-		diffs = append(diffs, difference{text: fmt.Sprintf("it does not republish the headers of %s on %s", want.RePublish.Source, want.RePublish.Destination),
-			flag: fmt.Sprintf("--republish-source='%s' --republish-destination='%s' --republish-headers", want.RePublish.Source, want.RePublish.Destination)})
 	}
 	if want.AllowMsgTTL {
 		check("allow message TTL", true, got.AllowMsgTTL, difference{flag: "--allow-msg-ttl"})

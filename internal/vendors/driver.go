@@ -3,6 +3,7 @@ package vendors
 import (
 	"cmp"
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -208,24 +209,27 @@ func (b Batch) Whole(r Result) []Result {
 // MaxBadge is the highest number that Huawei, HarmonyOS and Honor show on an icon.
 const MaxBadge = 99
 
-// SharedBadge returns the badge for a call that carries one number for all its devices. Where all
-// devices ask for the same number, set is that number, limited to 0 to MaxBadge. Where they differ,
-// add is 1 and each device counts up instead: the message is one more unread message, and the next
-// push that a device gets alone corrects its number. Both are nil where no device asks for a
-// number.
-func SharedBadge(devices []Device) (set, add *int) {
-	first, same, known := devices[0].Badge, true, false
-	for _, d := range devices {
-		known = known || d.Badge != nil
-		same = same && (d.Badge == nil) == (first == nil) && (first == nil || *d.Badge == *first)
+// ByBadge is a [Limits.Partition] for vendors whose calls carry one number for all devices: it
+// divides them by the number that their icons shall show.
+func ByBadge(d Device) string {
+	if d.Badge == nil {
+		return ""
 	}
-	switch {
-	case !known:
-		return nil, nil
-	case same:
-		n := min(max(*first, 0), MaxBadge)
-		return &n, nil
-	}
-	one := 1
-	return nil, &one
+	return strconv.Itoa(clampBadge(*d.Badge))
 }
+
+// SharedBadge returns the badge for a call that carries one number for all its devices, limited to
+// 0 to [MaxBadge]. It is nil where no device asks for a number, or where they ask for different
+// ones, which [ByBadge] keeps apart.
+func SharedBadge(devices []Device) *int {
+	first := ByBadge(devices[0])
+	for _, d := range devices {
+		if d.Badge == nil || ByBadge(d) != first {
+			return nil
+		}
+	}
+	n := clampBadge(*devices[0].Badge)
+	return &n
+}
+
+func clampBadge(n int) int { return min(max(n, 0), MaxBadge) }

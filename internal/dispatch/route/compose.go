@@ -111,16 +111,12 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 	var jobs []*dispatch.Job
 	messageKey := ""
 	until := m.Deadline()
-	mentioned := make(map[string]bool, len(m.Mentions))
-	for _, user := range m.Mentions {
-		mentioned[user] = true
-	}
 	for i := range decisions {
 		d := &decisions[i]
 		if d.Suppressed != "" {
 			continue
 		}
-		v := variant{d.Certificate, hongyan.Partition(d.User), column(d.Device.Registration.Locale), d.VoIP, kindOf(m, mentioned, d.User)}
+		v := variant{d.Certificate, hongyan.Partition(d.User), column(d.Device.Registration.Locale), d.VoIP, kindOf(m, d.User)}
 		var job *dispatch.Job
 		switch {
 		case len(jobs) > 0 && v == last:
@@ -138,6 +134,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			acc := account(d.Certificate)
 			job = &dispatch.Job{
 				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published, Variant: variants[v.column],
+				IgnoreMute: m.OfflinePush.IgnoreMute,
 			}
 			if content := (variant{v.certificate, 0, v.column, v.voip, v.kind}); contents[content] != nil {
 				job.Notification = contents[content]
@@ -162,7 +159,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			}
 		}
 		t := dispatch.Target{User: d.User, Device: d.Device.ID, Token: d.Token, Region: d.Device.Registration.Region,
-			Revision: d.Device.Revision, RegisteredAt: d.Device.Registration.RegisteredAt}
+			Revision: d.Device.Revision, RegisteredAt: d.Device.Registration.RegisteredAt, Mentioned: mentioned(m, d.User)}
 		if n, ok := m.Unread[d.User]; ok && n >= 0 { // counting badges belongs here
 			t.Badge = &n
 		}
@@ -171,14 +168,14 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 	return jobs
 }
 
-// kindOf is what a message is to a user. mentioned are the users that it names.
-func kindOf(m *hongyan.Message, mentioned map[string]bool, user string) vendors.Kind {
+// kindOf is what a message is to a user.
+func kindOf(m *hongyan.Message, user string) vendors.Kind {
 	switch {
 	case m.Content.Call != nil:
 		return vendors.KindCall
 	case m.Conversation.Type != hongyan.ConversationGroup:
 		return vendors.KindC2C
-	case m.MentionAll || mentioned[user]:
+	case mentioned(m, user):
 		return vendors.KindMention
 	}
 	return vendors.KindGroup

@@ -66,6 +66,13 @@ type Acceptances interface {
 	Lately(certificate string, now time.Time) bool
 }
 
+// Decider decides once more on what waited; *route.Decider implements it.
+type Decider interface {
+	// Decide decides on some targets of a job. It calls answer, with a decision for each of them, or
+	// ended where ctx ends before: once, from another goroutine, which must not be held up.
+	Decide(ctx context.Context, job *dispatch.Job, targets []int, answer func([]dispatch.Decided), ended func())
+}
+
 // Limiter keeps to the vendor's rates, quotas and device caps, for all workers together;
 // *ratelimit.Limiter implements it.
 type Limiter interface {
@@ -83,7 +90,9 @@ type Sender struct {
 	Certificate Certificate
 	Recorder    *store.Recorder
 	// Looker is nil for no look at what became of jobs that come again.
-	Looker   *store.Looker
+	Looker *store.Looker
+	// Decider is nil where what waited is sent as it was planned.
+	Decider  Decider
 	Devices  Devices
 	Subjects hongyan.Subjects
 	// Limiter is nil for no limits.
@@ -91,12 +100,14 @@ type Sender struct {
 	// Accepted is nil where every word of a dead token is believed.
 	Accepted Acceptances
 	Flights  *Flights
-	Retries  Retries
-	Breaker  parking.Options
-	Metrics  *dispatch.Metrics
-	Tracer   trace.Tracer
-	Log      *slog.Logger
-	Now      func() time.Time
+	// Load is nil where nobody asks for it.
+	Load    *Load
+	Retries Retries
+	Breaker parking.Options
+	Metrics *dispatch.Metrics
+	Tracer  trace.Tracer
+	Log     *slog.Logger
+	Now     func() time.Time
 	// Parked, when it is set, is told of every change of the breaker that this sender saw itself,
 	// and of every probe that failed: whether it is open, since when, and the result that says why.
 	// Follow brings it the others' changes.
@@ -113,6 +124,9 @@ type Sender struct {
 	flying  int
 	lanes   [2]*lane  // urgent, normal; made when they are used first
 	doubted time.Time // when it was last said that dead tokens are not believed
+	// midnight is the end of the vendor's day that waited jobs wait for.
+	midnight time.Time
+	waited   int
 }
 
 // Start makes the sender ready. When ctx ends it begins nothing more; Stop finishes. hard cuts off

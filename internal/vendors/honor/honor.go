@@ -116,6 +116,7 @@ func (c *Config) Problems() []vendors.Problem {
 		}
 	}
 	c.checkCodes(&is)
+	is.Receipts(&c.Common, "Honor", "", "register the address of the receipts on the Honor developer platform > Push > App receipt, and write receipts: {}")
 	is.Click(c.Click, vendors.ClickTargets{
 		Vendor: "Honor", Known: []string{"action", "intent", "url"}, Schemes: []string{"https://"},
 		Instead: "use intent: intent:#Intent;component=<package>/<activity>;end",
@@ -229,5 +230,11 @@ func newProtocol(c *Config) (*protocol, error) {
 	return p, nil
 }
 
-// Limits: one notification for up to Batch tokens.
-func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: p.batch} }
+// Limits: one notification, with one number for the icon, for up to Batch tokens.
+func (p *protocol) Limits() vendors.Limits {
+	l := vendors.Limits{Batch: p.batch}
+	if p.c.BadgeClass != "" {
+		l.Partition = vendors.ByBadge
+	}
+	return l
+}
