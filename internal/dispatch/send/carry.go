@@ -108,7 +108,11 @@ func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
 // decide gives the verdict on a result. luck is a draw from [0,1).
 func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time, luck float64) Verdict {
 	s := l.s
-	situation := Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Random: luck, Retries: s.Retries}
+	first := w.job.FirstAttempt
+	if first.IsZero() {
+		first = now
+	}
+	situation := Situation{Attempts: w.job.Attempts, First: first, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Random: luck, Retries: s.Retries}
 	if r.Reason == vendors.QuotaSpent {
 		zone := s.Certificate.Zone
 		if zone == nil {
