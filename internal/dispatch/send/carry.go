@@ -35,7 +35,7 @@ type fate struct {
 func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.Time) {
 	var room [1]store.Line
 	lines := room[:0]
-	var dead []death
+	var dead, fallen []death
 	luck := random()
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
@@ -47,7 +47,11 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 			case Done:
 				lines = append(lines, l.line(w, i, r, v, now))
 			case Die:
-				dead = append(dead, death{w, i, r, v})
+				if falls(w, i, v) {
+					fallen = append(fallen, death{w, i, r, v})
+				} else {
+					dead = append(dead, death{w, i, r, v})
+				}
 			case Retry:
 				w.mu.Lock()
 				w.again = append(w.again, answer{i, r, sick})
@@ -59,6 +63,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 	}
 	l.s.Recorder.Record(lines...)
 	l.bury(dead, now)
+	l.fallBack(fallen)
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
 		n := k
@@ -68,7 +73,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 		l.leave(w, n-k)
 		k = n
 	}
-	l.dropTokens(dead)
+	l.dropTokens(append(dead, fallen...))
 }
 
 // resolve gives targets a result without a call.
@@ -388,6 +393,9 @@ func (l *lane) line(w *work, i int, r vendors.Result, v Verdict, now time.Time) 
 	l.s.Metrics.Outcome(job, v.Reason)
 	if v.Act == Done {
 		l.s.Metrics.Accepted(job, latency)
+	}
+	if job.Notification.Fallback && r.Note == "" {
+		r.Note = vendors.NoteVoIPFallback
 	}
 	attempt := job.Attempts
 	if v.Counts || v.Act == Done {
