@@ -107,6 +107,8 @@ type Notification struct {
 	Urgent bool          `json:"urgent,omitzero"`
 	// VoIP marks a push to the PushKit token of an iOS device.
 	VoIP bool `json:"voip,omitzero"`
+	// Fallback says that the push stands in for one over VoIP that was refused.
+	Fallback bool `json:"fallback,omitzero"`
 	// Deadline is when the push becomes worthless; the vendor is asked to keep it no longer.
 	Deadline time.Time `json:"deadline"`
 	// Options are what the message itself asks of the vendor, chosen by [Config.Options].

@@ -163,6 +163,11 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 		if n, ok := m.Unread[d.User]; ok && n >= 0 { // counting badges belongs here
 			t.Badge = &n
 		}
+		if reg := &d.Device.Registration; d.VoIP && reg.Token != "" {
+			if a := account(reg.Certificate); a.Vendor != "" {
+				t.Alert = &dispatch.Alert{Vendor: a.Vendor, Certificate: reg.Certificate, Token: reg.Token}
+			}
+		}
 		job.Targets = append(job.Targets, t)
 	}
 	return jobs

@@ -36,7 +36,7 @@ type fate struct {
 func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.Time) {
 	var room [1]store.Line
 	lines := room[:0]
-	var dead []death
+	var dead, fallen []death
 	var apart []int
 	luck := random()
 	for k := 0; k < len(c.works); {
@@ -54,7 +54,11 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 			case Done:
 				lines = append(lines, l.line(w, i, r, v, now))
 			case Die:
-				dead = append(dead, death{w, i, r, v})
+				if falls(w, i, v) {
+					fallen = append(fallen, death{w, i, r, v})
+				} else {
+					dead = append(dead, death{w, i, r, v})
+				}
 			case Retry:
 				w.mu.Lock()
 				w.again = append(w.again, answer{i, r, sick})
@@ -66,6 +70,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 	}
 	l.s.Recorder.Record(lines...)
 	l.bury(dead, now)
+	l.fallBack(fallen)
 	for k, left := 0, apart; k < len(c.works); {
 		w := c.works[k]
 		n, stay := k, 0
@@ -83,7 +88,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 	if len(apart) > 0 {
 		l.takeApart(c, apart)
 	}
-	l.dropTokens(dead)
+	l.dropTokens(append(dead, fallen...))
 }
 
 // resolve gives targets a result without a call.
@@ -407,6 +412,9 @@ func (l *lane) line(w *work, i int, r vendors.Result, v Verdict, now time.Time) 
 	l.s.Metrics.Outcome(job, v.Reason)
 	if v.Act == Done {
 		l.s.Metrics.Accepted(job, latency)
+	}
+	if job.Notification.Fallback && r.Note == "" {
+		r.Note = vendors.NoteVoIPFallback
 	}
 	attempt := job.Attempts
 	if v.Counts || v.Act == Done {
