@@ -358,7 +358,9 @@ func problems() []vendortest.ConfigCase {
 		{"app_secret_missing", func(c *Config) { c.AppSecret = "" }, []string{"app_secret"}},
 		{"endpoint_is_host", func(c *Config) { c.Endpoint = "server-api-push.meizu.com" }, []string{"endpoint"}},
 		{"reports_without_address", func(c *Config) { c.Receipts = &vendors.Receipts{} }, []string{"receipts"}},
-		{"reports_long_address", func(c *Config) { c.Receipts = &vendors.Receipts{URL: "https://im.example.com/" + strings.Repeat("x", 128)} }, []string{"receipts"}},
+		{"reports_long_address", func(c *Config) {
+			c.Receipts = &vendors.Receipts{URL: "https://im.example.com/" + strings.Repeat("x", 128)}
+		}, []string{"receipts"}},
 		{"notice_type_two", func(c *Config) { c.NoticeType = &two }, []string{"notice_type"}},
 		{"click_two", func(c *Config) { c.Click.URL, c.Click.Activity = "https://a.b", "a.B" }, []string{"click"}},
 		{"click_intent", func(c *Config) { c.Click.Intent = "intent:#Intent;end" }, []string{"click"}},
