@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -171,5 +173,85 @@ func TestKeyIsStable(t *testing.T) {
 	}
 	if got == dispatch.Key("demo", "m-1", "bob", "pad") || got == dispatch.Key("demo", "m-1bob", "", "phone") {
 		t.Error("different devices share a key")
+	}
+}
+
+// All events of a call replace each other on the screen, messages of a conversation only where the
+// app's policy says so; what deduplicates stays the message's own.
+func TestComposeReplaceKey(t *testing.T) {
+	t.Parallel()
+	collapsing := func(certificate string) Account {
+		a := account(certificate)
+		a.Collapse = true
+		return a
+	}
+	compose := func(id string, acc func(string) Account, change func(*hongyan.Message)) *vendors.Notification {
+		m := message(change)
+		m.ID = id
+		return Compose(m, "demo", decisions(1, nil), acc, noon)[0].Notification
+	}
+	call := func(action hongyan.CallAction, id string) func(*hongyan.Message) {
+		return func(m *hongyan.Message) {
+			m.Content = hongyan.Content{Type: hongyan.ContentCall, Call: &hongyan.Call{Media: hongyan.CallAudio, Action: action, ID: id}}
+		}
+	}
+	for name, c := range map[string]struct {
+		a, b     *vendors.Notification
+		replaces bool
+	}{
+		"cancel":             {compose("m-1", account, call(hongyan.CallInvite, "x")), compose("m-2", account, call(hongyan.CallCancel, "x")), true},
+		"another_call":       {compose("m-1", account, call(hongyan.CallInvite, "x")), compose("m-2", account, call(hongyan.CallInvite, "y")), false},
+		"chat":               {compose("m-1", account, nil), compose("m-2", account, nil), false},
+		"collapsed":          {compose("m-1", collapsing, nil), compose("m-2", collapsing, nil), true},
+		"call_among_chat":    {compose("m-1", collapsing, nil), compose("m-2", collapsing, call(hongyan.CallInvite, "x")), false},
+		"other_conversation": {compose("m-1", collapsing, nil), compose("m-2", collapsing, func(m *hongyan.Message) { m.Conversation.ID = "other" }), false},
+	} {
+		if got := c.a.Replaces() == c.b.Replaces(); got != c.replaces {
+			t.Errorf("%s: replaces is %v", name, got)
+		}
+		if c.a.Key == c.b.Key {
+			t.Errorf("%s: two messages share a key", name)
+		}
+	}
+}
+
+// A message is of another kind to those whom it mentions, and nobody else's notification changes
+// for that.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*hongyan.Message)
+		want   map[string]vendors.Kind
+	}{
+		"c2c":       {func(m *hongyan.Message) { m.Conversation.Type = hongyan.ConversationC2C }, map[string]vendors.Kind{"bob": vendors.KindC2C, "carol": vendors.KindC2C}},
+		"group":     {func(*hongyan.Message) {}, map[string]vendors.Kind{"bob": vendors.KindGroup, "carol": vendors.KindGroup}},
+		"mention":   {func(m *hongyan.Message) { m.Mentions = []string{"bob"} }, map[string]vendors.Kind{"bob": vendors.KindMention, "carol": vendors.KindGroup}},
+		"everybody": {func(m *hongyan.Message) { m.MentionAll = true }, map[string]vendors.Kind{"bob": vendors.KindMention, "carol": vendors.KindMention}},
+		"call": {func(m *hongyan.Message) {
+			m.Content = hongyan.Content{Type: hongyan.ContentCall, Call: &hongyan.Call{Media: "audio", Action: hongyan.CallInvite, ID: "c1"}}
+			m.Mentions = []string{"bob"}
+		}, map[string]vendors.Kind{"bob": vendors.KindCall, "carol": vendors.KindCall}},
+	} {
+		m := &hongyan.Message{ID: "m", Conversation: hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g"}, Sender: hongyan.Sender{ID: "alice"},
+			Recipients: []string{"bob", "carol"}, Content: hongyan.Content{Type: hongyan.ContentText, Text: "hi"}}
+		c.change(m)
+		var decisions []Decision
+		for _, user := range m.Recipients {
+			decisions = append(decisions, Decision{User: user, Certificate: "c", Token: "t-" + user, Device: &directory.Device{ID: "d"}})
+		}
+		got := map[string]vendors.Kind{}
+		names := map[string]bool{}
+		for _, j := range Compose(m, "demo", decisions, func(string) Account { return Account{App: "demo", Vendor: "xiaomi", Certificate: "c"} }, time.Now()) {
+			if names[j.Name()] {
+				t.Errorf("%s: two jobs of the name %s", name, j.Name())
+			}
+			names[j.Name()] = true
+			for _, target := range j.Targets {
+				got[target.User] = j.Notification.Kind
+			}
+		}
+		if len(got) != len(c.want) || got["bob"] != c.want["bob"] || got["carol"] != c.want["carol"] {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
 	}
 }

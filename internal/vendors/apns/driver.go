@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/sideshow/apns2"
-	"github.com/sideshow/apns2/token"
 	"golang.org/x/net/http2"
 
 	"github.com/hongyan-im/hongyan/internal/vendors"
@@ -25,7 +24,7 @@ func (c *Config) Driver(vendors.Env) (vendors.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &driver{config: c, timeout: c.CallTimeout(), voipTopic: c.Topic + ".voip", reader: newReader()}
+	d := &driver{config: c, timeout: c.CallTimeout(), voipTopic: c.Topic + ".voip", reader: newReader(&c.Common)}
 	var cert tls.Certificate
 	if c.Key != "" {
 		if d.token, err = newToken(c); err != nil {
@@ -45,9 +44,9 @@ func (c *Config) Driver(vendors.Env) (vendors.Driver, error) {
 
 // client makes an apns2 client with a transport of its own.
 func (d *driver) client(cert tls.Certificate) *apns2.Client {
-	client := apns2.NewTokenClient(d.token)
-	if d.token == nil {
-		client = apns2.NewClient(cert)
+	client := apns2.NewClient(cert)
+	if d.token != nil {
+		client = apns2.NewTokenClient(d.token.Token)
 	}
 	client.Host = d.config.host()
 	client.HTTPClient.Timeout = 0 // the context has the deadline
@@ -68,7 +67,7 @@ type driver struct {
 	config    *Config
 	timeout   time.Duration
 	voipTopic string
-	token     *token.Token // nil with a certificate
+	token     *providerToken // nil with a certificate
 	reader    reader
 	conns     []*conn
 	next      atomic.Uint32
@@ -105,16 +104,16 @@ const placeholder = "{}"
 var errWrongToken = errors.New("the device token is not hexadecimal")
 
 func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.Device) vendors.Result {
-	if !isHex(dev.Token) {
+	if err := vendors.CheckToken(dev.Token); err != nil || !isHex(dev.Token) {
 		return vendors.Result{Reason: vendors.BadToken, Code: apns2.ReasonBadDeviceToken, Err: errWrongToken}
 	}
 	n := dev.Notification
-	body, err := d.payload(n, dev.Badge)
+	body, note, err := d.payload(n, dev.Badge)
 	if err != nil {
 		return vendors.Result{Reason: vendors.BadPayload, Code: apns2.ReasonPayloadTooLarge, Err: err}
 	}
 	push := &apns2.Notification{
-		ApnsID: uuid(dev.Key), CollapseID: collapseID(n.Key), DeviceToken: dev.Token,
+		ApnsID: uuid(dev.Key), CollapseID: digest(n.Replaces()), DeviceToken: dev.Token,
 		Topic: d.config.Topic, PushType: apns2.PushTypeAlert, Priority: apns2.PriorityHigh, Payload: placeholder,
 	}
 	switch {
@@ -133,8 +132,13 @@ func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.D
 			r.Reason = vendors.BadCredentials
 			break
 		}
-		renewed := renew(d.token, x.bearer, now)
-		if r = d.send(ctx, parent, c, push, &x); r.Reason == vendors.AuthExpired {
+		// On a connection that has not seen the old token the new one may come early.
+		c.drop(x.last)
+		renewed := d.token.renew(x.bearer, now)
+		if renewed {
+			r = d.send(ctx, parent, c, push, &x)
+		}
+		if r.Reason == vendors.AuthExpired {
 			r.Reason = vendors.BadCredentials
 			if !renewed {
 				r.Err = errors.New("APNs calls a provider token expired that is younger than 20 minutes: check this machine's clock")
@@ -145,6 +149,12 @@ func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.D
 		r = d.send(ctx, parent, c, push, &x)
 	case apns2.ReasonShutdown, apns2.ReasonIdleTimeout:
 		c.drop(x.last) // for the next push; this one is tried again by whoever called
+	}
+	if n.VoIP {
+		r = ofVoIP(r)
+	}
+	if r.Reason == vendors.Accepted {
+		r.Note = note
 	}
 	return r
 }
