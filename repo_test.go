@@ -63,6 +63,7 @@ var arrows = []arrow{
 	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/vendors"}, "each vendor's keys live beside its driver"},
 	{"internal/docstest", nil, "it holds pages to programs, and knows no program"},
 	{"internal/terminal", nil, "what a terminal is shown, whoever wrote it"},
+	{"internal/h2conn", nil, "it carries requests to a host, and knows neither vendors nor what a push is"},
 	{"tools/lint", nil, "the linters' runner is a program of another module"},
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},

@@ -196,7 +196,7 @@ func (s *service) consume(ctx context.Context) error {
 		return recorder.Trouble()
 	}}
 	others := &colleagues{room: s.bus.Notes(dispatch.WorkerRoom), self: worker, log: s.log}
-	flights := new(send.Flights)
+	flights, load := new(send.Flights), new(send.Load)
 	acceptances := accepted.New(s.bus.Notes(accepted.Room), s.log)
 	if err := acceptances.Load(ctx); err != nil {
 		s.log.Warn("it is not known which certificates had pushes accepted lately", "error", err)
@@ -204,7 +204,8 @@ func (s *service) consume(ctx context.Context) error {
 	decider := &route.Decider{Devices: dir, Log: s.log, Now: time.Now} // its apps follow
 	apps, err := s.apps(func(certificate send.Certificate) *send.Sender {
 		return &send.Sender{
-			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Devices: dir, Subjects: subjects, Limiter: limiter, Accepted: acceptances, Flights: flights,
+			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Devices: dir, Subjects: subjects, Limiter: limiter,
+			Accepted: acceptances, Flights: flights, Load: load,
 			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
 		}
@@ -243,7 +244,9 @@ func (s *service) consume(ctx context.Context) error {
 			}
 		})
 	}
-	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { router.Run(ctx, hard, source) }
+	patient := *router // what is urgent waits for no room
+	patient.Room = load.Wait
+	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { patient.Run(ctx, hard, source) }
 	serving("messages", func() error { return s.bus.ServeMessages(ctx, slices.Collect(maps.Keys(apps)), holdMessages, routes) })
 	serving("pieces", func() error { return s.bus.ServePieces(ctx, holdPieces, routes) })
 	wg.Go(func() { router.Run(ctx, hard, urgent) })

@@ -80,7 +80,7 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	log := slog.New(slog.DiscardHandler)
 	recorder := store.NewRecorder(hard, store.Options{Queue: m.queue, Metrics: m.metrics, Log: log, Now: time.Now})
 	looker := &store.Looker{Records: m.queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
-	flights := new(send.Flights)
+	flights, load := new(send.Flights), new(send.Load)
 	apps := map[string]route.App{"demo": {Accounts: map[string]route.Account{
 		"c": {App: "demo", Vendor: "apns", Certificate: "c"}, "h": {App: "demo", Vendor: "huawei", Certificate: "h"},
 	}}}
@@ -89,7 +89,7 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
 			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: m.driver, Concurrency: m.concurrency},
-			Recorder:    recorder, Looker: looker, Decider: decider, Devices: m.devices, Flights: flights, Metrics: m.metrics, Log: log, Now: time.Now,
+			Recorder:    recorder, Looker: looker, Decider: decider, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
 		}
 		senders[id].Start(ctx, hard)
 	}
@@ -102,7 +102,11 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	wg.Go(func() {
 		senders["c"].Serve(ctx, hongyan.LaneNormal, m.queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
 	})
-	for _, subject := range append([]string{hongyan.Subjects{}.Message("demo")}, m.also...) {
+	subjects := append([]string{hongyan.Subjects{}.Message("demo")}, m.also...)
+	for n := range hongyan.Partitions {
+		subjects = append(subjects, hongyan.Subjects{}.Piece("demo", n))
+	}
+	for _, subject := range subjects {
 		wg.Go(func() { router.Run(ctx, hard, m.queue.Source(subject, 64)) })
 	}
 	for _, s := range senders {
@@ -121,6 +125,9 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 		flights.Close()
 		cut()
 		synctest.Wait()
+		if n := load.Devices(); n != 0 {
+			m.t.Errorf("%d devices are still counted as at hand", n)
+		}
 	}
 }
 

@@ -54,6 +54,9 @@ type Router struct {
 	// Elsewhere says whether another live worker serves an app, or a certificate of it where that
 	// is not empty; nil for no other worker.
 	Elsewhere func(app, certificate string) bool
+	// Room, when it is set, waits while too much of an app is at hand, and returns false when ctx
+	// ends before.
+	Room func(ctx context.Context, app string) bool
 	// Stored, when it is set, is told of each subject on which a piece was stored.
 	Stored  func(subject hongyan.Subject)
 	Metrics *dispatch.Metrics
@@ -162,8 +165,14 @@ func (r *routing) route(batch []dispatch.Delivery) {
 	var round []*routed
 	users := 0
 	flush := func() {
-		if len(round) > 0 {
+		switch {
+		case len(round) == 0:
+		case r.Room == nil || r.Room(r.ctx, round[0].app):
 			r.round(round)
+		default:
+			for _, m := range round {
+				m.duty.GiveBack(0)
+			}
 		}
 		round, users = nil, 0
 	}

@@ -36,12 +36,13 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 	var room [1]store.Line
 	lines := room[:0]
 	var dead []death
+	luck := random()
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
 		n := k
 		for n < len(c.works) && c.works[n] == w {
 			i, r := c.index[n], results[n]
-			v := l.decide(w, r, sick, now)
+			v := l.decide(w, r, sick, now, luck)
 			switch v.Act {
 			case Done:
 				lines = append(lines, l.line(w, i, r, v, now))
@@ -75,7 +76,7 @@ func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
 	now := l.s.Now()
 	var dead []death
 	for _, i := range targets {
-		if v := l.decide(w, r, false, now); v.Act == Die {
+		if v := l.decide(w, r, false, now, 0); v.Act == Die {
 			dead = append(dead, death{w, i, r, v})
 			continue
 		}
@@ -89,17 +90,44 @@ func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
 	})
 }
 
-func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time) Verdict {
+// decide gives the verdict on a result. luck is a draw from [0,1).
+func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time, luck float64) Verdict {
 	s := l.s
-	zone := s.Certificate.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
-	situation := Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Retries: s.Retries}
-	if r.Reason != vendors.Accepted {
-		situation.Midnight, situation.Random = Midnight(now, zone), random()
+	situation := Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Random: luck, Retries: s.Retries}
+	if r.Reason == vendors.QuotaSpent {
+		zone := s.Certificate.Zone
+		if zone == nil {
+			zone = time.UTC
+		}
+		situation.Midnight = Midnight(now, zone)
+		situation.Spread = s.spread(situation.Midnight)
 	}
 	return Decide(r, situation)
+}
+
+const (
+	// spreadRate is how many jobs a second a worker lets come at the beginning of a vendor's day, of
+	// those that it made wait for it.
+	spreadRate = 2000
+	// leastSpread and mostSpread bound the time over which they come.
+	leastSpread, mostSpread = 10 * time.Second, 3 * time.Minute
+)
+
+// waits counts a job that waits for the vendor's next day, or for what the vendor says is it.
+func (s *Sender) waits() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waited++
+}
+
+// spread is the time from a midnight on over which the jobs come that wait for it.
+func (s *Sender) spread(midnight time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.midnight.Equal(midnight) {
+		s.midnight, s.waited = midnight, 0
+	}
+	return min(max(time.Duration(s.waited)*time.Second/spreadRate, leastSpread), mostSpread)
 }
 
 // death is a target that came to its end without the vendor's acceptance.
@@ -188,6 +216,7 @@ func (l *lane) unwritable(job *dispatch.Job, id string, err error) dispatch.Outg
 // leave counts n targets of a job as done with. With the last one, what is to be tried again is
 // stored, or given back as a whole.
 func (l *lane) leave(w *work, n int) {
+	l.s.Load.add(l.s.Certificate.App, -n)
 	if w.left.Add(-int32(n)) > 0 {
 		return
 	}
@@ -205,13 +234,8 @@ func (l *lane) retry(w *work) (given bool) {
 	groups := map[fate][]answer{}
 	var order []fate
 	var dead []death
-	zone := l.s.Certificate.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
 	for _, a := range w.again {
-		v := Decide(a.result, Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: a.sick,
-			Midnight: Midnight(now, zone), Random: luck, Retries: l.s.Retries})
+		v := l.decide(w, a.result, a.sick, now, luck)
 		if v.Act != Retry {
 			dead = append(dead, death{w, a.target, a.result, v})
 			continue
@@ -245,6 +269,9 @@ func (l *lane) postpone(w *work, f fate, answers []answer, now time.Time) *store
 	}
 	next := l.part(w, targets, f.Counts)
 	next.NotBefore = now.Add(f.Delay)
+	if a := answers[0]; a.result.Reason == vendors.QuotaSpent {
+		l.s.waits()
+	}
 	devices := make([]hongyan.DeviceOutcome, len(answers))
 	for k, a := range answers {
 		t := &w.job.Targets[a.target]

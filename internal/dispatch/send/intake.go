@@ -120,7 +120,9 @@ func (in *intake) start(w *work) {
 
 // finish ends a job that nothing was sent of.
 func (in *intake) finish(w *work, reason vendors.Reason) {
-	in.resolve(w, w.whole(), vendors.Result{Reason: reason})
+	all := w.whole()
+	in.s.Load.add(in.s.Certificate.App, len(all))
+	in.resolve(w, all, vendors.Result{Reason: reason})
 }
 
 // ask looks up what became of a job's devices, and goes on with those that nothing became of.

@@ -60,11 +60,12 @@ func (l *lane) take(w *work) {
 		w.class = l.s.Certificate.Class(w.job.Notification)
 	}
 	ps := pieces(w, w.whole(), l.limits.Partition)
+	l.s.Load.add(l.s.Certificate.App, len(w.job.Targets))
 	l.mu.Lock()
 	if why := l.refuses(w); why != "" {
 		l.mu.Unlock()
 		if w.stored {
-			w.duty.GiveBack(0)
+			l.giveBack(w)
 		} else {
 			l.put(ps, why)
 		}
@@ -218,12 +219,18 @@ func (l *lane) leaveAll(out []piece, why hongyan.Reason) {
 			fresh = append(fresh, p)
 		case n == len(p.w.job.Targets):
 			whole[p.w] = -1
-			p.w.duty.GiveBack(0)
+			l.giveBack(p.w)
 		case n >= 0:
 			l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Interrupted})
 		}
 	}
 	l.put(fresh, why)
+}
+
+// giveBack gives back a stored job that no call was made for.
+func (l *lane) giveBack(w *work) {
+	l.s.Load.add(l.s.Certificate.App, -len(w.job.Targets))
+	w.duty.GiveBack(0)
 }
 
 // gate waits while the breaker is open; what is at hand is stored or given back meanwhile, but for

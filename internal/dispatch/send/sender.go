@@ -100,12 +100,14 @@ type Sender struct {
 	// Accepted is nil where every word of a dead token is believed.
 	Accepted Acceptances
 	Flights  *Flights
-	Retries  Retries
-	Breaker  parking.Options
-	Metrics  *dispatch.Metrics
-	Tracer   trace.Tracer
-	Log      *slog.Logger
-	Now      func() time.Time
+	// Load is nil where nobody asks for it.
+	Load    *Load
+	Retries Retries
+	Breaker parking.Options
+	Metrics *dispatch.Metrics
+	Tracer  trace.Tracer
+	Log     *slog.Logger
+	Now     func() time.Time
 	// Parked, when it is set, is told of every change of the breaker that this sender saw itself,
 	// and of every probe that failed: whether it is open, since when, and the result that says why.
 	// Follow brings it the others' changes.
@@ -122,6 +124,9 @@ type Sender struct {
 	flying  int
 	lanes   [2]*lane  // urgent, normal; made when they are used first
 	doubted time.Time // when it was last said that dead tokens are not believed
+	// midnight is the end of the vendor's day that waited jobs wait for.
+	midnight time.Time
+	waited   int
 }
 
 // Start makes the sender ready. When ctx ends it begins nothing more; Stop finishes. hard cuts off

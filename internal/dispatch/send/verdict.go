@@ -96,8 +96,10 @@ type Situation struct {
 	Now      time.Time
 	// Sick says that the vendor as a whole is in trouble: an outage burns no attempts.
 	Sick bool
-	// Midnight is when the vendor's day ends.
+	// Midnight is when the vendor's day ends, and Spread is over how long after it what waited for
+	// it comes.
 	Midnight time.Time
+	Spread   time.Duration
 	// Random is uniform in [0,1).
 	Random float64
 	Retries
@@ -147,8 +149,7 @@ func Decide(r vendors.Result, s Situation) Verdict {
 		if v.Delay >= left {
 			return Verdict{Act: Die, Reason: vendors.QuotaSpent} // it will not live that long
 		}
-		// Spread what waited over the first seconds of the new day.
-		v.Delay += min(time.Duration(s.Random*float64(30*time.Second)), (left-v.Delay)/2)
+		v.Delay += min(time.Duration(s.Random*float64(s.Spread)), (left-v.Delay)/2)
 		return v
 	case r.Reason == vendors.Interrupted:
 		return v
