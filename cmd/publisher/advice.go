@@ -5,6 +5,60 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
+// advice says what a status and reason mean and what to do.
+func advice(status hongyan.Status, r hongyan.Reason) string {
+	switch status {
+	case hongyan.StatusSuppressed:
+		return suppressionAdvice(r)
+	case hongyan.StatusWaiting:
+		return waitingAdvice(r)
+	case hongyan.StatusWithdrawn:
+		return withdrawalAdvice(r)
+	}
+	return reasonAdvice(r)
+}
+
+// waitingAdvice says, for each reason to send a push later, what it waits for and what to do if
+// that takes too long.
+func waitingAdvice(r hongyan.Reason) string {
+	switch r {
+	case hongyan.Busy:
+		return "There was no free place for it: every call that the worker may make at once for the certificate was under way, or the worker was stopping. It goes by itself, in its turn. If that is often so, the vendor is slow (push_call_duration_seconds), or there are too few calls at once: raise the certificate's concurrency, or add workers."
+	case hongyan.Parked:
+		return "The certificate is parked: the vendor was unavailable, or refuses the credentials. One push after another tries whether it is well again, and then all go by themselves. \"publisher limits\" shows what the vendor said."
+	case vendors.RateLimited:
+		return "The certificate's rate lets no more through at the moment, or the vendor called it too fast. It goes by itself, in its turn; set the rate to what the vendor grants, or ask it for more."
+	case vendors.QuotaSpent:
+		return "The day's quota is used up. It goes by itself after the vendor's midnight. If that is too late, ask the vendor for more; \"publisher limits\" shows what is left, and changes our own limit."
+	case vendors.BadCredentials:
+		return "Key, secret, certificate or permission is wrong. It goes by itself after the workers got the right ones; put them right before it is worthless."
+	case vendors.AuthExpired:
+		return "The access token or JWT was too old and is refreshed by itself; it goes again in a second or two. If it comes again and again, compare the worker's clock with the vendor's."
+	case vendors.Unavailable:
+		return "The vendor answered with a server error or not at all. It is tried again by itself, after longer and longer waits; look at the vendor's status page and at the way there (proxy, DNS, firewall) if it stays so."
+	case vendors.Timeout:
+		return "No answer came in time. It is tried again by itself under the same key, so that it replaces the first where both arrive; if it stays so, look at the way to the vendor, or raise the certificate's timeout."
+	case vendors.Interrupted:
+		return "A worker stopped before it was sent, or in the middle of the call. Another one sends it at once; if none does, is a worker running?"
+	case vendors.Unknown:
+		return "The vendor answered with a code that nobody here knows. It is tried three times in all; look the code up in the vendor's documentation, and please report it."
+	}
+	return "This version of publisher does not know what it waits for; a newer one may."
+}
+
+// withdrawalAdvice says what was done about a push that was accepted and then taken back.
+func withdrawalAdvice(r hongyan.Reason) string {
+	switch r {
+	case hongyan.Withdrawn:
+		return "The message was recalled, and the vendor took the notification back. Nothing to do."
+	case hongyan.Overwritten:
+		return "The message was recalled, and another notification replaced it, quietly. Nothing to do."
+	case hongyan.NotPossible:
+		return "The message was recalled after the vendor took it, and this vendor can neither take it back nor replace it. Nothing to do."
+	}
+	return "This version of publisher does not know what was done about it; a newer one may."
+}
+
 // suppressionAdvice says, for each suppression, why it happened and what to do if it should not
 // have.
 func suppressionAdvice(r hongyan.Reason) string {
@@ -28,7 +82,7 @@ func suppressionAdvice(r hongyan.Reason) string {
 	case hongyan.TooManyDevices:
 		return "The user has more than 32 devices, and others were heard of later. Remove registrations of devices that are gone: \"publisher device remove --help\"."
 	case hongyan.NoDevice:
-		return "The user had no registered device with a token. The app must register after it got its token from the vendor's SDK: see \"publisher device set --help\". A registration also goes when a vendor calls its token dead."
+		return "The user had no registered device with a token. The app must register after it got its token from the vendor's SDK: see \"publisher device set --help\". A registration also goes when a vendor calls its token dead; and a push that waited has no device any more when the app registered under another certificate since."
 	case hongyan.LoggedOut:
 		return "The device's last presence is logged_out. When the user logs in again, publish another presence (background, foreground)."
 	case hongyan.Kicked:
@@ -59,7 +113,7 @@ func reasonAdvice(r hongyan.Reason) string {
 	case vendors.BadToken:
 		return "The vendor calls the token dead: the app was removed, its data cleared, or the token belongs to another app or environment (a vendor's sandbox and production are two). The registration was removed; the app registers again when it starts."
 	case vendors.NotDisplayed:
-		return "The phone refuses: notifications are off, the device is no test device, or was inactive for long. Only the user can change that; the registration stays."
+		return "The phone refuses: notifications are off, the device is no test device, or was inactive for long; only the user can change that. Or the vendor called the token dead while it accepted nothing else of the certificate: then check the certificate's environment, topic, project and app. The registration stays."
 	case vendors.BadPayload:
 		return "The vendor calls the request wrong. The error says what; mostly a channel, category or template that the vendor's console does not have. Correct the message or the certificate's defaults, then replay."
 	case vendors.Refused:
@@ -85,7 +139,7 @@ func reasonAdvice(r hongyan.Reason) string {
 	case vendors.Expired:
 		return "It waited until it was worthless: the vendor, its limits or the workers were in the way for that long. See what the certificate suffers from; replay with --include-expired if it still matters."
 	case vendors.AttemptsExhausted:
-		return "It was tried as often as allowed. The error begins with the last reason; when its cause is gone, replay."
+		return "It was tried as often as allowed, and the error begins with the last reason; when its cause is gone, replay. Or workers took the message a hundred times and none came to an end with it: then publish it again."
 	case vendors.Malformed:
 		return "The message could not be read; the error says what is wrong. Correct the publisher. Replay helps only where the workers' configuration was at fault, such as an app that was missing."
 	}

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,8 +11,6 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
-	"github.com/hongyan-im/hongyan/internal/dispatch"
-	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // explanation is all that can be found out about a user, and a message to the user.
@@ -33,7 +29,7 @@ type explanation struct {
 	Notes []string `json:"notes"`
 }
 
-// decision is an outcome with what it means.
+// decision is what a record says of one device, with what it means.
 type decision struct {
 	MessageID   string         `json:"message_id"`
 	App         string         `json:"app"`
@@ -42,9 +38,15 @@ type decision struct {
 	Status      hongyan.Status `json:"status"`
 	At          time.Time      `json:"at"`
 	hongyan.DeviceOutcome
+	// Over says of a push that was stored to be sent later that something came of it since: another
+	// try, or an end.
+	Over bool `json:"over,omitzero"`
 	// Error is what the dead letter says, where there is one.
 	Error  string `json:"error,omitempty"`
 	Advice string `json:"advice"`
+
+	job    string    // of a waiting one, the hash of the job's name
+	stored time.Time // when the record was stored
 }
 
 // waitingView is a job that waits.
@@ -56,10 +58,12 @@ type waitingView struct {
 	Attempts    int       `json:"attempts"`
 	NotBefore   time.Time `json:"not_before,omitzero"`
 	Deadline    time.Time `json:"deadline"`
+	// Reason and Code say why it waits, and Since since when, where a record tells: none tells of a
+	// job that a replay brought back.
+	Reason hongyan.Reason `json:"reason,omitempty"`
+	Code   string         `json:"code,omitempty"`
+	Since  time.Time      `json:"since,omitzero"`
 }
-
-// lookLimit bounds how many waiting jobs, messages and dead letters explain reads in one place.
-const lookLimit = 50_000
 
 func (t *tool) explainCommand() *cobra.Command {
 	var app, user, message, since string
@@ -71,13 +75,19 @@ func (t *tool) explainCommand() *cobra.Command {
 		Long: `explain puts together what is known of a user: the registered devices and their presence, mutes and quiet hours, what was decided
 for each message and device, what the vendors said, and what to do about it.
 
-With --message it explains that message, and looks for it among what still waits and among the malformed ones. What was decided
-is kept for three days.
+With --message it explains that message, and looks for it among what still waits and among the malformed ones.
 
-JSON: one object with app, user, message, devices (as "device list"), settings, decisions (outcomes with error and advice),
-waiting and notes.`,
+A push that could not be sent at once was stored to be sent later: its status is waiting as long as nothing came of it, and waited
+once it was tried again or came to an end. The reason says what it waits for.
+
+--since says how far back it reads what was decided, what waits and what died, a day if it is not given. What was decided is kept
+for three days. It reads the part of the users that this one belongs to, a sixteenth of the app's; a long read shows its progress.
+
+JSON: one object with app, user, message, devices (as "device list"), settings, decisions (outcomes with over, error and advice; over
+says that a waiting one waits no more), waiting and notes.`,
 		Example: `  publisher explain --app demo --user bob
   publisher explain --app demo --user bob --message m-1001
+  publisher explain --app demo --user bob --message m-0907 --since 3d
   publisher explain --app demo --user bob -o json | jq -r '.decisions[] | [.message_id, .status, .reason] | @tsv'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -90,8 +100,11 @@ waiting and notes.`,
 				return err
 			}
 			defer b.Close()
-			x := &explainer{t: t, b: b, e: explanation{App: app, User: user, Message: message}, since: from, limit: limit, showTokens: showTokens}
-			if err := x.explain(cmd.Context()); err != nil {
+			x := &explainer{t: t, b: b, e: explanation{App: app, User: user, Message: message}, since: from, limit: limit, showTokens: showTokens,
+				reading: t.reading("reading")}
+			err = x.explain(cmd.Context())
+			x.reading.stop(err != nil)
+			if err != nil {
 				return err
 			}
 			if t.json() {
@@ -104,7 +117,7 @@ waiting and notes.`,
 	owner(c, &app, &user, nil)
 	f := c.Flags()
 	f.StringVar(&message, "message", "", "the message's `id`")
-	f.StringVar(&since, "since", "", "only what was decided since a `time`, or since so long ago")
+	f.StringVar(&since, "since", "1d", "read what was stored since a `time` (RFC 3339), or since so long ago (90m, 8h, 3d)")
 	f.IntVar(&limit, "limit", 20, "without --message, show at most so many decisions, the newest; 0 for all")
 	f.BoolVar(&showTokens, "show-tokens", false, "show tokens whole")
 	return c
@@ -118,6 +131,7 @@ type explainer struct {
 	since      time.Time
 	limit      int
 	showTokens bool
+	reading    *reading
 }
 
 func (x *explainer) note(format string, args ...any) {
@@ -143,199 +157,10 @@ func (x *explainer) explain(ctx context.Context) error {
 		x.note("%s has no registered device now, so nothing can be pushed. %s", x.e.User, suppressionAdvice(hongyan.NoDevice))
 	}
 	if x.e.Message == "" && len(x.e.Decisions) == 0 {
-		x.note("Nothing was decided for %s lately (outcomes are kept for three days): no message named the user as a recipient, or no worker has read it. Is a worker running?", x.e.User)
+		x.note("Nothing was decided for %s since %s: no message named the user as a recipient, or no worker has read it. Is a worker running? "+
+			"What was decided is kept for three days; --since 3d reads all of it.", x.e.User, when(x.since))
 	}
 	return nil
-}
-
-// decisions reads the user's outcomes and, of the dead ones, what the letters say.
-func (x *explainer) decisions(ctx context.Context) error {
-	var all []decision
-	dropped := 0
-	err := x.b.Outcomes(ctx, x.e.App, x.e.User, x.since, func(o dispatch.Ended, _ time.Time) bool {
-		if x.e.Message != "" && o.MessageID != x.e.Message {
-			return true
-		}
-		d := decision{MessageID: o.MessageID, App: o.App, Vendor: o.Vendor, Certificate: o.Certificate, Status: o.Status, At: o.At,
-			DeviceOutcome: o.DeviceOutcome, Advice: reasonAdvice(o.Reason)}
-		if o.Status == hongyan.StatusSuppressed {
-			d.Advice = suppressionAdvice(o.Reason)
-		}
-		if all = append(all, d); x.e.Message == "" && x.limit > 0 && len(all) > x.limit {
-			all = slices.Delete(all, 0, 1)
-			dropped++
-		}
-		return true
-	})
-	if err != nil {
-		return err
-	}
-	if dropped > 0 {
-		x.note("%d older decision(s) are not shown; --limit 0 shows all.", dropped)
-	}
-	x.e.Decisions = all
-	box, err := x.b.LetterBox(ctx)
-	if errors.Is(err, bus.ErrNoStream) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for i := range all {
-		if all[i].Status == hongyan.StatusDead {
-			if all[i].Error, err = x.lastWords(ctx, box, &all[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// lastWords finds the error in a dead device's letter; empty when the letter is gone.
-func (x *explainer) lastWords(ctx context.Context, box *bus.LetterBox, o *decision) (string, error) {
-	filter := dispatch.LetterFilter{Vendor: o.Vendor, Certificate: o.Certificate, Reason: o.Reason, App: o.App, User: o.User, Message: o.MessageID,
-		Since: o.At.Add(-time.Minute), Until: o.At.Add(time.Minute)}
-	said := ""
-	err := x.letters(ctx, box, &filter, func(l *dispatch.Letter) { said = l.Header[dispatch.HeaderError] })
-	return said, err
-}
-
-// letters calls each with the letters that fit, up to lookLimit of those that have to be read.
-func (x *explainer) letters(ctx context.Context, box *bus.LetterBox, filter *dispatch.LetterFilter, each func(*dispatch.Letter)) error {
-	from, since := uint64(0), filter.Since
-	for read := 0; read < lookLimit; {
-		letters, err := box.Letters(ctx, filter.Subject(x.t.topology().Subjects), from, since, 1000)
-		if err != nil || len(letters) == 0 {
-			return err
-		}
-		for i := range letters {
-			if !filter.Until.IsZero() && letters[i].Stored.After(filter.Until) {
-				return nil
-			}
-			if filter.Match(&letters[i]) {
-				each(&letters[i])
-			}
-		}
-		from = letters[len(letters)-1].Sequence + 1
-		read += len(letters)
-	}
-	return nil
-}
-
-// message looks for a message where no outcome speaks of it yet.
-func (x *explainer) message(ctx context.Context) error {
-	done := map[string]bool{}
-	for _, d := range x.e.Decisions {
-		done[d.Device] = true
-	}
-	if len(x.e.Devices) > 0 {
-		if err := x.waiting(ctx); err != nil {
-			return err
-		}
-	}
-	for _, w := range x.e.Waiting {
-		next := "it is next, or under way"
-		if w.NotBefore.After(x.t.now()) {
-			next = "next try " + x.t.ago(w.NotBefore)
-		}
-		x.note("The push to device %s waits for %s certificate %s, after %d attempt(s); %s. It is worthless %s.",
-			w.Device, w.Vendor, w.Certificate, w.Attempts, next, x.t.ago(w.Deadline))
-		done[w.Device] = true
-	}
-	if len(done) > 0 {
-		return nil
-	}
-	unrouted, err := x.unrouted(ctx)
-	if err != nil {
-		return err
-	}
-	if unrouted {
-		x.note("The message is stored, but no worker has read it yet. Is a worker running, and with this app in its configuration?")
-		return nil
-	}
-	return x.malformed(ctx)
-}
-
-// waiting looks for the message's jobs under the certificates of the user's devices.
-func (x *explainer) waiting(ctx context.Context) error {
-	certificates := map[string]bool{}
-	for _, d := range x.e.Devices {
-		certificates[d.Certificate] = true
-		if d.VoIPCertificate != "" {
-			certificates[d.VoIPCertificate] = true
-		}
-	}
-	seen := map[string]bool{}
-	for certificate := range certificates {
-		for _, vendor := range hongyan.Vendors {
-			read := 0
-			where := hongyan.Subject{Kind: hongyan.KindJob, Vendor: vendor, Certificate: certificate, Lane: "*"}
-			err := x.b.Waiting(ctx, where, time.Time{}, func(w dispatch.Waiting) bool {
-				read++
-				job, err := dispatch.DecodeJob(w.Data)
-				if err != nil || job.App != x.e.App || job.Notification.MessageID != x.e.Message {
-					return read < lookLimit
-				}
-				for _, target := range job.Targets {
-					if target.User != x.e.User || seen[target.Device+"\x00"+certificate] {
-						continue
-					}
-					seen[target.Device+"\x00"+certificate] = true
-					x.e.Waiting = append(x.e.Waiting, waitingView{Vendor: vendor, Certificate: certificate, Device: target.Device, Lane: job.Lane,
-						Attempts: job.Attempts, NotBefore: job.NotBefore, Deadline: job.Notification.Deadline})
-				}
-				return read < lookLimit
-			})
-			if err != nil {
-				return err
-			}
-			if read >= lookLimit {
-				x.note("More than %d jobs wait for %s certificate %s; the message may be among those that were not looked at.", lookLimit, vendor, certificate)
-			}
-		}
-	}
-	return nil
-}
-
-// unrouted says whether the message waits for a worker to read it.
-func (x *explainer) unrouted(ctx context.Context) (found bool, err error) {
-	for _, kind := range []hongyan.Kind{hongyan.KindUrgent, hongyan.KindMessage} {
-		read := 0
-		err = x.b.Waiting(ctx, hongyan.Subject{Kind: kind, App: x.e.App}, time.Time{}, func(w dispatch.Waiting) bool {
-			read++
-			if found = w.ID == x.e.App+"/"+x.e.Message; !found {
-				m, _, err := hongyan.ParseMessage(w.Data, w.Stored)
-				found = err == nil && m.ID == x.e.Message
-			}
-			return !found && read < lookLimit
-		})
-		if found || err != nil {
-			return found, err
-		}
-	}
-	return false, nil
-}
-
-// malformed looks for the message among those that could not be read.
-func (x *explainer) malformed(ctx context.Context) error {
-	box, err := x.b.LetterBox(ctx)
-	if errors.Is(err, bus.ErrNoStream) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	filter := dispatch.LetterFilter{Reason: vendors.Malformed, App: x.e.App, Message: x.e.Message}
-	found := false
-	err = x.letters(ctx, box, &filter, func(l *dispatch.Letter) {
-		found = true
-		x.note("The message could not be read: %s (dead letter %d). %s", l.Header[dispatch.HeaderError], l.Sequence, reasonAdvice(vendors.Malformed))
-	})
-	if err == nil && !found {
-		x.note("Nothing is known of message %s for %s: it was never published in %s, it does not name the user as a recipient, or it is older than three days.",
-			x.e.Message, x.e.User, x.e.App)
-	}
-	return err
 }
 
 func (t *tool) showExplanation(e *explanation) {
@@ -352,7 +177,7 @@ func (t *tool) showExplanation(e *explanation) {
 			if d.Status == hongyan.StatusAccepted {
 				latency = (time.Duration(d.LatencyMS) * time.Millisecond).String()
 			}
-			w.AppendRow(table.Row{t.ago(d.At), shorten(d.MessageID, 24), dash(d.Device), dash(d.Vendor), dash(d.Certificate), d.Status, d.Reason,
+			w.AppendRow(table.Row{t.ago(d.At), shorten(d.MessageID, 24), dash(d.Device), dash(d.Vendor), dash(d.Certificate), d.status(), d.Reason,
 				dash(d.VendorCode), d.Attempt, latency})
 		}
 		w.Render()
@@ -364,7 +189,8 @@ func (t *tool) showExplanation(e *explanation) {
 		if d.Error != "" {
 			t.printf("%s on %s, %s said: %s", shorten(d.MessageID, 24), d.Device, d.Vendor, d.Error)
 		}
-		if key := string(d.Status) + " " + d.Reason.String(); !said[key] {
+		// what a push waited for once needs no advice any more
+		if key := string(d.Status) + " " + d.Reason.String(); !said[key] && !d.Over {
 			said[key] = true
 			t.printf("%s: %s", strings.TrimSuffix(key, " "+string(d.Status)), d.Advice)
 		}
@@ -372,4 +198,12 @@ func (t *tool) showExplanation(e *explanation) {
 	for _, n := range e.Notes {
 		t.printf("%s", n)
 	}
+}
+
+// status is the record's status for people, who must see at a glance what waits still.
+func (d *decision) status() string {
+	if d.Over {
+		return "waited"
+	}
+	return string(d.Status)
 }

@@ -29,7 +29,7 @@ func TestExplain(t *testing.T) {
 		args    []string
 		want    []string
 	}{
-		{"nobody", func(*rig) {}, nil, []string{"bob has no registered device now", "publisher device set", "Nothing was decided for bob lately"}},
+		{"nobody", func(*rig) {}, nil, []string{"bob has no registered device now", "publisher device set", "Nothing was decided for bob since"}},
 		{"accepted", func(r *rig) { register(r); r.outcome("m-1", "bob", "accepted", "accepted", "") }, nil,
 			[]string{"phone", "35001", "CN_012…cdef", "m-1", "accepted", "12ms", "accepted: The vendor took it"}},
 		{"in-front", func(r *rig) {

@@ -195,6 +195,39 @@ func (b *bar) stop(failed bool) {
 	<-b.done
 }
 
+// longRead is how long something is read before that is shown: shorter reads are over before anybody
+// could look.
+const longRead = time.Second
+
+// reading counts what is read and shows it on a bar once it takes long.
+type reading struct {
+	now   func() time.Time
+	show  func() *bar
+	began time.Time
+	n     int64
+	shown bool
+	bar   *bar
+}
+
+func (t *tool) reading(what string) *reading {
+	return &reading{now: t.now, show: func() *bar { return t.bar(what, 0, progress.UnitsDefault) }, began: t.now()}
+}
+
+// one counts one thing more that was read.
+func (r *reading) one() {
+	r.n++
+	if !r.shown && r.now().Sub(r.began) >= longRead {
+		r.shown, r.bar = true, r.show()
+	}
+	r.bar.set(r.n)
+}
+
+// stop ends the bar, where there is one, as a failure or not. It may be called again.
+func (r *reading) stop(failed bool) {
+	r.bar.stop(failed)
+	r.bar = nil
+}
+
 // confirm asks before something that cannot be undone. Where nobody can be asked, --yes must have
 // been given.
 func (t *tool) confirm(yes bool, question string, args ...any) error {

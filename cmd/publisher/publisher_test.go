@@ -17,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/schema"
+	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 func TestHelp(t *testing.T) {
@@ -368,4 +369,14 @@ func TestAdviceIsTotal(t *testing.T) {
 		check(reason.String(), reasonAdvice(reason))
 	}
 	says(t, reasonAdvice("no such reason"), "does not know")
+	// What a driver may say and is tried again, and what a job waits for beside that.
+	for _, reason := range []hongyan.Reason{hongyan.Busy, hongyan.Parked, vendors.RateLimited, vendors.QuotaSpent, vendors.BadCredentials, vendors.AuthExpired,
+		vendors.Unavailable, vendors.Timeout, vendors.Interrupted, vendors.Unknown} {
+		check("waiting "+reason.String(), waitingAdvice(reason))
+	}
+	says(t, waitingAdvice("no such reason"), "does not know")
+	for _, reason := range []hongyan.Reason{hongyan.Withdrawn, hongyan.Overwritten, hongyan.NotPossible} {
+		check(reason.String(), withdrawalAdvice(reason))
+	}
+	says(t, withdrawalAdvice("no such reason"), "does not know")
 }

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/progress"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/replay"
 )
 
@@ -31,7 +34,8 @@ look at the directory once more: who logged out, was removed or came to the fron
 Letters of a certificate that no live worker serves stay and are counted: name the certificate in the workers' configuration
 again, or purge them. Where no worker runs at all, nothing is brought back.
 
-Interrupt it whenever you like and run the same command again: it goes on where it was, and each letter comes back once. Letters
+Interrupt it whenever you like and run the same command again: it goes on where it was, and each letter comes back once. It looks
+first for what came back before the interruption, among the jobs and records stored since; a long read shows its progress. Letters
 that die again meanwhile are left for the next run. With --user, a letter for several users is split.
 
 Look first with --dry-run, and put the cause right before: a wrong key or a wrong category fails again. Without any flag that
@@ -96,8 +100,17 @@ func (t *tool) replay(ctx context.Context, opts replay.Options, yes bool) error 
 	if opts.Limit > 0 {
 		total = min(total, uint64(opts.Limit))
 	}
-	bar := t.bar("replaying", int64(total), progress.UnitsDefault)
-	counts, err := t.replayer(b, box, func(n replay.Counts) { bar.set(int64(n.Matched)) }).Run(ctx, opts)
+	// What an interrupted run did is read first; the letters' own bar begins with the first of them.
+	read := t.reading("looking for what came back")
+	var bar *bar
+	counts, err := t.replayer(b, box, watchedTrail{b, read.one}, func(n replay.Counts) {
+		if bar == nil {
+			read.stop(false)
+			bar = t.bar("replaying", int64(total), progress.UnitsDefault)
+		}
+		bar.set(int64(n.Matched))
+	}).Run(ctx, opts)
+	read.stop(err != nil)
 	bar.stop(err != nil)
 	interrupted := errors.Is(err, context.Canceled)
 	if sayErr := t.sayReplay(replayAnswer{opts.DryRun, counts, interrupted}); sayErr != nil {
@@ -114,9 +127,29 @@ func (t *tool) replay(ctx context.Context, opts replay.Options, yes bool) error 
 	return nil
 }
 
-func (t *tool) replayer(b *bus.Bus, box *bus.LetterBox, progress func(replay.Counts)) *replay.Replay {
+// watchedTrail tells of each record, job and message that is read.
+type watchedTrail struct {
+	replay.Trail
+	read func()
+}
+
+func (w watchedTrail) Waiting(ctx context.Context, where hongyan.Subject, since time.Time, each func(dispatch.Waiting) (more bool)) error {
+	return w.Trail.Waiting(ctx, where, since, func(m dispatch.Waiting) bool {
+		w.read()
+		return each(m)
+	})
+}
+
+func (w watchedTrail) Records(ctx context.Context, app string, partition int, since time.Time, each func(dispatch.Record) (more bool)) error {
+	return w.Trail.Records(ctx, app, partition, since, func(r dispatch.Record) bool {
+		w.read()
+		return each(r)
+	})
+}
+
+func (t *tool) replayer(b *bus.Bus, box *bus.LetterBox, trail replay.Trail, progress func(replay.Counts)) *replay.Replay {
 	return &replay.Replay{
-		Letters: box, Journal: box, Trail: b, Queue: b, Subjects: t.topology().Subjects, Now: t.now, Patience: t.timeout, Progress: progress,
+		Letters: box, Journal: box, Trail: trail, Queue: b, Subjects: t.topology().Subjects, Now: t.now, Patience: t.timeout, Progress: progress,
 		Devices: directory.New(b, t.topology().Subjects, directory.Options{Now: t.now}),
 		Served:  func(ctx context.Context) (replay.Served, error) { return t.served(ctx, b) },
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hongyan-im/hongyan"
@@ -28,6 +29,8 @@ type rig struct {
 	t   *testing.T
 	url string
 	bus *bus.Bus
+	// ahead is by how much the tool's clock is ahead of the server's.
+	ahead time.Duration
 }
 
 // bare starts a server without streams.
@@ -43,7 +46,7 @@ func bare(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	return &rig{t, srv.URL(), b}
+	return &rig{t: t, url: srv.URL(), bus: b}
 }
 
 func newRig(t *testing.T) *rig {
@@ -66,7 +69,7 @@ func (r *rig) run(args ...string) result { return r.feed("", args...) }
 // feed runs the tool with a standard input.
 func (r *rig) feed(in string, args ...string) result {
 	var out, err bytes.Buffer
-	t := &tool{in: strings.NewReader(in), out: &out, err: &err, now: time.Now, getenv: func(key string) string {
+	t := &tool{in: strings.NewReader(in), out: &out, err: &err, now: func() time.Time { return time.Now().Add(r.ahead) }, getenv: func(key string) string {
 		return map[string]string{"NATS_URL": r.url}[key]
 	}}
 	code := t.run(context.Background(), args)
@@ -172,6 +175,25 @@ func (r *rig) outcome(message, user string, status hongyan.Status, reason hongya
 	data := fmt.Sprintf(`{"message_id":%q,"app":"demo","vendor":%q,"certificate":"35001","status":%q,"at":%q,"devices":[{"user":%q,"device":%q,"reason":%q,"vendor_code":%q,"vendor_id":"v-1","attempt":1,"latency_ms":12}]}`,
 		message, vendor, status, time.Now().UTC().Format(time.RFC3339Nano), user, device, reason, code)
 	r.publish(dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", status, hongyan.Partition(user)), Data: []byte(data)})
+}
+
+// records stores records of the app and user's partition as a worker gathers them, in one message.
+func (r *rig) records(status hongyan.Status, user string, jobs []string, outcomes ...hongyan.Outcome) {
+	r.t.Helper()
+	var body []byte
+	for i := range outcomes {
+		outcomes[i].App, outcomes[i].Status = "demo", status
+		line, err := json.Marshal(&outcomes[i])
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		body = append(append(body, line...), '\n')
+	}
+	m := dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", status, hongyan.Partition(user)), Data: body}
+	if jobs != nil {
+		m.Header = map[string]string{dispatch.HeaderJob: strings.Join(jobs, " ")}
+	}
+	r.publish(m)
 }
 
 // waiting lists what waits on a subject.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,6 +114,127 @@ func TestNothingIsLostUnderKills(t *testing.T) {
 		t.Errorf("%d workers were killed, want %d", killed, kills)
 	}
 	t.Logf("%d kills; ends %v; %d pushes were repeated, with their keys", killed, ends, repeats)
+}
+
+// A worker is killed in the middle of a group of 10,000 whose presences keep changing: no more is
+// repeated than was in flight, and nobody is missing.
+func TestKillInTheMiddleOfAGroup(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a process in the middle of a large group")
+	}
+	t.Parallel()
+	const members, concurrency, batch = 10_000, 2, 1000 // Huawei takes a thousand devices a call
+	r := newRig(t, "")
+	r.configure("demo-huawei", fmt.Sprintf("concurrency: %d", concurrency))
+	r.configure("demo-apns", "concurrency: 100")
+	crowd := r.crowd(members, "apns", "huawei")
+	var all []string
+	for i := range members {
+		all = append(all, crowd.user(i))
+	}
+	r.box.Arm(sandbox.Fault{Vendor: "huawei", Kind: sandbox.FaultSlow, Delay: 1})
+	r.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultSlow, Delay: 0.2})
+	first := r.start()
+	// Members come and go. Who is in the foreground while the group is planned is not pushed to.
+	ctx, stop := context.WithCancel(t.Context())
+	var changing sync.WaitGroup
+	lease := func() {
+		r.put(hongyan.Subjects{}.Gateway("demo", "gw"), hongyan.Lease{Since: time.Now().Add(-time.Hour)})
+	}
+	lease()
+	changing.Go(func() {
+		rng := rand.New(rand.NewPCG(1, 2))
+		for n := 0; ctx.Err() == nil; n++ {
+			state := hongyan.StateBackground
+			if n%2 == 0 {
+				state = hongyan.StateForeground
+			}
+			r.put(hongyan.Subjects{}.Presence("demo", crowd.user(rng.IntN(members)), "phone"), hongyan.Presence{State: state, Gateway: "gw"})
+			if n%200 == 0 {
+				lease()
+			}
+			time.Sleep(2 * time.Millisecond) // their own pace
+		}
+	})
+	m := chat("m-group", all...)
+	m.Conversation.Type = hongyan.ConversationGroup
+	r.send(m)
+	r.until(time.Minute, "in the middle", func() bool { return crowd.accepted() >= members/5 })
+	second := r.start() // the pieces are the first one's by now
+	first.kill()
+	at := crowd.accepted()
+	crowd.settle()
+	crowd.settleLater(4 * time.Minute)
+	stop()
+	changing.Wait()
+	pushes, ends := map[string]int{}, r.outcomes()
+	for _, p := range r.box.Pushes() {
+		pushes[p.Token]++
+	}
+	repeats, endless, suppressed := map[string]int{}, 0, 0
+	for i := range members {
+		end, ok := ends[[3]string{m.ID, crowd.user(i), "phone"}]
+		n := pushes[crowd.token(i)]
+		switch {
+		case !ok:
+			endless++
+		case end.Status == hongyan.StatusSuppressed && n == 0:
+			suppressed++
+		case n == 0:
+			t.Errorf("user %d ended as %s %s and was never pushed to", i, end.Status, end.Reason)
+		}
+		repeats[crowd.vendor(i)] += max(0, n-1)
+	}
+	t.Logf("FIGURES a worker of two killed in a group of %d after %d pushes: repeats %v, %d without an end, %d in the foreground", members, at, repeats, endless, suppressed)
+	if endless > 0 {
+		t.Errorf("%d have no end", endless)
+	}
+	if repeats["apns"] > 100 || repeats["huawei"] > concurrency*batch {
+		t.Errorf("more was repeated than one worker had in flight: %v", repeats)
+	}
+	r.noViolations()
+	second.kill()
+}
+
+// A worker of two is stopped by SIGTERM in the middle of a flood and of a group: nothing is lost and
+// nothing repeated.
+func TestStopInTheMiddle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("stops a process in the middle of a flood")
+	}
+	t.Parallel()
+	r := newRig(t, "")
+	crowd := r.crowd(900, allVendors...)
+	for _, v := range crowd.vendors {
+		r.box.Arm(sandbox.Fault{Vendor: v, Kind: sandbox.FaultSlow, Delay: 0.2})
+	}
+	workers := []*process{r.start(), r.start()}
+	flooded := make(chan []push)
+	go func() { flooded <- crowd.flood(4000) }()
+	m := chat("m-group")
+	m.Conversation.Type = hongyan.ConversationGroup
+	var sent []push
+	for i := range crowd.n {
+		m.Recipients = append(m.Recipients, crowd.user(i))
+		sent = append(sent, push{m.ID, i})
+	}
+	r.send(m)
+	stops := 0
+	for ; stops < 4; stops++ {
+		r.until(time.Minute, "in the middle", func() bool { return crowd.accepted() >= 600*(stops+1) })
+		w := &workers[stops%2]
+		r.stopAll(*w)
+		*w = r.start()
+	}
+	sent = append(sent, <-flooded...)
+	crowd.settle()
+	crowd.settleLater(4 * time.Minute)
+	all := crowd.tally(sent)
+	report(t, fmt.Sprintf("a worker of two stopped %d times in the middle", stops), all)
+	if all.repeats > 0 || all.twice > 0 {
+		t.Errorf("%v", all)
+	}
+	r.stopAll(workers...)
 }
 
 // accepted waits until the vendors took n pushes in all.

@@ -16,11 +16,11 @@ type natsProcess struct {
 	stdin io.Closer
 }
 
-// startNATS starts a server on a folder of streams. It ends with the test, if it was not closed
-// before.
-func startNATS(t *testing.T, dir, listen string) *natsProcess {
+// startNATS starts a server on a folder of streams, with these flags. It ends with the test, if it
+// was not closed before.
+func startNATS(t *testing.T, dir, listen string, flags ...string) *natsProcess {
 	t.Helper()
-	n := &natsProcess{cmd: exec.Command(natsServer.binary(t, "../../internal/bus/bustest/natsd"), dir, listen)}
+	n := &natsProcess{cmd: exec.Command(natsServer.binary(t, "../../internal/bus/bustest/natsd"), append(flags, dir, listen)...)}
 	stderr := &output{}
 	n.cmd.Stderr = stderr
 	stdin, err := n.cmd.StdinPipe()
@@ -53,4 +53,44 @@ func (n *natsProcess) Close() error {
 		return fmt.Errorf("natsd: %w", err)
 	}
 	return nil
+}
+
+// natsCluster is three servers in processes of their own.
+type natsCluster struct {
+	t     *testing.T
+	dir   string
+	nodes [3]*natsProcess
+	// at are the addresses for clients, routes those for the others.
+	at, routes [3]string
+}
+
+// startCluster starts a cluster of three. It ends with the test.
+func startCluster(t *testing.T, dir string) *natsCluster {
+	t.Helper()
+	c := &natsCluster{t: t, dir: dir}
+	for i := range c.nodes {
+		c.at[i], c.routes[i] = freePort(t), freePort(t)
+	}
+	for i := range c.nodes {
+		c.start(i)
+	}
+	return c
+}
+
+// url names all three.
+func (c *natsCluster) url() string { return "nats://" + strings.Join(c.at[:], ",nats://") }
+
+func (c *natsCluster) start(i int) {
+	c.t.Helper()
+	c.nodes[i] = startNATS(c.t, fmt.Sprintf("%s/n%d", c.dir, i), c.at[i], "-name", fmt.Sprintf("n%d", i), "-cluster", c.routes[i],
+		"-routes", "nats://"+strings.Join(c.routes[:], ",nats://"))
+}
+
+// kill kills a server: it tells nobody.
+func (c *natsCluster) kill(i int) {
+	c.t.Helper()
+	if err := c.nodes[i].cmd.Process.Kill(); err != nil {
+		c.t.Fatal(err)
+	}
+	_ = c.nodes[i].cmd.Wait() // it was killed
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/bus/bustest"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 	"github.com/hongyan-im/hongyan/internal/sandbox/all"
@@ -90,9 +91,19 @@ func TestMain(m *testing.M) {
 // top level.
 func newRig(t *testing.T, extra string) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: t.TempDir(), binary: worker.binary(t, "../worker")}
+	r := &rig{t: t, dir: t.TempDir()}
 	r.nats = startNATS(t, r.natsDir(), "127.0.0.1:0")
 	r.url = r.nats.URL
+	r.setUp(r.url, 1, extra)
+	return r
+}
+
+// setUp starts the sandbox, makes the streams with some replicas, and writes the configuration of
+// workers that reach NATS at an address.
+func (r *rig) setUp(workers string, replicas int, extra string) {
+	t := r.t
+	t.Helper()
+	r.binary = worker.binary(t, "../worker")
 	demo, err := sandbox.NewDemo(time.Now(), all.Fakes())
 	if err != nil {
 		t.Fatal(err)
@@ -112,21 +123,14 @@ func newRig(t *testing.T, extra string) *rig {
 	if err := demo.WriteFiles(place.Dir, place); err != nil {
 		t.Fatal(err)
 	}
-	yaml := fmt.Appendf(nil, "nats: {url: %q}\nhttp: {listen: \"off\"}\n%s\n%s", r.url, extra, demo.Apps(place))
+	yaml := fmt.Appendf(nil, "nats: {url: %q, replicas: %d}\nhttp: {listen: \"off\"}\n%s\n%s", workers, replicas, extra, demo.Apps(place))
 	if err := os.WriteFile(r.config(), yaml, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	if r.bus, err = bus.Connect(ctx, bus.Options{URL: r.url, Name: "test"}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.bus.Close)
-	if err := r.bus.Ensure(ctx, all.Vendors()); err != nil {
-		t.Fatal(err)
-	}
-	return r
+	r.bus = bustest.Connect(t, r.url, bus.Topology{Replicas: replicas}, allVendors...)
 }
+
+var allVendors = all.Vendors()
 
 func (r *rig) config() string { return filepath.Join(r.dir, "hongyan.yaml") }
 
@@ -233,8 +237,22 @@ func (r *rig) send(messages ...hongyan.Message) {
 		}
 		out[i] = dispatch.Outgoing{Subject: hongyan.Subjects{}.Message("demo"), ID: "demo/" + m.ID, Data: data}
 	}
-	if errs := r.bus.Publish(r.t.Context(), out); errs != nil {
-		r.t.Fatal(errors.Join(errs...))
+	for end := time.Now().Add(3 * time.Minute); len(out) > 0; {
+		errs := r.bus.Publish(r.t.Context(), out)
+		if errs == nil {
+			return
+		}
+		if time.Now().After(end) {
+			r.t.Fatal(errors.Join(errs...))
+		}
+		var again []dispatch.Outgoing
+		for i, err := range errs {
+			if err != nil {
+				again = append(again, out[i])
+			}
+		}
+		out = again
+		time.Sleep(100 * time.Millisecond) // NATS is away, or full
 	}
 }
 
@@ -272,7 +290,7 @@ func (r *rig) outcomes() map[[3]string]dispatch.Ended {
 	}
 }
 
-// settled waits until no message and no job is left.
+// settled waits until no message, no piece of one and no job is left.
 func (r *rig) settled(limit time.Duration, vendors ...string) {
 	r.t.Helper()
 	deadline := time.After(limit)
@@ -283,6 +301,11 @@ func (r *rig) settled(limit time.Duration, vendors ...string) {
 			r.t.Fatal(err)
 		}
 		left += b.Jobs
+		pieces, err := r.bus.Read(r.t.Context(), r.bus.Topology().Pieces(), "push.piece.>", 1, 1)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		left += uint64(len(pieces))
 		for _, v := range vendors {
 			b, err := r.bus.Backlog(r.t.Context(), v)
 			if err != nil {

@@ -24,7 +24,7 @@ func TestSetup(t *testing.T) {
 	t.Parallel()
 	// docs/deploy.md has this list.
 	rights := &server.Permissions{
-		Publish: &server.SubjectPermission{Allow: []string{"push.>", "$JS.ACK.>", "$JS.FC.>", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.PURGE.*",
+		Publish: &server.SubjectPermission{Allow: []string{"push.>", "$JS.ACK.>", "$JS.FC.>", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.PURGE.*", "$JS.API.STREAM.MSG.GET.*",
 			"$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.>"}},
 		Subscribe: &server.SubjectPermission{Allow: []string{"push.>", "_INBOX.>"}},
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
@@ -38,8 +40,8 @@ func TestLettersWithoutAStream(t *testing.T) {
 	if _, err := b.LetterBox(t.Context()); !errors.Is(err, bus.ErrNoStream) {
 		t.Errorf("LetterBox: %v, want ErrNoStream", err)
 	}
-	if err := b.Outcomes(t.Context(), "demo", "bob", time.Time{}, nil); !errors.Is(err, bus.ErrNoStream) {
-		t.Errorf("Outcomes: %v, want ErrNoStream", err)
+	if err := b.Records(t.Context(), "demo", 0, time.Time{}, nil); !errors.Is(err, bus.ErrNoStream) {
+		t.Errorf("Records: %v, want ErrNoStream", err)
 	}
 	// Jobs of a vendor that is not configured are none.
 	if err := b.Waiting(t.Context(), hongyan.Subject{Kind: hongyan.KindJob, Vendor: "oppo", Certificate: "*", Lane: "*"}, time.Time{}, nil); err != nil {
@@ -171,41 +173,44 @@ func TestWaitingSeesJobsThatComeLater(t *testing.T) {
 	}
 }
 
-func TestOutcomesOfAUser(t *testing.T) {
+// A message of gathered records is read line by line, each with its job, of one app and partition
+// and since a time.
+func TestRecordsOfAPartition(t *testing.T) {
 	t.Parallel()
 	b := letterBus(t, true)
-	// Two users of one partition, and one of another.
-	same := "bob"
-	for i := 0; ; i++ {
-		if same = fmt.Sprintf("user-%d", i); hongyan.Partition(same) == hongyan.Partition("bob") {
-			break
-		}
-	}
-	for _, u := range []string{"bob", same, "carol"} {
-		for _, status := range []hongyan.Status{hongyan.StatusAccepted, hongyan.StatusDead} {
-			if _, _, err := b.PublishSync(t.Context(), dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", status, hongyan.Partition(u)),
-				Data: fmt.Appendf(nil, `{"app":"demo","status":%q,"devices":[{"user":%q}]}`, status, u)}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	count := func(user string) (n int) {
+	store := func(app, user string, status hongyan.Status, jobs, body string) {
 		t.Helper()
-		if err := b.Outcomes(t.Context(), "demo", user, time.Time{}, func(o dispatch.Ended, stored time.Time) bool {
-			if user != "" && o.User != user || stored.IsZero() {
-				t.Errorf("of %q: %+v at %v", user, o, stored)
-			}
-			n++
-			return true
+		m := dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome(app, status, hongyan.Partition(user)), Data: []byte(body)}
+		if jobs != "" {
+			m.Header = map[string]string{dispatch.HeaderJob: jobs}
+		}
+		if _, _, err := b.PublishSync(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store("demo", "bob", hongyan.StatusWaiting, "h1 h2", `{"message_id":"m-1","app":"demo","status":"waiting","devices":[{"user":"bob","device":"a"},{"user":"bob","device":"b"}]}
+{"message_id":"m-2","app":"demo","status":"waiting","devices":[{"user":"bob","device":"a"}]}`)
+	store("demo", "bob", hongyan.StatusAccepted, "", `{"message_id":"m-1","app":"demo","status":"accepted","devices":[{"user":"bob","device":"a"}]}`)
+	store("demo", "carol", hongyan.StatusAccepted, "", `{"message_id":"m-1","app":"demo","status":"accepted","devices":[{"user":"carol","device":"a"}]}`)
+	store("other", "bob", hongyan.StatusAccepted, "", `{"message_id":"m-1","app":"other","status":"accepted","devices":[{"user":"bob","device":"a"}]}`)
+	read := func(since time.Time, most int) (got []string, last time.Time) {
+		t.Helper()
+		if err := b.Records(t.Context(), "demo", hongyan.Partition("bob"), since, func(r dispatch.Record) bool {
+			got, last = append(got, fmt.Sprintf("%s %s %d %s", r.MessageID, r.Status, len(r.Devices), r.Job)), r.Stored
+			return len(got) < most
 		}); err != nil {
 			t.Fatal(err)
 		}
-		return n
+		return got, last
 	}
-	if n := count("bob"); n != 2 {
-		t.Errorf("bob has %d outcomes, want 2", n)
+	got, last := read(time.Time{}, 10)
+	if diff := cmp.Diff([]string{"m-1 waiting 2 h1", "m-2 waiting 1 h2", "m-1 accepted 1 "}, got); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
 	}
-	if n := count(""); n != 6 {
-		t.Errorf("the app has %d outcomes, want 6", n)
+	if got, _ := read(last, 10); len(got) != 1 {
+		t.Errorf("since the last: %v, want one", got)
+	}
+	if got, _ := read(time.Time{}, 1); len(got) != 1 {
+		t.Errorf("until one was read: %v", got)
 	}
 }

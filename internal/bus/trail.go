@@ -13,8 +13,8 @@ import (
 )
 
 // Waiting calls each with what is stored on a subject and not consumed yet, since a time, until it
-// returns false: of message events and signals, or of jobs, which are looked for among those that
-// come later too. Certificate and lane of a job may be "*". A stream that does not exist
+// returns false: of message events, their pieces and signals, or of jobs, which are looked for among
+// those that come later too. Certificate and lane of a job may be "*". A stream that does not exist
 // holds nothing. It takes nothing away from the consumers. It implements replay.Trail.
 func (b *Bus) Waiting(ctx context.Context, where hongyan.Subject, since time.Time, each func(dispatch.Waiting) (more bool)) error {
 	more := true
@@ -23,7 +23,10 @@ func (b *Bus) Waiting(ctx context.Context, where hongyan.Subject, since time.Tim
 		return more
 	}
 	stream := b.topology.Messages()
-	if where.Kind == hongyan.KindJob {
+	switch where.Kind {
+	case hongyan.KindPiece:
+		stream = b.topology.Pieces()
+	case hongyan.KindJob:
 		stream = b.topology.Jobs(where.Vendor)
 		at, due := b.topology.later()
 		for _, s := range []string{at.Build(where) + ".*", due.Build(where)} {
@@ -40,26 +43,9 @@ func (b *Bus) Waiting(ctx context.Context, where hongyan.Subject, since time.Tim
 	return nil
 }
 
-// Outcomes calls each with the outcomes of an app since a time, oldest first, until it returns
-// false. With a user it reads only the user's partition and gives only the user's. Records that
-// cannot be read are left out. It implements replay.Trail.
-func (b *Bus) Outcomes(ctx context.Context, app, user string, since time.Time, each func(e dispatch.Ended, stored time.Time) (more bool)) error {
-	return b.scan(ctx, b.topology.Outcomes(), b.topology.Subjects.OutcomesOf(app, user), place{since: since}, func(m *jetstream.RawStreamMsg) bool {
-		ends, err := dispatch.ParseEnded(m.Data)
-		if err != nil {
-			b.log.Warn("an outcome cannot be read", "sequence", m.Sequence, "error", err)
-		}
-		for _, e := range ends {
-			if (user == "" || e.User == user) && !each(e, m.Time) {
-				return false
-			}
-		}
-		return true
-	})
-}
-
 // Records calls each with the records of an app's users in a partition since a time, oldest first,
-// until it returns false. Records that cannot be read are left out. It implements store.Records.
+// until it returns false. Records that cannot be read are left out. It implements store.Records and
+// replay.Trail.
 func (b *Bus) Records(ctx context.Context, app string, partition int, since time.Time, each func(dispatch.Record) (more bool)) error {
 	s := b.topology.Subjects
 	return b.scan(ctx, b.topology.Outcomes(), s.OutcomesIn(app, partition), place{since: since}, func(m *jetstream.RawStreamMsg) bool {

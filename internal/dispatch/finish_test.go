@@ -75,11 +75,19 @@ func newMemory(t *testing.T) *memory {
 
 // worker runs a worker until stop, which waits until it ended; hard is how long it may take.
 func (m *memory) worker() (stop func(hard time.Duration)) {
+	stop, _ = m.start(m.driver)
+	return stop
+}
+
+// start runs a worker until it is stopped or killed: then nothing that it does gets through any
+// more.
+func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), kill func()) {
+	queue := m.queue.Connect()
 	ctx, cancel := context.WithCancel(context.Background())
 	hard, cut := context.WithCancel(context.Background())
 	log := slog.New(slog.DiscardHandler)
-	recorder := store.NewRecorder(hard, store.Options{Queue: m.queue, Metrics: m.metrics, Log: log, Now: time.Now})
-	looker := &store.Looker{Records: m.queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
+	recorder := store.NewRecorder(hard, store.Options{Queue: queue, Metrics: m.metrics, Log: log, Now: time.Now})
+	looker := &store.Looker{Records: queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
 	flights, load := new(send.Flights), new(send.Load)
 	apps := map[string]route.App{"demo": {Accounts: map[string]route.Account{
 		"c": {App: "demo", Vendor: "apns", Certificate: "c"}, "h": {App: "demo", Vendor: "huawei", Certificate: "h"},
@@ -88,7 +96,7 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	senders := map[string]*send.Sender{}
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
-			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: m.driver, Concurrency: m.concurrency},
+			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: driver, Concurrency: m.concurrency},
 			Recorder:    recorder, Looker: looker, Decider: decider, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
 		}
 		senders[id].Start(ctx, hard)
@@ -100,14 +108,14 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		senders["c"].Serve(ctx, hongyan.LaneNormal, m.queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
+		senders["c"].Serve(ctx, hongyan.LaneNormal, queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
 	})
 	subjects := append([]string{hongyan.Subjects{}.Message("demo")}, m.also...)
 	for n := range hongyan.Partitions {
 		subjects = append(subjects, hongyan.Subjects{}.Piece("demo", n))
 	}
 	for _, subject := range subjects {
-		wg.Go(func() { router.Run(ctx, hard, m.queue.Source(subject, 64)) })
+		wg.Go(func() { router.Run(ctx, hard, queue.Source(subject, 64)) })
 	}
 	for _, s := range senders {
 		wg.Go(func() {
@@ -115,7 +123,7 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 			s.Stop()
 		})
 	}
-	return func(limit time.Duration) {
+	stop = func(limit time.Duration) {
 		cancel()
 		time.AfterFunc(limit, cut)
 		wg.Wait()
@@ -128,6 +136,12 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 		if n := load.Devices(); n != 0 {
 			m.t.Errorf("%d devices are still counted as at hand", n)
 		}
+	}
+	return stop, func() {
+		cancel()
+		queue.Cut()
+		cut()
+		stop(0)
 	}
 }
 

@@ -54,7 +54,7 @@ func TestSameIDInTwoApps(t *testing.T) {
 	r.empty()
 	apps := map[string]int{}
 	for _, app := range []string{"demo", "other"} {
-		if err := r.bus.Outcomes(t.Context(), app, "bob", time.Time{}, func(e dispatch.Ended, _ time.Time) bool { apps[e.App]++; return true }); err != nil {
+		if err := r.bus.Records(t.Context(), app, hongyan.Partition("bob"), time.Time{}, func(rec dispatch.Record) bool { apps[rec.App]++; return true }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -48,16 +48,16 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 		errs = append(errs, err)
 		return h
 	}
-	m.messages = counter("push_messages", "message events, by app and what became of them: planned or malformed")
+	m.messages = counter("push_messages", "message events and pieces of large ones, by app and result: planned, divided into pieces, malformed, or exhausted where it was taken too often")
 	m.suppressed = counter("push_suppressed", "devices that were not pushed to, by app and reason")
-	m.jobs = counter("push_jobs", "jobs made, by vendor, certificate and lane")
+	m.jobs = counter("push_jobs", "jobs planned, sent at once or stored, by vendor, certificate and lane")
 	m.attempts = counter("push_attempts", "results of vendor calls, one for each device, by vendor, certificate, lane and reason")
 	m.outcomes = counter("push_outcomes", "devices done with, by vendor, certificate, lane and reason")
 	m.latency = histogram("push_latency", "from the message's publication to the vendor's acceptance, by vendor, certificate and lane")
 	m.call = histogram("push_call_duration", "of vendor calls, by vendor, certificate and lane")
 	m.ignored = counter("push_ignored", "input that was ignored, or taken although it is not as the contract writes it, by kind")
 	m.dropped = counter("push_dropped_registrations", "registrations removed because a vendor called the token dead, by vendor and certificate")
-	m.looked = counter("push_looked", "devices of jobs that were taken again, by what the look at the records said: done, pushed, or unread where there were more records than a look reads")
+	m.looked = counter("push_looked", "devices of messages and jobs that were taken again, by what the look at the records said: done, pushed, or unread where there were more records than a look reads")
 	var err error
 	m.waiting, err = meter.Int64UpDownCounter("push_unstored_bytes", metric.WithDescription("what became of pushes and could not be stored yet, by stream"), metric.WithUnit("By"))
 	errs = append(errs, err)

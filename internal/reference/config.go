@@ -7,16 +7,17 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// configSections has a part for each key at the top of the file.
-func configSections(l language, keys *keys) string {
+// configSections has a part for each key at the top of the file, in the page's language.
+func configSections(l language, keys *keys, words dictionary) (string, error) {
+	p := speaker{l: l, words: words}
 	var b strings.Builder
 	for _, k := range keys.config {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n", k.name, cell(k.text))
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n", k.name, cell(p.say(k.text)))
 		if len(k.below) > 0 {
-			b.WriteString("\n" + keyTable(l, k.below, k.name+k.list))
+			b.WriteString("\n" + table(keyHead(l, text("meaning", "含义")), keyRows(l, k.below, k.name+k.list, p.say)))
 		}
 	}
-	return strings.TrimLeft(b.String(), "\n")
+	return strings.TrimLeft(b.String(), "\n"), p.lacks()
 }
 
 func certificateSections(l language, docs []vendors.Doc, keys *keys) string {
@@ -36,9 +37,16 @@ func certificateSections(l language, docs []vendors.Doc, keys *keys) string {
 	return strings.TrimLeft(b.String(), "\n")
 }
 
-// keyTable is a row for each key and each key below it.
+// keyTable is a row for each key and each key below it; what they mean is told in English.
 func keyTable(l language, list []key, above string) string {
-	var rows [][]string
+	return table(keyHead(l, text("meaning", "含义（英文）")), keyRows(l, list, above, func(english string) string { return english }))
+}
+
+func keyHead(l language, meaning vendors.Bilingual) []string {
+	return []string{l.pick(text("key", "键")), l.pick(text("kind", "类型")), l.pick(meaning)}
+}
+
+func keyRows(l language, list []key, above string, say func(english string) string) (rows [][]string) {
 	var add func(k key, above string)
 	add = func(k key, above string) {
 		if above != "" {
@@ -48,7 +56,7 @@ func keyTable(l language, list []key, above string) string {
 		if k.secret {
 			name += ", " + code(above+k.name+"_file")
 		}
-		rows = append(rows, []string{name, cell(l.pick(k.kind)), cell(k.text)})
+		rows = append(rows, []string{name, cell(l.pick(k.kind)), cell(say(k.text))})
 		for _, below := range k.below {
 			add(below, above+k.name+k.list)
 		}
@@ -56,5 +64,5 @@ func keyTable(l language, list []key, above string) string {
 	for _, k := range list {
 		add(k, above)
 	}
-	return table([]string{l.pick(text("key", "键")), l.pick(text("kind", "类型")), l.pick(text("meaning", "含义（英文）"))}, rows)
+	return rows
 }

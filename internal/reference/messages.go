@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -14,12 +15,12 @@ import (
 // source.
 var notYet = []string{
 	"Recalled", "Read", "CallOver",
-	"StatusWithdrawn", "Parked", "Busy", "Withdrawn", "Overwritten", "NotPossible",
+	"StatusWithdrawn", "Withdrawn", "Overwritten", "NotPossible",
 }
 
 // messageGaps are the tables of the page about messages.
 func messageGaps(l language, w *wire, words dictionary) (map[string]string, error) {
-	p := wirePage{l: l, w: w, words: words}
+	p := wirePage{speaker: speaker{l: l, words: words}, w: w}
 	gaps := map[string]string{
 		"Message":  p.fields(reflect.TypeFor[hongyan.Message]()),
 		"Device":   p.fields(reflect.TypeFor[hongyan.Device]()),
@@ -40,29 +41,39 @@ func messageGaps(l language, w *wire, words dictionary) (map[string]string, erro
 		}),
 		"Repairs": p.terms(text("kind", "种类"), w.repairs, nil),
 	}
-	if len(p.missing) > 0 {
-		return nil, fmt.Errorf("text/words.zh-CN.txt lacks:\n%s", strings.Join(p.missing, "\n"))
-	}
-	return gaps, p.err
+	return gaps, errors.Join(p.lacks(), p.err)
 }
 
-// wirePage writes the tables of a page and gathers what it could not.
-type wirePage struct {
+// speaker says English texts in a page's language and gathers those that it could not.
+type speaker struct {
 	l       language
-	w       *wire
 	words   dictionary
 	missing []string
-	err     error
 }
 
 // say is an English text in the page's language.
-func (p *wirePage) say(english string) string {
+func (p *speaker) say(english string) string {
 	english = strings.Join(strings.Fields(english), " ")
 	chinese, ok := p.words[english]
 	if !ok && p.l.suffix != "" && !slices.Contains(p.missing, english) {
 		p.missing = append(p.missing, english)
 	}
 	return p.l.pick(text(english, chinese))
+}
+
+// lacks names what could not be said.
+func (p *speaker) lacks() error {
+	if len(p.missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("text/words.zh-CN.txt lacks:\n%s", strings.Join(p.missing, "\n"))
+}
+
+// wirePage writes the tables of a page and gathers what it could not.
+type wirePage struct {
+	speaker
+	w   *wire
+	err error
 }
 
 // fields is a row for each field of a wire type and each below it.

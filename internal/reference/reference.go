@@ -79,9 +79,13 @@ func Pages(root string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		sections, err := configSections(l, keys, words)
+		if err != nil {
+			return nil, err
+		}
 		for name, gaps := range map[string]map[string]string{
 			"vendors":  {"Overview": overview(l, docs), "Repeats": repeats(l, docs), "Vendors": vendorSections(l, docs, keys)},
-			"config":   {"Sections": configSections(l, keys), "Common": keyTable(l, keys.common, ""), "Certificates": certificateSections(l, docs, keys)},
+			"config":   {"Sections": sections, "Common": keyTable(l, keys.common, ""), "Certificates": certificateSections(l, docs, keys)},
 			"messages": messages,
 		} {
 			page, err := fill(name+l.suffix+".md", gaps)

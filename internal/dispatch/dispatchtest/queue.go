@@ -3,16 +3,18 @@
 //
 // A Queue promises what the real one does: what Publish returned nil for is stored, an id is stored
 // once, a delivery that is not settled comes again after AckWait, a settled one does not. It fails
-// only as it was told to.
+// only as it was told to. RunQueue holds both to the same promises.
 package dispatchtest
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -21,6 +23,9 @@ import (
 
 // AckWait is how long a claim lasts that is not renewed.
 const AckWait = 60 * time.Second
+
+// maxPayload is the most bytes that a message may have.
+const maxPayload = 8 << 20
 
 // Fault says how a stream fails; the zero value is health.
 type Fault struct {
@@ -73,6 +78,13 @@ func (q *Queue) Fail(stream string, f Fault) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.faults[stream] = f
+	q.tell()
+}
+
+// tell wakes those who wait for a change. The lock is held.
+func (q *Queue) tell() {
+	close(q.changed)
+	q.changed = make(chan struct{})
 }
 
 // Stored are a stream's messages, done ones too, in order.
@@ -136,31 +148,72 @@ func (q *Queue) publish(ctx context.Context, o dispatch.Outgoing) error {
 			return ctx.Err()
 		}
 	}
+	if len(o.Data) > maxPayload {
+		return fmt.Errorf("publish on %s: %w", o.Subject, dispatch.ErrPermanent)
+	}
 	if f.Refuse != nil {
 		return fmt.Errorf("publish on %s: %w", o.Subject, f.Refuse)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if id := stream + " " + o.ID; o.ID == "" || !q.ids[id] {
-		q.ids[id] = true
-		q.sequence++
-		q.stored[stream] = append(q.stored[stream], &Message{Outgoing: o, Sequence: q.sequence, Stored: time.Now()})
-		close(q.changed)
-		q.changed = make(chan struct{})
-	}
+	q.store(stream, o)
 	if f.LosePubAcks {
 		return errTimeout
 	}
 	return nil
 }
 
-// Later implements dispatch.Queue. What is stored for later stays where it is.
-func (q *Queue) Later(o dispatch.Outgoing, due time.Time) dispatch.Outgoing {
-	header := map[string]string{"Due": due.UTC().Format(time.RFC3339Nano)}
-	for k, v := range o.Header {
-		header[k] = v
+// store adds a message, unless its id is there. The lock is held.
+func (q *Queue) store(stream string, o dispatch.Outgoing) {
+	id := stream + " " + o.ID
+	if o.ID != "" && q.ids[id] {
+		return
 	}
-	return dispatch.Outgoing{Subject: "push.later.at." + o.Subject, ID: o.ID, Data: o.Data, Header: header}
+	q.ids[id] = true
+	q.sequence++
+	q.stored[stream] = append(q.stored[stream], &Message{Outgoing: o, Sequence: q.sequence, Stored: time.Now()})
+	q.tell()
+}
+
+const (
+	laterPrefix = "push.later.at."
+	dueHeader   = "Due"
+)
+
+// Later implements dispatch.Queue.
+func (q *Queue) Later(o dispatch.Outgoing, due time.Time) dispatch.Outgoing {
+	header := map[string]string{dueHeader: due.UTC().Format(time.RFC3339Nano)}
+	maps.Copy(header, o.Header)
+	return dispatch.Outgoing{Subject: laterPrefix + o.Subject, ID: o.ID, Data: o.Data, Header: header}
+}
+
+// wake moves the jobs of a subject whose time has come to where they are handed out, and says when
+// the next one's comes; zero for none. A job stream that refuses leaves them where they are. The
+// lock is held.
+func (q *Queue) wake(subject string, now time.Time) (next time.Time) {
+	stream := streamOf(subject)
+	if q.faults[stream].Refuse != nil {
+		return time.Time{}
+	}
+	for _, m := range q.stored["later"] {
+		if m.Done || m.Subject != laterPrefix+subject {
+			continue
+		}
+		due, err := time.Parse(time.RFC3339Nano, m.Header[dueHeader])
+		switch {
+		case err != nil:
+		case now.Before(due):
+			if next.IsZero() || due.Before(next) {
+				next = due
+			}
+		default:
+			m.Done = true
+			header := maps.Clone(m.Header)
+			delete(header, dueHeader)
+			q.store(stream, dispatch.Outgoing{Subject: subject, ID: m.ID, Data: m.Data, Header: header})
+		}
+	}
+	return next
 }
 
 // Records implements store.Records.
@@ -197,6 +250,46 @@ func (q *Queue) Source(subject string, hold int) *Source {
 	return &Source{q: q, stream: streamOf(subject), subject: subject, hold: hold, held: map[*delivery]bool{}}
 }
 
+// Connection is a worker's way to the queue, which can be cut: then nothing gets through any more,
+// as when the worker's process is killed.
+type Connection struct {
+	*Queue
+	cut atomic.Bool
+}
+
+// Connect makes a connection.
+func (q *Queue) Connect() *Connection { return &Connection{Queue: q} }
+
+// Cut cuts it for good.
+func (c *Connection) Cut() { c.cut.Store(true) }
+
+// Publish implements dispatch.Queue.
+func (c *Connection) Publish(ctx context.Context, msgs []dispatch.Outgoing) []error {
+	if !c.cut.Load() {
+		return c.Queue.Publish(ctx, msgs)
+	}
+	errs := make([]error, len(msgs))
+	for i := range errs {
+		errs[i] = dispatch.ErrAway
+	}
+	return errs
+}
+
+// Records implements store.Records.
+func (c *Connection) Records(ctx context.Context, app string, partition int, since time.Time, each func(dispatch.Record) bool) error {
+	if c.cut.Load() {
+		return dispatch.ErrAway
+	}
+	return c.Queue.Records(ctx, app, partition, since, each)
+}
+
+// Source is Queue.Source through the connection.
+func (c *Connection) Source(subject string, hold int) *Source {
+	s := c.Queue.Source(subject, hold)
+	s.cut = &c.cut
+	return s
+}
+
 // Source implements dispatch.Source.
 type Source struct {
 	q               *Queue
@@ -204,7 +297,10 @@ type Source struct {
 	hold            int
 	held            map[*delivery]bool // the queue's lock guards it
 	more            func() int         // nil for any number
+	cut             *atomic.Bool       // nil for a way that is never cut
 }
+
+func (s *Source) gone() bool { return s.cut != nil && s.cut.Load() }
 
 // Want implements dispatch.Source. What is of use is asked before each delivery.
 func (s *Source) Want(more func() int) { s.more = more }
@@ -227,49 +323,69 @@ func (s *Source) Waiting() (n int, asOf time.Time) {
 // Run implements dispatch.Source.
 func (s *Source) Run(ctx context.Context, out chan<- dispatch.Delivery) {
 	for {
-		var d *delivery
-		changed := s.q.news()
-		if s.more == nil || s.more() > 0 {
-			d, changed = s.next()
+		if s.more != nil && s.more() <= 0 {
+			if !pause(ctx, nil, 100*time.Millisecond) { // nobody says when there is a use for more
+				return
+			}
+			continue
 		}
+		d, changed, wait := s.next()
 		if d != nil {
 			out <- d
 			continue
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-time.After(100 * time.Millisecond):
-		}
-		if ctx.Err() != nil {
+		if !pause(ctx, changed, wait) {
 			return
 		}
 	}
 }
 
-// news is closed when something changes.
-func (q *Queue) news() <-chan struct{} {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.changed
+// pause waits for a change, or for a time that is not zero. It returns false when ctx ends.
+func pause(ctx context.Context, changed <-chan struct{}, wait time.Duration) bool {
+	var over <-chan time.Time
+	if wait > 0 {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		over = t.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case <-over:
+	}
+	return ctx.Err() == nil
 }
 
-func (s *Source) next() (*delivery, <-chan struct{}) {
+// next takes the next delivery, or says what changes when there may be one, and when there will be
+// one at the earliest if nothing does, 0 for never.
+func (s *Source) next() (d *delivery, changed <-chan struct{}, wait time.Duration) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
+	changed = s.q.changed
 	atHand := 0
 	for d := range s.held {
 		if !d.kept {
 			atHand++
 		}
 	}
-	if atHand >= s.hold {
-		return nil, s.q.changed
+	if atHand >= s.hold || s.gone() {
+		return nil, changed, 0
 	}
 	now := time.Now()
+	soon := func(at time.Time) {
+		if left := at.Sub(now); wait == 0 || left < wait {
+			wait = left
+		}
+	}
+	if due := s.q.wake(s.subject, now); !due.IsZero() {
+		soon(due)
+	}
 	for _, m := range s.q.stored[s.stream] {
-		if m.Subject != s.subject || m.Done || now.Before(m.notBefore) {
+		if m.Subject != s.subject || m.Done {
+			continue
+		}
+		if now.Before(m.notBefore) {
+			soon(m.notBefore)
 			continue
 		}
 		m.Taken++
@@ -277,9 +393,9 @@ func (s *Source) next() (*delivery, <-chan struct{}) {
 		m.notBefore = now.Add(AckWait)
 		d := &delivery{source: s, m: m, claim: m.claim, taken: m.Taken}
 		s.held[d] = true
-		return d, nil
+		return d, nil, 0
 	}
-	return nil, s.q.changed
+	return nil, changed, wait
 }
 
 // Renew implements dispatch.Source.
@@ -292,7 +408,7 @@ func (s *Source) Renew(ctx context.Context) {
 		}
 		s.q.mu.Lock()
 		for d := range s.held {
-			if d.m.claim == d.claim && !s.q.faults[s.stream].LoseAcks {
+			if d.m.claim == d.claim && !s.gone() && !s.q.faults[s.stream].LoseAcks {
 				d.m.notBefore = time.Now().Add(AckWait)
 			}
 		}
@@ -328,6 +444,7 @@ func (d *delivery) Keep() {
 	d.source.q.mu.Lock()
 	defer d.source.q.mu.Unlock()
 	d.kept = true
+	d.source.q.tell()
 }
 
 // end ends the delivery; settle is what the stream hears of it, if it does.
@@ -336,9 +453,8 @@ func (d *delivery) end(settle func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(d.source.held, d)
-	if settle != nil && !q.faults[d.source.stream].LoseAcks {
+	if settle != nil && !d.source.gone() && !q.faults[d.source.stream].LoseAcks {
 		settle()
 	}
-	close(q.changed)
-	q.changed = make(chan struct{})
+	q.tell()
 }

@@ -2,13 +2,13 @@ package replay
 
 import (
 	"context"
-	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
 // suspect is a letter that an interrupted run had in hand.
@@ -88,24 +88,26 @@ func (r *run) suspects(ctx context.Context, marks []dispatch.Mark) ([]*suspect, 
 	return suspects, nil
 }
 
+// partition is where the records of an app's users of one partition are.
+type partition struct {
+	app string
+	n   int
+}
+
 // clear looks for what each suspect would have led to: the message that it was published as, or for
-// one of its devices another try or an outcome.
+// one of its devices another try or a record. It reads the records of the devices' partitions only,
+// since the oldest mark of a letter that has one there.
 func (r *run) clear(ctx context.Context, suspects []*suspect) error {
 	byID := map[string]*suspect{}
 	byAddress := map[address][]*suspect{}
 	subjects := map[string]time.Time{} // and the oldest mark
-	apps := map[string]time.Time{}
-	older := func(m map[string]time.Time, key string, t time.Time) {
-		if old, ok := m[key]; !ok || t.Before(old) {
-			m[key] = t
-		}
-	}
+	partitions := map[partition]time.Time{}
 	for _, s := range suspects {
 		byID[s.out.ID] = s
 		older(subjects, s.out.Subject, s.marked)
 		for _, a := range s.addresses {
 			byAddress[a] = append(byAddress[a], s)
-			older(apps, a.app, s.marked)
+			older(partitions, partition{a.app, hongyan.Partition(a.user)}, s.marked)
 		}
 	}
 	found := func(a address, stored time.Time) {
@@ -113,8 +115,8 @@ func (r *run) clear(ctx context.Context, suspects []*suspect) error {
 			s.back = s.back || stored.After(s.marked)
 		}
 	}
-	// A letter's own outcome is stored beside it, perhaps a moment later: it must not pass for that
-	// of its replay.
+	// A letter's own record is stored beside it, perhaps a moment later: it must not pass for that of
+	// its replay.
 	const moment = 2 * time.Second
 	for subject, since := range subjects {
 		where, err := r.Subjects.Parse(subject)
@@ -139,13 +141,18 @@ func (r *run) clear(ctx context.Context, suspects []*suspect) error {
 			return err
 		}
 	}
-	for app, since := range apps {
-		err := r.Trail.Outcomes(ctx, app, "", since, func(o dispatch.Ended, stored time.Time) bool {
-			switch o.Status {
-			case hongyan.StatusAccepted:
-				found(address{o.App, o.MessageID, o.User, o.Device}, stored)
-			case hongyan.StatusDead:
-				found(address{o.App, o.MessageID, o.User, o.Device}, stored.Add(-moment))
+	for at, since := range partitions {
+		err := r.Trail.Records(ctx, at.app, at.n, since, func(rec dispatch.Record) bool {
+			stored := rec.Stored
+			switch {
+			case rec.Status == hongyan.StatusAccepted:
+			case rec.Status.End(), rec.Status == hongyan.StatusWaiting:
+				stored = stored.Add(-moment)
+			default:
+				return true
+			}
+			for i := range rec.Devices {
+				found(address{rec.App, rec.MessageID, rec.Devices[i].User, rec.Devices[i].Device}, stored)
 			}
 			return true
 		})
@@ -154,4 +161,11 @@ func (r *run) clear(ctx context.Context, suspects []*suspect) error {
 		}
 	}
 	return nil
+}
+
+// older keeps the older time for a key.
+func older[K comparable](m map[K]time.Time, key K, t time.Time) {
+	if old, ok := m[key]; !ok || t.Before(old) {
+		m[key] = t
+	}
 }

@@ -40,9 +40,8 @@ type Trail interface {
 	// Waiting calls each with what is stored on a subject since a time and not consumed yet, until
 	// it returns false.
 	Waiting(ctx context.Context, where hongyan.Subject, since time.Time, each func(dispatch.Waiting) (more bool)) error
-	// Outcomes does the same with the outcomes of an app, of one user or of all where user is
-	// empty.
-	Outcomes(ctx context.Context, app, user string, since time.Time, each func(e dispatch.Ended, stored time.Time) (more bool)) error
+	// Records does the same with the records of an app's users in a partition.
+	Records(ctx context.Context, app string, partition int, since time.Time, each func(dispatch.Record) (more bool)) error
 }
 
 // Devices is what a replay needs of the directory; *directory.Directory implements it.

@@ -466,6 +466,36 @@ func (y *yard) postpone() {
 	y.publish(again...)
 }
 
+// What an interrupted run brought back is found in records that were gathered: several a message,
+// several devices each. Records that say nothing of it, or of others, do not count.
+func TestReplayLooksAtGatheredRecords(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	const n = 6
+	y.die("oppo", "attempts_exhausted", n, time.Now().Add(time.Hour))
+	if _, err := y.killed(0, "").Run(t.Context(), replay.Options{}); !errors.Is(err, dispatch.ErrFull) {
+		t.Fatalf("the run that was killed: %v", err)
+	}
+	// nearer than that, a record might be the letter's own
+	time.Sleep(2100 * time.Millisecond)
+	for i, status := range []hongyan.Status{hongyan.StatusAccepted, hongyan.StatusSuppressed, hongyan.StatusDead, hongyan.StatusWaiting, hongyan.StatusWithdrawn} {
+		user := fmt.Sprintf("user-%d", i)
+		body := fmt.Sprintf(`{"message_id":"m-of-others","app":"demo","status":%[1]q,"devices":[{"user":%[2]q,"device":"phone"}]}
+{"message_id":"m-%[3]d","app":"demo","status":%[1]q,"devices":[{"user":%[2]q,"device":"pad"},{"user":%[2]q,"device":"phone"}]}`, status, user, i)
+		y.publish(dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome("demo", status, hongyan.Partition(user)), Data: []byte(body)})
+	}
+	counts, err := y.replay().Run(t.Context(), replay.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts.AlreadyBack != 4 || counts.Replayed != 2 {
+		t.Errorf("%+v; want 4 that are back and 2 that are brought", counts)
+	}
+	if diff := cmp.Diff(map[string]int{"m-4": 1, "m-5": 1}, y.jobs("oppo")); diff != "" {
+		t.Errorf("jobs (-want +got):\n%s", diff)
+	}
+}
+
 // A mark of letters that were not published after all must not keep them from coming back.
 func TestReplayOfMarkedLettersThatNeverWent(t *testing.T) {
 	t.Parallel()

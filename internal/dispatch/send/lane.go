@@ -14,9 +14,9 @@ import (
 
 // The reasons why a job is stored instead of being sent at once; waiting records carry them.
 const (
-	busy        hongyan.Reason = "busy"
-	parked      hongyan.Reason = "parked"
-	rateLimited                = vendors.RateLimited
+	busy        = hongyan.Busy
+	parked      = hongyan.Parked
+	rateLimited = vendors.RateLimited
 )
 
 // lane is one of a sender's two lanes. It owns what is at hand; its loop runs while there is

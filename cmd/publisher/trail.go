@@ -1,0 +1,291 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// lookLimit bounds how many waiting jobs, messages and dead letters explain reads in one place.
+const lookLimit = 50_000
+
+// decisions reads the user's records and, of the dead devices, what the letters say.
+func (x *explainer) decisions(ctx context.Context) error {
+	var all []decision
+	dropped := 0
+	keep := x.limit
+	if x.e.Message != "" {
+		keep = 0
+	}
+	trim := func(above int) {
+		if n := len(all) - keep; keep > 0 && len(all) > above {
+			all = slices.Delete(all, 0, n)
+			dropped += n
+		}
+	}
+	err := x.b.Records(ctx, x.e.App, hongyan.Partition(x.e.User), x.since, func(r dispatch.Record) bool {
+		x.reading.one()
+		if x.e.Message != "" && r.MessageID != x.e.Message {
+			return true
+		}
+		for i := range r.Devices {
+			if r.Devices[i].User == x.e.User {
+				all = append(all, decision{MessageID: r.MessageID, App: r.App, Vendor: r.Vendor, Certificate: r.Certificate, Status: r.Status, At: r.At,
+					DeviceOutcome: r.Devices[i], Advice: advice(r.Status, r.Devices[i].Reason), job: r.Job, stored: r.Stored})
+			}
+		}
+		trim(2 * keep)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	trim(keep)
+	if dropped > 0 {
+		x.note("%d older decision(s) are not shown; --limit 0 shows all.", dropped)
+	}
+	order(all)
+	x.e.Decisions = all
+	box, err := x.b.LetterBox(ctx)
+	if errors.Is(err, bus.ErrNoStream) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if all[i].Status == hongyan.StatusDead {
+			if all[i].Error, err = x.lastWords(ctx, box, &all[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// order puts decisions in the order in which they were taken, which is not always that in which they
+// were stored, and marks those that waited and of which something came later.
+func order(all []decision) {
+	slices.SortStableFunc(all, func(a, b decision) int { return a.At.Compare(b.At) })
+	type push struct{ message, device string }
+	later := map[push]bool{}
+	for i := len(all) - 1; i >= 0; i-- {
+		d := &all[i]
+		if d.Status == hongyan.StatusWaiting {
+			// a record without a device is about all of the user's
+			d.Over = later[push{d.MessageID, d.Device}] || later[push{d.MessageID, ""}]
+		}
+		if d.Status == hongyan.StatusWaiting || d.Status.End() {
+			later[push{d.MessageID, d.Device}] = true
+		}
+	}
+}
+
+// lastWords finds the error in a dead device's letter; empty when the letter is gone.
+func (x *explainer) lastWords(ctx context.Context, box *bus.LetterBox, o *decision) (string, error) {
+	filter := dispatch.LetterFilter{Vendor: cmp.Or(o.Vendor, "none"), Certificate: cmp.Or(o.Certificate, "none"), Reason: o.Reason, App: o.App, User: o.User,
+		Message: o.MessageID, Since: o.At.Add(-time.Minute), Until: o.stored.Add(time.Minute)}
+	if o.Vendor == "" {
+		filter.User = "" // the letter is the message itself
+	}
+	said := ""
+	err := x.letters(ctx, box, &filter, func(l *dispatch.Letter) { said = l.Header[dispatch.HeaderError] })
+	return said, err
+}
+
+// letters calls each with the letters that fit, up to lookLimit of those that have to be read.
+func (x *explainer) letters(ctx context.Context, box *bus.LetterBox, filter *dispatch.LetterFilter, each func(*dispatch.Letter)) error {
+	from, since := uint64(0), filter.Since
+	for read := 0; read < lookLimit; {
+		letters, err := box.Letters(ctx, filter.Subject(x.t.topology().Subjects), from, since, 1000)
+		if err != nil || len(letters) == 0 {
+			return err
+		}
+		for i := range letters {
+			x.reading.one()
+			if filter.Past(&letters[i]) {
+				return nil
+			}
+			if filter.Match(&letters[i]) {
+				each(&letters[i])
+			}
+		}
+		from = letters[len(letters)-1].Sequence + 1
+		read += len(letters)
+	}
+	return nil
+}
+
+// message says what waits of a message, and looks for it where no record speaks of it yet.
+func (x *explainer) message(ctx context.Context) error {
+	if err := x.waiting(ctx); err != nil {
+		return err
+	}
+	has := map[string]bool{} // devices with a job that waits
+	for _, w := range x.e.Waiting {
+		has[w.Device] = true
+		next := "it is next, or under way"
+		if w.NotBefore.After(x.t.now()) {
+			next = "next try " + x.t.ago(w.NotBefore)
+		}
+		x.note("The push to device %s waits for %s certificate %s, after %d attempt(s); %s. It is worthless %s.",
+			w.Device, w.Vendor, w.Certificate, w.Attempts, next, x.t.ago(w.Deadline))
+		if w.Reason != "" {
+			x.note("It was stored %s, as %s.", x.t.ago(w.Since), w.Reason)
+		}
+	}
+	for i := range x.e.Decisions {
+		if d := &x.e.Decisions[i]; d.Status == hongyan.StatusWaiting && !d.Over && !has[d.Device] {
+			x.note("The push to device %s was stored to be sent later, and its job is not found any more, nor what became of it: a worker is at it this moment, "+
+				"or somebody removed the job from its stream. Look again in a minute.", d.Device)
+		}
+	}
+	if len(x.e.Decisions)+len(x.e.Waiting) > 0 {
+		return nil
+	}
+	unrouted, err := x.unrouted(ctx)
+	if err != nil {
+		return err
+	}
+	if unrouted {
+		x.note("The message is stored, but no worker has read it yet, or one is at it this moment. Is a worker running, and with this app in its configuration?")
+		return nil
+	}
+	return x.malformed(ctx)
+}
+
+// waiting looks for the message's jobs under the certificates of the user's devices, and those that
+// its records name.
+func (x *explainer) waiting(ctx context.Context) error {
+	certificates := map[string]bool{}
+	for _, d := range x.e.Devices {
+		certificates[d.Certificate] = true
+		certificates[d.VoIPCertificate] = true
+	}
+	for i := range x.e.Decisions {
+		certificates[x.e.Decisions[i].Certificate] = true
+	}
+	delete(certificates, "")
+	seen := map[string]bool{}
+	for certificate := range certificates {
+		for _, vendor := range hongyan.Vendors {
+			read := 0
+			where := hongyan.Subject{Kind: hongyan.KindJob, Vendor: vendor, Certificate: certificate, Lane: "*"}
+			err := x.b.Waiting(ctx, where, x.since, func(w dispatch.Waiting) bool {
+				x.reading.one()
+				read++
+				job, err := dispatch.DecodeJob(w.Data)
+				if err != nil || job.App != x.e.App || job.Notification.MessageID != x.e.Message {
+					return read < lookLimit
+				}
+				for _, target := range job.Targets {
+					if target.User != x.e.User || seen[target.Device+"\x00"+certificate] {
+						continue
+					}
+					seen[target.Device+"\x00"+certificate] = true
+					x.e.Waiting = append(x.e.Waiting, x.view(job, target.Device))
+				}
+				return read < lookLimit
+			})
+			if err != nil {
+				return err
+			}
+			if read >= lookLimit {
+				x.note("More than %d jobs wait for %s certificate %s; the message may be among those that were not looked at.", lookLimit, vendor, certificate)
+			}
+		}
+	}
+	slices.SortFunc(x.e.Waiting, func(a, b waitingView) int {
+		return cmp.Or(cmp.Compare(a.Device, b.Device), cmp.Compare(a.Certificate, b.Certificate))
+	})
+	return nil
+}
+
+// view is a job of a device, with what the records say of why it waits: the one that names the job,
+// or else the device's last.
+func (x *explainer) view(job *dispatch.Job, device string) waitingView {
+	v := waitingView{Vendor: job.Vendor, Certificate: job.Certificate, Device: device, Lane: job.Lane, Attempts: job.Attempts, NotBefore: job.NotBefore,
+		Deadline: job.Notification.Deadline}
+	name := dispatch.JobHash(job.StoredAs)
+	for i := range x.e.Decisions {
+		if d := &x.e.Decisions[i]; d.Status == hongyan.StatusWaiting && d.Device == device && (!d.Over || d.job == name) {
+			v.Reason, v.Code, v.Since = d.Reason, d.VendorCode, d.At
+			if d.job == name {
+				break
+			}
+		}
+	}
+	return v
+}
+
+// unrouted says whether the message, or the piece of it that names the user, waits for a worker to
+// read it, or to be done with it.
+func (x *explainer) unrouted(ctx context.Context) (found bool, err error) {
+	for _, where := range []hongyan.Subject{
+		{Kind: hongyan.KindUrgent, App: x.e.App},
+		{Kind: hongyan.KindMessage, App: x.e.App},
+		{Kind: hongyan.KindPiece, App: x.e.App, Partition: hongyan.Partition(x.e.User)},
+	} {
+		read := 0
+		err = x.b.Waiting(ctx, where, x.since, func(w dispatch.Waiting) bool {
+			x.reading.one()
+			read++
+			if found = w.ID == x.e.App+"/"+x.e.Message; !found {
+				data := w.Data
+				if where.Kind == hongyan.KindPiece {
+					data = messageOf(data)
+				}
+				m, _, err := hongyan.ParseMessage(data, w.Stored)
+				found = err == nil && m.ID == x.e.Message
+			}
+			return !found && read < lookLimit
+		})
+		if found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
+// messageOf is the message in a piece; nothing where it cannot be read.
+func messageOf(piece []byte) []byte {
+	var p struct {
+		Message jsontext.Value `json:"message"`
+	}
+	if json.Unmarshal(piece, &p) != nil {
+		return nil
+	}
+	return p.Message
+}
+
+// malformed looks for the message among those that could not be read.
+func (x *explainer) malformed(ctx context.Context) error {
+	box, err := x.b.LetterBox(ctx)
+	if errors.Is(err, bus.ErrNoStream) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	filter := dispatch.LetterFilter{Reason: vendors.Malformed, App: x.e.App, Message: x.e.Message, Since: x.since}
+	found := false
+	err = x.letters(ctx, box, &filter, func(l *dispatch.Letter) {
+		found = true
+		x.note("The message could not be read: %s (dead letter %d). %s", l.Header[dispatch.HeaderError], l.Sequence, reasonAdvice(vendors.Malformed))
+	})
+	if err == nil && !found {
+		x.note("Nothing is known of message %s for %s since %s: it was never published in %s, it does not name the user as a recipient, or it is older. "+
+			"What was decided is kept for three days; --since 3d reads all of it.", x.e.Message, x.e.User, when(x.since), x.e.App)
+	}
+	return err
+}
