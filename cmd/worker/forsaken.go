@@ -13,8 +13,8 @@ import (
 const forsakenEvery = time.Minute
 
 // serveForsaken serves the jobs of vendors that the configuration lacks, as soon as there is a
-// stream of theirs: one was taken out of it, and its jobs still wait. It returns when ctx ends; serve
-// must not block.
+// stream of theirs: one was taken out of it, and its jobs still wait. It returns when ctx ends;
+// serve must not block.
 func serveForsaken(ctx context.Context, b *bus.Bus, configured []string, serve func(vendor string)) {
 	missing := slices.Sorted(maps.Keys(kinds))
 	missing = slices.DeleteFunc(missing, func(v string) bool { return slices.Contains(configured, v) })

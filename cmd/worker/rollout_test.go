@@ -75,8 +75,8 @@ func without(conf *config.Config, ids ...string) (taken []vendors.Config) {
 	return taken
 }
 
-// Configurations of the roll-out: the old one lacks vivo's certificate and the app "fresh", which has
-// Huawei's; the last one lacks the app again, and with it the vendor.
+// Configurations of the roll-out: the old one lacks vivo's certificate and the app "fresh", which
+// has Huawei's; the last one lacks the app again, and with it the vendor.
 func oldConfig(conf *config.Config) { without(conf, "demo-huawei", "demo-vivo") }
 
 func newConfig(conf *config.Config) {

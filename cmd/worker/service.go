@@ -43,7 +43,8 @@ type service struct {
 	embedded *natsd.Server
 	bus      *bus.Bus
 	senders  []*send.Sender
-	// orphanAfter is how long jobs of certificates that no worker serves wait; 0 for the usual time.
+	// orphanAfter is how long jobs of certificates that no worker serves wait; 0 for the usual
+	// time.
 	orphanAfter time.Duration
 	// ready, if it is set, is called once the service consumes.
 	ready func(s *service)

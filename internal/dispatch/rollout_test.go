@@ -269,8 +269,8 @@ func TestUnknownCertificateIsLeftToOthers(t *testing.T) {
 	})
 }
 
-// A piece of a large message that there is no room for is left to the others as well, while what the
-// rest of the message led to is not done twice.
+// A piece of a large message that there is no room for is left to the others as well, while what
+// the rest of the message led to is not done twice.
 func TestUnknownCertificateOfALargeMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, devices := newMemory(t), &village{}
@@ -308,7 +308,8 @@ func TestUnknownCertificateOfALargeMessage(t *testing.T) {
 	})
 }
 
-// Jobs and pieces of a newer form are given back to newer workers, which are perhaps still starting.
+// Jobs and pieces of a newer form are given back to newer workers, which are perhaps still
+// starting.
 func TestNewerFormsAreLeftToOthers(t *testing.T) {
 	t.Run("job", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -81,6 +81,13 @@ func (d *doctor) answer(_ context.Context, x vendors.Device, _ int) vendors.Resu
 	return vendors.Result{Reason: vendors.Accepted}
 }
 
+// pushed are the tokens that were pushed to, in order.
+func (d *doctor) pushed() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.tokens)
+}
+
 func (d *doctor) heal() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -119,9 +126,10 @@ func (m *memory) decidedAgain(vendor *doctor) {
 			m.t.Errorf("%s ended as %q, want %q", user, got, end)
 		}
 	}
-	slices.Sort(vendor.tokens)
-	if !slices.Equal(vendor.tokens, []string{"new", "token-u0d"}) {
-		m.t.Errorf("pushed to %q", vendor.tokens)
+	pushed := vendor.pushed()
+	slices.Sort(pushed)
+	if !slices.Equal(pushed, []string{"new", "token-u0d"}) {
+		m.t.Errorf("pushed to %q", pushed)
 	}
 	if n := m.left("job.apns"); n > 0 {
 		m.t.Errorf("%d jobs are left", n)
@@ -269,9 +277,9 @@ func TestDecidedAgainInOrder(t *testing.T) {
 		}
 		stop := m.worker()
 		time.Sleep(5 * time.Second)
-		for n, token := range vendor.tokens {
+		for n, token := range vendor.pushed() {
 			if token != fmt.Sprintf("token-u%dd", n) {
-				t.Fatalf("in the order %s", strings.Join(vendor.tokens, " "))
+				t.Fatalf("in the order %s", strings.Join(vendor.pushed(), " "))
 			}
 		}
 		m.once(jobs)

@@ -84,8 +84,8 @@ type Replay struct {
 	Queue    dispatch.Queue
 	Devices  Devices
 	Subjects hongyan.Subjects
-	// Served says which certificates live workers serve, and is asked from time to time: a letter of
-	// another one stays. An error ends the run.
+	// Served says which certificates live workers serve, and is asked from time to time: a letter
+	// of another one stays. An error ends the run.
 	Served func(ctx context.Context) (Served, error)
 	// Now is nil for time.Now.
 	Now func() time.Time

@@ -7,38 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
-
-// PlanAgain decides once more on a target of a job that waited: by the rows of [Plan] on devices, in
-// their order. user is what the directory knows of its user, nil for nothing. What holds for the
-// whole message was decided when it was planned, and the deadline is kept by whoever sends. It reads
-// no clock and changes nothing.
-//
-// A device that is registered with another certificate by now has no_device here, whatever that
-// certificate is: the job is written for the vendor and in the name of the account that it was
-// planned for, and its app ran since then, to register, so that it has fetched the message itself.
-func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, user *directory.User, now time.Time) dispatch.Decided {
-	d := user.Device(target.Device)
-	if d == nil || d.Registration.Token == "" && d.Registration.VoIP == nil {
-		return dispatch.Decided{Suppressed: hongyan.NoDevice}
-	}
-	n := job.Notification
-	why := planDevice(about{
-		conversation: n.Conversation, mentioned: target.Mentioned, ignoreMute: job.IgnoreMute, rings: n.Urgent, voip: n.VoIP,
-	}, policy, user, d, now)
-	if why != "" {
-		return dispatch.Decided{Suppressed: why}
-	}
-	token := d.Token(job.Certificate, n.VoIP)
-	if token == "" {
-		return dispatch.Decided{Suppressed: hongyan.NoDevice}
-	}
-	target.Token, target.Region, target.Revision, target.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
-	return dispatch.Decided{Target: target}
-}
 
 const (
 	// decideGather is how long the first question waits for company.

@@ -216,13 +216,16 @@ func TestDeciderGathers(t *testing.T) {
 		}
 		ask(1500)
 		time.Sleep(time.Minute)
+		mu.Lock()
 		devices.mu.Lock()
 		if answered > 0 || len(devices.reads) < 10 || len(devices.reads) > 60 {
 			t.Errorf("%d answers after %d reads that failed in a minute", answered, len(devices.reads))
 		}
 		devices.away, devices.reads = false, nil
 		devices.mu.Unlock()
+		mu.Unlock()
 		time.Sleep(4 * time.Second)
+		d.Wait()
 		if answered != 300*10+1500 || len(devices.reads) != 4 {
 			t.Errorf("%d answers with reads of %v users", answered, devices.reads)
 		}

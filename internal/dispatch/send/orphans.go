@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// orphanAfter is how long the jobs of a certificate that no live worker serves wait for one that
-	// does: a worker that starts, or a configuration that is put right.
+	// orphanAfter is how long the jobs of a certificate that no live worker serves wait for one
+	// that does: a worker that starts, or a configuration that is put right.
 	orphanAfter = 10 * time.Minute
 	// orphanGap is how long nobody may have asked for a certificate before what was found out of it
 	// counts no more: another worker may have served it meanwhile.
@@ -29,8 +29,8 @@ const (
 type Orphans struct {
 	Recorder *store.Recorder
 	Subjects hongyan.Subjects
-	// Elsewhere says whether another live worker serves a certificate of an app, or of any where the
-	// app is empty.
+	// Elsewhere says whether another live worker serves a certificate of an app, or of any where
+	// the app is empty.
 	Elsewhere func(app, certificate string) bool
 	// After is how long a certificate's jobs wait for somebody who serves it; default ten minutes.
 	After   time.Duration

@@ -68,8 +68,8 @@ type Acceptances interface {
 
 // Decider decides once more on what waited; *route.Decider implements it.
 type Decider interface {
-	// Decide decides on some targets of a job. It calls answer, with a decision for each of them, or
-	// ended where ctx ends before: once, from another goroutine, which must not be held up.
+	// Decide decides on some targets of a job. It calls answer, with a decision for each of them,
+	// or ended where ctx ends before: once, from another goroutine, which must not be held up.
 	Decide(ctx context.Context, job *dispatch.Job, targets []int, answer func([]dispatch.Decided), ended func())
 }
 
