@@ -116,7 +116,7 @@ func newToken(c *Config) (*token.Token, error) {
 func renew(t *token.Token, used string, now time.Time) bool {
 	t.Lock()
 	defer t.Unlock()
-	if used != "bearer "+t.Bearer {
+	if used != t.Bearer {
 		return true
 	}
 	if now.Unix()-t.IssuedAt < int64(tokenRest/time.Second) {
