@@ -15,6 +15,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/schema"
 )
 
@@ -298,13 +299,15 @@ func TestReplay(t *testing.T) {
 	r.die("m-1", "bob", "attempts_exhausted", "", "unavailable")
 	r.die("m-2", "carol", "bad_token", "8002", "gone")
 	r.die("m-3", "dave", "attempts_exhausted", "", "unavailable")
+	r.fails([]string{"replay", "--yes"}, "no worker runs", "start the workers")
+	r.introduce("w1", time.Now(), certificate("demo", "oppo", "35001"))
 	r.fails([]string{"replay"}, "ALL 3 dead letter(s)", "--yes")
 	says(t, r.ok("replay", "--dry-run"), "2", "would come back, for 2 device(s)", "not registered any more")
 	if n := len(r.waiting(hongyan.Subject{Kind: hongyan.KindJob, Vendor: "oppo", Certificate: "*", Lane: "*"})); n != 0 {
 		t.Fatalf("a dry run published %d jobs", n)
 	}
 	says(t, r.ok("replay", "--user", "bob", "--rate", "100"), "1", "came back, for 1 device(s)")
-	want := `{"dry_run":false,"matched":2,"replayed":1,"already_back":0,"expired":0,"no_registration":1,"unreadable":0,"failed":0,"split":0,"devices":1,"interrupted":false}` + "\n"
+	want := `{"dry_run":false,"matched":2,"replayed":1,"already_back":0,"expired":0,"no_registration":1,"unknown_certificate":0,"unreadable":0,"failed":0,"split":0,"devices":1,"interrupted":false}` + "\n"
 	if diff := cmp.Diff(want, r.ok("replay", "--yes", "-o", "json")); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
@@ -317,6 +320,32 @@ func TestReplay(t *testing.T) {
 		t.Errorf("a letter that cannot be read gave exit code %d", got.code)
 	}
 	says(t, got.out, "cannot be read")
+}
+
+// What nobody would send stays a dead letter, and somebody is told.
+func TestReplayOfWhatNobodyServes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.die("m-1", "bob", "attempts_exhausted", "", "unavailable")
+	r.die("m-2", "carol", "expired", "", "late")
+	for _, other := range []dispatch.CertificateNote{certificate("demo", "oppo", "35002"), certificate("demo", "huawei", "35001"), certificate("else", "oppo", "35001")} {
+		r.introduce("w1", time.Now(), other)
+		for _, args := range [][]string{{"replay", "--yes"}, {"replay", "--dry-run"}} {
+			got := r.run(args...)
+			if got.code != 1 {
+				t.Errorf("%v with a worker that serves %v gave exit code %d", args, other, got.code)
+			}
+			says(t, got.out, "2", "no live worker serves")
+		}
+	}
+	r.introduce("w2", time.Now(), certificate("demo", "oppo", "35001"))
+	if got := r.ok("replay", "--yes", "-o", "json"); !strings.Contains(got, `"replayed":2,`) {
+		t.Errorf("with a worker that serves them: %s", got)
+	}
+}
+
+func certificate(app, vendor, id string) dispatch.CertificateNote {
+	return dispatch.CertificateNote{App: app, Vendor: vendor, Limits: ratelimit.Certificate{ID: id}}
 }
 
 func TestAdviceIsTotal(t *testing.T) {

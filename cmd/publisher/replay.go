@@ -25,7 +25,11 @@ func (t *tool) replayCommand() *cobra.Command {
 dead letters once its job is stored. A malformed message goes back to the subject that it came on.
 
 Devices that registered anew are reached under their new token. What died of a dead token and has no registration any more
-stays, and so does what is past its deadline; --include-expired gives that a fresh one.
+stays, and so does what is past its deadline; --include-expired gives that a fresh one. Before a push is made again the workers
+look at the directory once more: who logged out, was removed or came to the front since is suppressed (publisher explain).
+
+Letters of a certificate that no live worker serves stay and are counted: name the certificate in the workers' configuration
+again, or purge them. Where no worker runs at all, nothing is brought back.
 
 Interrupt it whenever you like and run the same command again: it goes on where it was, and each letter comes back once. Letters
 that die again meanwhile are left for the next run. With --user, a letter for several users is split.
@@ -33,8 +37,9 @@ that die again meanwhile are left for the next run. With --user, a letter for se
 Look first with --dry-run, and put the cause right before: a wrong key or a wrong category fails again. Without any flag that
 says which letters it asks first; where nobody can be asked it needs --yes.
 
-JSON: {"dry_run","matched","replayed","already_back","expired","no_registration","unreadable","failed","split","devices",
-"interrupted"}; all but devices count letters. The exit code is 1 when a letter failed or could not be read, or it was interrupted.`,
+JSON: {"dry_run","matched","replayed","already_back","expired","no_registration","unknown_certificate","unreadable",
+"failed","split","devices","interrupted"}; all but devices count letters. The exit code is 1 when a letter failed or could not be
+read, when no worker serves its certificate, or when the replay was interrupted.`,
 		Example: `  # what would come back of what a vendor refused in the last eight hours?
   publisher replay --certificate 35001 --reason attempts_exhausted --since 8h --dry-run
 
@@ -103,7 +108,7 @@ func (t *tool) replay(ctx context.Context, opts replay.Options, yes bool) error 
 		return errors.New("interrupted; run the same command again to go on")
 	case err != nil:
 		return fmt.Errorf("%w\nWhat is not replayed is still there; run the same command again when the cause is gone", err)
-	case counts.Failed+counts.Unreadable > 0:
+	case counts.Failed+counts.Unreadable+counts.UnknownCertificate > 0:
 		return errSaid
 	}
 	return nil
@@ -113,7 +118,29 @@ func (t *tool) replayer(b *bus.Bus, box *bus.LetterBox, progress func(replay.Cou
 	return &replay.Replay{
 		Letters: box, Journal: box, Trail: b, Queue: b, Subjects: t.topology().Subjects, Now: t.now, Patience: t.timeout, Progress: progress,
 		Devices: directory.New(b, t.topology().Subjects, directory.Options{Now: t.now}),
+		Served:  func(ctx context.Context) (replay.Served, error) { return t.served(ctx, b) },
 	}
+}
+
+// served is what the live workers say they serve.
+func (t *tool) served(ctx context.Context, b *bus.Bus) (replay.Served, error) {
+	ctx, cancel := t.step(ctx)
+	defer cancel()
+	r, err := t.roster(ctx, b)
+	switch {
+	case errors.Is(err, errNoWorker):
+		return nil, fmt.Errorf("%w; start the workers, so that it is known which certificates they serve, and run it again", err)
+	case err != nil:
+		return nil, err
+	}
+	served := map[[3]string]bool{}
+	for _, w := range r.workers {
+		for _, c := range w.Certificates {
+			served[[3]string{c.App, c.Vendor, c.Limits.ID}] = true
+			served[[3]string{"", c.Vendor, c.Limits.ID}] = true
+		}
+	}
+	return func(app, vendor, certificate string) bool { return served[[3]string{app, vendor, certificate}] }, nil
 }
 
 func (t *tool) sayReplay(a replayAnswer) error {
@@ -135,6 +162,7 @@ func (t *tool) sayReplay(a replayAnswer) error {
 	row(a.AlreadyBack, "had come back in a run that was interrupted; removed")
 	row(a.Expired, "are past their deadline and stay (--include-expired brings them back)")
 	row(a.NoRegistration, "died of a dead token whose device is not registered any more, and stay")
+	row(a.UnknownCertificate, "are of a certificate that no live worker serves, and stay (name it in the configuration again, or purge them)")
 	row(a.Unreadable, "cannot be read and stay (publisher dead show)")
 	row(a.Failed, "failed and stay")
 	w.Render()

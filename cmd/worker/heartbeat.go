@@ -18,31 +18,49 @@ const (
 	heartbeatEvery = 20 * time.Second
 )
 
-// heartbeat stores an entry about this worker and renews it until ctx ends: who it is, and which
-// limits its certificates have. From these entries the operators' tool knows the live workers and
-// their certificates, so that it needs neither the configuration nor a secret.
-func (s *service) heartbeat(ctx context.Context, worker string, limiter *ratelimit.Limiter) {
-	workers := s.bus.Notes(dispatch.WorkerRoom)
+// heart tells operators and the other workers of this one: who it is, which certificates it serves
+// and which limits they have. So the operators' tool needs neither the configuration nor a secret,
+// and another worker leaves to this one what only this one knows.
+type heart struct {
+	service *service
+	notes   *bus.Notes
+	limiter *ratelimit.Limiter
+	worker  string
+	note    dispatch.WorkerNote
+}
+
+func (s *service) heart(worker string, limiter *ratelimit.Limiter) *heart {
 	host, _ := os.Hostname() // only a name for operators
-	note := dispatch.WorkerNote{Host: host, PID: os.Getpid(), Version: cli.Version(), Since: time.Now().UTC()}
+	return &heart{s, s.bus.Notes(dispatch.WorkerRoom), limiter, worker,
+		dispatch.WorkerNote{Host: host, PID: os.Getpid(), Version: cli.Version(), Since: time.Now().UTC()}}
+}
+
+// beat stores the worker's note.
+func (h *heart) beat(ctx context.Context) {
+	h.note.Certificates = h.service.certificateNotes(h.limiter)
+	data, err := json.Marshal(h.note)
+	if err == nil {
+		err = putHeartbeat(ctx, h.notes, h.worker, data)
+	}
+	if err != nil && ctx.Err() == nil {
+		h.service.log.Warn("operators and the other workers cannot see this worker, trying again", "error", err)
+	}
+}
+
+// run beats until ctx ends, and takes the note away.
+func (h *heart) run(ctx context.Context) {
 	renew := time.NewTicker(heartbeatEvery)
 	defer renew.Stop()
 	for {
-		note.Certificates = s.certificateNotes(limiter)
-		if data, err := json.Marshal(note); err != nil {
-			s.log.Error("operators cannot see this worker", "error", err)
-			return
-		} else if err := putHeartbeat(ctx, workers, worker, data); err != nil && ctx.Err() == nil {
-			s.log.Debug("operators cannot see this worker, trying again", "error", err)
-		}
 		select {
 		case <-renew.C:
+			h.beat(ctx)
 			continue
 		case <-ctx.Done():
 		}
 		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
-		_ = workers.Remove(leave, worker) // otherwise it expires
+		_ = h.notes.Remove(leave, h.worker) // otherwise it expires
 		return
 	}
 }

@@ -43,19 +43,25 @@ type service struct {
 	embedded *natsd.Server
 	bus      *bus.Bus
 	senders  []*send.Sender
+	// orphanAfter is how long jobs of certificates that no worker serves wait; 0 for the usual time.
+	orphanAfter time.Duration
 	// ready, if it is set, is called once the service consumes.
 	ready func(s *service)
 }
 
 // serve runs a worker until ctx ends, then lets it finish what is under way. It returns nil after a
 // clean stop.
-func serve(ctx context.Context, conf *config.Config, log *slog.Logger, ready func(*service)) (err error) {
+func serve(ctx context.Context, conf *config.Config, log *slog.Logger, ready func(*service)) error {
+	return (&service{conf: conf, log: log, ready: ready}).serve(ctx)
+}
+
+func (s *service) serve(ctx context.Context) (err error) {
 	tel, err := telemetry.Start(ctx, "hongyan-worker", cli.Version())
 	if err != nil {
 		return err
 	}
-	s := &service{conf: conf, log: log, tel: tel, ready: ready, health: newHealth()}
-	stopHTTP, err := s.health.serve(conf.HTTP.Listen, tel.Metrics, log)
+	s.tel, s.health = tel, newHealth()
+	stopHTTP, err := s.health.serve(s.conf.HTTP.Listen, tel.Metrics, s.log)
 	if err != nil {
 		return err
 	}
@@ -194,9 +200,11 @@ func (s *service) consume(ctx context.Context) error {
 	if err := acceptances.Load(ctx); err != nil {
 		s.log.Warn("it is not known which certificates had pushes accepted lately", "error", err)
 	}
+	decider := &route.Decider{Devices: dir, Log: s.log, Now: time.Now} // its apps follow
 	apps, err := s.apps(func(certificate send.Certificate) *send.Sender {
 		return &send.Sender{
-			Certificate: certificate, Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Limiter: limiter, Accepted: acceptances, Flights: flights, Load: load,
+			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Devices: dir, Subjects: subjects, Limiter: limiter,
+			Accepted: acceptances, Flights: flights, Load: load,
 			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
 		}
@@ -204,6 +212,7 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	decider.Apps = apps
 	defer s.closeDrivers()
 	board := s.parkingBoard(worker)
 	senders := map[string]*send.Sender{}
@@ -211,7 +220,7 @@ func (s *service) consume(ctx context.Context) error {
 		senders[sender.Certificate.ID] = sender
 		sender.Start(ctx, hard)
 	}
-	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, Metrics: metrics, Log: s.log, Now: time.Now}
+	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
 		Elsewhere: others.serve, Stored: s.bus.Hint, Metrics: metrics, Log: s.log, Now: time.Now,
@@ -224,6 +233,8 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return s.stopped(ctx, err)
 	}
+	heart := s.heart(worker, limiter)
+	heart.beat(ctx) // the others must know what it serves before it takes what they do not know
 	var wg sync.WaitGroup
 	serving := func(what string, serve func() error) {
 		wg.Go(func() {
@@ -245,9 +256,9 @@ func (s *service) consume(ctx context.Context) error {
 		}
 		return holdOrphans
 	}
-	for _, v := range s.conf.Vendors() {
-		serving("jobs of "+v, func() error {
-			return s.bus.ServeJobs(ctx, v, hold, func(ctx context.Context, where hongyan.Subject, source dispatch.Source) {
+	jobs := func(vendor string) {
+		serving("jobs of "+vendor, func() error {
+			return s.bus.ServeJobs(ctx, vendor, hold, func(ctx context.Context, where hongyan.Subject, source dispatch.Source) {
 				if sender := senders[where.Certificate]; sender != nil && sender.Certificate.Vendor == where.Vendor {
 					sender.Serve(ctx, where.Lane, source)
 					return
@@ -256,6 +267,10 @@ func (s *service) consume(ctx context.Context) error {
 			})
 		})
 	}
+	for _, v := range s.conf.Vendors() {
+		jobs(v)
+	}
+	wg.Go(func() { serveForsaken(ctx, s.bus, s.conf.Vendors(), jobs) })
 	wg.Go(func() {
 		<-ctx.Done()
 		var stopping sync.WaitGroup
@@ -269,7 +284,7 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
-	wg.Go(func() { s.heartbeat(ctx, worker, limiter) })
+	wg.Go(func() { heart.run(ctx) })
 	// The limiter runs until the last vendor call is made.
 	var limiting sync.WaitGroup
 	limiting.Go(func() {
@@ -290,6 +305,7 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Wait()
 	recorder.Wait()
 	looker.Wait()
+	decider.Wait()
 	flights.Close()
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

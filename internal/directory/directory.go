@@ -45,6 +45,18 @@ type User struct {
 	leased bool
 }
 
+// Device is the user's device of an ID, nil where none is registered. A nil user has none.
+func (u *User) Device(id string) *Device {
+	if u == nil {
+		return nil
+	}
+	i, ok := slices.BinarySearchFunc(u.Devices, id, func(d Device, id string) int { return cmp.Compare(d.ID, id) })
+	if !ok {
+		return nil
+	}
+	return &u.Devices[i]
+}
+
 // Device is a registered device and what it last said.
 type Device struct {
 	ID           string
@@ -64,6 +76,18 @@ type Device struct {
 
 	// said is when the presence was stored.
 	said time.Time
+}
+
+// Token is the device's token under a certificate, for VoIP or for alerts; empty where it is not
+// registered with that certificate.
+func (d *Device) Token(certificate string, voip bool) string {
+	switch v := d.Registration.VoIP; {
+	case !voip && d.Registration.Certificate == certificate:
+		return d.Registration.Token
+	case voip && v != nil && v.Certificate == certificate:
+		return v.Token
+	}
+	return ""
 }
 
 // leased says whether a gateway vouches for the device's foreground.

@@ -32,6 +32,17 @@ type memory struct {
 	t      *testing.T
 	queue  *dispatchtest.Queue
 	driver *scripted
+	// devices is what the workers know of users.
+	devices interface {
+		route.Devices
+		send.Devices
+	}
+	// elsewhere is the router's.
+	elsewhere   func(app, certificate string) bool
+	concurrency int
+	metrics     *dispatch.Metrics
+	// also are more subjects whose messages the router takes.
+	also []string
 }
 
 // people is a directory in which every user has a device of each certificate.
@@ -59,7 +70,7 @@ func (people) DropAll(_ context.Context, dead []directory.Dead) []directory.Drop
 }
 
 func newMemory(t *testing.T) *memory {
-	return &memory{t: t, queue: dispatchtest.New(), driver: &scripted{limits: vendors.Limits{Batch: 1}, answer: accept}}
+	return &memory{t: t, queue: dispatchtest.New(), driver: &scripted{limits: vendors.Limits{Batch: 1}, answer: accept}, devices: people{}, concurrency: 8}
 }
 
 // worker runs a worker until stop, which waits until it ended; hard is how long it may take.
@@ -67,31 +78,36 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	hard, cut := context.WithCancel(context.Background())
 	log := slog.New(slog.DiscardHandler)
-	recorder := store.NewRecorder(hard, store.Options{Queue: m.queue, Log: log, Now: time.Now})
+	recorder := store.NewRecorder(hard, store.Options{Queue: m.queue, Metrics: m.metrics, Log: log, Now: time.Now})
 	looker := &store.Looker{Records: m.queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
 	flights, load := new(send.Flights), new(send.Load)
+	apps := map[string]route.App{"demo": {Accounts: map[string]route.Account{
+		"c": {App: "demo", Vendor: "apns", Certificate: "c"}, "h": {App: "demo", Vendor: "huawei", Certificate: "h"},
+	}}}
+	decider := &route.Decider{Devices: m.devices, Apps: apps, Log: log, Now: time.Now}
 	senders := map[string]*send.Sender{}
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
-			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: m.driver, Concurrency: 8},
-			Recorder:    recorder, Looker: looker, Devices: people{}, Flights: flights, Load: load, Log: log, Now: time.Now,
+			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: m.driver, Concurrency: m.concurrency},
+			Recorder:    recorder, Looker: looker, Decider: decider, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
 		}
 		senders[id].Start(ctx, hard)
 	}
 	senders["h"].Follow(true, vendors.Unavailable, time.Now()) // its jobs are stored, and nobody takes them
 	router := &route.Router{
-		Recorder: recorder, Looker: looker, Devices: people{}, Log: log, Now: time.Now, Sender: func(id string) route.Sender { return senders[id] },
-		Apps: map[string]route.App{"demo": {Accounts: map[string]route.Account{
-			"c": {App: "demo", Vendor: "apns", Certificate: "c"}, "h": {App: "demo", Vendor: "huawei", Certificate: "h"},
-		}}},
+		Recorder: recorder, Looker: looker, Devices: m.devices, Log: log, Now: time.Now, Sender: func(id string) route.Sender { return senders[id] },
+		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics,
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		senders["c"].Serve(ctx, hongyan.LaneNormal, m.queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
 	})
-	wg.Go(func() { router.Run(ctx, hard, m.queue.Source(hongyan.Subjects{}.Message("demo"), 64)) })
+	subjects := append([]string{hongyan.Subjects{}.Message("demo")}, m.also...)
 	for n := range hongyan.Partitions {
-		wg.Go(func() { router.Run(ctx, hard, m.queue.Source(hongyan.Subjects{}.Piece("demo", n), 64)) })
+		subjects = append(subjects, hongyan.Subjects{}.Piece("demo", n))
+	}
+	for _, subject := range subjects {
+		wg.Go(func() { router.Run(ctx, hard, m.queue.Source(subject, 64)) })
 	}
 	for _, s := range senders {
 		wg.Go(func() {
@@ -105,6 +121,7 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 		wg.Wait()
 		recorder.Wait()
 		looker.Wait()
+		decider.Wait()
 		flights.Close()
 		cut()
 		synctest.Wait()
@@ -117,9 +134,22 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 // job stores a job for a device of its own.
 func (m *memory) job(n, size int) {
 	m.t.Helper()
+	m.put(n, size, fmt.Sprintf("u%d", n))
+}
+
+// jobFor stores a job for a device of each user.
+func (m *memory) jobFor(n int, users ...string) {
+	m.t.Helper()
+	m.put(n, 10, users...)
+}
+
+func (m *memory) put(n, size int, users ...string) {
+	m.t.Helper()
 	j := &dispatch.Job{ID: fmt.Sprintf("demo/m-%d/c/x", n), App: "demo", Vendor: "apns", Certificate: "c", Lane: hongyan.LaneNormal, Published: time.Now(),
-		Notification: &vendors.Notification{Key: "k", MessageID: fmt.Sprintf("m-%d", n), Title: "t", Body: strings.Repeat("b", size), Deadline: time.Now().Add(24 * time.Hour)},
-		Targets:      []dispatch.Target{{User: fmt.Sprintf("u%d", n), Device: "d", Token: fmt.Sprintf("token-%d", n)}}}
+		Notification: &vendors.Notification{Key: "k", MessageID: fmt.Sprintf("m-%d", n), Title: "t", Body: strings.Repeat("b", size), Deadline: time.Now().Add(24 * time.Hour)}}
+	for _, u := range users {
+		j.Targets = append(j.Targets, dispatch.Target{User: u, Device: "d", Token: "token-" + u})
+	}
 	data, err := j.Encode()
 	if err != nil {
 		m.t.Fatal(err)
@@ -150,6 +180,23 @@ func (m *memory) pushes() (keys, most int) {
 		most = max(most, n)
 	}
 	return len(m.driver.keys), most
+}
+
+// endsOf are the ends of a user's devices.
+func (m *memory) endsOf(user string) (of []dispatch.Ended) {
+	m.t.Helper()
+	for _, s := range m.queue.Stored("outcome") {
+		ends, err := dispatch.ParseEnded(s.Data)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		for _, e := range ends {
+			if e.User == user && e.Status.End() {
+				of = append(of, e)
+			}
+		}
+	}
+	return of
 }
 
 // ends are how often each message and device ended, in all and at most.

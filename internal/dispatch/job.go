@@ -42,6 +42,11 @@ type Job struct {
 	Bulk bool `json:"bulk,omitzero"`
 	// Published is when the message reached the stream; latencies count from it.
 	Published time.Time `json:"published"`
+	// Decided is when it was decided last that the devices are pushed to. What waits for long since
+	// then is decided again.
+	Decided time.Time `json:"decided,omitzero"`
+	// IgnoreMute says that the message is pushed whatever the users muted.
+	IgnoreMute bool `json:"ignore_mute,omitzero"`
 	// NotBefore is when a job that waits may be tried; zero for at once.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// Attempts that counted, and the times of the first and last one.
@@ -70,6 +75,16 @@ type Target struct {
 	Revision     uint64    `json:"revision,omitzero"`
 	RegisteredAt time.Time `json:"registered_at,omitzero"`
 	Badge        *int      `json:"badge,omitempty"`
+	// Mentioned says that the message mentions the user.
+	Mentioned bool `json:"mentioned,omitzero"`
+}
+
+// Decided is what a second decision says of a target of a job that waited.
+type Decided struct {
+	// Suppressed says why the device is not pushed to any more; empty where it is.
+	Suppressed hongyan.Reason
+	// Target is the target as the directory has it now, where it is pushed to.
+	Target Target
 }
 
 // Encode writes the job as JSON.

@@ -122,6 +122,15 @@ func (m *Metrics) Outcome(j *Job, reason vendors.Reason) {
 	}
 }
 
+// Orphan counts a device of a job whose certificate no worker serves. Neither its name nor that of
+// its app is in the configuration, so it is no label.
+func (m *Metrics) Orphan(vendor string) {
+	if m != nil {
+		reason := hongyan.UnknownCertificate
+		m.outcomes.Add(context.Background(), 1, m.set([4]string{vendor, "unknown", "", string(reason)}, "vendor", "certificate", "lane", "reason"))
+	}
+}
+
 // Accepted counts how long the message was under way when the vendor took it.
 func (m *Metrics) Accepted(j *Job, latency time.Duration) {
 	if m != nil {

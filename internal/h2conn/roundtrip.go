@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -179,32 +180,35 @@ func header(fields []Field) http.Header {
 	return h
 }
 
-// names spares the usual fields a new string each time.
-var names = []string{
-	"accept", "accept-encoding", "apns-collapse-id", "apns-expiration", "apns-id", "apns-priority", "apns-push-type",
-	"apns-topic", "apns-unique-id", "authorization", "cache-control", "content-length", "content-type", "date", "retry-after",
-	"server", "user-agent", "vary", "x-firebase-client", "x-goog-api-client", "x-goog-api-format-version",
+// mostNames is how many spellings of field names are remembered; a peer that invents more of them
+// gets a new string for each.
+const mostNames = 256
+
+// spellings remember how field names are written otherwise: the usual ones need no new string each
+// time.
+type spellings struct {
+	write func(string) string
+	known sync.Map // from string to string
+	n     atomic.Int32
 }
 
-var lowerNames, canonicalNames = func() (lower, canonical map[string]string) {
-	lower, canonical = map[string]string{}, map[string]string{}
-	for _, name := range names {
-		c := http.CanonicalHeaderKey(name)
-		lower[c], canonical[name] = name, c
-	}
-	return lower, canonical
-}()
+var (
+	lower     = spellings{write: strings.ToLower}
+	canonical = spellings{write: http.CanonicalHeaderKey}
+)
 
-func lowerName(name string) string {
-	if l, ok := lowerNames[name]; ok {
-		return l
+func (s *spellings) of(name string) string {
+	if known, ok := s.known.Load(name); ok {
+		return known.(string)
 	}
-	return strings.ToLower(name)
+	written := s.write(name)
+	if s.n.Load() < mostNames {
+		s.n.Add(1)
+		s.known.Store(strings.Clone(name), written)
+	}
+	return written
 }
 
-func canonicalName(name string) string {
-	if c, ok := canonicalNames[name]; ok {
-		return c
-	}
-	return http.CanonicalHeaderKey(name)
-}
+func lowerName(name string) string { return lower.of(name) }
+
+func canonicalName(name string) string { return canonical.of(name) }

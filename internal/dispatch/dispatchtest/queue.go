@@ -203,10 +203,11 @@ type Source struct {
 	stream, subject string
 	hold            int
 	held            map[*delivery]bool // the queue's lock guards it
+	more            func() int         // nil for any number
 }
 
-// Want implements dispatch.Source; a source in memory gives what there is.
-func (s *Source) Want(func() int) {}
+// Want implements dispatch.Source. What is of use is asked before each delivery.
+func (s *Source) Want(more func() int) { s.more = more }
 
 // Hold implements dispatch.Source.
 func (s *Source) Hold() int { return s.hold }
@@ -226,7 +227,11 @@ func (s *Source) Waiting() (n int, asOf time.Time) {
 // Run implements dispatch.Source.
 func (s *Source) Run(ctx context.Context, out chan<- dispatch.Delivery) {
 	for {
-		d, changed := s.next()
+		var d *delivery
+		changed := s.q.news()
+		if s.more == nil || s.more() > 0 {
+			d, changed = s.next()
+		}
 		if d != nil {
 			out <- d
 			continue
@@ -241,6 +246,13 @@ func (s *Source) Run(ctx context.Context, out chan<- dispatch.Delivery) {
 			return
 		}
 	}
+}
+
+// news is closed when something changes.
+func (q *Queue) news() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.changed
 }
 
 func (s *Source) next() (*delivery, <-chan struct{}) {

@@ -17,6 +17,7 @@ const (
 	bringBack comebackKind = iota
 	tooLate
 	noRegistration
+	unserved
 	unreadable
 )
 
@@ -43,6 +44,12 @@ type comebackOptions struct {
 	filter         *dispatch.LetterFilter
 	created        time.Time // of the dead letters' stream
 	includeExpired bool
+	// served says whether a live worker serves a certificate; nil where that does not matter.
+	served Served
+}
+
+func (o *comebackOptions) serves(app, vendor, certificate string) bool {
+	return o.served == nil || o.served(app, vendor, certificate)
 }
 
 // replayID is the Nats-Msg-Id under which a letter goes back: the same however often that is tried.
@@ -57,8 +64,13 @@ func comeBack(l *dispatch.Letter, job *dispatch.Job, users func(directory.Ref) *
 	id := replayID(opts.created, l.Sequence)
 	if l.Malformed() {
 		subject := l.Header[dispatch.HeaderSubject]
-		if !publishable(subject, opts.subjects) {
+		x, err := opts.subjects.Parse(subject)
+		switch {
+		case err != nil || !published[x.Kind]:
 			c.kind = unreadable
+			return c, nil
+		case x.Kind == hongyan.KindJob && !opts.serves("", x.Vendor, x.Certificate):
+			c.kind = unserved
 			return c, nil
 		}
 		c.out = dispatch.Outgoing{Subject: subject, ID: id, Data: l.Data}
@@ -66,6 +78,10 @@ func comeBack(l *dispatch.Letter, job *dispatch.Job, users func(directory.Ref) *
 	}
 	if job == nil {
 		c.kind = unreadable
+		return c, nil
+	}
+	if !opts.serves(job.App, job.Vendor, job.Certificate) {
+		c.kind = unserved
 		return c, nil
 	}
 	next := *job
@@ -118,18 +134,9 @@ func comeBack(l *dispatch.Letter, job *dispatch.Job, users func(directory.Ref) *
 	return c, nil
 }
 
-// publishable says whether a malformed message's subject is one that the workers read.
-func publishable(subject string, s hongyan.Subjects) bool {
-	x, err := s.Parse(subject)
-	if err != nil {
-		return false
-	}
-	switch x.Kind {
-	case hongyan.KindMessage, hongyan.KindUrgent, hongyan.KindSignal, hongyan.KindJob:
-		return true
-	}
-	return false
-}
+// published are the kinds of subjects that the workers read, and a malformed message may go back
+// to.
+var published = map[hongyan.Kind]bool{hongyan.KindMessage: true, hongyan.KindUrgent: true, hongyan.KindSignal: true, hongyan.KindJob: true}
 
 // lifetime is how long a job's message was to live from its publication.
 func lifetime(job *dispatch.Job) time.Duration {
@@ -146,26 +153,14 @@ func lifetime(job *dispatch.Job) time.Duration {
 // registered says whether the device is still registered with the job's certificate; where it is
 // not, the target stays as it was.
 func refresh(t dispatch.Target, job *dispatch.Job, u *directory.User) (_ dispatch.Target, registered bool) {
-	if u == nil {
+	d := u.Device(t.Device)
+	if d == nil {
 		return t, false
 	}
-	for i := range u.Devices {
-		d := &u.Devices[i]
-		if d.ID != t.Device {
-			continue
-		}
-		token, certificate := d.Registration.Token, d.Registration.Certificate
-		if job.Notification.VoIP {
-			token, certificate = "", ""
-			if v := d.Registration.VoIP; v != nil {
-				token, certificate = v.Token, v.Certificate
-			}
-		}
-		if token == "" || certificate != job.Certificate {
-			return t, false
-		}
-		t.Token, t.Region, t.Revision, t.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
-		return t, true
+	token := d.Token(job.Certificate, job.Notification.VoIP)
+	if token == "" {
+		return t, false
 	}
-	return t, false
+	t.Token, t.Region, t.Revision, t.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
+	return t, true
 }

@@ -67,7 +67,14 @@ func TestComeBack(t *testing.T) {
 		tokens []string
 		rest   []string // users that stay
 		until  time.Time
+		served Served
 	}{
+		{name: "served", reason: "unavailable", users: nobody, tokens: []string{"old-bob", "old-carol"}, served: func(app, vendor, certificate string) bool {
+			return app == "demo" && vendor == "oppo" && certificate == "35001"
+		}},
+		{name: "unserved", reason: "unavailable", users: anew, kind: unserved, served: func(_, _, certificate string) bool { return certificate != "35001" }},
+		{name: "unserved-and-expired", reason: "expired", users: nobody, change: func(j *dispatch.Job) { j.Notification.Deadline = comebackNow }, kind: unserved,
+			served: func(string, string, string) bool { return false }},
 		{name: "as-it-was", reason: "attempts_exhausted", users: nobody, tokens: []string{"old-bob", "old-carol"}},
 		{name: "new-token", reason: "attempts_exhausted", users: anew, tokens: []string{"new", "new"}},
 		// Another certificate cannot be reached by this job.
@@ -99,7 +106,7 @@ func TestComeBack(t *testing.T) {
 			t.Parallel()
 			l, job := deadLetter(t, c.reason, c.change, "bob", "carol")
 			before, _ := job.Encode()
-			got, err := comeBack(l, job, c.users, comebackOptions{filter: &c.filter, created: created, includeExpired: c.old}, comebackNow)
+			got, err := comeBack(l, job, c.users, comebackOptions{filter: &c.filter, created: created, includeExpired: c.old, served: c.served}, comebackNow)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,6 +168,7 @@ func TestComeBackMalformed(t *testing.T) {
 		{"push.message.demo", bringBack},
 		{"push.signal.demo", bringBack},
 		{"push.job.oppo.35001.normal", bringBack},
+		{"push.job.oppo.gone.normal", unserved},
 		{"push.user.demo.bob.settings", unreadable}, // no worker reads messages there
 		{"push.dead.none.none.malformed", unreadable},
 		{"other.message.demo", unreadable},
@@ -170,7 +178,9 @@ func TestComeBackMalformed(t *testing.T) {
 		{"", unreadable},
 	} {
 		l := &dispatch.Letter{Sequence: 3, Subject: "push.dead.none.none.malformed", Reason: hongyan.Malformed, Data: []byte("{"), Header: map[string]string{dispatch.HeaderSubject: c.subject}}
-		got, err := comeBack(l, nil, nil, comebackOptions{filter: &dispatch.LetterFilter{}, created: time.Unix(0, 5)}, comebackNow)
+		got, err := comeBack(l, nil, nil, comebackOptions{filter: &dispatch.LetterFilter{}, created: time.Unix(0, 5), served: func(app, vendor, certificate string) bool {
+			return app == "" && vendor == "oppo" && certificate == "35001"
+		}}, comebackNow)
 		if err != nil || got.kind != c.want {
 			t.Errorf("%q: kind %d, %v; want %d", c.subject, got.kind, err, c.want)
 			continue

@@ -51,6 +51,10 @@ type Devices interface {
 	Lookup(ctx context.Context, refs []directory.Ref) ([]*directory.User, error)
 }
 
+// Served says whether a live worker serves a certificate of a vendor, of an app or, where app is
+// empty, of any.
+type Served func(app, vendor, certificate string) bool
+
 // Replay brings dead letters back: a job to its job subject with its attempts forgotten, a
 // malformed message to where it was published.
 //
@@ -81,6 +85,9 @@ type Replay struct {
 	Queue    dispatch.Queue
 	Devices  Devices
 	Subjects hongyan.Subjects
+	// Served says which certificates live workers serve, and is asked from time to time: a letter of
+	// another one stays. An error ends the run.
+	Served func(ctx context.Context) (Served, error)
 	// Now is nil for time.Now.
 	Now func() time.Time
 	// Patience is how long one letter is tried; default 30s, three times what an election takes.
@@ -106,7 +113,7 @@ type Options struct {
 
 // Counts count letters, but for Devices.
 type Counts struct {
-	// Matched is how many the filter means; each is counted in one of the next six as well.
+	// Matched is how many the filter means; each is counted in one of the next seven as well.
 	Matched int `json:"matched"`
 	// Replayed came back, or would in a dry run; Devices is how many devices they are for.
 	Replayed int `json:"replayed"`
@@ -118,6 +125,9 @@ type Counts struct {
 	// NoRegistration died of a dead token, and the device has no registration with their
 	// certificate any more; they stay.
 	NoRegistration int `json:"no_registration"`
+	// UnknownCertificate are of a certificate that no live worker serves, which their pushes would
+	// never leave again; they stay.
+	UnknownCertificate int `json:"unknown_certificate"`
 	// Unreadable hold no job that can be read, or no subject to go back to; they stay.
 	Unreadable int `json:"unreadable"`
 	// Failed could not be brought back; they stay, or the next run finds out that they came back.
@@ -135,6 +145,8 @@ const (
 	flight      = 256
 	// lookupUsers is how many users one read of the directory asks for.
 	lookupUsers = 1000
+	// servedFor is how long it is believed which certificates are served.
+	servedFor = 5 * time.Second
 )
 
 // markBody is what a mark says: the letters in hand, of the stream created then.
@@ -169,6 +181,9 @@ type run struct {
 	created time.Time
 	last    uint64
 	limiter *rate.Limiter
+	// served was asked for last then.
+	served Served
+	asked  time.Time
 	// back are the letters that an earlier run brought back without deleting them.
 	back map[uint64]bool
 
@@ -249,7 +264,13 @@ func (r *run) page(ctx context.Context, letters []dispatch.Letter) (full bool, e
 		return false, err
 	}
 	now := r.Now()
-	opts := comebackOptions{subjects: r.Subjects, filter: &r.opts.Filter, created: r.created, includeExpired: r.opts.IncludeExpired}
+	if r.served == nil || now.Sub(r.asked) >= servedFor {
+		if r.served, err = r.Served(ctx); err != nil {
+			return false, err
+		}
+		r.asked = now
+	}
+	opts := comebackOptions{subjects: r.Subjects, filter: &r.opts.Filter, created: r.created, includeExpired: r.opts.IncludeExpired, served: r.served}
 	var ready []comeback
 	for i := range letters {
 		l := &letters[i]
@@ -302,6 +323,8 @@ func (r *run) stays(c *comeback) bool {
 			n.Expired++
 		case noRegistration:
 			n.NoRegistration++
+		case unserved:
+			n.UnknownCertificate++
 		default:
 			n.Unreadable++
 		}

@@ -82,7 +82,10 @@ func (y *yard) die(vendor, reason string, n int, deadline time.Time) {
 }
 
 func (y *yard) replay() *replay.Replay {
-	return &replay.Replay{Letters: y.box, Journal: y.box, Trail: y.bus, Queue: y.bus, Devices: directory.New(y.bus, hongyan.Subjects{}, directory.Options{})}
+	return &replay.Replay{Letters: y.box, Journal: y.box, Trail: y.bus, Queue: y.bus, Devices: directory.New(y.bus, hongyan.Subjects{}, directory.Options{}),
+		Served: func(context.Context) (replay.Served, error) {
+			return func(app, vendor, certificate string) bool { return app+" "+vendor+" "+certificate != "demo vivo gone" }, nil
+		}}
 }
 
 // letters counts the dead letters, jobs lists the messages of the jobs that wait.
@@ -543,5 +546,34 @@ func TestReplayWithoutTheVendorsStreamKeepsTheLetters(t *testing.T) {
 	}
 	if got := y.letters(); got != 2 {
 		t.Errorf("%d letters are left, want 2", got)
+	}
+}
+
+// Letters of a certificate that no worker serves stay, and those of the others come back.
+func TestReplayLeavesWhatNobodyServes(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.die("oppo", "unknown_certificate", 3, time.Now().Add(time.Hour))
+	gone := job("vivo", "m-9", "bob", time.Now().Add(time.Hour))
+	gone.Certificate = "gone"
+	data, err := gone.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	y.publish(dispatch.Outgoing{Subject: "push.dead.vivo.gone.unknown_certificate", Data: data, Header: map[string]string{dispatch.HeaderApp: "demo"}})
+	counts, err := y.replay().Run(t.Context(), replay.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(replay.Counts{Matched: 4, Replayed: 3, Devices: 3, UnknownCertificate: 1}, counts); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	if y.letters() != 1 || len(y.jobs("vivo")) != 0 {
+		t.Errorf("%d letters, %d jobs of the certificate that is gone", y.letters(), len(y.jobs("vivo")))
+	}
+	r := y.replay()
+	r.Served = func(context.Context) (replay.Served, error) { return nil, errors.New("no worker runs") }
+	if _, err := r.Run(t.Context(), replay.Options{}); err == nil || y.letters() != 1 {
+		t.Errorf("without a worker: %v, %d letters", err, y.letters())
 	}
 }

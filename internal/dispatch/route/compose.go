@@ -131,6 +131,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			acc := account(d.Certificate)
 			job = &dispatch.Job{
 				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published, Variant: variants[v.column],
+				IgnoreMute: m.OfflinePush.IgnoreMute,
 			}
 			if content := (variant{v.certificate, 0, v.column, v.voip}); contents[content] != nil {
 				job.Notification = contents[content]
@@ -152,7 +153,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			}
 		}
 		t := dispatch.Target{User: d.User, Device: d.Device.ID, Token: d.Token, Region: d.Device.Registration.Region,
-			Revision: d.Device.Revision, RegisteredAt: d.Device.Registration.RegisteredAt}
+			Revision: d.Device.Revision, RegisteredAt: d.Device.Registration.RegisteredAt, Mentioned: mentioned(m, d.User)}
 		if n, ok := m.Unread[d.User]; ok && n >= 0 { // counting badges belongs here
 			t.Badge = &n
 		}

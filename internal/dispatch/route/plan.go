@@ -75,7 +75,8 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 	suppressed := whole
 	switch {
 	case suppressed != "":
-	// The place of hongyan.Recalled and hongyan.Read, once signals are acted on.
+	// The place of hongyan.Recalled and hongyan.Read, once signals are acted on; for what waited it
+	// is [Decider.decide].
 	case user == m.Sender.ID:
 		suppressed = hongyan.OwnMessage
 	case !hasContent(m):
@@ -83,6 +84,7 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 	}
 	before := len(decisions)
 	if u != nil {
+		about := aboutMessage(m, user)
 		for i := range u.Devices {
 			d := &u.Devices[i]
 			if d.Registration.Token == "" && d.Registration.VoIP == nil {
@@ -90,10 +92,11 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 			}
 			decision := Decision{User: user, Device: d, Suppressed: suppressed}
 			if suppressed == "" {
-				decision.Suppressed = planDevice(m, policy, user, u, d, known, now)
+				about.voip = overVoIP(&d.Registration, m, known)
+				decision.Suppressed = planDevice(about, policy, u, d, now)
 			}
 			if decision.Suppressed == "" {
-				reach(&decision, m, known)
+				reach(&decision, about.voip, known)
 			}
 			decisions = append(decisions, decision)
 		}
@@ -107,7 +110,29 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 	return decisions
 }
 
-func planDevice(m *hongyan.Message, policy Policy, user string, u *directory.User, d *directory.Device, known func(string) bool, now time.Time) hongyan.Reason {
+// about is what the rows on devices need to know of a message and one of its recipients. A job that
+// waits carries it, so that the same rows hold for it.
+type about struct {
+	conversation string
+	// mentioned says that the message mentions the user, ignoreMute that mutes do not hold for it.
+	mentioned, ignoreMute bool
+	// rings says that it is an incoming call, voip that it goes to the device through PushKit.
+	rings, voip bool
+}
+
+// aboutMessage is what is to be known of a message for one of its recipients; what depends on the
+// device is left out.
+func aboutMessage(m *hongyan.Message, user string) about {
+	return about{conversation: m.Conversation.ID, mentioned: mentioned(m, user), ignoreMute: m.OfflinePush.IgnoreMute, rings: m.Rings()}
+}
+
+// mentioned says whether a message mentions a user.
+func mentioned(m *hongyan.Message, user string) bool {
+	return m.MentionAll || slices.Contains(m.Mentions, user)
+}
+
+// planDevice is the first of the rows on devices that suppresses a message on a device, or empty.
+func planDevice(m about, policy Policy, u *directory.User, d *directory.Device, now time.Time) hongyan.Reason {
 	if p := d.Presence; p != nil {
 		switch p.State {
 		case hongyan.StateLoggedOut:
@@ -116,7 +141,7 @@ func planDevice(m *hongyan.Message, policy Policy, user string, u *directory.Use
 			return hongyan.Kicked
 		}
 	}
-	if d.Registration.Notifications == hongyan.SwitchOff && !overVoIP(&d.Registration, m, known) {
+	if d.Registration.Notifications == hongyan.SwitchOff && !m.voip {
 		return hongyan.NotificationsOff
 	}
 	if d.TooMany {
@@ -133,17 +158,17 @@ func planDevice(m *hongyan.Message, policy Policy, user string, u *directory.Use
 	}) {
 		return hongyan.ActiveElsewhere
 	}
-	switch u.Settings.Conversations[m.Conversation.ID] {
+	switch u.Settings.Conversations[m.conversation] {
 	case hongyan.MuteAll:
-		if !m.OfflinePush.IgnoreMute {
+		if !m.ignoreMute {
 			return hongyan.Muted
 		}
 	case hongyan.MuteButMentions:
-		if !m.OfflinePush.IgnoreMute && !m.MentionAll && !slices.Contains(m.Mentions, user) {
+		if !m.ignoreMute && !m.mentioned {
 			return hongyan.Muted
 		}
 	}
-	if u.Quiet != nil && !m.Rings() && u.Quiet.Contains(now) {
+	if u.Quiet != nil && !m.rings && u.Quiet.Contains(now) {
 		return hongyan.QuietHours
 	}
 	return ""
@@ -177,9 +202,9 @@ func overVoIP(r *hongyan.Device, m *hongyan.Message, known func(string) bool) bo
 }
 
 // reach finds the certificate and token.
-func reach(d *Decision, m *hongyan.Message, known func(string) bool) {
+func reach(d *Decision, voip bool, known func(string) bool) {
 	r := &d.Device.Registration
-	if overVoIP(r, m, known) {
+	if voip {
 		d.Certificate, d.Token, d.VoIP = r.VoIP.Certificate, r.VoIP.Token, true
 	} else {
 		d.Certificate, d.Token = r.Certificate, r.Token

@@ -288,7 +288,7 @@ func (r *routing) ask(messages []*routed, read func(context.Context, []directory
 }
 
 // inPlace plans a piece of a message that there is no room for. It returns false when the worker
-// ended before.
+// ended before, or the piece is left to another one.
 func (r *routing) inPlace(m *routed) (done bool) {
 	m.bulk = true
 	if m.duty.Claim.Again && r.Looker != nil {
@@ -304,7 +304,11 @@ func (r *routing) inPlace(m *routed) (done bool) {
 	for {
 		known, err := r.lookup([]*routed{m})
 		if err == nil {
-			doubts := r.settle(m, r.decide(m, known), nil)
+			decisions := r.decide(m, known)
+			if r.leave(m, decisions) {
+				return false // the whole message comes again, and what ended of it is known then
+			}
+			doubts := r.settle(m, decisions, nil)
 			return len(doubts) == 0 || r.confirm(doubts)
 		}
 		r.Log.Warn("cannot read the directory, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
@@ -333,9 +337,10 @@ func (r *routing) decide(m *routed, known []*directory.User) []Decision {
 // follow sees to what follows from decisions: jobs go to their senders, suppressions are recorded.
 func (r *routing) follow(m *routed, decisions []Decision) {
 	accounts := m.conf.Accounts
-	r.suppress(m, decisions, r.Now())
+	now := r.Now()
+	r.suppress(m, decisions, now)
 	for _, job := range Compose(m.message, m.app, decisions, func(certificate string) Account { return accounts[certificate] }, m.stored) {
-		job.Trace, job.Bulk = m.trace, m.bulk
+		job.Trace, job.Bulk, job.Decided = m.trace, m.bulk, now
 		r.Metrics.Job(job)
 		m.duty.Add(1)
 		r.Sender(job.Certificate).Send(job, m.duty, m.look)

@@ -64,21 +64,22 @@ func (l *lane) gather(probe bool) *call {
 	if probe {
 		same, mixed = 1, 1
 	}
-	var expired []piece
+	var expired, old []piece
 	l.mu.Lock()
 	if !l.hand.empty() {
-		expired = l.fill(c, l.hand.next(), same, mixed, now)
+		expired, old = l.fill(c, l.hand.next(), same, mixed, now)
 	}
 	l.mu.Unlock()
+	l.decideAgain(old)
 	for _, p := range expired {
 		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
 	}
 	return c
 }
 
-// fill moves devices from a queue into a call, and returns the pieces that are past their deadline.
-// The lock is held.
-func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired []piece) {
+// fill moves devices from a queue into a call, and returns the pieces that are past their deadline,
+// and those that were decided on too long ago. The lock is held.
+func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, old []piece) {
 	var host string
 	var lead *work
 	notes := 0 // pieces in the call
@@ -88,8 +89,15 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired [
 		if len(p.targets) == 0 {
 			continue
 		}
-		if !now.Before(p.w.job.Notification.Deadline) {
-			expired = append(expired, *p)
+		if late := !now.Before(p.w.job.Notification.Deadline); late || l.old(p, now) {
+			if late {
+				expired = append(expired, *p)
+			} else {
+				old = append(old, *p)
+				if p.w.stored {
+					l.deciding++
+				}
+			}
 			n := len(p.targets)
 			p.targets = nil
 			l.hand.used(p, n)
@@ -130,7 +138,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired [
 		}
 	}
 	q.tidy(holes)
-	return expired
+	return expired, old
 }
 
 // move puts n targets of a piece into the call, but no token a second time where that matters: it

@@ -69,18 +69,32 @@ func (h *hand) used(p *piece, n int) {
 	}
 }
 
-// back puts pieces before all others.
+// back puts pieces of calls before all others.
 func (h *hand) back(ps []piece) {
+	h.count(ps)
+	if ps[0].w.job.Bulk {
+		h.bulk.back(ps)
+	} else {
+		h.few.back(ps)
+	}
+}
+
+// again adds pieces of one job that were at hand before.
+func (h *hand) again(ps []piece) {
+	h.count(ps)
+	if ps[0].w.job.Bulk {
+		h.bulk.push(ps...)
+	} else {
+		h.few.push(ps...)
+	}
+}
+
+func (h *hand) count(ps []piece) {
 	for _, p := range ps {
 		h.devices += len(p.targets)
 		if p.w.stored {
 			h.stored++
 		}
-	}
-	if ps[0].w.job.Bulk {
-		h.bulk.back(ps)
-	} else {
-		h.few.back(ps)
 	}
 }
 

@@ -67,7 +67,8 @@ func (in *intake) open(d dispatch.Delivery) {
 		return
 	}
 	if err == nil {
-		err = in.belongs(job)
+		c := &s.Certificate
+		err = belongs(job, c.App, hongyan.Subject{Vendor: c.Vendor, Certificate: c.ID, Lane: in.name})
 	}
 	if err != nil {
 		letter := dispatch.DeadMessage(s.Subjects, d, s.Certificate.App, "", err, fmt.Sprintf(":malformed/%s/%s", d.Subject(), c.Name()))
@@ -89,10 +90,10 @@ func (in *intake) open(d dispatch.Delivery) {
 	in.start(w)
 }
 
-// belongs says whether the job is one of this sender's lane.
-func (in *intake) belongs(j *dispatch.Job) error {
-	c := &in.s.Certificate
-	if j.App != c.App || j.Vendor != c.Vendor || j.Certificate != c.ID || j.Lane != in.name {
+// belongs says whether a job is what its subject says. So what it says of itself may be believed,
+// also as a label of metrics.
+func belongs(j *dispatch.Job, app string, where hongyan.Subject) error {
+	if j.App != app || j.Vendor != where.Vendor || j.Certificate != where.Certificate || j.Lane != where.Lane {
 		return errors.New("its app, vendor, certificate or lane is not that of its subject")
 	}
 	return nil
@@ -119,10 +120,7 @@ func (in *intake) start(w *work) {
 
 // finish ends a job that nothing was sent of.
 func (in *intake) finish(w *work, reason vendors.Reason) {
-	all := make([]int, len(w.job.Targets))
-	for i := range all {
-		all[i] = i
-	}
+	all := w.whole()
 	in.s.Load.add(in.s.Certificate.App, len(all))
 	in.resolve(w, all, vendors.Result{Reason: reason})
 }

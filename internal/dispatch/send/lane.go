@@ -43,6 +43,9 @@ type lane struct {
 	posting []posting
 	posts   bool
 	spilled time.Time
+	// deciding is how many pieces of stored jobs are being decided again. They are not at hand
+	// meanwhile.
+	deciding int
 }
 
 func newLane(s *Sender, name string) *lane {
@@ -56,7 +59,7 @@ func (l *lane) take(w *work) {
 	if l.s.Certificate.Class != nil {
 		w.class = l.s.Certificate.Class(w.job.Notification)
 	}
-	ps := pieces(w, l.limits.Partition)
+	ps := pieces(w, w.whole(), l.limits.Partition)
 	l.s.Load.add(l.s.Certificate.App, len(w.job.Targets))
 	l.mu.Lock()
 	if why := l.refuses(w); why != "" {
@@ -92,7 +95,7 @@ func (l *lane) refuses(w *work) hongyan.Reason {
 // caughtUp says whether the jobs that were stored are on their way to the vendor again, and
 // remembers it. The lock is held.
 func (l *lane) caughtUp() bool {
-	if l.posts || l.hand.stored > 0 || l.source == nil {
+	if l.posts || l.hand.stored+l.deciding > 0 || l.source == nil {
 		return false
 	}
 	if n, asOf := l.source.Waiting(); n > 0 || !asOf.After(l.spilled) {
@@ -296,13 +299,13 @@ func (l *lane) more() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.s.parked.Load() {
-		return max(0, probes-l.hand.stored)
+		return max(0, probes-l.hand.stored-l.deciding)
 	}
 	pace := l.pace()
 	if math.IsInf(pace, 1) {
 		return math.MaxInt32
 	}
-	return l.hand.room(pace, 0)
+	return l.hand.room(pace, l.deciding)
 }
 
 // sleep waits for d, or returns false when ctx ends before.

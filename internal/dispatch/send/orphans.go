@@ -1,6 +1,7 @@
 package send
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -13,9 +14,14 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// orphanAfter is how long the jobs of a certificate that no live worker serves wait for one that
-// does: a worker that starts, or a configuration that is put right.
-const orphanAfter = 10 * time.Minute
+const (
+	// orphanAfter is how long the jobs of a certificate that no live worker serves wait for one that
+	// does: a worker that starts, or a configuration that is put right.
+	orphanAfter = 10 * time.Minute
+	// orphanGap is how long nobody may have asked for a certificate before what was found out of it
+	// counts no more: another worker may have served it meanwhile.
+	orphanGap = time.Minute
+)
 
 // Orphans sees to stored jobs of certificates that the configuration lacks. Those that another live
 // worker serves are left to it; when nobody served a certificate for ten minutes, its jobs become
@@ -23,15 +29,23 @@ const orphanAfter = 10 * time.Minute
 type Orphans struct {
 	Recorder *store.Recorder
 	Subjects hongyan.Subjects
-	// Elsewhere says whether another live worker serves a certificate of an app.
+	// Elsewhere says whether another live worker serves a certificate of an app, or of any where the
+	// app is empty.
 	Elsewhere func(app, certificate string) bool
-	Metrics   *dispatch.Metrics
-	Log       *slog.Logger
-	Now       func() time.Time
+	// After is how long a certificate's jobs wait for somebody who serves it; default ten minutes.
+	After   time.Duration
+	Metrics *dispatch.Metrics
+	Log     *slog.Logger
+	Now     func() time.Time
 
 	mu    sync.Mutex
-	since map[string]time.Time // by certificate: when it was found that nobody serves it
+	alone map[string]*orphanage // by certificate
 }
+
+// orphanage is a certificate that nobody serves.
+type orphanage struct{ since, asked time.Time }
+
+func (o *Orphans) after() time.Duration { return cmp.Or(o.After, orphanAfter) }
 
 // Serve handles the stored jobs of one certificate and lane until ctx ends or nothing more comes,
 // and returns when every delivery is settled.
@@ -56,41 +70,48 @@ func (o *Orphans) Serve(ctx context.Context, where hongyan.Subject, source dispa
 		if c == nil {
 			continue
 		}
+		if ctx.Err() != nil || !o.forsaken(where.Certificate) { // somebody serves it since it was asked for
+			c.Nak(0)
+			continue
+		}
 		owing.Add(1)
-		o.open(d, where, store.NewDuty(c, len(d.Data()), owing.Done))
+		o.bury(d, where, store.NewDuty(c, len(d.Data()), owing.Done))
 	}
 	owing.Wait()
 	stopRenewing()
 	pulling.Wait()
 }
 
-// forsaken says whether nobody served the certificate for long enough. Which app it belongs to only
-// its jobs say.
+// forsaken says whether nobody served the certificate for long enough.
 func (o *Orphans) forsaken(certificate string) bool {
 	served := o.Elsewhere("", certificate)
 	now := o.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	since, known := o.since[certificate]
-	switch {
-	case served:
-		delete(o.since, certificate)
-		return false
-	case !known:
-		if o.since == nil {
-			o.since = map[string]time.Time{}
-		}
-		o.since[certificate] = now
-		o.Log.Warn("jobs wait for a certificate that no worker serves; they are dead in ten minutes unless one does", "certificate", certificate)
+	if served {
+		delete(o.alone, certificate)
 		return false
 	}
-	return now.Sub(since) >= orphanAfter
+	if o.alone == nil {
+		o.alone = map[string]*orphanage{}
+	}
+	a := o.alone[certificate]
+	if a == nil || now.Sub(a.asked) > orphanGap {
+		a = &orphanage{since: now}
+		o.alone[certificate] = a
+		o.Log.Warn("jobs wait for a certificate that no worker serves, and become dead letters unless one does", "certificate", certificate, "after", o.after())
+	}
+	a.asked = now
+	return now.Sub(a.since) >= o.after()
 }
 
-// open buries a job.
-func (o *Orphans) open(d dispatch.Delivery, where hongyan.Subject, duty *store.Duty) {
+// bury makes a dead letter of a job.
+func (o *Orphans) bury(d dispatch.Delivery, where hongyan.Subject, duty *store.Duty) {
 	id := ":orphan/" + d.Subject() + "/" + duty.Claim.Name()
 	job, err := dispatch.DecodeJob(d.Data())
+	if err == nil {
+		err = belongs(job, job.App, where)
+	}
 	if err != nil {
 		letter := dispatch.DeadMessage(o.Subjects, d, "", "", err, id)
 		o.Recorder.Store(&store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: duty})
@@ -104,7 +125,7 @@ func (o *Orphans) open(d dispatch.Delivery, where hongyan.Subject, duty *store.D
 	debt := &store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: duty}
 	for i := range job.Targets {
 		t := &job.Targets[i]
-		o.Metrics.Outcome(job, hongyan.UnknownCertificate)
+		o.Metrics.Orphan(where.Vendor)
 		debt.Then = append(debt.Then, store.Line{Duty: duty,
 			Outcome: hongyan.Outcome{MessageID: job.Notification.MessageID, App: job.App, Vendor: job.Vendor, Certificate: job.Certificate,
 				Status: hongyan.StatusDead, At: o.Now().UTC()},

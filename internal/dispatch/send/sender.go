@@ -66,6 +66,13 @@ type Acceptances interface {
 	Lately(certificate string, now time.Time) bool
 }
 
+// Decider decides once more on what waited; *route.Decider implements it.
+type Decider interface {
+	// Decide decides on some targets of a job. It calls answer, with a decision for each of them, or
+	// ended where ctx ends before: once, from another goroutine, which must not be held up.
+	Decide(ctx context.Context, job *dispatch.Job, targets []int, answer func([]dispatch.Decided), ended func())
+}
+
 // Limiter keeps to the vendor's rates, quotas and device caps, for all workers together;
 // *ratelimit.Limiter implements it.
 type Limiter interface {
@@ -83,7 +90,9 @@ type Sender struct {
 	Certificate Certificate
 	Recorder    *store.Recorder
 	// Looker is nil for no look at what became of jobs that come again.
-	Looker   *store.Looker
+	Looker *store.Looker
+	// Decider is nil where what waited is sent as it was planned.
+	Decider  Decider
 	Devices  Devices
 	Subjects hongyan.Subjects
 	// Limiter is nil for no limits.

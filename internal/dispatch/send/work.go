@@ -22,6 +22,8 @@ type work struct {
 	class  vendors.Class
 	since  time.Time // at hand since
 
+	// decided is when some of its targets were decided on again, in Unix nanoseconds; 0 for never.
+	decided atomic.Int64
 	// left counts the targets without a verdict that was carried out, or kept in again.
 	left atomic.Int32
 
@@ -64,22 +66,27 @@ type piece struct {
 // first is the targets of a job with one; nobody changes it.
 var first = []int{0}
 
-// pieces divides a job's targets by host.
-func pieces(w *work, host func(vendors.Device) string) []piece {
+// whole are all targets of a job.
+func (w *work) whole() []int {
 	n := len(w.job.Targets)
+	if n == 1 {
+		return first[:1:1]
+	}
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// pieces divides targets of a job by host.
+func pieces(w *work, targets []int, host func(vendors.Device) string) []piece {
 	if host == nil {
-		if n == 1 {
-			return []piece{{w: w, targets: first[:1:1]}}
-		}
-		all := make([]int, n)
-		for i := range all {
-			all[i] = i
-		}
-		return []piece{{w: w, targets: all}}
+		return []piece{{w: w, targets: targets}}
 	}
 	var ps []piece
 	at := map[string]int{}
-	for i := range w.job.Targets {
+	for _, i := range targets {
 		t := &w.job.Targets[i]
 		h := host(vendors.Device{Token: t.Token, Region: t.Region})
 		k, ok := at[h]

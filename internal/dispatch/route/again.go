@@ -1,0 +1,193 @@
+package route
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+)
+
+// PlanAgain decides once more on a target of a job that waited: by the rows of [Plan] on devices, in
+// their order. user is what the directory knows of its user, nil for nothing. What holds for the
+// whole message was decided when it was planned, and the deadline is kept by whoever sends. It reads
+// no clock and changes nothing.
+//
+// A device that is registered with another certificate by now has no_device here, whatever that
+// certificate is: the job is written for the vendor and in the name of the account that it was
+// planned for, and its app ran since then, to register, so that it has fetched the message itself.
+func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, user *directory.User, now time.Time) dispatch.Decided {
+	d := user.Device(target.Device)
+	if d == nil || d.Registration.Token == "" && d.Registration.VoIP == nil {
+		return dispatch.Decided{Suppressed: hongyan.NoDevice}
+	}
+	n := job.Notification
+	why := planDevice(about{
+		conversation: n.Conversation, mentioned: target.Mentioned, ignoreMute: job.IgnoreMute, rings: n.Urgent, voip: n.VoIP,
+	}, policy, user, d, now)
+	if why != "" {
+		return dispatch.Decided{Suppressed: why}
+	}
+	token := d.Token(job.Certificate, n.VoIP)
+	if token == "" {
+		return dispatch.Decided{Suppressed: hongyan.NoDevice}
+	}
+	target.Token, target.Region, target.Revision, target.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
+	return dispatch.Decided{Target: target}
+}
+
+const (
+	// decideGather is how long the first question waits for company.
+	decideGather = 5 * time.Millisecond
+	// decideUsers is about how many users are looked up together.
+	decideUsers = 1000
+)
+
+// Decider decides once more on what waited, with one read of the directory for many jobs. One
+// Decider serves all senders of a worker.
+type Decider struct {
+	Devices Devices
+	Apps    map[string]App
+	Log     *slog.Logger
+	Now     func() time.Time
+
+	deciding sync.WaitGroup
+
+	mu      sync.Mutex
+	waiting []*question
+	running bool
+}
+
+// question asks about some targets of a job.
+type question struct {
+	job     *dispatch.Job
+	targets []int
+	answer  func([]dispatch.Decided)
+	ended   func()
+}
+
+// Decide decides once more on some targets of a job of an app that the decider knows. It calls
+// answer, with a decision for each of them, or ended where ctx ends before: once, from another
+// goroutine, which must not be held up. While the directory cannot be read the job waits.
+func (d *Decider) Decide(ctx context.Context, job *dispatch.Job, targets []int, answer func([]dispatch.Decided), ended func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = append(d.waiting, &question{job, targets, answer, ended})
+	if !d.running {
+		d.running = true
+		d.deciding.Go(func() { d.run(ctx) })
+	}
+}
+
+// Wait returns when nothing is being decided any more. Nobody may ask after it was called.
+func (d *Decider) Wait() { d.deciding.Wait() }
+
+// run answers what waits, until nothing does.
+func (d *Decider) run(ctx context.Context) {
+	said := false
+	for wait := decideGather; sleep(ctx, wait); {
+		wait = 0
+		round, ok := d.take()
+		if !ok {
+			return
+		}
+		err := d.decide(ctx, round)
+		if err == nil {
+			said = false
+			continue
+		}
+		if ctx.Err() == nil && !said {
+			said = true
+			d.Log.Warn("the directory cannot be read, what waited and could be sent now waits until it is", "error", err)
+		}
+		d.mu.Lock()
+		d.waiting = append(round, d.waiting...)
+		d.mu.Unlock()
+		wait = backoffDelay()
+	}
+	d.mu.Lock()
+	rest := d.waiting
+	d.waiting, d.running = nil, false
+	d.mu.Unlock()
+	for _, q := range rest {
+		q.ended()
+	}
+}
+
+// take takes the questions of one round; false when none waits.
+func (d *Decider) take() (round []*question, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.waiting) == 0 {
+		d.running = false
+		return nil, false
+	}
+	n := 0
+	for users := 0; n < len(d.waiting) && (n == 0 || users+len(d.waiting[n].targets) <= decideUsers); n++ {
+		users += len(d.waiting[n].targets)
+	}
+	round, d.waiting = d.waiting[:n:n], d.waiting[n:]
+	return round, true
+}
+
+// decide answers a round of questions by what is known of their users now.
+func (d *Decider) decide(ctx context.Context, round []*question) error {
+	users, err := d.read(ctx, round, d.Devices.Lookup)
+	if err != nil {
+		return err
+	}
+	now := d.Now()
+	decisions := make([][]dispatch.Decided, len(round))
+	var doubts []*question
+	var of []int
+	for k, q := range round {
+		decisions[k], users = d.plan(q, users, now), users[len(q.targets):]
+		if d.Devices.MustConfirm() && doubtful(decisions[k]) {
+			doubts, of = append(doubts, q), append(of, k)
+		}
+	}
+	if len(doubts) > 0 {
+		if users, err = d.read(ctx, doubts, d.Devices.Confirm); err != nil {
+			return err
+		}
+		for i, q := range doubts {
+			decisions[of[i]], users = d.plan(q, users, now), users[len(q.targets):]
+		}
+	}
+	for k, q := range round {
+		q.answer(decisions[k])
+	}
+	return nil
+}
+
+// doubtful says whether a decision may be due to an answer that lacks what was acknowledged before.
+func doubtful(decisions []dispatch.Decided) bool {
+	return slices.ContainsFunc(decisions, func(d dispatch.Decided) bool { return staleCould[d.Suppressed] })
+}
+
+// plan decides on the targets of a question, of whose users the first ones tell.
+func (d *Decider) plan(q *question, users []*directory.User, now time.Time) []dispatch.Decided {
+	decisions := make([]dispatch.Decided, len(q.targets))
+	policy := d.Apps[q.job.App].Policy
+	for k, i := range q.targets {
+		decisions[k] = PlanAgain(q.job, q.job.Targets[i], policy, users[k], now)
+	}
+	return decisions
+}
+
+// read reads the users of questions, each at the place of its target.
+func (d *Decider) read(ctx context.Context, round []*question, read func(context.Context, []directory.Ref) ([]*directory.User, error)) ([]*directory.User, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	var refs []directory.Ref
+	for _, q := range round {
+		for _, i := range q.targets {
+			refs = append(refs, directory.Ref{App: q.job.App, User: q.job.Targets[i].User})
+		}
+	}
+	return read(ctx, refs)
+}

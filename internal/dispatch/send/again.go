@@ -1,0 +1,89 @@
+package send
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+)
+
+// decideAfter is how long the decision to push to a device holds. What was decided on longer ago,
+// because it waited in a stream, at hand of a parked lane or as a dead letter, is decided on again
+// before it is pushed.
+const decideAfter = 10 * time.Second
+
+// old says whether a piece was decided on too long ago.
+func (l *lane) old(p *piece, now time.Time) bool {
+	if l.s.Decider == nil {
+		return false
+	}
+	if at := p.w.decided.Load(); at != 0 {
+		return now.UnixNano()-at >= int64(decideAfter)
+	}
+	return now.Sub(p.w.job.Decided) >= decideAfter
+}
+
+// decideAgain lets pieces be decided on again. What is left of them comes back to hand, in the same
+// order. The caller must be landing.
+func (l *lane) decideAgain(old []piece) {
+	l.landing.Add(len(old))
+	for _, p := range old {
+		l.s.Decider.Decide(l.s.ctx, p.w.job, p.targets,
+			func(decisions []dispatch.Decided) {
+				l.decided(p, decisions)
+				l.landing.Done()
+			},
+			func() {
+				l.comeBack(p, []piece{p})
+				l.landing.Done()
+			})
+	}
+}
+
+// decided goes on with a piece by the decisions on its targets.
+func (l *lane) decided(p piece, decisions []dispatch.Decided) {
+	s, w, now := l.s, p.w, l.s.Now()
+	w.decided.Store(now.UnixNano())
+	var lines []store.Line
+	var rest []int
+	for k, i := range p.targets {
+		t, d := &w.job.Targets[i], &decisions[k]
+		if d.Suppressed == "" {
+			// What names the target stays: others may read it.
+			t.Token, t.Region, t.Revision, t.RegisteredAt = d.Target.Token, d.Target.Region, d.Target.Revision, d.Target.RegisteredAt
+			rest = append(rest, i)
+			continue
+		}
+		s.Metrics.Suppress(s.Certificate.App, d.Suppressed)
+		lines = append(lines, store.Line{
+			Outcome: hongyan.Outcome{MessageID: w.job.Notification.MessageID, App: w.job.App, Vendor: w.job.Vendor, Certificate: w.job.Certificate,
+				Status: hongyan.StatusSuppressed, At: now.UTC()},
+			Device: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: d.Suppressed, Attempt: w.job.Attempts},
+			Duty:   w.duty,
+		})
+	}
+	s.Recorder.Record(lines...)
+	l.comeBack(p, pieces(w, rest, l.limits.Partition))
+	if len(lines) > 0 {
+		l.landing.Go(func() { l.leave(w, len(lines)) })
+	}
+}
+
+// comeBack puts what is left of a piece that was decided on again at hand.
+func (l *lane) comeBack(p piece, rest []piece) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.w.stored {
+		l.deciding--
+	}
+	rest = slices.DeleteFunc(rest, func(p piece) bool { return len(p.targets) == 0 })
+	if len(rest) == 0 {
+		return
+	}
+	l.hand.again(rest)
+	if !l.stopped {
+		l.run()
+	}
+}
