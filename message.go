@@ -194,7 +194,7 @@ type IOS struct {
 	MutableContent bool `json:"mutable_content,omitzero"`
 	// InterruptionLevel is "passive", "active", "time-sensitive" or "critical".
 	InterruptionLevel string `json:"interruption_level,omitempty"`
-	// Category names the app's set of buttons. It is not sent to APNs yet.
+	// Category names the app's set of buttons.
 	Category string `json:"category,omitempty"`
 }
 
@@ -260,9 +260,9 @@ type Harmony struct {
 	Category string `json:"category,omitempty"`
 	// Image is the address of a picture; at most [MaxExt] bytes.
 	Image string `json:"image,omitempty"`
-	// Sound is a file of the app. It is not sent to HarmonyOS yet.
+	// Sound is a file in the app's resources/rawfile.
 	Sound string `json:"sound,omitempty"`
-	// SoundSeconds is how long Sound plays. It is not sent to HarmonyOS yet.
+	// SoundSeconds is how long Sound plays, 1 to 60; 0 for as long as it is, at most 30.
 	SoundSeconds int `json:"sound_seconds,omitzero"`
 	// IgnoreBadge leaves the number on the app's icon as it is.
 	IgnoreBadge bool `json:"ignore_badge,omitzero"`

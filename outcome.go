@@ -43,7 +43,8 @@ type DeviceOutcome struct {
 	// LatencyMS counts milliseconds from the storage of the message to the vendor's answer; 0 where
 	// nothing was attempted.
 	LatencyMS int64 `json:"latency_ms"`
-	// Note names what was different about the push, such as "ext_dropped". It is not written yet.
+	// Note names what was different about the push: "ext_dropped", "image_dropped",
+	// "text_replaced" or "voip_fallback"; empty for nothing.
 	Note string `json:"note,omitempty"`
 }
 

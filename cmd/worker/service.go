@@ -366,7 +366,8 @@ func (s *service) apps(sender func(send.Certificate) *send.Sender) (map[string]r
 			if err != nil {
 				return nil, fmt.Errorf("certificate %s: timezone: %w", base.ID, err)
 			}
-			app.Accounts[base.ID] = route.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Options: c.Options}
+			app.Accounts[base.ID] = route.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Options: c.Options,
+				Collapse: a.Policy.Collapse == "conversation"}
 			s.senders = append(s.senders, sender(send.Certificate{
 				App: a.ID, Vendor: base.Vendor, ID: base.ID, Driver: driver, Class: c.Class, Concurrency: base.Concurrency, Zone: zone,
 			}))

@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/hongyan-im/hongyan/internal/natsaddr"
+	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // find is the node of a key below a mapping, such as "apps" or "nats", "url"; the mapping itself
@@ -156,6 +157,9 @@ func (b *binder) checkApps(root ast.Node, c *Config) {
 		if a.Policy.MaxPushGroup < 0 {
 			b.problem(b.find(node, "policy", "max_push_group"), key+".policy.max_push_group", "is negative", "write 0 for any number")
 		}
+		if !slices.Contains([]string{"", "none", "conversation"}, a.Policy.Collapse) {
+			b.problem(b.find(node, "policy", "collapse"), key+".policy.collapse", "is neither none nor conversation", "leave it out for none")
+		}
 	}
 	seen := map[string]string{}
 	for _, p := range b.places {
@@ -188,6 +192,14 @@ func (b *binder) checkCertificate(p place, seen map[string]string) {
 			b.problem(b.find(p.node, "ca_file"), p.key+".ca_file", err.Error(), "name a PEM file with root certificates")
 		}
 	}
+	if base.CAOnly && base.CAFile == "" {
+		b.problem(b.find(p.node, "ca_only"), p.key+".ca_only", "needs ca_file", "name a PEM file with the roots to trust, or leave it out")
+	}
+	if base.Proxy != "" {
+		if _, err := vendors.ParseProxy(base.Proxy); err != nil {
+			b.problem(b.find(p.node, "proxy"), p.key+".proxy", err.Error(), "write http://host:port")
+		}
+	}
 	if base.Timeout > time.Minute {
 		b.problem(b.find(p.node, "timeout"), p.key+".timeout", "is longer than a minute", "a vendor that has not answered by then will not")
 	}
@@ -209,7 +221,9 @@ func (b *binder) checkCertificate(p place, seen map[string]string) {
 		}
 	}
 	known := slices.Clone(b.errs)
-	for _, bad := range p.settings.Problems() {
+	var is vendors.Checks
+	is.Codes(base)
+	for _, bad := range append(is.Problems(), p.settings.Problems()...) {
 		key := p.key + "." + bad.Key
 		// One mistake is told once: what was found above the driver judges too, and a value that
 		// could not be read, from a file or the environment, is not missing besides.

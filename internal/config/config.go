@@ -149,6 +149,9 @@ type Policy struct {
 	// QuietWhenActiveElsewhere leaves a user's devices alone while another one is in the
 	// foreground. Default false.
 	QuietWhenActiveElsewhere bool `yaml:"quiet_when_active_elsewhere"`
+	// Collapse is none, or conversation: then a newer message replaces the older one of its
+	// conversation on the screen, where the vendor can. Default none.
+	Collapse string `yaml:"collapse"`
 }
 
 // Kinds makes the empty settings of each vendor, by its name.

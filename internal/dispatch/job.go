@@ -75,6 +75,8 @@ type Target struct {
 	Revision     uint64    `json:"revision,omitzero"`
 	RegisteredAt time.Time `json:"registered_at,omitzero"`
 	Badge        *int      `json:"badge,omitempty"`
+	// Alert, with a push over VoIP, is where an alert goes if that is refused.
+	Alert *Alert `json:"alert,omitempty"`
 	// Mentioned says that the message mentions the user.
 	Mentioned bool `json:"mentioned,omitzero"`
 }
@@ -85,6 +87,26 @@ type Decided struct {
 	Suppressed hongyan.Reason
 	// Target is the target as the directory has it now, where it is pushed to.
 	Target Target
+}
+
+// Alert is where an alert reaches a device that a job pushes to over VoIP.
+type Alert struct {
+	Vendor      string `json:"vendor"`
+	Certificate string `json:"certificate"`
+	Token       string `json:"token"`
+}
+
+// Fallback is the job that shows an alert on a device whose VoIP token a vendor does not take. The
+// target must have an Alert.
+func (j *Job) Fallback(i int) *Job {
+	t := j.Targets[i]
+	next, note := *j, *j.Notification
+	note.VoIP, note.Fallback = false, true
+	next.ID, next.Vendor, next.Certificate, next.Variant = "", t.Alert.Vendor, t.Alert.Certificate, j.Variant+"-fallback"
+	next.Attempts, next.FirstAttempt, next.LastAttempt, next.NotBefore = 0, time.Time{}, time.Time{}, time.Time{}
+	t.Token, t.Alert = t.Alert.Token, nil
+	next.Notification, next.Targets = &note, []Target{t}
+	return &next
 }
 
 // Encode writes the job as JSON.

@@ -83,6 +83,8 @@ func OutcomeOf(results []vendors.Result, now time.Time) Outcome {
 		switch r := &results[i]; {
 		case Counts(r.Reason):
 			o.Counted++
+		case r.Reason == vendors.RateLimited && r.Scope == vendors.ScopeDevice:
+			// One device's share is used up, not the certificate's.
 		case r.Reason == vendors.RateLimited:
 			o.RateLimited++
 			o.RetryAfter = max(o.RetryAfter, r.RetryAfter)

@@ -109,6 +109,9 @@ func codes(b *strings.Builder, l language, s vendors.Doc) {
 		if c.Uncertain {
 			meaning += l.pick(text(" *(uncertain)*", " *（不确定）*"))
 		}
+		if c.Doubtful {
+			meaning += l.pick(text(" *(believed only while other devices are accepted)*", " *（仅当其他设备被接受时才采信）*"))
+		}
 		row := []string{code(c.Code), code(c.Reason.String()), meaning}
 		if levels {
 			row = append([]string{row[0], cell(c.Level)}, row[1:]...)

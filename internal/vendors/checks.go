@@ -2,6 +2,9 @@ package vendors
 
 import (
 	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -73,6 +76,52 @@ func (c *Checks) Classes(common *Common, vendor string, classes ...string) {
 				break
 			}
 		}
+	}
+}
+
+// Receipts finds a receipts key that the vendor has no use for. needs is what the vendor wants to be
+// told: "url", "id", or "" for nothing. where says how its owner registers the address with the
+// vendor.
+func (c *Checks) Receipts(common *Common, vendor, needs, where string) {
+	r := common.Receipts
+	if r == nil {
+		return
+	}
+	for _, given := range []clickTarget{{"url", r.URL}, {"id", r.ID}} {
+		switch {
+		case given.value != "" && given.key != needs:
+			c.Add("receipts", "gives "+article(given.key)+", which "+vendor+" does not take", where)
+		case given.value == "" && given.key == needs:
+			c.Add("receipts", "gives no "+needs, where)
+		}
+	}
+	if r.URL != "" && needs == "url" {
+		if u, err := url.Parse(r.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			c.Add("receipts", "url is no http or https address", where)
+		}
+	}
+}
+
+// NoReceipts finds a receipts key where the vendor has no reports.
+func (c *Checks) NoReceipts(common *Common, vendor string) {
+	c.Wrong(common.Receipts != nil, "receipts", vendor+" reports no deliveries", "leave it out")
+}
+
+var codeForm = regexp.MustCompile(`^[!-~]{1,64}$`)
+
+// Codes finds an addition to the code table that is none.
+func (c *Checks) Codes(common *Common) {
+	for _, code := range slices.Sorted(maps.Keys(common.Codes)) {
+		switch reason := common.Codes[code]; {
+		case !codeForm.MatchString(code):
+			c.Add("codes", "holds what is no code", `write it like {"80100003": bad_payload}`)
+		case !CanSay(reason) || reason == Accepted || reason == Interrupted:
+			c.Add("codes", "holds a reason that no code can be given", "use one of unknown, bad_token, not_displayed, bad_payload, refused, "+
+				"bad_credentials, auth_expired, rate_limited, quota_spent, device_capped, unavailable, timeout")
+		default:
+			continue
+		}
+		return
 	}
 }
 

@@ -55,3 +55,58 @@ func TestChecks(t *testing.T) {
 		})
 	}
 }
+
+func TestReceiptsCheck(t *testing.T) {
+	t.Parallel()
+	url := &Receipts{URL: "https://im.example.com/receipts"}
+	for name, c := range map[string]struct {
+		given *Receipts
+		needs string
+		wrong int
+	}{
+		"none":           {nil, "url", 0},
+		"url":            {url, "url", 0},
+		"url_missing":    {&Receipts{}, "url", 1},
+		"url_not_one":    {&Receipts{URL: "im.example.com"}, "url", 1},
+		"url_for_id":     {url, "id", 2},
+		"id":             {&Receipts{ID: "7"}, "id", 0},
+		"nothing":        {&Receipts{}, "", 0},
+		"id_for_nothing": {&Receipts{ID: "7"}, "", 1},
+	} {
+		var is Checks
+		is.Receipts(&Common{Receipts: c.given}, "Vendor", c.needs, "look there")
+		if got := len(is.Problems()); got != c.wrong {
+			t.Errorf("%s: %d problems, want %d", name, got, c.wrong)
+		}
+	}
+}
+
+// Additions to a code table win, and what cannot be one is told.
+func TestCodesOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	common := Common{Codes: map[string]Reason{"7": QuotaSpent, "8": Refused}}
+	table := common.Table([]Code{{Code: "7", Reason: BadPayload, Doubtful: true}, {Code: "9", Reason: Unavailable}}, "")
+	for code, want := range map[string]Reason{"7": QuotaSpent, "8": Refused, "9": Unavailable} {
+		if got := table[code].Result(); got.Reason != want || got.Doubtful || got.Code != code || got.Err == nil {
+			t.Errorf("code %s: %+v, want %v", code, got, want)
+		}
+	}
+	for code, reason := range map[string]Reason{"": Refused, "a b": Refused, "1": Accepted, "2": Interrupted, "3": Expired, "4": "nonsense"} {
+		var is Checks
+		is.Codes(&Common{Codes: map[string]Reason{code: reason}})
+		if len(is.Problems()) != 1 {
+			t.Errorf("code %q with reason %q is taken", code, reason)
+		}
+	}
+}
+
+func TestReplaces(t *testing.T) {
+	t.Parallel()
+	n := Notification{Key: "a"}
+	if n.Replaces() != "a" {
+		t.Error("a message replaces its own repeat")
+	}
+	if n.ReplaceKey = "b"; n.Replaces() != "b" {
+		t.Error("the replace key wins")
+	}
+}

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -86,6 +88,13 @@ type Common struct {
 	// CAFile is a PEM file of extra root certificates to trust at the endpoint, relative to the
 	// configuration's folder. Default: none.
 	CAFile string `yaml:"ca_file"`
+	// CAOnly trusts the roots of ca_file alone, not those of the system. Default false.
+	CAOnly bool `yaml:"ca_only"`
+	// Proxy is the HTTP proxy through which the vendor is reached, by CONNECT: http://host:port, or
+	// with a user and a password, which belong into the environment:
+	// http://${PROXY_USER}:${PROXY_PASSWORD}@host:port. Default: what HTTPS_PROXY, HTTP_PROXY and
+	// NO_PROXY of the environment say.
+	Proxy string `yaml:"proxy"`
 	// Timeout bounds one call. Default 10s.
 	Timeout time.Duration `yaml:"timeout"`
 	// TTL bounds how long the vendor keeps a push for a phone that is off. Default: the message's
@@ -111,7 +120,26 @@ type Common struct {
 	Click Click `yaml:"click"`
 	// TestMode sends test pushes where the vendor knows them. Never leave it on in production.
 	TestMode bool `yaml:"test_mode"`
+	// Receipts asks the vendor to report the delivery of each push, where it can. Nothing listens
+	// to the reports yet. Default: none are asked for.
+	Receipts *Receipts `yaml:"receipts"`
+	// Codes gives codes of the vendor's answers a reason, over the built-in table, such as
+	// {"80100003": bad_payload}. Default: none.
+	Codes map[string]Reason `yaml:"codes"`
 }
+
+// Receipts says where a vendor's delivery reports go, as far as the vendor wants to be told; see
+// [Checks.Receipts].
+type Receipts struct {
+	// URL is the address that the vendor calls. Default: none.
+	URL string `yaml:"url"`
+	// ID names an address that is registered in the vendor's console. Default: none.
+	ID string `yaml:"id"`
+}
+
+// ReceiptKey is what a vendor's delivery report names a push by: the key of its message, 32
+// characters, so that it fits every vendor's field.
+func ReceiptKey(n *Notification) string { return n.Key }
 
 // Base returns the keys that every vendor has.
 func (c *Common) Base() *Common { return c }
@@ -224,8 +252,27 @@ func Address(endpoint, path string) (string, error) {
 	return endpoint, nil
 }
 
+// ProxyFor is the proxy for a request, as http.Transport and h2conn ask for it: Proxy, or else that
+// of the environment.
+func (c *Common) ProxyFor() func(*http.Request) (*url.URL, error) {
+	if c.Proxy == "" {
+		return http.ProxyFromEnvironment
+	}
+	u, err := ParseProxy(c.Proxy)
+	return func(*http.Request) (*url.URL, error) { return u, err }
+}
+
+// ParseProxy reads the address of a proxy. Its error quotes nothing of it: it may hold a password.
+func ParseProxy(proxy string) (*url.URL, error) {
+	u, err := url.Parse(proxy)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
+		return nil, errors.New("is no address of an HTTP proxy")
+	}
+	return u, nil
+}
+
 // TLS returns the TLS configuration for the endpoint. It trusts the system's root certificates and,
-// where CAFile is set, those in that file.
+// where CAFile is set, those in that file; with CAOnly those in that file alone.
 func (c *Common) TLS() (*tls.Config, error) {
 	if c.CAFile == "" {
 		return &tls.Config{MinVersion: tls.VersionTLS12}, nil
@@ -234,9 +281,11 @@ func (c *Common) TLS() (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read ca_file: %w", err)
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
+	pool := x509.NewCertPool()
+	if !c.CAOnly {
+		if system, err := x509.SystemCertPool(); err == nil {
+			pool = system
+		}
 	}
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, errors.New("ca_file holds no PEM certificate")

@@ -1,6 +1,9 @@
 package vendors
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+)
 
 // Doc is what docs/vendors.md says about a vendor. It is made from the same tables that the driver
 // uses, so that the page cannot contradict the code.
@@ -58,10 +61,34 @@ type Code struct {
 	// answer apart ("top", "device"); it is empty where there is only one place.
 	Code, Level string
 	Reason      Reason
+	// Scope says whose fault it is where the code tells more than the reason; see [Result.Scope].
+	Scope Scope
+	// Doubtful is [Result.Doubtful].
+	Doubtful bool
 	// Meaning is in English, in the vendor's own words where they are short.
 	Meaning string
 	// Uncertain marks a code about which the sources disagree.
 	Uncertain bool
+}
+
+// Result is what the code means for a push, its meaning as the error.
+func (c Code) Result() Result {
+	r := Result{Reason: c.Reason, Scope: c.Scope, Doubtful: c.Doubtful, Code: c.Code}
+	if c.Reason != Accepted {
+		r.Err = errors.New(c.Meaning)
+	}
+	return r
+}
+
+// Table is [Index] with the codes that the configuration adds, which win over the table's. A
+// driver uses it for what can stand in the answer to a push, and Index for HTTP statuses and
+// logins.
+func (c *Common) Table(codes []Code, level string) map[string]Code {
+	index := Index(codes, level)
+	for code, reason := range c.Codes {
+		index[code] = Code{Code: code, Level: level, Reason: reason, Meaning: "as the configuration's codes say"}
+	}
+	return index
 }
 
 // Index maps each code of a level to its row of the table. It panics when a code appears twice: the

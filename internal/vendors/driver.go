@@ -1,7 +1,9 @@
 package vendors
 
 import (
+	"cmp"
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -77,6 +79,10 @@ type Device struct {
 type Notification struct {
 	// Key identifies the message and is equal on all its devices: 32 lower-case hex digits.
 	Key string `json:"key"`
+	// ReplaceKey, where it is set, is the key of what the notification replaces on the screen and
+	// is replaced by: that of the call for the events of a call, that of the conversation where
+	// newer messages replace older ones. See [Notification.Replaces].
+	ReplaceKey string `json:"replace_key,omitempty"`
 	// MessageID and Conversation are the IM backend's own ids.
 	MessageID    string `json:"message_id"`
 	Conversation string `json:"conversation,omitempty"`
@@ -94,11 +100,20 @@ type Notification struct {
 	Urgent bool          `json:"urgent,omitzero"`
 	// VoIP marks a push to the PushKit token of an iOS device.
 	VoIP bool `json:"voip,omitzero"`
+	// Fallback says that the push stands in for one over VoIP that was refused.
+	Fallback bool `json:"fallback,omitzero"`
 	// Deadline is when the push becomes worthless; the vendor is asked to keep it no longer.
 	Deadline time.Time `json:"deadline"`
 	// Options are what the message itself asks of the vendor, chosen by [Config.Options].
 	Options
 }
+
+// Replaces is the key, 32 lower-case hex digits, by which a shown notification replaces an earlier
+// one: ReplaceKey, or else Key, so that only a repeat of the push does. It belongs where a vendor
+// replaces what is shown (apns-collapse-id, tag, a notify id), never into a vendor's deduplication,
+// which would drop the second push, nor into the collapse key of what waits for a phone that is
+// off.
+func (n *Notification) Replaces() string { return cmp.Or(n.ReplaceKey, n.Key) }
 
 // TTL returns for how long from now the vendor shall keep the push: until the deadline, rounded up
 // to whole seconds, but at least min and at most max.
@@ -143,9 +158,25 @@ type Result struct {
 	// it does not, Reason applies to all. Drivers made by [NewHTTP] do that themselves and never
 	// return it.
 	ProbeSingly bool
+	// Split reports that the vendor refused the call as a whole though the fault may be that of one
+	// device or notification, or the call's size. The caller should send the halves of the call in
+	// calls of their own, down to those that the vendor refuses alone; the result holds for those.
+	// It means nothing for a call to one device.
+	Split bool
+	// Note names what was different about the push, one of the notes of [hongyan.DeviceOutcome],
+	// such as [NoteExtDropped]; empty for nothing.
+	Note string
 	// Err explains the result to a person. It contains no secret, token or message text.
 	Err error
 }
+
+// Notes of a [Result].
+const (
+	NoteExtDropped   = "ext_dropped"
+	NoteImageDropped = "image_dropped"
+	NoteTextReplaced = "text_replaced"
+	NoteVoIPFallback = "voip_fallback"
+)
 
 // All returns the same result for each of n devices.
 func All(n int, r Result) []Result {
@@ -159,24 +190,27 @@ func All(n int, r Result) []Result {
 // MaxBadge is the highest number that Huawei, HarmonyOS and Honor show on an icon.
 const MaxBadge = 99
 
-// SharedBadge returns the badge for a call that carries one number for all its devices. Where all
-// devices ask for the same number, set is that number, limited to 0 to MaxBadge. Where they differ,
-// add is 1 and each device counts up instead: the message is one more unread message, and the next
-// push that a device gets alone corrects its number. Both are nil where no device asks for a
-// number.
-func SharedBadge(devices []Device) (set, add *int) {
-	first, same, known := devices[0].Badge, true, false
-	for _, d := range devices {
-		known = known || d.Badge != nil
-		same = same && (d.Badge == nil) == (first == nil) && (first == nil || *d.Badge == *first)
+// ByBadge is a [Limits.Partition] for vendors whose calls carry one number for all devices: it
+// divides them by the number that their icons shall show.
+func ByBadge(d Device) string {
+	if d.Badge == nil {
+		return ""
 	}
-	switch {
-	case !known:
-		return nil, nil
-	case same:
-		n := min(max(*first, 0), MaxBadge)
-		return &n, nil
-	}
-	one := 1
-	return nil, &one
+	return strconv.Itoa(clampBadge(*d.Badge))
 }
+
+// SharedBadge returns the badge for a call that carries one number for all its devices, limited to
+// 0 to [MaxBadge]. It is nil where no device asks for a number, or where they ask for different
+// ones, which [ByBadge] keeps apart.
+func SharedBadge(devices []Device) *int {
+	first := ByBadge(devices[0])
+	for _, d := range devices {
+		if d.Badge == nil || ByBadge(d) != first {
+			return nil
+		}
+	}
+	n := clampBadge(*devices[0].Badge)
+	return &n
+}
+
+func clampBadge(n int) int { return min(max(n, 0), MaxBadge) }

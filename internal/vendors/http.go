@@ -1,16 +1,21 @@
 package vendors
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // NewHTTP turns the two pure halves of a vendor into a driver for one certificate.
@@ -21,6 +26,7 @@ func NewHTTP(protocol Protocol, common *Common, env Env) (Driver, error) {
 	}
 	d := &httpDriver{protocol: protocol, client: client, timeout: common.CallTimeout()}
 	d.preparer, _ = protocol.(Preparer)
+	d.noter, _ = protocol.(Noter)
 	var fetch TokenFetch
 	switch p := protocol.(type) {
 	case Authenticator:
@@ -50,13 +56,13 @@ func NewClient(common *Common) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	perHost := common.Concurrency
+	perHost := 2 * common.Concurrency // of each of the two lanes
 	if perHost <= 0 {
-		perHost = 64
+		perHost = 2 * 64
 	}
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
+			Proxy:                 common.ProxyFor(),
 			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 			TLSClientConfig:       tlsConfig,
 			TLSHandshakeTimeout:   5 * time.Second,
@@ -65,15 +71,24 @@ func NewClient(common *Common) (*http.Client, error) {
 			MaxIdleConnsPerHost:   perHost,
 			IdleConnTimeout:       90 * time.Second,
 			ExpectContinueTimeout: time.Second,
+			HTTP2:                 &http.HTTP2Config{SendPingTimeout: pingIdle, PingTimeout: pingTimeout},
 		},
 		// A vendor's API does not redirect; following one would carry secrets elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
 }
 
+// A connection that was silent for pingIdle is checked with a PING, and given up when that is not
+// answered within pingTimeout: a NAT or a load balancer may have forgotten it without a word.
+const (
+	pingIdle    = 30 * time.Second
+	pingTimeout = 10 * time.Second
+)
+
 type httpDriver struct {
 	protocol Protocol
 	preparer Preparer
+	noter    Noter
 	client   *http.Client
 	tokens   TokenSource
 	timeout  time.Duration
@@ -83,22 +98,63 @@ func (d *httpDriver) Limits() Limits { return d.protocol.Limits() }
 
 func (d *httpDriver) Close() { d.client.CloseIdleConnections() }
 
-// Push makes the call, and repeats it at once in two cases. If the access token was too old, a new
-// one is fetched and the devices that failed because of it are sent once more. If the vendor's
-// content check refused the text, those devices are sent once more with a generic text. In both
-// cases the vendor had answered without accepting the push, so no phone can show it twice. Where a
-// result asks for [Result.ProbeSingly], a few devices are sent in calls of their own.
+// Push makes the call, and repeats it at once where the vendor answered without accepting the push,
+// so that no phone can show it twice. If the access token was too old, a new one is fetched and the
+// devices that failed because of it are sent once more. If the vendor's content check refused the
+// text, those devices are sent once more with a generic text. Where a result asks for
+// [Result.ProbeSingly], a few devices are sent in calls of their own. A token that no call can carry
+// is not sent at all; see [CheckToken].
 func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+	var results []Result
+	for i := range batch.Devices {
+		if err := CheckToken(batch.Devices[i].Token); err != nil {
+			if results == nil {
+				results = make([]Result, len(batch.Devices))
+			}
+			results[i] = Result{Reason: BadToken, Err: err}
+		}
+	}
+	if results == nil {
+		return d.push(ctx, parent, batch)
+	}
+	return d.resend(results, batch, func(r Result) bool { return r.Err == nil }, func(b Batch) []Result { return d.push(ctx, parent, b) })
+}
+
+// MaxToken is the longest token of a device, in bytes. No vendor's is half as long.
+const MaxToken = 1024
+
+// CheckToken says what is wrong with a device's token that no call could carry: it is empty, too
+// long, or could break out of a list or a header. Such a token is [BadToken] by itself, alike in a
+// call of its own and among others. The error quotes nothing of it.
+func CheckToken(token string) error {
+	unfit := func(r rune) bool {
+		return r <= ' ' || r == ',' || r == ';' || r == utf8.RuneError || unicode.IsSpace(r) || unicode.IsControl(r)
+	}
+	switch {
+	case token == "":
+		return errors.New("the token is empty")
+	case len(token) > MaxToken:
+		return fmt.Errorf("the token is longer than %d bytes", MaxToken)
+	case strings.ContainsFunc(token, unfit):
+		return errors.New("the token holds a character that no token has")
+	}
+	return nil
+}
+
+// push is Push for tokens that can be sent.
+func (d *httpDriver) push(ctx, parent context.Context, batch Batch) []Result {
 	results, token := d.call(ctx, parent, batch)
 	results = d.resend(results, batch, func(r Result) bool { return r.Reason == AuthExpired && d.tokens != nil }, func(b Batch) []Result {
 		d.tokens.Invalidate(token)
 		rs, fresh := d.call(ctx, parent, b)
 		for i := range rs {
-			if rs[i].Reason == AuthExpired && fresh != "" && fresh != token {
-				rs[i].Reason = BadCredentials // even a token fetched just now is refused
+			if rs[i].Reason == AuthExpired && fresh != "" {
+				// Even a token fetched just now is refused: this one, or the one before, which the
+				// source keeps because it was as young.
+				rs[i].Reason, rs[i].Scope = BadCredentials, ScopeCertificate
 			}
 		}
 		return rs
@@ -109,6 +165,11 @@ func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
 	return d.resend(results, batch, func(r Result) bool { return r.Rephrase && !batch.Generic }, func(b Batch) []Result {
 		b.Generic = true
 		rs, _ := d.call(ctx, parent, b)
+		for i := range rs {
+			if rs[i].Note == "" {
+				rs[i].Note = NoteTextReplaced
+			}
+		}
 		return rs
 	})
 }
@@ -219,7 +280,17 @@ func (d *httpDriver) call(ctx, parent context.Context, batch Batch) ([]Result, s
 		return All(n, TransportResult(parent, err)), token
 	}
 	results := d.protocol.Interpret(resp, batch)
+	note := ""
+	if d.noter != nil {
+		note = d.noter.Note(batch)
+	}
 	for i := range results {
+		if resp.Status == http.StatusRequestEntityTooLarge && len(results) > 1 {
+			results[i].Split = true
+		}
+		if results[i].Reason == Accepted && results[i].Note == "" {
+			results[i].Note = note
+		}
 		if results[i].RetryAfter == 0 && results[i].Reason != Accepted {
 			results[i].RetryAfter = resp.RetryAfter
 		}
@@ -325,18 +396,27 @@ func ParseRetryAfter(h http.Header) time.Duration {
 }
 
 // HTTPResult is the result that follows from the HTTP status alone, for answers whose body says
-// nothing more.
+// nothing more. A page of HTML comes from something between here and the vendor, such as a proxy or
+// a firewall, and so do 407, 421, 425, 451 and a 413 that is no JSON: they say nothing of the
+// message or the credentials, and are Unavailable. A page about one call is that call's alone until
+// others fail too, and a 403 the notification's.
 func HTTPResult(resp Response) Result {
 	r := Result{Reason: Unknown, Code: "HTTP " + strconv.Itoa(resp.Status), RetryAfter: resp.RetryAfter}
 	switch s := resp.Status; {
-	case s == http.StatusUnauthorized:
-		r.Reason = AuthExpired
-	case s == http.StatusForbidden, s == http.StatusNotFound, s == http.StatusMethodNotAllowed:
-		r.Reason = BadCredentials
 	case s == http.StatusTooManyRequests:
 		r.Reason = RateLimited
 	case s == http.StatusRequestTimeout, s >= 500:
 		r.Reason = Unavailable
+	case s >= 400 && between(resp):
+		r.Reason, r.Scope = Unavailable, ScopeCall
+		r.Err = errors.New("something between here and the vendor answered")
+	case s == http.StatusUnauthorized:
+		r.Reason = AuthExpired
+	case s == http.StatusForbidden:
+		// A firewall may refuse one text; that of all tells the breaker.
+		r.Reason, r.Scope = BadCredentials, ScopeNotification
+	case s == http.StatusNotFound, s == http.StatusMethodNotAllowed:
+		r.Reason = BadCredentials
 	case s >= 400:
 		r.Reason = BadPayload
 	default:
@@ -345,4 +425,17 @@ func HTTPResult(resp Response) Result {
 		r.Err = errors.New("unreadable answer")
 	}
 	return r
+}
+
+// between says whether an answer of 400 to 499 comes from something between here and the vendor.
+func between(resp Response) bool {
+	body := bytes.TrimSpace(bytes.TrimPrefix(resp.Body, []byte("\ufeff")))
+	switch resp.Status {
+	case http.StatusProxyAuthRequired, http.StatusMisdirectedRequest, http.StatusTooEarly, http.StatusUnavailableForLegalReasons:
+		return true
+	case http.StatusRequestEntityTooLarge:
+		return !json.Valid(body)
+	}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return kind == "text/html" || bytes.HasPrefix(body, []byte("<"))
 }

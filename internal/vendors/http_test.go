@@ -198,8 +198,8 @@ func TestExpiredTokenIsRenewedOnce(t *testing.T) {
 	}{
 		"fresh_one_helps": {"ok", false, []Reason{Accepted, Accepted, BadToken}, []string{"/login", "[a b c] t1", "/login", "[a] t2"}},
 		"fresh_refused":   {"auth", false, []Reason{BadCredentials, Accepted, BadToken}, []string{"/login", "[a b c] t1", "/login", "[a] t2"}},
-		// The source gives the same token again when it was fetched a moment ago.
-		"no_fresh_one": {"auth", true, []Reason{AuthExpired, Accepted, BadToken}, []string{"/login", "[a b c] t1", "[a] t1"}},
+		// The source gives the same token again when it was fetched a moment ago: as fresh as can be.
+		"no_fresh_one": {"auth", true, []Reason{BadCredentials, Accepted, BadToken}, []string{"/login", "[a b c] t1", "[a] t1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -434,7 +434,7 @@ func TestHTTPResult(t *testing.T) {
 	for status, want := range map[int][2]Reason{
 		200: {Unavailable, Unavailable}, 302: {Unavailable, Unavailable}, 400: {BadPayload, BadCredentials}, 401: {AuthExpired, BadCredentials},
 		403: {BadCredentials, BadCredentials}, 404: {BadCredentials, BadCredentials}, 405: {BadCredentials, BadCredentials}, 408: {Unavailable, Unavailable},
-		413: {BadPayload, BadCredentials}, 429: {RateLimited, RateLimited}, 500: {Unavailable, Unavailable}, 503: {Unavailable, Unavailable},
+		407: {Unavailable, Unavailable}, 413: {Unavailable, Unavailable}, 421: {Unavailable, Unavailable}, 451: {Unavailable, Unavailable}, 429: {RateLimited, RateLimited}, 500: {Unavailable, Unavailable}, 503: {Unavailable, Unavailable},
 	} {
 		resp := Response{Status: status, RetryAfter: time.Second}
 		got, login := HTTPResult(resp), LoginResult(resp)
@@ -456,5 +456,92 @@ func TestNewHTTPWantsTokens(t *testing.T) {
 		t.Error(err)
 	} else {
 		d.Close()
+	}
+}
+
+// A page of HTML, and what only a proxy says, is neither the message's fault nor that of the
+// credentials; the vendor's own word about a size is the message's.
+func TestHTTPResultOfSomethingBetween(t *testing.T) {
+	t.Parallel()
+	html := http.Header{"Content-Type": {"text/html; charset=utf-8"}}
+	for name, c := range map[string]struct {
+		resp Response
+		want Reason
+		how  Scope
+	}{
+		"login_page":         {Response{Status: 401, Header: html, Body: []byte("please log in")}, Unavailable, ScopeCall},
+		"firewall":           {Response{Status: 403, Body: []byte("\ufeff\r\n<html>blocked</html>")}, Unavailable, ScopeCall},
+		"page_400":           {Response{Status: 400, Body: []byte("<!DOCTYPE html>")}, Unavailable, ScopeCall},
+		"proxy_wants_login":  {Response{Status: 407, Body: []byte(`{"code":1}`)}, Unavailable, ScopeCall},
+		"refused_by_law":     {Response{Status: 451, Body: []byte("no")}, Unavailable, ScopeCall},
+		"too_large_for_page": {Response{Status: 413, Body: []byte("Request Entity Too Large")}, Unavailable, ScopeCall},
+		"too_large":          {Response{Status: 413, Body: []byte(`{"error":"too large"}`)}, BadPayload, ScopeUnsaid},
+		"too_fast":           {Response{Status: 429, Header: html}, RateLimited, ScopeUnsaid},
+		"one_text":           {Response{Status: 403, Body: []byte(`{"error":"no"}`)}, BadCredentials, ScopeNotification},
+	} {
+		if got := HTTPResult(c.resp); got.Reason != c.want || got.Scope != c.how {
+			t.Errorf("%s: got %v of scope %d, want %v of scope %d", name, got.Reason, got.Scope, c.want, c.how)
+		}
+	}
+}
+
+// A token that no call can carry is dead by itself, alone and among others, and is never sent.
+func TestTokensThatNoCallCarries(t *testing.T) {
+	t.Parallel()
+	v := serve(t, func(_ *http.Request, call plainCall, _ int) (int, string) { return all(call, "ok") })
+	for _, bad := range []string{"", "a,b", "a;b", "a b", "a\tb", "a\u00a0b", "a\x00b", "a\xffb", strings.Repeat("a", MaxToken+1)} {
+		if got := push(t, plain{v.URL}, Common{}, false, bad); got[0].Reason != BadToken || got[0].Err == nil {
+			t.Errorf("%q alone: %+v", bad, got[0])
+		}
+		got := push(t, plain{v.URL}, Common{}, false, "good", bad, "fine")
+		if diff := cmp.Diff([]Reason{Accepted, BadToken, Accepted}, reasons(got)); diff != "" {
+			t.Errorf("%q among others: %s", bad, diff)
+		}
+	}
+	for _, call := range v.calls {
+		if call != "[good fine]" && call != "[good fine] " {
+			t.Errorf("sent %q", call)
+		}
+	}
+}
+
+// A call of several that is too large is taken apart by the caller; one alone is not.
+func TestTooLargeCallAsksToBeSplit(t *testing.T) {
+	t.Parallel()
+	v := serve(t, func(*http.Request, plainCall, int) (int, string) {
+		return http.StatusRequestEntityTooLarge, `{"error":"too large"}`
+	})
+	if got := push(t, plain{v.URL}, Common{}, false, "a", "b"); !got[0].Split || !got[1].Split {
+		t.Errorf("two: %+v", got)
+	}
+	if got := push(t, plain{v.URL}, Common{}, false, "a"); got[0].Split || got[0].Reason != BadPayload {
+		t.Errorf("one: %+v", got)
+	}
+}
+
+// The proxy of a certificate carries its calls, and the environment's does not.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	var hosts []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hosts = append(hosts, r.Method+" "+r.Host+" "+r.Header.Get("Proxy-Authorization"))
+		http.Error(w, "no", http.StatusForbidden)
+	}))
+	defer proxy.Close()
+	via := strings.Replace(proxy.URL, "http://", "http://user:pass@", 1)
+	got := push(t, plain{"https://vendor.example.com"}, Common{Proxy: via}, false, "a")
+	if got[0].Reason != Unavailable {
+		t.Errorf("got %+v", got[0])
+	}
+	if got[0].Err == nil || strings.Contains(got[0].Err.Error(), "pass") {
+		t.Errorf("the error is %v", got[0].Err)
+	}
+	if diff := cmp.Diff([]string{"CONNECT vendor.example.com:443 Basic dXNlcjpwYXNz"}, hosts); diff != "" {
+		t.Error(diff)
+	}
+	for _, bad := range []string{"proxy:3128", "socks5://proxy:1", "http://", "http://proxy/path"} {
+		if _, err := ParseProxy(bad); err == nil {
+			t.Errorf("%q is taken for a proxy", bad)
+		}
 	}
 }

@@ -51,6 +51,7 @@ func LoginResult(resp Response) Result {
 	if result.Reason == AuthExpired || result.Reason == BadPayload {
 		result.Reason = BadCredentials
 	}
+	result.Scope = ScopeUnsaid // a login is the certificate's
 	return result
 }
 

@@ -31,6 +31,13 @@ type Preparer interface {
 	Prepared(resp Response) (handle string, result Result)
 }
 
+// Noter is a Protocol that may leave something out of a push that does not fit.
+type Noter interface {
+	// Note names what the request for this batch lacks, for [Result.Note]; empty for nothing. It
+	// must be quick for what fits anyway.
+	Note(batch Batch) string
+}
+
 // Authenticator is a Protocol whose requests carry an access token, which another call fetches.
 type Authenticator interface {
 	// TokenRequest writes the call that fetches a token.

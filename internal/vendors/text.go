@@ -119,6 +119,17 @@ func Shrink(body string, steps []func(), write func(body string), fits func() bo
 	write(ellipsis)
 }
 
+// ShortTitle is what a title keeps where room must be made for an ext.
+var ShortTitle = TextLimit{Max: 12, Measure: Runes}
+
+// LongClick is how long what a tap opens must be, in bytes, to be given up for an ext: it grew by
+// placeholders.
+const LongClick = 256
+
+// LongExtra is how long an ext and what else travels beside the text must be, in bytes, before any
+// of it can be left out of a push.
+const LongExtra = 1024
+
 // Printable removes what no screen shows and some vendors refuse: control characters other than a
 // line break, and bytes that are not UTF-8. A tab becomes a space. A text that contains none of
 // these is returned unchanged.

@@ -15,6 +15,8 @@ import (
 // Account is what composing needs to know of a certificate.
 type Account struct {
 	App, Vendor, Certificate string
+	// Collapse says that a newer message replaces the older one of its conversation on the screen.
+	Collapse bool
 	// Options chooses what a message asks of the vendor; nil chooses nothing. See
 	// [vendors.Config.Options].
 	Options func(*hongyan.OfflinePush) vendors.Options
@@ -157,6 +159,11 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 		if n, ok := m.Unread[d.User]; ok && n >= 0 { // counting badges belongs here
 			t.Badge = &n
 		}
+		if reg := &d.Device.Registration; d.VoIP && reg.Token != "" {
+			if a := account(reg.Certificate); a.Vendor != "" {
+				t.Alert = &dispatch.Alert{Vendor: a.Vendor, Certificate: reg.Certificate, Token: reg.Token}
+			}
+		}
 		job.Targets = append(job.Targets, t)
 	}
 	return jobs
@@ -169,10 +176,22 @@ func laneOf(m *hongyan.Message) string {
 	return hongyan.LaneNormal
 }
 
+// replaceKey is the key of what a message's notification replaces on the screen; empty where that is
+// nothing but the message itself.
+func replaceKey(m *hongyan.Message, app string, byConversation bool) string {
+	switch {
+	case m.Content.Call != nil:
+		return dispatch.Key(app, "call", m.Content.Call.ID)
+	case byConversation:
+		return dispatch.Key(app, "conversation", m.Conversation.ID)
+	}
+	return ""
+}
+
 func notification(m *hongyan.Message, messageKey string, column int, voip bool, account Account, until time.Time) *vendors.Notification {
 	title, body := text(m, column)
 	n := &vendors.Notification{
-		Key: messageKey, MessageID: m.ID, Conversation: m.Conversation.ID,
+		Key: messageKey, ReplaceKey: replaceKey(m, account.App, account.Collapse), MessageID: m.ID, Conversation: m.Conversation.ID,
 		Title: vendors.MaxText.Fit(title), Body: vendors.MaxText.Fit(body), Ext: m.OfflinePush.Ext,
 		Call: m.Content.Call, Urgent: m.Rings(), VoIP: voip, Deadline: until,
 	}

@@ -173,3 +173,42 @@ func TestKeyIsStable(t *testing.T) {
 		t.Error("different devices share a key")
 	}
 }
+
+// All events of a call replace each other on the screen, messages of a conversation only where the
+// app's policy says so; what deduplicates stays the message's own.
+func TestComposeReplaceKey(t *testing.T) {
+	t.Parallel()
+	collapsing := func(certificate string) Account {
+		a := account(certificate)
+		a.Collapse = true
+		return a
+	}
+	compose := func(id string, acc func(string) Account, change func(*hongyan.Message)) *vendors.Notification {
+		m := message(change)
+		m.ID = id
+		return Compose(m, "demo", decisions(1, nil), acc, noon)[0].Notification
+	}
+	call := func(action hongyan.CallAction, id string) func(*hongyan.Message) {
+		return func(m *hongyan.Message) {
+			m.Content = hongyan.Content{Type: hongyan.ContentCall, Call: &hongyan.Call{Media: hongyan.CallAudio, Action: action, ID: id}}
+		}
+	}
+	for name, c := range map[string]struct {
+		a, b     *vendors.Notification
+		replaces bool
+	}{
+		"cancel":             {compose("m-1", account, call(hongyan.CallInvite, "x")), compose("m-2", account, call(hongyan.CallCancel, "x")), true},
+		"another_call":       {compose("m-1", account, call(hongyan.CallInvite, "x")), compose("m-2", account, call(hongyan.CallInvite, "y")), false},
+		"chat":               {compose("m-1", account, nil), compose("m-2", account, nil), false},
+		"collapsed":          {compose("m-1", collapsing, nil), compose("m-2", collapsing, nil), true},
+		"call_among_chat":    {compose("m-1", collapsing, nil), compose("m-2", collapsing, call(hongyan.CallInvite, "x")), false},
+		"other_conversation": {compose("m-1", collapsing, nil), compose("m-2", collapsing, func(m *hongyan.Message) { m.Conversation.ID = "other" }), false},
+	} {
+		if got := c.a.Replaces() == c.b.Replaces(); got != c.replaces {
+			t.Errorf("%s: replaces is %v", name, got)
+		}
+		if c.a.Key == c.b.Key {
+			t.Errorf("%s: two messages share a key", name)
+		}
+	}
+}

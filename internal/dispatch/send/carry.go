@@ -35,7 +35,7 @@ type fate struct {
 func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.Time) {
 	var room [1]store.Line
 	lines := room[:0]
-	var dead []death
+	var dead, fallen []death
 	luck := random()
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
@@ -47,7 +47,11 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 			case Done:
 				lines = append(lines, l.line(w, i, r, v, now))
 			case Die:
-				dead = append(dead, death{w, i, r, v})
+				if falls(w, i, v) {
+					fallen = append(fallen, death{w, i, r, v})
+				} else {
+					dead = append(dead, death{w, i, r, v})
+				}
 			case Retry:
 				w.mu.Lock()
 				w.again = append(w.again, answer{i, r, sick})
@@ -59,6 +63,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 	}
 	l.s.Recorder.Record(lines...)
 	l.bury(dead, now)
+	l.fallBack(fallen)
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
 		n := k
@@ -68,7 +73,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 		l.leave(w, n-k)
 		k = n
 	}
-	l.dropTokens(dead)
+	l.dropTokens(append(dead, fallen...))
 }
 
 // resolve gives targets a result without a call.
@@ -389,6 +394,9 @@ func (l *lane) line(w *work, i int, r vendors.Result, v Verdict, now time.Time) 
 	if v.Act == Done {
 		l.s.Metrics.Accepted(job, latency)
 	}
+	if job.Notification.Fallback && r.Note == "" {
+		r.Note = vendors.NoteVoIPFallback
+	}
 	attempt := job.Attempts
 	if v.Counts || v.Act == Done {
 		attempt++
@@ -397,7 +405,7 @@ func (l *lane) line(w *work, i int, r vendors.Result, v Verdict, now time.Time) 
 		Outcome: hongyan.Outcome{MessageID: job.Notification.MessageID, App: job.App, Vendor: job.Vendor, Certificate: job.Certificate,
 			Status: status, At: now.UTC()},
 		Device: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: v.Reason, VendorCode: r.Code, VendorID: r.VendorID,
-			Attempt: attempt, LatencyMS: latency.Milliseconds()},
+			Attempt: attempt, LatencyMS: latency.Milliseconds(), Note: r.Note},
 		Duty: w.duty,
 	}
 }

@@ -105,6 +105,10 @@ type Situation struct {
 	Retries
 }
 
+// deviceWait is the least wait of a device that got too many pushes, where the vendor names none:
+// such limits count by the minute.
+const deviceWait = 10 * time.Second
+
 // Decide gives the verdict on a result. It is pure.
 func Decide(r vendors.Result, s Situation) Verdict {
 	s.Retries = s.withDefaults()
@@ -117,7 +121,8 @@ func Decide(r vendors.Result, s Situation) Verdict {
 	if v.Act != Retry {
 		return v
 	}
-	// A device's or a text's own trouble must not be tried for ever.
+	// A device's or a text's own trouble must not be tried for ever: where the certificate was not
+	// parked meanwhile, the vendor refuses this push alone.
 	own := r.Reason == vendors.BadCredentials && r.Reach() != vendors.ScopeCertificate
 	v.Counts = v.Counts || own
 	if vendors.Sick(r.Reason) && s.Sick {
@@ -135,6 +140,8 @@ func Decide(r vendors.Result, s Situation) Verdict {
 	switch {
 	case left <= 0:
 		return Verdict{Act: Die, Reason: vendors.Expired, Counts: v.Counts}
+	case v.Counts && attempts >= tries && own:
+		return Verdict{Act: Die, Reason: vendors.Refused, Counts: true}
 	case v.Counts && attempts >= tries:
 		return Verdict{Act: Die, Reason: vendors.AttemptsExhausted, Counts: true}
 	}
@@ -153,6 +160,8 @@ func Decide(r vendors.Result, s Situation) Verdict {
 		return v
 	case r.Reason == vendors.Interrupted:
 		return v
+	case r.Reason == vendors.RateLimited && r.Scope == vendors.ScopeDevice:
+		v.Delay = deviceWait + time.Duration(s.Random*float64(deviceWait))
 	case r.Reason == vendors.RateLimited, r.Reason == vendors.AuthExpired, r.Reason == vendors.BadCredentials:
 		v.Delay = time.Second + time.Duration(s.Random*float64(time.Second))
 	default:

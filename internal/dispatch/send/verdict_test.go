@@ -91,7 +91,9 @@ func TestDecideSituations(t *testing.T) {
 		"retry_after_past_the_deadline": {vendors.Result{Reason: vendors.RateLimited, RetryAfter: time.Hour}, func(s *Situation) { s.Deadline = noon.Add(time.Minute) }, Verdict{Act: Die, Reason: vendors.Expired}},
 		"quota_with_midnight_too_far":   {vendors.Result{Reason: vendors.QuotaSpent}, func(s *Situation) { s.Deadline = noon.Add(time.Hour) }, Verdict{Act: Die, Reason: vendors.QuotaSpent}},
 		"one_device_s_credentials":      {vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeDevice}, func(s *Situation) { s.Attempts = 2 }, Verdict{Act: Retry, Reason: vendors.BadCredentials, Counts: true, Delay: 4 * time.Second}},
-		"which_end":                     {vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeDevice}, func(s *Situation) { s.Attempts = 7 }, Verdict{Act: Die, Reason: vendors.AttemptsExhausted, Counts: true}},
+		"which_end":                     {vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeDevice}, func(s *Situation) { s.Attempts = 7 }, Verdict{Act: Die, Reason: vendors.Refused, Counts: true}},
+		"one_device_too_often":          {vendors.Result{Reason: vendors.RateLimited, Scope: vendors.ScopeDevice}, nil, Verdict{Act: Retry, Reason: vendors.RateLimited, Delay: 15 * time.Second}},
+		"in_the_last_moment":            {vendors.Result{Reason: vendors.RateLimited, Scope: vendors.ScopeDevice}, func(s *Situation) { s.Deadline = noon.Add(10 * time.Second) }, Verdict{Act: Retry, Reason: vendors.RateLimited, Delay: 5 * time.Second}},
 		"all_devices_credentials":       {vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeDevice}, func(s *Situation) { s.Sick = true; s.Attempts = 7 }, Verdict{Act: Retry, Reason: vendors.BadCredentials, Delay: 64 * time.Second}},
 		"our_own_delay_is_halved":       {vendors.Result{Reason: vendors.Unavailable}, func(s *Situation) { s.Deadline = noon.Add(100 * time.Millisecond) }, Verdict{Act: Retry, Reason: vendors.Unavailable, Counts: true, Delay: 50 * time.Millisecond}},
 	} {

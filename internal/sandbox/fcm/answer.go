@@ -91,6 +91,10 @@ func named(code string) failure {
 	case "SENDER_ID_MISMATCH":
 		return failure{status: 403, rpc: "PERMISSION_DENIED", code: code, message: "SenderId mismatch"}
 	case "QUOTA_EXCEEDED":
+		a := quota
+		a.quota = "device"
+		return a
+	case "project":
 		return quota
 	case "UNAVAILABLE":
 		return failure{status: 503, rpc: code, code: code, message: "The service is currently unavailable."}

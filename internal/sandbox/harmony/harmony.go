@@ -34,6 +34,7 @@ type Account struct {
 type fake struct {
 	*pushkit.Kit
 	accounts []Account
+	images   checkedImages
 }
 
 const (
@@ -48,7 +49,7 @@ func newFake(core *sandbox.Core, accounts []Account) *fake {
 }
 
 func (f *fake) Pushes() map[string]http.HandlerFunc {
-	return map[string]http.HandlerFunc{"/v3/{project}/messages:send": f.send}
+	return map[string]http.HandlerFunc{"/v3/{project}/messages:send": f.send, "/v2/{project}/images:verify": f.verify}
 }
 
 func (f *fake) Logins() map[string]http.HandlerFunc { return nil }
@@ -81,6 +82,10 @@ func (f *fake) send(w http.ResponseWriter, r *http.Request) {
 			text = "Illegal payload, " + broken.Tip
 		}
 		f.Broken(w, broken.Code, text, broken.Tip)
+		return
+	}
+	if image := m.push.Image; image != "" && !f.images.valid(image, f.Core.Now()) {
+		f.Broken(w, "80100022", codeText("80100022"), "image must be the downloadUrl of images:verify, before its expireTime")
 		return
 	}
 	if fault, struck := f.Strike(m.tokens, sandbox.FaultExpiredAuth, sandbox.FaultThrottle, sandbox.FaultCode); struck {

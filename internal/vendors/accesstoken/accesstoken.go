@@ -43,7 +43,7 @@ type Source struct {
 
 	mu       sync.Mutex
 	token    vendors.AccessToken
-	fetched  time.Time // of token
+	fetched  time.Time // of token; zero where another worker fetched it
 	renewAt  time.Time
 	invalid  string // the token that a vendor no longer takes
 	failed   time.Time
@@ -117,7 +117,7 @@ func (s *Source) run(ctx context.Context, f *inFlight) {
 	s.mu.Lock()
 	refused := s.invalid
 	s.mu.Unlock()
-	token, err := s.obtain(ctx, refused)
+	token, fetched, err := s.obtain(ctx, refused)
 	now := s.opts.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +130,10 @@ func (s *Source) run(ctx context.Context, f *inFlight) {
 			f.err = err
 		}
 	} else {
-		s.token, s.fetched, s.failure = token, now, nil
+		s.token, s.fetched, s.failure = token, time.Time{}, nil
+		if fetched { // how old one from another worker is, nobody knows
+			s.fetched = now
+		}
 		s.renewAt = now.Add(token.Expires.Sub(now) * 9 / 10)
 		f.token = token.Value
 	}
@@ -138,30 +141,32 @@ func (s *Source) run(ctx context.Context, f *inFlight) {
 }
 
 // obtain takes the token that another worker stored, or fetches one.
-func (s *Source) obtain(ctx context.Context, refused string) (vendors.AccessToken, error) {
+func (s *Source) obtain(ctx context.Context, refused string) (token vendors.AccessToken, fetched bool, err error) {
 	share := s.opts.Share
 	if share == nil {
-		return s.fetch(ctx, s.opts.Now())
+		t, err := s.fetch(ctx, s.opts.Now())
+		return t, true, err
 	}
 	usable := func(t vendors.AccessToken) bool {
 		return t.Value != "" && t.Value != refused && s.opts.Now().Add(time.Minute).Before(t.Expires)
 	}
 	if t, err := share.Load(ctx); err == nil && usable(t) {
-		return t, nil
+		return t, false, nil
 	}
 	unlock, err := share.Lock(ctx)
 	if err != nil {
-		return s.fetch(ctx, s.opts.Now()) // an unnecessary login is better than no push
+		t, err := s.fetch(ctx, s.opts.Now()) // an unnecessary login is better than no push
+		return t, true, err
 	}
 	defer unlock()
 	if t, err := share.Load(ctx); err == nil && usable(t) {
-		return t, nil
+		return t, false, nil
 	}
 	t, err := s.fetch(ctx, s.opts.Now())
 	if err != nil {
-		return t, err
+		return t, true, err
 	}
 	// If this fails, the other workers log in themselves.
 	_ = share.Store(ctx, t)
-	return t, nil
+	return t, true, nil
 }

@@ -28,22 +28,22 @@ const (
 func codes() []vendors.Code {
 	return []vendors.Code{
 		{Code: "BadCollapseId", Reason: vendors.BadPayload, Meaning: "The collapse identifier exceeds 64 bytes."},
-		{Code: "BadDeviceToken", Reason: vendors.BadToken, Meaning: "The token is invalid, or of the other environment: if many tokens get this at once, test_mode or endpoint is wrong."},
+		{Code: "BadDeviceToken", Reason: vendors.BadToken, Doubtful: true, Meaning: "The token is invalid, or of the other environment: if many tokens get this at once, test_mode or endpoint is wrong."},
 		{Code: "BadExpirationDate", Reason: vendors.BadPayload, Meaning: "The apns-expiration value is bad."},
 		{Code: "BadMessageId", Reason: vendors.BadPayload, Meaning: "The apns-id value is bad."},
 		{Code: "BadPriority", Reason: vendors.BadPayload, Meaning: "The apns-priority value is bad."},
-		{Code: "BadTopic", Reason: vendors.BadCredentials, Meaning: "The apns-topic is invalid."},
-		{Code: "DeviceTokenNotForTopic", Reason: vendors.BadToken, Meaning: "The token belongs to another topic: another bundle id, or a VoIP token used for alerts."},
+		{Code: "BadTopic", Reason: vendors.BadCredentials, Meaning: "The apns-topic is invalid; of a VoIP push that push is refused, and the certificate is not parked."},
+		{Code: "DeviceTokenNotForTopic", Reason: vendors.BadToken, Doubtful: true, Meaning: "The token belongs to another topic: another bundle id, or a VoIP token used for alerts."},
 		{Code: "DuplicateHeaders", Reason: vendors.BadPayload, Meaning: "A header was repeated."},
 		{Code: "IdleTimeout", Reason: vendors.Unavailable, Meaning: "The connection was idle for too long; the next push uses a new one.", Uncertain: true},
 		{Code: "InvalidPushType", Reason: vendors.BadPayload, Meaning: "The apns-push-type value is invalid."},
 		{Code: "MissingDeviceToken", Reason: vendors.BadPayload, Meaning: "The path names no device token."},
 		{Code: "MissingTopic", Reason: vendors.BadCredentials, Meaning: "The apns-topic is missing, and the certificate covers several."},
 		{Code: "PayloadEmpty", Reason: vendors.BadPayload, Meaning: "The payload is empty."},
-		{Code: "TopicDisallowed", Reason: vendors.BadCredentials, Meaning: "Pushing to this topic is not allowed."},
+		{Code: "TopicDisallowed", Reason: vendors.BadCredentials, Meaning: "Pushing to this topic is not allowed; of a VoIP push as above."},
 		{Code: "BadCertificate", Reason: vendors.BadCredentials, Meaning: "The certificate is invalid."},
 		{Code: "BadCertificateEnvironment", Reason: vendors.BadCredentials, Meaning: "The certificate is for the other environment."},
-		{Code: "ExpiredProviderToken", Reason: vendors.AuthExpired, Meaning: "The provider token is stale; a new one is made, and the push sent again."},
+		{Code: "ExpiredProviderToken", Reason: vendors.AuthExpired, Meaning: "The provider token is stale; a new one is made, and the push sent again over a new connection. If that is refused too, a clock is wrong."},
 		{Code: "Forbidden", Reason: vendors.BadCredentials, Meaning: "The action is not allowed."},
 		{Code: "InvalidProviderToken", Reason: vendors.BadCredentials, Meaning: "The provider token is invalid or its signature wrong: check key, key_id and team_id."},
 		{Code: "MissingProviderToken", Reason: vendors.BadCredentials, Meaning: "Neither a certificate nor a provider token."},
@@ -56,7 +56,7 @@ func codes() []vendors.Code {
 		{Code: "Unregistered", Reason: vendors.BadToken, Meaning: "The token is inactive for the topic: the app was removed. A registration later than the answer's timestamp stays."},
 		{Code: "PayloadTooLarge", Reason: vendors.BadPayload, Meaning: "The payload exceeds 4,096 bytes, or 5,120 for VoIP."},
 		{Code: "TooManyProviderTokenUpdates", Reason: vendors.RateLimited, Meaning: "The provider token changed more often than every 20 minutes; the one in use is kept."},
-		{Code: "TooManyRequests", Reason: vendors.RateLimited, Meaning: "Too many pushes in a row to this one device."},
+		{Code: "TooManyRequests", Reason: vendors.RateLimited, Scope: vendors.ScopeDevice, Meaning: "Too many pushes in a row to this one device, which waits alone."},
 		{Code: "InternalServerError", Reason: vendors.Unavailable, Meaning: "An internal error."},
 		{Code: "ServiceUnavailable", Reason: vendors.Unavailable, Meaning: "The service is unavailable."},
 		{Code: "Shutdown", Reason: vendors.Unavailable, Meaning: "The server is shutting down; the next push uses a new connection."},
@@ -66,7 +66,7 @@ func codes() []vendors.Code {
 // reader reads what APNs says, by the table of codes.
 type reader map[string]vendors.Code
 
-func newReader() reader { return vendors.Index(codes(), "") }
+func newReader(c *vendors.Common) reader { return c.Table(codes(), "") }
 
 // interpret reads an answer. Only an empty 200 is Apple's word for "taken"; a 200 with a body comes
 // from something in between.
@@ -83,20 +83,37 @@ func (rd reader) interpret(resp vendors.Response) vendors.Result {
 	}
 	if json.Unmarshal(resp.Body, &body) != nil || body.Reason == "" || resp.Status < 400 {
 		r.Code, r.Reason = "HTTP "+strconv.Itoa(resp.Status), vendors.Unavailable
-		if resp.Status == http.StatusTooManyRequests {
+		switch {
+		case resp.Status == http.StatusTooManyRequests:
 			r.Reason = vendors.RateLimited
+		case resp.Status >= 400 && resp.Status < 500:
+			r.Scope = vendors.ScopeCall
 		}
 		r.Err = errors.New("the answer is not one of APNs")
 		return r
 	}
 	r.Code = printable(body.Reason)
 	if code, known := rd[body.Reason]; known {
-		r.Reason = code.Reason
+		r.Reason, r.Scope, r.Doubtful = code.Reason, code.Scope, code.Doubtful
+		r.Err = errors.New(code.Meaning)
 	} else {
 		r.Reason = byStatus(resp.Status)
+		r.Err = errors.New("a reason that is not in Apple's table")
 	}
 	if r.Reason == vendors.BadToken {
 		r.DeadSince = deadSince(body.Timestamp)
+	}
+	return r
+}
+
+// ofVoIP is what an answer means for a VoIP push: a certificate without the right for the topic of
+// such pushes still serves all others.
+func ofVoIP(r vendors.Result) vendors.Result {
+	switch r.Code {
+	case apns2.ReasonBadTopic, apns2.ReasonTopicDisallowed, apns2.ReasonMissingTopic:
+		if r.Reason == vendors.BadCredentials {
+			r.Reason, r.Scope = vendors.Refused, vendors.ScopeDevice
+		}
 	}
 	return r
 }

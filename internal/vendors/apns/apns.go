@@ -15,7 +15,8 @@
 // more.
 //
 // Beside "aps" the payload has these keys: "ext" is the message's ext, a string; "image" is the
-// picture that a notification service extension shall attach; "call" is an object with the call_id,
+// picture that a notification service extension shall attach; "conversation", "message_id" and
+// "sender" (a name) are there where such an extension runs; "call" is an object with the call_id,
 // media and action of a call. In a VoIP push "aps" is empty, and "call" also has title, body,
 // conversation and message_id.
 //
@@ -107,6 +108,7 @@ func (c *Config) Problems() []vendors.Problem {
 	if c.InterruptionLevel != "" && !isLevel(c.InterruptionLevel) {
 		is.Add("interruption_level", "is none of passive, active, time-sensitive, critical", "choose one, or leave it out")
 	}
+	is.NoReceipts(&c.Common, "APNs")
 	is.Between("connections", c.Connections, 1, maxConnections, "4")
 	if c.Endpoint != "" {
 		if u, err := url.Parse(c.Endpoint); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.User != nil {

@@ -96,7 +96,7 @@ func (r reading) Interpret(resp vendors.Response, b vendors.Batch) []vendors.Res
 }
 
 func FuzzInterpret(f *testing.F) {
-	vendortest.FuzzInterpret(f, reading{newReader()}, testToken,
+	vendortest.FuzzInterpret(f, reading{newReader(&vendors.Common{})}, testToken,
 		`{"reason":"Unregistered","timestamp":1763884800123}`, `{"reason":"BadDeviceToken"}`, `{"reason":"Nobody knows\u0000"}`,
 		`{"reason":"ExpiredToken","timestamp":"17"}`, `{"reason":7}`, `{"reason":"Shutdown","timestamp":-1e400}`)
 }

@@ -47,7 +47,7 @@ func BenchmarkPush(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		client := apns2.NewTokenClient(token)
+		client := apns2.NewTokenClient(token.Token)
 		client.Host = url
 		tlsConfig, err := cfg.TLS()
 		if err != nil {

@@ -18,8 +18,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// tokenRest is how old a provider token must be before another one may take its place: APNs answers
+// tokenRest is how old a provider token should be before another one takes its place: APNs answers
 // TooManyProviderTokenUpdates to a connection that sees a new one more often than every 20 minutes.
+// One early renewal is tried where APNs calls the token expired.
 const tokenRest = 20 * time.Minute
 
 // parseKey reads a .p8 key. Its errors tell nothing of the key.
@@ -96,9 +97,17 @@ func chain(leaf *x509.Certificate, others []*x509.Certificate) [][]byte {
 	return der
 }
 
-// newToken makes the provider token that all connections share, and signs it once: apns2 ignores a
-// signing error later on and would send an empty bearer.
-func newToken(c *Config) (*token.Token, error) {
+// providerToken is the JWT that all connections share.
+type providerToken struct {
+	*token.Token
+	// early says that the token was made before its predecessor had its rest, because APNs called
+	// that one expired. It is guarded by the token's lock.
+	early bool
+}
+
+// newToken makes the provider token and signs it once: apns2 ignores a signing error later on and
+// would send an empty bearer.
+func newToken(c *Config) (*providerToken, error) {
 	key, err := parseKey(c.Key)
 	if err != nil {
 		return nil, errors.New("key " + err.Error())
@@ -107,21 +116,29 @@ func newToken(c *Config) (*token.Token, error) {
 	if _, err := t.Generate(); err != nil {
 		return nil, errors.New("key cannot sign a provider token")
 	}
-	return t, nil
+	return &providerToken{Token: t}, nil
 }
 
-// renew makes a fresh provider token in place of the one that APNs called expired. It does nothing
-// when another push renewed it already, and says false, leaving it as it is, when the token is too
-// young to be replaced: then a clock is wrong, ours or theirs.
-func renew(t *token.Token, used string, now time.Time) bool {
+// renew makes a fresh provider token in place of the one that APNs called expired, and says whether
+// there is one to try. There is none where that one was young and made early itself: then a clock
+// is wrong, ours or theirs, and more tokens would only be called too many.
+func (t *providerToken) renew(used string, now time.Time) bool {
 	t.Lock()
 	defer t.Unlock()
 	if used != t.Bearer {
-		return true
+		return true // another push renewed it already
 	}
-	if now.Unix()-t.IssuedAt < int64(tokenRest/time.Second) {
+	young := now.Unix()-t.IssuedAt < int64(tokenRest/time.Second)
+	if young && t.early {
 		return false
 	}
+	t.early = young
 	ok, _ := t.Generate() // it signed once in newToken
 	return ok
+}
+
+func (t *providerToken) isEarly() bool {
+	t.Lock()
+	defer t.Unlock()
+	return t.early
 }

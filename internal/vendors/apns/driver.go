@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/sideshow/apns2"
-	"github.com/sideshow/apns2/token"
 
 	"github.com/hongyan-im/hongyan/internal/h2conn"
 	"github.com/hongyan-im/hongyan/internal/vendors"
@@ -22,7 +21,7 @@ func (c *Config) Driver(vendors.Env) (vendors.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &driver{config: c, timeout: c.CallTimeout(), voipTopic: c.Topic + ".voip", reader: newReader()}
+	d := &driver{config: c, timeout: c.CallTimeout(), voipTopic: c.Topic + ".voip", reader: newReader(&c.Common)}
 	if c.Key != "" {
 		if d.token, err = newToken(c); err != nil {
 			return nil, fmt.Errorf("apns: %w", err)
@@ -37,7 +36,7 @@ func (c *Config) Driver(vendors.Env) (vendors.Driver, error) {
 	if d.kinds, err = newKinds(c.Topic, d.voipTopic); err != nil {
 		return nil, fmt.Errorf("apns: topic: %w", err)
 	}
-	if d.transport, err = newTransport(c, tlsConfig, d.reader); err != nil {
+	if d.transport, err = newTransport(c, tlsConfig, d.reader, d.token); err != nil {
 		return nil, fmt.Errorf("apns: %w", err)
 	}
 	return d, nil
@@ -47,7 +46,7 @@ type driver struct {
 	config     *Config
 	timeout    time.Duration
 	voipTopic  string
-	token      *token.Token // nil with a certificate
+	token      *providerToken // nil with a certificate
 	authorized atomic.Pointer[authorization]
 	kinds      map[kind]*h2conn.Preset
 	reader     reader
@@ -74,16 +73,16 @@ func (d *driver) Push(ctx context.Context, batch vendors.Batch) []vendors.Result
 var errWrongToken = errors.New("the device token is not hexadecimal")
 
 func (d *driver) push(ctx context.Context, now time.Time, dev *vendors.Device) vendors.Result {
-	if !isHex(dev.Token) {
+	if err := vendors.CheckToken(dev.Token); err != nil || !isHex(dev.Token) {
 		return vendors.Result{Reason: vendors.BadToken, Code: apns2.ReasonBadDeviceToken, Err: errWrongToken}
 	}
 	n := dev.Notification
-	body, err := d.payload(n, dev.Badge)
+	body, note, err := d.payload(n, dev.Badge)
 	if err != nil {
 		return vendors.Result{Reason: vendors.BadPayload, Code: apns2.ReasonPayloadTooLarge, Err: err}
 	}
 	push := &apns2.Notification{
-		ApnsID: uuid(dev.Key), CollapseID: collapseID(n.Key), DeviceToken: dev.Token,
+		ApnsID: uuid(dev.Key), CollapseID: digest(n.Replaces()), DeviceToken: dev.Token,
 		Topic: d.config.Topic, PushType: apns2.PushTypeAlert, Priority: apns2.PriorityHigh,
 	}
 	switch {
@@ -103,8 +102,12 @@ func (d *driver) push(ctx context.Context, now time.Time, dev *vendors.Device) v
 			r.Reason = vendors.BadCredentials
 			break
 		}
-		renewed := renew(d.token, bearer, now)
-		if r, _ = d.send(ctx, x); r.Reason == vendors.AuthExpired {
+		// On a connection that has not seen the old token, see spent, the new one may come early.
+		renewed := d.token.renew(bearer, now)
+		if renewed {
+			r, _ = d.send(ctx, x)
+		}
+		if r.Reason == vendors.AuthExpired {
 			r.Reason = vendors.BadCredentials
 			if !renewed {
 				r.Err = errors.New("APNs calls a provider token expired that is younger than 20 minutes: check this machine's clock")
@@ -112,6 +115,12 @@ func (d *driver) push(ctx context.Context, now time.Time, dev *vendors.Device) v
 		}
 	case reasonUnrelatedKeyID:
 		r, _ = d.send(ctx, x) // over another connection, see spent
+	}
+	if n.VoIP {
+		r = ofVoIP(r)
+	}
+	if r.Reason == vendors.Accepted {
+		r.Note = note
 	}
 	return r
 }

@@ -112,7 +112,7 @@ func TestInterpret(t *testing.T) {
 		{"reason_with_200", 200, `{"reason":"BadDeviceToken"}`, vendors.Result{Reason: vendors.Unavailable, Code: "HTTP 200"}},
 		{"redirect", 302, "", vendors.Result{Reason: vendors.Unavailable, Code: "HTTP 302"}},
 		{"proxy_502", 502, "<html>Bad Gateway", vendors.Result{Reason: vendors.Unavailable, Code: "HTTP 502"}},
-		{"proxy_403", 403, "<html>Forbidden", vendors.Result{Reason: vendors.Unavailable, Code: "HTTP 403"}},
+		{"proxy_403", 403, "<html>Forbidden", vendors.Result{Reason: vendors.Unavailable, Scope: vendors.ScopeCall, Code: "HTTP 403"}},
 		{"proxy_429", 429, "slow down", vendors.Result{Reason: vendors.RateLimited, Code: "HTTP 429"}},
 		// In milliseconds.
 		{"dead", 410, `{"reason":"Unregistered","timestamp":1763884800123}`, vendors.Result{Reason: vendors.BadToken, Code: "Unregistered", DeadSince: at}},
@@ -132,7 +132,7 @@ func TestInterpret(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			got := newReader().interpret(vendors.Response{Status: c.status, Body: []byte(c.body)})
+			got := newReader(&vendors.Common{}).interpret(vendors.Response{Status: c.status, Body: []byte(c.body)})
 			got.Err = nil
 			if got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
@@ -218,7 +218,7 @@ func TestHeaders(t *testing.T) {
 		{"voip_late", nil, voip(0), map[string]string{"Apns-Expiration": "0"}},
 		{"passive", nil, func(n *vendors.Notification) { n.IOS.InterruptionLevel = "passive" }, map[string]string{"Apns-Priority": "5"}},
 		{"passive_by_default", func(c *Config) { c.InterruptionLevel = "passive" }, in(1), map[string]string{"Apns-Priority": "5"}},
-		{"other_keys", nil, func(n *vendors.Notification) { n.Key = strings.Repeat("KEY/é", 50) }, map[string]string{"Apns-Collapse-Id": collapseID(strings.Repeat("KEY/é", 50))}},
+		{"other_keys", nil, func(n *vendors.Notification) { n.Key = strings.Repeat("KEY/é", 50) }, map[string]string{"Apns-Collapse-Id": digest(strings.Repeat("KEY/é", 50))}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -241,18 +241,22 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestExpiredProviderToken: a token that is old enough is renewed, once for all that met it, and
-// the push sent again.
+// TestExpiredProviderToken: the token is renewed, once for all that met it, and the push sent again;
+// one that was made early itself is not made once more.
 func TestExpiredProviderToken(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		age     time.Duration
+		early   bool // it was made early
 		renewed bool
 	}{
-		{"old", 30 * time.Minute, true},
+		{"old", 30 * time.Minute, false, true},
+		{"old_and_early", 30 * time.Minute, true, true},
+		// Over a new connection.
+		{"young", 5 * time.Minute, false, true},
 		// APNs would answer a new one with TooManyProviderTokenUpdates.
-		{"young", 5 * time.Minute, false},
+		{"young_and_early", 5 * time.Minute, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -270,6 +274,7 @@ func TestExpiredProviderToken(t *testing.T) {
 				}
 			}, nil)
 			d.token.IssuedAt -= int64(c.age / time.Second)
+			d.token.early = c.early
 			first = "bearer " + d.token.Bearer
 			var wg sync.WaitGroup
 			for range 20 {
@@ -389,5 +394,70 @@ func TestLongAnswer(t *testing.T) {
 	}, nil)
 	if got := one(t, d, chat()); got.Reason != vendors.Unavailable {
 		t.Errorf("got %v (%v)", got.Reason, got.Err)
+	}
+}
+
+// A clock that is wrong gets one renewal, over a new connection, and then parks the certificate
+// without any more tokens.
+func TestWrongClockIsGivenUp(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	tokens := map[string]bool{}
+	conns := map[string]bool{}
+	d := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		tokens[r.Header.Get("Authorization")], conns[r.RemoteAddr] = true, true
+		mu.Unlock()
+		w.WriteHeader(403)
+		io.WriteString(w, `{"reason":"ExpiredProviderToken"}`)
+	}, func(c *Config) { c.Connections = 1 })
+	for range 5 {
+		if got := one(t, d, chat()); got.Reason != vendors.BadCredentials || got.Reach() != vendors.ScopeCertificate {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if len(tokens) > 2 || len(conns) < 2 {
+		t.Errorf("%d tokens over %d connections", len(tokens), len(conns))
+	}
+}
+
+// A certificate without the topic for VoIP still serves alerts, so such a push is refused alone; a
+// device that got too many waits alone; a dead token is doubted where the code may mean more.
+func TestScopes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		code     string
+		voip     bool
+		reason   vendors.Reason
+		reach    vendors.Scope
+		doubtful bool
+	}{
+		{"TopicDisallowed", true, vendors.Refused, vendors.ScopeDevice, false},
+		{"BadTopic", true, vendors.Refused, vendors.ScopeDevice, false},
+		{"TopicDisallowed", false, vendors.BadCredentials, vendors.ScopeCertificate, false},
+		{"TooManyRequests", false, vendors.RateLimited, vendors.ScopeDevice, false},
+		{"BadDeviceToken", false, vendors.BadToken, vendors.ScopeDevice, true},
+		{"DeviceTokenNotForTopic", true, vendors.BadToken, vendors.ScopeDevice, true},
+		{"Unregistered", false, vendors.BadToken, vendors.ScopeDevice, false},
+	} {
+		rig := vendortest.NewRig(t, subject(), nil)
+		rig.Sandbox.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultCode, Code: c.code})
+		n := chat()
+		n.VoIP = c.voip
+		if got := one(t, rig.Driver, n); got.Reason != c.reason || got.Reach() != c.reach || got.Doubtful != c.doubtful {
+			t.Errorf("%s, VoIP %v: got %+v", c.code, c.voip, got)
+		}
+	}
+}
+
+// What ends a call replaces the ringing notification.
+func TestReplaces(t *testing.T) {
+	t.Parallel()
+	rig := vendortest.NewRig(t, subject(), nil)
+	n := chat()
+	n.ReplaceKey = "fedcba98765432100123456789abcdef"
+	got := one(t, rig.Driver, n)
+	if p := rig.Sandbox.Pushes(); got.Reason != vendors.Accepted || p[0].Key != n.ReplaceKey {
+		t.Errorf("got %+v, %+v", got, p)
 	}
 }

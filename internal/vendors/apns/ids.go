@@ -40,7 +40,3 @@ func uuid(key string) string {
 	k := digest(key)
 	return k[:8] + "-" + k[8:12] + "-" + k[12:16] + "-" + k[16:20] + "-" + k[20:]
 }
-
-// collapseID is the header apns-collapse-id, at most 64 bytes. It is the message's key, so that a
-// push which arrives twice is shown once.
-func collapseID(key string) string { return digest(key) }

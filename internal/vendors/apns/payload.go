@@ -2,7 +2,7 @@ package apns
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
 	"math"
 	"strconv"
 	"sync/atomic"
@@ -38,9 +38,10 @@ type texts struct{ title, subtitle, body string }
 
 func (t texts) size() int { return quoted(t.title) + quoted(t.subtitle) + quoted(t.body) }
 
-// payload writes a push's JSON. What is too long loses the end of its body, then its subtitle, then
-// its title, never its ext: one that leaves no room for a text is an error.
-func (d *driver) payload(n *vendors.Notification, badge *int) ([]byte, error) {
+// payload writes a push's JSON, and says what it left out. What is too long loses the end of its
+// body, then its subtitle, its title, its image, and its ext only where that leaves no room for a
+// text.
+func (d *driver) payload(n *vendors.Notification, badge *int) (out []byte, note string, err error) {
 	limit := maxPayload
 	if n.VoIP {
 		limit = maxVoIPPayload
@@ -54,29 +55,33 @@ func (d *driver) payload(n *vendors.Notification, badge *int) ([]byte, error) {
 		if t == (texts{}) {
 			t.body = "…" // nothing but what no screen shows
 		}
-		f = &fitted{note: n, texts: t, image: n.IOS.Image}
+		f = &fitted{note: n, texts: t, image: n.IOS.Image, ext: n.Ext}
 		if t.size() <= limit {
 			if out := d.write(n, badge, f); len(out) <= limit {
-				return out, nil
+				return out, "", nil
 			}
 		}
 		if err := d.fit(f, limit-badgeRoom); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		d.fitted.keep(f)
 	}
-	return d.write(n, badge, f), nil
+	return d.write(n, badge, f), f.left, nil
 }
 
 // fit shortens what f shows until it takes no more than limit bytes without a badge.
 func (d *driver) fit(f *fitted, limit int) error {
 	room := d.room(f, limit)
 	if room < leastText && f.image != "" {
-		f.image = ""
+		f.image, f.left = "", vendors.NoteImageDropped
+		room = d.room(f, limit)
+	}
+	if room <= 0 && f.ext != "" {
+		f.ext, f.left = "", vendors.NoteExtDropped
 		room = d.room(f, limit)
 	}
 	if room <= 0 {
-		return tooLarge(f.note)
+		return errTooLarge
 	}
 	t := &f.texts
 	t.title, t.subtitle = shorten(t.title, min(maxLine, room)), shorten(t.subtitle, maxLine)
@@ -84,26 +89,27 @@ func (d *driver) fit(f *fitted, limit int) error {
 		t.subtitle = ""
 	}
 	t.body = shorten(t.body, room-quoted(t.title)-quoted(t.subtitle))
-	if t.title == "" && t.body == "" {
-		return tooLarge(f.note)
+	if t.title == "" && t.body == "" { // the first character is a long one
+		t.body = "…"
 	}
 	return nil
 }
 
 // room is how many bytes are left for the three texts together.
 func (d *driver) room(f *fitted, limit int) int {
-	return limit - len(d.write(f.note, nil, &fitted{texts: texts{" ", " ", " "}, image: f.image})) + 3
+	return limit - len(d.write(f.note, nil, &fitted{texts: texts{" ", " ", " "}, image: f.image, ext: f.ext})) + 3
 }
 
-func tooLarge(n *vendors.Notification) error {
-	return fmt.Errorf("ext of %d bytes leaves no room for a text in a payload of APNs", len(n.Ext))
-}
+// errTooLarge is the error of names from the message that are longer than any payload.
+var errTooLarge = errors.New("the ids of the call and its conversation leave no room for a text in a payload of APNs")
 
 // fitted is a notification whose texts were fitted.
 type fitted struct {
 	note *vendors.Notification
 	texts
-	image string
+	image, ext string
+	// left names what was left out.
+	left string
 }
 
 // fittedTexts remembers the last notification that had to be shortened: its other devices come
@@ -121,7 +127,7 @@ func (c *fittedTexts) of(n *vendors.Notification) *fitted {
 
 // write writes the payload. Custom keys stand beside aps: APNs ignores those within.
 func (d *driver) write(n *vendors.Notification, badge *int, f *fitted) []byte {
-	out := make([]byte, 0, 320+len(f.title)+len(f.subtitle)+len(f.body)+len(n.Ext)+len(f.image))
+	out := make([]byte, 0, 320+len(f.title)+len(f.subtitle)+len(f.body)+len(f.ext)+len(f.image))
 	if n.VoIP {
 		out = append(out, `{"aps":{},"call":{`...)
 		out = appendCall(out, n.Call)
@@ -144,8 +150,13 @@ func (d *driver) write(n *vendors.Notification, badge *int, f *fitted) []byte {
 			out = append(trimComma(out), '}', ',')
 		}
 		out = appendText(out, `"image":`, f.image)
+		if d.mutable(n, f.image) {
+			out = appendText(out, `"conversation":`, name(n.Conversation))
+			out = appendText(out, `"message_id":`, name(n.MessageID))
+			out = appendText(out, `"sender":`, name(cmp.Or(n.Sender, n.Title)))
+		}
 	}
-	out = appendText(out, `"ext":`, n.Ext)
+	out = appendText(out, `"ext":`, f.ext)
 	return append(trimComma(out), '}')
 }
 
@@ -172,10 +183,26 @@ func (d *driver) appendAPS(out []byte, n *vendors.Notification, badge *int, imag
 	}
 	out = appendText(out, `"thread-id":`, name(n.Conversation))
 	out = appendText(out, `"interruption-level":`, lvl)
-	if n.IOS.MutableContent || d.config.MutableContent || image != "" {
+	out = appendText(out, `"category":`, short(n.IOS.Category))
+	if d.mutable(n, image) {
 		out = append(out, `"mutable-content":1,`...)
 	}
 	return out
+}
+
+// mutable says whether the app's notification service extension runs. What it needs to show a
+// message with its sender's picture then stands beside aps; Apple, "Implementing communication
+// notifications".
+func (d *driver) mutable(n *vendors.Notification, image string) bool {
+	return n.IOS.MutableContent || d.config.MutableContent || image != ""
+}
+
+// short drops a name that is too long to be one.
+func short(s string) string {
+	if len(s) > maxName {
+		return ""
+	}
+	return s
 }
 
 // level is the interruption level; one that Apple does not know is not sent.

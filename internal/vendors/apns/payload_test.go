@@ -57,11 +57,11 @@ func TestPayload(t *testing.T) {
 		{name: "titles", note: func(n *vendors.Notification) { n.IOS.Title, n.IOS.Subtitle = "iT", "iS" },
 			want: `{"aps":{"alert":{"title":"iT","subtitle":"iS","body":"B"},"sound":"default"}}`},
 		{name: "thread", note: func(n *vendors.Notification) { n.Conversation = "g-7" }, want: `{"aps":{"alert":{"title":"T","body":"B"},"sound":"default","thread-id":"g-7"}}`},
-		{name: "mutable", note: func(n *vendors.Notification) { n.IOS.MutableContent = true }, want: `{"aps":{"alert":{"title":"T","body":"B"},"sound":"default","mutable-content":1}}`},
-		{name: "mutable_by_default", config: func(c *Config) { c.MutableContent = true }, want: `{"aps":{"alert":{"title":"T","body":"B"},"sound":"default","mutable-content":1}}`},
+		{name: "mutable", note: func(n *vendors.Notification) { n.IOS.MutableContent = true }, want: `{"aps":{"alert":{"title":"T","body":"B"},"sound":"default","mutable-content":1},"sender":"T"}`},
+		{name: "mutable_by_default", config: func(c *Config) { c.MutableContent = true }, want: `{"aps":{"alert":{"title":"T","body":"B"},"sound":"default","mutable-content":1},"sender":"T"}`},
 		// The notification service extension fetches the image, and runs only with mutable-content.
 		{name: "image", note: func(n *vendors.Notification) { n.IOS.Image = "https://x/y.png" },
-			want: `{"aps":{"alert":{"title":"T","body":"B"},"sound":"default","mutable-content":1},"image":"https://x/y.png"}`},
+			want: `{"aps":{"alert":{"title":"T","body":"B"},"sound":"default","mutable-content":1},"image":"https://x/y.png","sender":"T"}`},
 		// ext stands beside aps, as the string it is, whatever it looks like. Nothing is escaped
 		// for HTML.
 		{name: "ext", note: func(n *vendors.Notification) { n.Ext = `{"a":"<&>"}` },
@@ -81,7 +81,7 @@ func TestPayload(t *testing.T) {
 			if c.note != nil {
 				c.note(n)
 			}
-			got, err := bare(c.config).payload(n, c.badge)
+			got, _, err := bare(c.config).payload(n, c.badge)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,7 @@ func TestPayloadFits(t *testing.T) {
 				}
 				d := bare(nil)
 				for _, badge := range []*int{nil, number(1 << 40)} {
-					got, err := d.payload(&n, badge)
+					got, _, err := d.payload(&n, badge)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -166,27 +166,27 @@ func TestPayloadFits(t *testing.T) {
 	}
 }
 
-// TestExtTooLarge: ext is never cut or dropped, so one that leaves no room is told.
+// TestExtTooLarge: ext is never cut; one that leaves no room for a text is left out, and told.
 func TestExtTooLarge(t *testing.T) {
 	t.Parallel()
-	for _, n := range []*vendors.Notification{
-		{Title: "t", Body: "b", Ext: strings.Repeat("e", 4096)},
-		{Title: "t", Body: "b", Ext: strings.Repeat("e", 5120), VoIP: true},
-		{Title: "a" + strings.Repeat("\u0301", 9000), Body: "b", Ext: strings.Repeat("e", 4096-120)},
+	for _, c := range []struct {
+		note *vendors.Notification
+		want string
+	}{
+		{&vendors.Notification{Title: "t", Body: "b", Ext: strings.Repeat("e", 4096)}, vendors.NoteExtDropped},
+		{&vendors.Notification{Title: "t", Body: "b", Ext: strings.Repeat("e", 5120), VoIP: true}, vendors.NoteExtDropped},
+		{&vendors.Notification{Title: "a" + strings.Repeat("\u0301", 9000), Body: "b", Ext: strings.Repeat("e", 3900)}, ""},
+		{&vendors.Notification{Title: "t", Body: strings.Repeat("b", 5000), Ext: strings.Repeat("e", 3800)}, ""},
+		{&vendors.Notification{Title: "t", Body: "b", Options: vendors.Options{IOS: hongyan.IOS{Image: "https://x/" + strings.Repeat("i", 4000)}}}, vendors.NoteImageDropped},
 	} {
 		rig := vendortest.NewRig(t, subject(), nil)
-		got := one(t, rig.Driver, n)
-		if len(n.Title) > 1 {
-			if got.Reason != vendors.Accepted && got.Reason != vendors.BadPayload {
-				t.Errorf("got %v (%v)", got.Reason, got.Err)
-			}
+		got := one(t, rig.Driver, c.note)
+		if got.Reason != vendors.Accepted || got.Note != c.want {
+			t.Errorf("got %+v, want the note %q", got, c.want)
 			continue
 		}
-		if got.Reason != vendors.BadPayload || got.Code != "PayloadTooLarge" || !strings.Contains(fmt.Sprint(got.Err), "ext of") {
-			t.Errorf("got %v %s (%v)", got.Reason, got.Code, got.Err)
-		}
-		if len(rig.Requests.Take()) > 0 {
-			t.Error("a call was made")
+		if p := rig.Sandbox.Pushes()[0]; c.want != vendors.NoteExtDropped && p.Ext != c.note.Ext {
+			t.Errorf("the app gets an ext of %d bytes, want %d", len(p.Ext), len(c.note.Ext))
 		}
 	}
 }
@@ -198,9 +198,9 @@ func TestFittedOnce(t *testing.T) { // not parallel: it counts allocations
 	a := &vendors.Notification{Title: "t", Body: strings.Repeat("很长👨‍👩‍👧‍👦", 1000)}
 	b := *a
 	b.Title = "other"
-	first, _ := d.payload(a, nil)
-	again, _ := d.payload(a, nil)
-	other, _ := d.payload(&b, nil)
+	first, _, _ := d.payload(a, nil)
+	again, _, _ := d.payload(a, nil)
+	other, _, _ := d.payload(&b, nil)
 	if string(first) != string(again) || !strings.Contains(string(other), "other") {
 		t.Error("the same notification got two payloads, or another one the same")
 	}

@@ -23,19 +23,17 @@ const pingIdle = time.Minute
 const maxAnswer = 64 << 10
 
 // newTransport makes the connections of one certificate.
-func newTransport(c *Config, config *tls.Config, rd reader) (*h2conn.Transport, error) {
+func newTransport(c *Config, config *tls.Config, rd reader, token *providerToken) (*h2conn.Transport, error) {
 	return h2conn.New(c.host(), h2conn.Options{
-		TLS: config, Proxy: http.ProxyFromEnvironment, MaxConns: c.connections(), PingIdle: pingIdle, MaxAnswer: maxAnswer,
+		TLS: config, Proxy: c.ProxyFor(), MaxConns: c.connections(), PingIdle: pingIdle, MaxAnswer: maxAnswer,
 		Fatal: func(away *h2conn.GoAwayError) bool { return rd.goAway(away.Debug).fatal },
-		Spent: spent,
+		Spent: func(status int, body []byte) bool { return status >= 400 && spent(body, token) },
 	})
 }
 
-// spent reports whether an answer says that its connection takes no further pushes.
-func spent(status int, body []byte) bool {
-	if status < 400 {
-		return false
-	}
+// spent reports whether an answer says that its connection takes no further pushes, or none with a
+// new provider token. The token is nil with a certificate.
+func spent(body []byte, token *providerToken) bool {
 	var answer struct {
 		Reason string `json:"reason"`
 	}
@@ -45,6 +43,9 @@ func spent(status int, body []byte) bool {
 	switch answer.Reason {
 	case apns2.ReasonShutdown, apns2.ReasonIdleTimeout, reasonUnrelatedKeyID:
 		return true
+	case apns2.ReasonExpiredProviderToken:
+		// Once a new token came early, no further one will, and other connections do no better.
+		return token != nil && !token.isEarly()
 	}
 	return false
 }

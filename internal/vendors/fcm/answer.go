@@ -12,24 +12,26 @@ import (
 
 // Levels of the code table: where in an answer a code stands.
 const (
-	levelError = "errorCode" // details[].errorCode of a google.firebase.fcm.v1.FcmError
-	levelToken = "token"     // the same, where the message or a field violation blames the token
-	levelHTTP  = "http"      // the HTTP status of an answer without an FcmError
-	levelLogin = "login"     // the error of the token endpoint
+	levelError   = "errorCode" // details[].errorCode of a google.firebase.fcm.v1.FcmError
+	levelProject = "project"   // the same, where a QuotaFailure or an ErrorInfo names the project's quota
+	levelToken   = "token"     // the same, where the message or a field violation blames the token
+	levelHTTP    = "http"      // the HTTP status of an answer without an FcmError
+	levelLogin   = "login"     // the error of the token endpoint
 )
 
 // codes is the whole table. https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode,
 // https://firebase.google.com/docs/cloud-messaging/error-codes; the login's are RFC 6749, 5.2.
 var codes = []vendors.Code{
 	{Code: "UNREGISTERED", Level: levelError, Reason: vendors.BadToken, Meaning: "the app was uninstalled or the token expired (270 days without a connection)"},
-	{Code: "SENDER_ID_MISMATCH", Level: levelError, Reason: vendors.BadToken, Meaning: "the token belongs to another Firebase project; when many do, the service account is of the wrong project"},
+	{Code: "SENDER_ID_MISMATCH", Level: levelError, Reason: vendors.BadToken, Doubtful: true, Meaning: "the token belongs to another Firebase project; when many do, the service account is of the wrong project"},
 	{Code: "INVALID_ARGUMENT", Level: levelToken, Reason: vendors.BadToken, Meaning: "the token is no registration token"},
 	{Code: "INVALID_ARGUMENT", Level: levelError, Reason: vendors.BadPayload, Meaning: "a parameter is wrong, or the message is too big"},
-	{Code: "QUOTA_EXCEEDED", Level: levelError, Reason: vendors.RateLimited, Meaning: "the rate of the project (600,000 a minute) or of the device (240 a minute, 5,000 an hour) is exceeded"},
+	{Code: "QUOTA_EXCEEDED", Level: levelError, Reason: vendors.RateLimited, Scope: vendors.ScopeDevice, Meaning: "the rate of the device (240 a minute, 5,000 an hour) is exceeded: it waits alone"},
+	{Code: "QUOTA_EXCEEDED", Level: levelProject, Reason: vendors.RateLimited, Meaning: "the rate of the project (600,000 a minute) is exceeded"},
 	{Code: "UNAVAILABLE", Level: levelError, Reason: vendors.Unavailable, Meaning: "the server is overloaded"},
 	{Code: "INTERNAL", Level: levelError, Reason: vendors.Unavailable, Meaning: "an internal error"},
-	{Code: "THIRD_PARTY_AUTH_ERROR", Level: levelError, Reason: vendors.BadCredentials, Meaning: "the APNs or web push credential in the Firebase project is missing or invalid"},
-	{Code: "APNS_AUTH_ERROR", Level: levelError, Reason: vendors.BadCredentials, Meaning: "the old name of THIRD_PARTY_AUTH_ERROR"},
+	{Code: "THIRD_PARTY_AUTH_ERROR", Level: levelError, Reason: vendors.Refused, Scope: vendors.ScopeDevice, Meaning: "the token is of an iPhone or a browser, and the APNs or web push credential in the Firebase project is missing or invalid"},
+	{Code: "APNS_AUTH_ERROR", Level: levelError, Reason: vendors.Refused, Scope: vendors.ScopeDevice, Meaning: "the old name of THIRD_PARTY_AUTH_ERROR"},
 	{Code: "UNSPECIFIED_ERROR", Level: levelError, Reason: vendors.Unknown, Meaning: "no more is known"},
 
 	{Code: "400", Level: levelHTTP, Reason: vendors.BadPayload, Meaning: "the JSON does not match the schema"},
@@ -51,14 +53,18 @@ var codes = []vendors.Code{
 	{Code: "unsupported_grant_type", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the token endpoint does not know the login; is token_uri right?"},
 }
 
-func lookup(code, level string) (vendors.Code, bool) {
-	for _, row := range codes {
-		if row.Code == code && row.Level == level {
-			return row, true
-		}
+// reader reads answers by the table of codes and what the configuration adds to it, by level.
+type reader map[string]map[string]vendors.Code
+
+func newReader(c *vendors.Common) reader {
+	rd := reader{levelHTTP: vendors.Index(codes, levelHTTP)}
+	for _, level := range []string{levelError, levelProject, levelToken} {
+		rd[level] = c.Table(codes, level)
 	}
-	return vendors.Code{}, false
+	return rd
 }
+
+var logins = vendors.Index(codes, levelLogin)
 
 const fcmError = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 
@@ -71,8 +77,15 @@ type problem struct {
 		Message string `json:"message"`
 		Status  string `json:"status"`
 		Details []struct {
-			Type            string `json:"@type"`
-			ErrorCode       string `json:"errorCode"`
+			Type      string `json:"@type"`
+			ErrorCode string `json:"errorCode"`
+			// of a google.rpc.QuotaFailure and a google.rpc.ErrorInfo
+			Violations []struct {
+				Subject string `json:"subject"`
+			} `json:"violations"`
+			Metadata struct {
+				QuotaLimit string `json:"quota_limit"`
+			} `json:"metadata"`
 			FieldViolations []struct {
 				Field string `json:"field"`
 			} `json:"fieldViolations"`
@@ -81,7 +94,7 @@ type problem struct {
 }
 
 // interpret reads an answer.
-func interpret(resp vendors.Response) vendors.Result {
+func (rd reader) interpret(resp vendors.Response) vendors.Result {
 	if resp.Status >= 200 && resp.Status < 300 {
 		var ok struct {
 			Name string `json:"name"`
@@ -97,13 +110,16 @@ func interpret(resp vendors.Response) vendors.Result {
 	}
 	code := p.errorCode()
 	if code == "" {
-		return byStatus(resp, p)
+		return rd.byStatus(resp, p)
 	}
-	if code == "INVALID_ARGUMENT" && p.blamesToken() {
-		row, _ := lookup(code, levelToken)
-		return result(row, resp, p)
+	level := levelError
+	switch {
+	case code == "INVALID_ARGUMENT" && p.blamesToken():
+		level = levelToken
+	case code == "QUOTA_EXCEEDED" && p.blamesProject():
+		level = levelProject
 	}
-	row, known := lookup(code, levelError)
+	row, known := rd[level][code]
 	if !known {
 		r := vendors.HTTPResult(resp)
 		if r.Reason != vendors.RateLimited && r.Reason != vendors.Unavailable {
@@ -116,14 +132,14 @@ func interpret(resp vendors.Response) vendors.Result {
 }
 
 // byStatus reads an answer without an FcmError: a gateway's, or that of the machinery before FCM.
-func byStatus(resp vendors.Response, p problem) vendors.Result {
+func (rd reader) byStatus(resp vendors.Response, p problem) vendors.Result {
 	if resp.Status == http.StatusBadRequest && p.blamesToken() {
-		row, _ := lookup("INVALID_ARGUMENT", levelToken)
-		return result(row, resp, p)
+		return result(rd[levelToken]["INVALID_ARGUMENT"], resp, p)
 	}
-	row, known := lookup(strconv.Itoa(resp.Status), levelHTTP)
-	if !known {
-		return wait(vendors.HTTPResult(resp))
+	plain := vendors.HTTPResult(resp)
+	row, known := rd[levelHTTP][strconv.Itoa(resp.Status)]
+	if !known || plain.Reason == vendors.Unavailable && resp.Status < 500 { // or not Google's own answer
+		return wait(plain)
 	}
 	r := result(row, resp, p)
 	r.Code = "HTTP " + row.Code
@@ -138,14 +154,17 @@ func result(row vendors.Code, resp vendors.Response, p problem) vendors.Result {
 	if where := p.where(); where != "" && row.Reason == vendors.BadPayload {
 		text += " (" + where + ")"
 	}
-	return wait(vendors.Result{Reason: row.Reason, Code: row.Code, RetryAfter: resp.RetryAfter, Err: errors.New(text)})
+	r := row.Result()
+	r.RetryAfter, r.Err = resp.RetryAfter, errors.New(text)
+	return wait(r)
 }
 
-// wait puts in how long Google asks to wait where the answer does not say: 60 s after a 429, and
-// never less than 10 s after a failure.
+// wait puts in how long Google asks to wait where the answer does not say: 60 s after a 429 of the
+// project, and never less than 10 s after a failure. How long a single device waits is the sender's
+// choice.
 func wait(r vendors.Result) vendors.Result {
 	switch {
-	case r.Reason == vendors.RateLimited && r.RetryAfter == 0:
+	case r.Reason == vendors.RateLimited && r.RetryAfter == 0 && r.Scope != vendors.ScopeDevice:
 		r.RetryAfter = quotaRetry
 	case r.Reason == vendors.Unavailable && r.RetryAfter < firstRetry:
 		r.RetryAfter = firstRetry
@@ -171,6 +190,23 @@ func (p *problem) blamesToken() bool {
 	for _, d := range p.Error.Details {
 		for _, v := range d.FieldViolations {
 			if v.Field == "message.token" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// blamesProject says that a quota is the project's: the real body that is known has an ErrorInfo
+// with the quota_limit SendsPerMinutePerProject, the documented one a QuotaFailure that names its
+// subject. Anything else is the device's, which is the quota that chat meets.
+func (p *problem) blamesProject() bool {
+	for _, d := range p.Error.Details {
+		if strings.Contains(strings.ToLower(d.Metadata.QuotaLimit), "project") {
+			return true
+		}
+		for _, v := range d.Violations {
+			if strings.HasPrefix(v.Subject, "project") {
 				return true
 			}
 		}

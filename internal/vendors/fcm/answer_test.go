@@ -26,19 +26,24 @@ func TestCodesOfDoc(t *testing.T) {
 			continue // TestInterpretToken; the refresh has tests of its own
 		case row.Level == levelToken:
 			name = "token"
+		case row.Level == levelProject:
+			name = "project"
 		}
 		seen++
 		r.Sandbox.Arm(sandbox.Fault{Vendor: "fcm", Kind: sandbox.FaultCode, Code: name, Times: 1})
 		got := push(r, vendortest.Chat())
-		if got.Reason != row.Reason {
-			t.Errorf("%s %s: got %v, want %v", row.Level, row.Code, got.Reason, row.Reason)
+		if row.Level == levelHTTP && (row.Code == "400" || row.Code == "404") {
+			row.Reason = vendors.Unavailable // the fake's page is not Google's own answer
+		}
+		if got.Reason != row.Reason || got.Doubtful != row.Doubtful || row.Scope != vendors.ScopeUnsaid && got.Scope != row.Scope {
+			t.Errorf("%s %s: got %+v, want %v", row.Level, row.Code, got, row.Reason)
 		}
 		if row.Level != levelHTTP && got.Code != row.Code {
 			t.Errorf("%s %s: got code %q", row.Level, row.Code, got.Code)
 		}
 		switch wait := got.RetryAfter; {
 		case got.Reason == vendors.Unavailable && wait != 10*time.Second,
-			got.Reason == vendors.RateLimited && wait != time.Minute,
+			got.Reason == vendors.RateLimited && got.Scope != vendors.ScopeDevice && wait != time.Minute,
 			got.Reason != vendors.Unavailable && got.Reason != vendors.RateLimited && wait != 0:
 			t.Errorf("%s %s: retry after %v", row.Level, row.Code, wait)
 		}
@@ -83,12 +88,12 @@ func TestInterpret(t *testing.T) {
 		// The text quotes the value, which is message content.
 		{"schema", 400, body("Invalid value at 'message.data[0].value' (TYPE_STRING), 12", "INVALID_ARGUMENT", violation("message.data[0].value")), vendors.BadPayload, "INVALID_ARGUMENT", "message.data"},
 		{"oauth", 401, body("Request is missing required authentication credential.", "UNAUTHENTICATED"), vendors.AuthExpired, "UNAUTHENTICATED", ""},
-		{"third_party", 401, body("x", "UNAUTHENTICATED", detail("THIRD_PARTY_AUTH_ERROR")), vendors.BadCredentials, "THIRD_PARTY_AUTH_ERROR", ""},
+		{"third_party", 401, body("x", "UNAUTHENTICATED", detail("THIRD_PARTY_AUTH_ERROR")), vendors.Refused, "THIRD_PARTY_AUTH_ERROR", ""},
 		{"sender", 403, body("SenderId mismatch", "PERMISSION_DENIED", detail("SENDER_ID_MISMATCH")), vendors.BadToken, "SENDER_ID_MISMATCH", ""},
 		{"iam", 403, body("Permission denied", "PERMISSION_DENIED"), vendors.BadCredentials, "PERMISSION_DENIED", "cloudmessaging.messages.create"},
 		{"unregistered", 404, body("Requested entity was not found.", "NOT_FOUND", detail("UNREGISTERED")), vendors.BadToken, "UNREGISTERED", ""},
 		{"no_project", 404, body("Requested entity was not found.", "NOT_FOUND"), vendors.BadCredentials, "NOT_FOUND", ""},
-		{"no_page", 404, `<html>`, vendors.BadCredentials, "HTTP 404", ""},
+		{"no_page", 404, `<html>`, vendors.Unavailable, "HTTP 404", ""},
 		{"quota_plain", 429, `<html>`, vendors.RateLimited, "HTTP 429", ""},
 		{"quota_by_status", 429, body("x", "RESOURCE_EXHAUSTED"), vendors.RateLimited, "RESOURCE_EXHAUSTED", ""},
 		{"gateway", 502, `<html>`, vendors.Unavailable, "HTTP 502", ""},
@@ -103,7 +108,7 @@ func TestInterpret(t *testing.T) {
 		{"details_of_wrong_type", 403, `{"error":{"details":"x"}}`, vendors.BadCredentials, "HTTP 403", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := interpret(vendors.Response{Status: c.status, Body: []byte(c.body)})
+			got := newReader(&vendors.Common{}).interpret(vendors.Response{Status: c.status, Body: []byte(c.body)})
 			if got.Reason != c.want || got.Code != c.code {
 				t.Errorf("got %v (code %q), want %v (code %q)", got.Reason, got.Code, c.want, c.code)
 			}
@@ -114,6 +119,30 @@ func TestInterpret(t *testing.T) {
 				t.Errorf("error %v quotes a value", got.Err)
 			}
 		})
+	}
+}
+
+// A quota is the device's unless the answer names the project: by a QuotaFailure, or by the body
+// that people met (an ErrorInfo without an FcmError).
+func TestWhoseQuota(t *testing.T) {
+	t.Parallel()
+	quota := `{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"QUOTA_EXCEEDED"}`
+	for name, c := range map[string]struct {
+		details string
+		device  bool
+	}{
+		"plain":    {quota, true},
+		"device":   {`{"@type":"x/google.rpc.QuotaFailure","violations":[{"subject":"device:1","description":"Device message rate exceeded"}]},` + quota, true},
+		"topic":    {`{"@type":"x/google.rpc.QuotaFailure","violations":[{"subject":"topic:1"}]},` + quota, true},
+		"project":  {`{"@type":"x/google.rpc.QuotaFailure","violations":[{"subject":"project:demo"}]},` + quota, false},
+		"info":     {`{"@type":"x/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED","metadata":{"quota_limit":"SendsPerMinutePerProject"}},` + quota, false},
+		"no_error": {`{"@type":"x/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED","metadata":{"quota_limit":"SendsPerMinutePerProject"}}`, false},
+	} {
+		body := `{"error":{"code":429,"message":"x","status":"RESOURCE_EXHAUSTED","details":[` + c.details + `]}}`
+		got := newReader(&vendors.Common{}).interpret(vendors.Response{Status: 429, Body: []byte(body)})
+		if got.Reason != vendors.RateLimited || (got.Scope == vendors.ScopeDevice) != c.device || (got.RetryAfter == 0) != c.device {
+			t.Errorf("%s: got %+v", name, got)
+		}
 	}
 }
 
@@ -184,7 +213,7 @@ func (protocol) Request(context.Context, vendors.Batch, string) (*http.Request, 
 }
 
 func (protocol) Interpret(resp vendors.Response, b vendors.Batch) []vendors.Result {
-	return vendors.All(len(b.Devices), interpret(resp))
+	return vendors.All(len(b.Devices), newReader(&vendors.Common{}).interpret(resp))
 }
 
 func FuzzInterpret(f *testing.F) {

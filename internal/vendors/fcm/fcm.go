@@ -20,6 +20,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,11 +70,12 @@ type Config struct {
 	// Sound is a file in the app's res/raw without its suffix. From Android 8 on the channel
 	// decides. Default "default".
 	Sound string `yaml:"sound"`
-	// DataOnly leaves the showing to the app: title, body, tag, channel, sound, image and badge
-	// travel as data, beside ext, conversation and message. Google collapses the notification
-	// messages that wait for a phone that is off into the newest, and delays them after a burst of
-	// 20 per device; data messages are all kept, up to 100. Default false.
-	DataOnly bool `yaml:"data_only"`
+	// DataOnly is none, calls or all: which pushes leave the showing to an Android app, as ringing
+	// needs. Title, body, tag, channel, sound, image and badge then travel as data, beside ext,
+	// conversation and message. Google collapses the notification messages that wait for a phone
+	// that is off into the newest, and delays them after a burst of 20 per device; data messages
+	// are all kept, up to 100. Default none.
+	DataOnly string `yaml:"data_only"`
 	// MaxBytes is the largest message. Google does not say how it counts; the driver counts the
 	// JSON of all but the token, which is the most that can be meant. Default 4096.
 	MaxBytes int `yaml:"max_bytes"`
@@ -83,6 +85,13 @@ type Config struct {
 }
 
 var _ vendors.Config = (*Config)(nil)
+
+// Values of Config.DataOnly.
+const (
+	dataNone  = "none"
+	dataCalls = "calls"
+	dataAll   = "all"
+)
 
 // CallTimeout is Timeout, by default 15 s: Google asks to wait for an answer for 10 s at least.
 func (c *Config) CallTimeout() time.Duration {
@@ -107,6 +116,8 @@ func (c *Config) Problems() []vendors.Problem {
 		is.Add("project_id", "is no project id", "take it from Firebase console, Project settings")
 	}
 	is.Endpoint("endpoint", c.Endpoint)
+	is.NoReceipts(&c.Common, "FCM")
+	is.Wrong(!slices.Contains([]string{"", dataNone, dataCalls, dataAll}, c.DataOnly), "data_only", "is none of none, calls and all", "leave it out for none")
 	if c.Priority != "" && priority(c.Priority) == "" {
 		is.Add("priority", "is neither high nor normal", "leave it out for high")
 	}
@@ -127,7 +138,7 @@ func (c *Config) Advice() []string {
 	if c.Timeout > 0 && c.Timeout < 10*time.Second {
 		advice = append(advice, "timeout is below the 10s for which Google asks to wait for an answer; a push that is given up may have been accepted")
 	}
-	if c.ChannelID == "" && !c.DataOnly {
+	if c.ChannelID == "" && c.DataOnly != dataAll {
 		advice = append(advice, "no channel_id: the app's default channel decides importance and sound")
 	}
 	if c.TestMode {
@@ -139,7 +150,11 @@ func (c *Config) Advice() []string {
 // Options chooses what the driver reads of a message's offline_push.
 func (c *Config) Options(push *hongyan.OfflinePush) vendors.Options {
 	a := &push.Android
-	return vendors.Options{Android: hongyan.Android{
+	ios := hongyan.IOS{
+		Sound: push.IOS.Sound, IgnoreBadge: push.IOS.IgnoreBadge, MutableContent: push.IOS.MutableContent,
+		InterruptionLevel: push.IOS.InterruptionLevel, Category: push.IOS.Category,
+	}
+	return vendors.Options{IOS: ios, Android: hongyan.Android{
 		Sound:        a.Sound,
 		Image:        a.Image,
 		FCMChannelID: a.FCMChannelID,
@@ -168,7 +183,7 @@ func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 		return nil, err
 	}
 	login := &login{account: a, client: client, timeout: c.CallTimeout()}
-	r := &relay{client: &http.Client{Transport: t, CheckRedirect: client.CheckRedirect}, tokens: env.Tokens(c.ID, login.fetch)}
+	r := &relay{client: &http.Client{Transport: t, CheckRedirect: client.CheckRedirect}, tokens: env.Tokens(c.ID, login.fetch), reader: newReader(&c.Common)}
 	ctx := context.Background() // used for nothing but the credentials that are not asked for
 	app, err := firebase.NewApp(ctx, &firebase.Config{ProjectID: cmp.Or(c.ProjectID, a.ProjectID)},
 		option.WithHTTPClient(&http.Client{Transport: r}), option.WithEndpoint(c.base()))
@@ -212,14 +227,16 @@ func (d *driver) Push(ctx context.Context, batch vendors.Batch) []vendors.Result
 }
 
 func (d *driver) push(parent context.Context, device vendors.Device, now time.Time) vendors.Result {
-	if device.Token == "" {
-		return vendors.Result{Reason: vendors.BadToken, Err: errors.New("the token is empty")}
+	if err := vendors.CheckToken(device.Token); err != nil {
+		return vendors.Result{Reason: vendors.BadToken, Err: err}
 	}
 	ctx, cancel := context.WithTimeout(parent, d.timeout)
 	defer cancel()
 	x := &exchange{parent: parent}
-	_, err := d.send(context.WithValue(ctx, exchangeKey{}, x), d.config.message(device, now))
+	message, note := d.config.message(device, now)
+	_, err := d.send(context.WithValue(ctx, exchangeKey{}, x), message)
 	if x.done {
+		x.result.Note = note
 		return x.result
 	}
 	if ctx.Err() != nil {

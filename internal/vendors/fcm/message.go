@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,11 +34,11 @@ const (
 	keyBadge   = "badge"
 )
 
-// message writes a push.
+// message writes a push, and says what it had to leave out.
 //
 // There is no collapse_key: Google ignores it on notification messages, keeps at most four of them
 // for a device, and throttles what collapses. The tag makes a repeat replace itself on the screen.
-func (c *Config) message(d vendors.Device, now time.Time) *messaging.Message {
+func (c *Config) message(d vendors.Device, now time.Time) (m *messaging.Message, note string) {
 	n, limit := d.Notification, cmp.Or(c.MaxBytes, maxBytes)
 	// so that no more than that is looked at again
 	text := vendors.TextLimit{Max: limit, Measure: vendors.Bytes}
@@ -48,7 +49,7 @@ func (c *Config) message(d vendors.Device, now time.Time) *messaging.Message {
 	shown := &messaging.AndroidNotification{
 		ChannelID: cmp.Or(n.Android.FCMChannelID, c.ChannelID),
 		Sound:     cmp.Or(n.Android.Sound, c.Sound, "default"),
-		Tag:       d.Key,
+		Tag:       n.Replaces(),
 		ImageURL:  image(n.Android.Image),
 	}
 	if c.Click.Action != "" {
@@ -58,7 +59,7 @@ func (c *Config) message(d vendors.Device, now time.Time) *messaging.Message {
 		count := min(*d.Badge, math.MaxInt32)
 		shown.NotificationCount = &count
 	}
-	m := &messaging.Message{
+	m = &messaging.Message{
 		Token:        d.Token,
 		Data:         data(n, limit),
 		Notification: &messaging.Notification{Title: vendors.Printable(text.Fit(n.Title)), Body: vendors.Printable(text.Fit(n.Body))},
@@ -71,11 +72,52 @@ func (c *Config) message(d vendors.Device, now time.Time) *messaging.Message {
 	if m.Notification.Title == "" && m.Notification.Body == "" {
 		m.Notification.Body = "…" // nothing but control characters: still something to see
 	}
-	shape(m, limit)
-	if c.DataOnly {
+	if !c.hides(n) {
+		m.APNS = c.apns(d, now.Add(ttl))
+	}
+	note = shape(m, limit)
+	if n.Ext != "" && m.Data[keyExt] == "" {
+		note = vendors.NoteExtDropped
+	}
+	if c.hides(n) {
 		hideInData(m)
 	}
-	return m
+	return m, note
+}
+
+// hides says whether the app shall show the push itself.
+func (c *Config) hides(n *vendors.Notification) bool {
+	return c.DataOnly == dataAll || c.DataOnly == dataCalls && n.Call != nil
+}
+
+// apns is what a token of an iPhone gets beside title and body; Android does not read it.
+func (c *Config) apns(d vendors.Device, until time.Time) *messaging.APNSConfig {
+	n := d.Notification
+	aps := &messaging.Aps{ThreadID: name(n.Conversation), Category: name(n.IOS.Category), MutableContent: n.IOS.MutableContent}
+	if sound := name(cmp.Or(n.IOS.Sound, "default")); sound != "none" {
+		aps.Sound = sound
+	}
+	if d.Badge != nil && !n.IOS.IgnoreBadge {
+		count := min(max(*d.Badge, 0), math.MaxInt32)
+		aps.Badge = &count
+	}
+	if level := n.IOS.InterruptionLevel; slices.Contains([]string{"passive", "active", "time-sensitive"}, level) {
+		aps.CustomData = map[string]any{"interruption-level": level}
+	}
+	return &messaging.APNSConfig{
+		Headers: map[string]string{
+			"apns-priority": "10", "apns-collapse-id": n.Replaces(), "apns-expiration": strconv.FormatInt(until.Unix(), 10),
+		},
+		Payload: &messaging.APNSPayload{Aps: aps},
+	}
+}
+
+// name drops a name that is too long to be one.
+func name(s string) string {
+	if len(s) > 128 {
+		return ""
+	}
+	return s
 }
 
 func data(n *vendors.Notification, limit int) map[string]string {
@@ -134,24 +176,53 @@ func image(s string) string {
 	return s
 }
 
-// shortText is to how many bytes of JSON title and body are cut before anything else is given up.
-const shortText = 384
+// shortText is to how many bytes of JSON title and body are cut before anything else is given up,
+// leastText to how many before the ext is.
+const (
+	shortText = 384
+	leastText = 48
+)
 
-// shape makes the message fit. The texts are shortened first, then the rest goes, least missed
-// first, until short texts fit; what room is left goes to the body and then to the title.
-func shape(m *messaging.Message, limit int) {
+// shape makes the message fit, and says what it left out. The texts are shortened first, then the
+// rest goes, least missed first, until short texts fit; what room is left goes to the body and then
+// to the title. An ext that fits beside a few characters of text stays.
+func shape(m *messaging.Message, limit int) (note string) {
 	if weight(m) <= limit {
-		return
+		return ""
 	}
 	n, shown := m.Notification, m.Android.Notification
 	title, body := n.Title, n.Body
-	short := func(s string) string {
-		return vendors.TextLimit{Max: shortText, Measure: jsonLen}.Fit(s)
+	short := func(bytes int) func() {
+		fit := vendors.TextLimit{Max: bytes, Measure: jsonLen}
+		return func() { n.Title, n.Body = fit.Fit(title), fit.Fit(body) }
 	}
-	n.Title, n.Body = short(title), short(body)
 	for _, drop := range []func(){
-		func() { shown.ImageURL = "" },
-		func() { delete(m.Data, keyExt) },
+		short(shortText),
+		func() {
+			if shown.ImageURL != "" {
+				shown.ImageURL, note = "", vendors.NoteImageDropped
+			}
+		},
+		func() { m.APNS = nil },
+		short(leastText),
+		func() {
+			if len(shown.ClickAction) > vendors.LongClick {
+				shown.ClickAction = ""
+			}
+		},
+		func() {
+			if len(m.Data[keyConversation])+len(m.Data[keyMessage]) > leastNames {
+				delete(m.Data, keyConversation)
+				delete(m.Data, keyMessage)
+			}
+		},
+		func() {
+			if _, ok := m.Data[keyExt]; ok {
+				delete(m.Data, keyExt)
+				note = vendors.NoteExtDropped
+				short(shortText)()
+			}
+		},
 		func() { delete(m.Data, keyConversation) },
 		func() { shown.ClickAction = "" },
 		func() { shown.Sound = "default" },
@@ -166,10 +237,17 @@ func shape(m *messaging.Message, limit int) {
 	// Either grows only: the short forms are known to fit.
 	n.Body = vendors.FitTo(body, func(s string) bool { n.Body = s; return weight(m) <= limit })
 	n.Title = vendors.FitTo(title, func(s string) bool { n.Title = s; return weight(m) <= limit })
+	return note
 }
+
+// leastNames is how many bytes the ids of conversation and message may take beside a long ext.
+const leastNames = 256
 
 // frame is more than the JSON of a message takes without its data and the texts that weight counts.
 const frame = 300
+
+// frameAPNS is more than the block for iPhones takes without its names.
+const frameAPNS = 260
 
 // weight is at least the length of the message's JSON without its token, as the SDK writes it. It
 // is counted rather than marshalled.
@@ -177,6 +255,10 @@ func weight(m *messaging.Message) int {
 	n, shown := m.Notification, m.Android.Notification
 	w := frame + jsonLen(n.Title) + jsonLen(n.Body) + jsonLen(shown.ChannelID) + jsonLen(shown.Sound) + jsonLen(shown.Tag) +
 		jsonLen(shown.ImageURL) + jsonLen(shown.ClickAction)
+	if m.APNS != nil {
+		aps := m.APNS.Payload.Aps
+		w += frameAPNS + jsonLen(aps.ThreadID) + jsonLen(aps.Category) + jsonLen(aps.Sound) + jsonLen(m.APNS.Headers["apns-collapse-id"])
+	}
 	for key, value := range m.Data {
 		w += len(key) + jsonLen(value) + len(`"":"",`)
 	}

@@ -23,12 +23,13 @@ func compose(change func(*Config, *vendors.Device, *vendors.Notification)) *mess
 	if change != nil {
 		change(c, &d, n)
 	}
-	return c.message(d, vendortest.Now)
+	m, _ := c.message(d, vendortest.Now)
+	return m
 }
 
 func TestMessage(t *testing.T) {
 	t.Parallel()
-	if m := compose(nil); m.Android.CollapseKey != "" || m.Android.Notification.Tag != strings.Repeat("ab", 16) || m.Android.Priority != "high" ||
+	if m := compose(nil); m.Android.CollapseKey != "" || m.Android.Notification.Tag != vendortest.Chat().Key || m.Android.Priority != "high" ||
 		m.Data[keyMessage] != "m-1001" || m.Data[keyConversation] != "c2c_alice" || m.Data[keyExt] != `{"conversationID":"c2c_alice"}` {
 		t.Errorf("plain chat: %+v %+v", m, m.Android)
 	}
@@ -92,10 +93,10 @@ func TestMessage(t *testing.T) {
 			func(m *messaging.Message) any { return m.Notification.Title + m.Notification.Body }, "…"},
 		{"not_utf8", func(_ *Config, _ *vendors.Device, n *vendors.Notification) { n.Body = "a\xffb" },
 			func(m *messaging.Message) any { return m.Notification.Body }, "ab"},
-		{"data_only", func(c *Config, d *vendors.Device, _ *vendors.Notification) { c.DataOnly, d.Badge = true, number(3) },
+		{"data_only", func(c *Config, d *vendors.Device, _ *vendors.Notification) { c.DataOnly, d.Badge = dataAll, number(3) },
 			func(m *messaging.Message) any {
 				return fmt.Sprint(m.Notification == nil && m.Android.Notification == nil, m.Data[keyTitle], m.Data[keyBody], m.Data[keyTag][:2], m.Data[keyChannel], m.Data[keySound], m.Data[keyBadge])
-			}, "true张三晚上八点见，不见不散abim_messagesdefault3"},
+			}, "true张三晚上八点见，不见不散01im_messagesdefault3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.got(compose(c.change)); got != c.want {
@@ -104,7 +105,7 @@ func TestMessage(t *testing.T) {
 		})
 	}
 	for key := range compose(func(c *Config, _ *vendors.Device, n *vendors.Notification) {
-		c.DataOnly, n.Call = true, &hongyan.Call{ID: "c"}
+		c.DataOnly, n.Call = dataCalls, &hongyan.Call{ID: "c"}
 	}).Data {
 		if key == "from" || key == "message_type" || strings.HasPrefix(key, "google") || strings.HasPrefix(key, "gcm") {
 			t.Errorf("data key %q is reserved", key)
@@ -145,11 +146,11 @@ func monsters() map[string]*vendors.Notification {
 
 func TestMonstersAreAccepted(t *testing.T) {
 	t.Parallel()
-	for _, dataOnly := range []bool{false, true} {
+	for _, dataOnly := range []string{dataNone, dataAll} {
 		r := vendortest.NewRig(t, subject(func(c *Config) { c.DataOnly, c.Click.Action = dataOnly, "OPEN.{ext}.{conversation}" }), nil)
 		for name, n := range monsters() {
 			if got := push(r, n); got.Reason != vendors.Accepted {
-				t.Errorf("%s (data only: %v): got %v (code %q, err %v)", name, dataOnly, got.Reason, got.Code, got.Err)
+				t.Errorf("%s (data only: %s): got %v (code %q, err %v)", name, dataOnly, got.Reason, got.Code, got.Err)
 			}
 		}
 		for _, v := range r.Sandbox.Violations() {
@@ -171,12 +172,12 @@ func TestWeight(t *testing.T) {
 		all[name] = n
 	}
 	for name, n := range all {
-		for _, dataOnly := range []bool{false, true} {
+		for _, dataOnly := range []string{dataNone, dataAll} {
 			c := &Config{ChannelID: "im_messages", DataOnly: dataOnly}
 			c.Click.Action = "OPEN_{conversation}"
 			badge := math.MaxInt32
 			d := vendors.Device{Key: strings.Repeat("ab", 16), Notification: n, Badge: &badge}
-			m := c.message(d, vendortest.Now)
+			m, _ := c.message(d, vendortest.Now)
 			b, err := json.Marshal(map[string]any{"message": m})
 			if err != nil {
 				t.Fatal(err)
@@ -184,8 +185,8 @@ func TestWeight(t *testing.T) {
 			if len(b) > maxBytes {
 				t.Errorf("%s: %d bytes of JSON without the token", name, len(b))
 			}
-			if !dataOnly {
-				if w := weight(m); w < len(b) || w > len(b)+frame {
+			if dataOnly == dataNone {
+				if w := weight(m); w < len(b) || w > len(b)+frame+frameAPNS {
 					t.Errorf("%s: weight %d of %d bytes of JSON", name, w, len(b))
 				}
 			}
@@ -203,6 +204,9 @@ func TestShapeOrder(t *testing.T) {
 	}
 	if m := long(2500); len(m.Data[keyExt]) != 2500 || len(m.Notification.Body) < 300 || !strings.HasSuffix(m.Notification.Body, "…") {
 		t.Errorf("ext of 2,500 bytes: ext %d, body %d bytes", len(m.Data[keyExt]), len(m.Notification.Body))
+	}
+	if m := long(3400); len(m.Data[keyExt]) != 3400 || m.Notification.Body == "" || m.Android.Notification.Tag == "" {
+		t.Errorf("ext of 3,400 bytes: ext %d, body %d bytes", len(m.Data[keyExt]), len(m.Notification.Body))
 	}
 	if m := long(3800); m.Data[keyExt] != "" || len(m.Notification.Body) < 3000 || m.Data[keyConversation] == "" {
 		t.Errorf("ext of 3,800 bytes: ext %d, body %d bytes", len(m.Data[keyExt]), len(m.Notification.Body))
@@ -224,5 +228,57 @@ func TestJSONLen(t *testing.T) {
 		if got, want := jsonLen(s), len(b)-2; got != want {
 			t.Errorf("%q: got %d, want %d", s, got, want)
 		}
+	}
+}
+
+// What had to be left out is told.
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*vendors.Notification)
+		want   string
+	}{
+		"all_fits":  {func(*vendors.Notification) {}, ""},
+		"long_text": {func(n *vendors.Notification) { n.Body = strings.Repeat("x", 9000) }, ""},
+		"image":     {func(n *vendors.Notification) { n.Android.Image = "https://x.example/" + strings.Repeat("i", 3900) }, vendors.NoteImageDropped},
+		"huge_ext":  {func(n *vendors.Notification) { n.Ext = strings.Repeat("x", 8000) }, vendors.NoteExtDropped},
+		"ext":       {func(n *vendors.Notification) { n.Ext = strings.Repeat("x", 4000) }, vendors.NoteExtDropped},
+	} {
+		n := vendortest.Chat()
+		c.change(n)
+		if _, got := (&Config{}).message(vendors.Device{Notification: n}, vendortest.Now); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// iPhones get sound, number and thread in a block of their own, and what ends a call replaces the
+// ringing notification on both systems.
+func TestAPNSBlock(t *testing.T) {
+	t.Parallel()
+	badge := 3
+	m := compose(func(_ *Config, d *vendors.Device, n *vendors.Notification) {
+		d.Badge, n.ReplaceKey, n.IOS.Category, n.IOS.InterruptionLevel = &badge, "fedcba98765432100123456789abcdef", "REPLY", "time-sensitive"
+	})
+	b, err := json.Marshal(m.APNS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"headers":{"apns-collapse-id":"fedcba98765432100123456789abcdef","apns-expiration":"1795507200","apns-priority":"10"},` +
+		`"payload":{"aps":{"badge":3,"category":"REPLY","interruption-level":"time-sensitive","sound":"default","thread-id":"c2c_alice"}}}`
+	if string(b) != want || m.Android.Notification.Tag != "fedcba98765432100123456789abcdef" || m.Android.CollapseKey != "" {
+		t.Errorf("got  %s\nwant %s", b, want)
+	}
+}
+
+// Calls as data, chat as notifications.
+func TestDataOnlyCalls(t *testing.T) {
+	t.Parallel()
+	chat := compose(func(c *Config, _ *vendors.Device, _ *vendors.Notification) { c.DataOnly = dataCalls })
+	call := compose(func(c *Config, _ *vendors.Device, n *vendors.Notification) {
+		c.DataOnly, n.Call = dataCalls, &hongyan.Call{ID: "c", Action: hongyan.CallCancel}
+	})
+	if chat.Notification == nil || call.Notification != nil || call.Data[keyTitle] == "" || call.Data[keyCallAction] != "cancel" {
+		t.Errorf("chat %+v, call %+v", chat, call)
 	}
 }

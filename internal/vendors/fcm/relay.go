@@ -17,6 +17,7 @@ import (
 type relay struct {
 	client *http.Client // over the transport
 	tokens vendors.TokenSource
+	reader reader
 }
 
 // exchange receives the result of one push. It is in the request's context.
@@ -61,10 +62,10 @@ func (r *relay) push(req *http.Request, parent context.Context) vendors.Result {
 	if err != nil {
 		return vendors.TokenFailure(parent, err)
 	}
-	if fresh == token {
-		return result // it was fetched a moment ago; asking again would only use up quota
+	if fresh != token { // else it was fetched a moment ago, and asking again would only use up quota
+		result = r.call(req, parent, fresh)
 	}
-	if result = r.call(req, parent, fresh); result.Reason == vendors.AuthExpired {
+	if result.Reason == vendors.AuthExpired {
 		result.Reason = vendors.BadCredentials // even a token fetched just now is refused
 	}
 	return result
@@ -84,5 +85,5 @@ func (r *relay) call(req *http.Request, parent context.Context, token string) ve
 	if err != nil {
 		return vendors.TransportResult(parent, err)
 	}
-	return interpret(resp)
+	return r.reader.interpret(resp)
 }

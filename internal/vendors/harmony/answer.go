@@ -16,7 +16,8 @@ type failures struct {
 }
 
 const (
-	codeImage = "80100022"
+	codeImage   = "80100022"
+	codeNoRight = "80300002"
 
 	reasonNoRight = "noRight"
 	reasonImage   = "differentImgVerifyPolicy"
@@ -36,11 +37,16 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 	}
 	switch result.Code {
 	case pushkit.CodeSuccess:
+		if batch.Generic {
+			v.Accepted.Note = vendors.NoteImageDropped // which is all that Generic means here
+		}
 		return vendors.All(n, v.Accepted)
 	case pushkit.CodePartial:
 		return p.partial(v.Details, result, v.Accepted, batch)
 	case pushkit.CodeAllInvalid:
 		return p.allInvalid(v.Details, result, batch)
+	case codeNoRight:
+		result = pushkit.Foreign(result, len(pushkit.Tokens(batch.Devices)))
 	case codeImage:
 		result.Rephrase = !batch.Generic
 	}
@@ -72,7 +78,7 @@ func (p *protocol) failed(base vendors.Result, reason string, generic bool) vend
 		return base
 	}
 	base.Code += "/" + reason
-	base.Reason, base.Err = row.Reason, errors.New(row.Meaning)
+	base.Reason, base.Scope, base.Doubtful, base.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning)
 	base.Rephrase = reason == reasonImage && !generic
 	return base
 }
@@ -104,8 +110,7 @@ func (p *protocol) partial(details []byte, base, accepted vendors.Result, batch 
 }
 
 // allInvalid reads why every token failed. If the answer has no reasons, a single token counts as
-// dead, and several are probed, because a project that is set up wrongly gets the same code. For
-// this reason too, no registration is dropped if the reason of all tokens is noRight.
+// dead, and several are probed, because a project that is set up wrongly gets the same code.
 func (p *protocol) allInvalid(details []byte, base vendors.Result, batch vendors.Batch) []vendors.Result {
 	why := reasons(details)
 	tokens := pushkit.Tokens(batch.Devices)
@@ -128,9 +133,8 @@ func (p *protocol) allInvalid(details []byte, base vendors.Result, batch vendors
 		default:
 			results[i] = p.failed(base, reason, batch.Generic)
 			if reason == reasonNoRight {
-				results[i].Reason = vendors.NotDisplayed
 				if strangers == len(tokens) && strangers >= manyNoRight {
-					results[i].Reason = vendors.BadCredentials
+					results[i].Reason, results[i].Scope = vendors.BadCredentials, vendors.ScopeCertificate
 				}
 			}
 		}

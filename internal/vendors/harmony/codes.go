@@ -20,12 +20,13 @@ func codes() []vendors.Code {
 		{Code: "80100003", Reason: vendors.BadPayload, Meaning: "the payload is wrong"},
 		{Code: "80100004", Reason: vendors.BadPayload, Meaning: "the expiry is wrong"},
 		{Code: "80100016", Reason: vendors.Refused, Meaning: "the text holds sensitive words", Uncertain: true},
-		{Code: codeImage, Reason: vendors.Refused, Meaning: "the image was not checked; it is sent once more without the image"},
+		{Code: codeImage, Reason: vendors.Refused, Meaning: "the image was not checked, or the check has expired; it is sent once more without the image"},
 		{Code: "80200001", Reason: vendors.AuthExpired, Meaning: "authentication failed; where a fresh JWT is refused too, the key is not of this project, or the clock is wrong"},
 		{Code: "80200003", Reason: vendors.AuthExpired, Meaning: "the access token expired", Uncertain: true},
 		{Code: "80200005", Reason: vendors.AuthExpired, Meaning: "the JWT expired"},
-		{Code: "80300002", Reason: vendors.BadCredentials, Meaning: "the project may not push: Push Kit is off, or project_id is wrong"},
-		{Code: pushkit.CodeAllInvalid, Reason: vendors.BadToken, Meaning: "all tokens are invalid; by their reasons, or else believed of a single token and probed where there are several"},
+		{Code: codeNoRight, Reason: vendors.BadCredentials, Scope: vendors.ScopeDevice, Meaning: "the project may not push: Push Kit is off, or project_id is wrong; " +
+			"or the token is of another app, so that it parks the certificate only where many devices get it and none is accepted"},
+		{Code: pushkit.CodeAllInvalid, Reason: vendors.BadToken, Doubtful: true, Meaning: "all tokens are invalid; by their reasons, or else believed of a single token and probed where there are several"},
 		{Code: "80300008", Reason: vendors.BadPayload, Meaning: "the body is longer than 4096 bytes"},
 		{Code: "80300010", Reason: vendors.BadPayload, Meaning: "no token or too many"},
 		{Code: "80300029", Reason: vendors.RateLimited, Meaning: "test pushes come too fast"},
@@ -36,11 +37,11 @@ func codes() []vendors.Code {
 
 		{Code: "tokenFormatError", Level: levelDevice, Reason: vendors.BadToken, Meaning: "the token is malformed"},
 		{Code: "tokenPlatformNotSupport", Level: levelDevice, Reason: vendors.BadToken, Meaning: "a token of a third party's proxy; the app must get a new one"},
-		{Code: reasonNoRight, Level: levelDevice, Reason: vendors.BadToken, Meaning: "the token's app is not in the project, or the phone was upgraded from HarmonyOS 4 and its app has no new token; " +
-			"believed where other tokens of the call were accepted, else the registration stays, and a whole large call of them means a wrong project"},
+		{Code: reasonNoRight, Level: levelDevice, Reason: vendors.BadToken, Doubtful: true, Meaning: "the token's app is not in the project, or the phone was upgraded from HarmonyOS 4 and its app has no new token; " +
+			"a whole large call of them means a wrong project"},
 		{Code: "noPushTypeRight", Level: levelDevice, Reason: vendors.Refused, Meaning: "no right for this push-type, such as in-app calls: set call_push to alert"},
-		{Code: "disableSendHuaweiMsgBecauseOfPenalty", Level: levelDevice, Reason: vendors.BadCredentials, Meaning: "Huawei has barred the app as a penalty"},
-		{Code: "appinfoError", Level: levelDevice, Reason: vendors.BadCredentials, Meaning: "the app is not in AppGallery Connect"},
+		{Code: "disableSendHuaweiMsgBecauseOfPenalty", Level: levelDevice, Reason: vendors.BadCredentials, Scope: vendors.ScopeDevice, Meaning: "Huawei has barred the app as a penalty"},
+		{Code: "appinfoError", Level: levelDevice, Reason: vendors.BadCredentials, Scope: vendors.ScopeDevice, Meaning: "the app is not in AppGallery Connect"},
 		{Code: "countryNotSupport", Level: levelDevice, Reason: vendors.NotDisplayed, Meaning: "Push Kit does not serve the device's country"},
 		{Code: reasonImage, Level: levelDevice, Reason: vendors.BadPayload, Meaning: "the image was checked for another push-type; it is sent once more without the image"},
 		{Code: "notSupportPlayVoice", Level: levelDevice, Reason: vendors.BadPayload, Meaning: "PLAY_VOICE with another push-type"},

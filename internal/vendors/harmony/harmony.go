@@ -21,7 +21,6 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -36,11 +35,10 @@ const (
 	// of every JWT, whatever the endpoint
 	audience = "https://oauth-login.cloud.huawei.com/oauth2/v3/token"
 
-	maxTestTokens = 10               // of one call with test pushes
-	minCallTTL    = 30 * time.Second // advised for calls
-	maxCallTTL    = time.Minute
-	jwtLife       = time.Hour // a day at most
-	testCallsDay  = 1000      // calls with test pushes of one project and day
+	maxTestTokens = 10          // of one call with test pushes
+	maxCallTTL    = time.Minute // 30 to 60 seconds are advised for calls
+	jwtLife       = time.Hour   // a day at most
+	testCallsDay  = 1000        // calls with test pushes of one project and day
 )
 
 // Config is a certificate of HarmonyOS Push Kit.
@@ -68,9 +66,6 @@ type Config struct {
 	// ForegroundShow shows the notification even while the app is in the foreground, where it has
 	// the message already. Default false.
 	ForegroundShow bool `yaml:"foreground_show"`
-	// ReceiptID chooses one of the receipt configurations of AppGallery Connect. Default: the one
-	// that is marked as default there.
-	ReceiptID string `yaml:"receipt_id"`
 	// MaxTitle and MaxBody are the longest title and body, in code points; what is longer is
 	// shortened. Huawei publishes no such limit, and resellers disagree. Default 40 and 256.
 	MaxTitle int `yaml:"max_title"`
@@ -114,6 +109,7 @@ func (c *Config) Problems() []vendors.Problem {
 	is.Click(c.Click, vendors.ClickTargets{
 		Vendor: "HarmonyOS", Known: []string{"action", "url"}, Instead: "use action, as in the ability's skills, or url for a uri",
 	})
+	pushkit.CheckReceipts(&is, &c.Common)
 	pushkit.CheckSizes(&is, c.MaxTitle, c.MaxBody, c.MaxBytes)
 	return is.Problems()
 }
@@ -143,18 +139,18 @@ func (c *Config) Class(n *vendors.Notification) vendors.Class {
 	return pushkit.Class(c.category(n))
 }
 
-// category is the message's where Huawei knows it, else the certificate's for its kind, else
+// category is the message's where it can be one, also one that is newer than this driver, else the certificate's for its kind, else
 // Huawei's category of that kind.
 func (c *Config) category(n *vendors.Notification) string {
 	if n != nil {
-		if asked := strings.ToUpper(strings.TrimSpace(n.Harmony.Category)); slices.Contains(categories, asked) {
+		if asked := strings.ToUpper(strings.TrimSpace(n.Harmony.Category)); pushkit.IsCategory(asked) && asked != pushkit.PlayVoice {
 			return asked
 		}
 		if n.Call != nil {
 			switch n.Call.Action {
 			case hongyan.CallInvite:
 				return cmp.Or(c.CallCategory, "VOIP")
-			case hongyan.CallCancel:
+			case hongyan.CallCancel, hongyan.CallHangup:
 				return cmp.Or(c.MissedCallCategory, c.Category, im)
 			}
 		}
@@ -183,6 +179,8 @@ type protocol struct {
 	account  account
 	key      *rsa.PrivateKey
 	send     string
+	verify   string
+	images   *images
 	title    vendors.TextLimit
 	body     vendors.TextLimit
 	maxBytes int
@@ -201,19 +199,26 @@ func newProtocol(c *Config) (*protocol, error) {
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %w", err)
 	}
+	verify, err := vendors.Address(c.EndpointOr(pushHost), "/v2/"+url.PathEscape(project)+"/images:verify")
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %w", err)
+	}
 	return &protocol{
 		c: c, account: acc, key: key, send: send,
 		title:    vendors.TextLimit{Max: cmp.Or(c.MaxTitle, pushkit.DefaultTitle), Measure: vendors.Runes},
 		body:     vendors.TextLimit{Max: cmp.Or(c.MaxBody, pushkit.DefaultBody), Measure: vendors.Runes},
 		maxBytes: cmp.Or(c.MaxBytes, pushkit.DefaultBytes),
-		codes:    vendors.Index(codes(), ""), devices: vendors.Index(codes(), levelDevice), statuses: vendors.Index(codes(), levelHTTP),
+		images:   newImages(), verify: verify,
+		codes: c.Table(codes(), ""), devices: c.Table(codes(), levelDevice), statuses: vendors.Index(codes(), levelHTTP),
 	}, nil
 }
 
-// Limits: one notification for up to 1,000 tokens, or 10 with test pushes.
+// Limits: one notification, with one number for the icon, for up to 1,000 tokens, or 10 with test
+// pushes.
 func (p *protocol) Limits() vendors.Limits {
+	l := vendors.Limits{Batch: pushkit.MaxTokens, Partition: vendors.ByBadge}
 	if p.c.TestMode {
-		return vendors.Limits{Batch: maxTestTokens}
+		l.Batch = maxTestTokens
 	}
-	return vendors.Limits{Batch: pushkit.MaxTokens}
+	return l
 }

@@ -220,7 +220,7 @@ func TestClass(t *testing.T) {
 		{"message_wins", Config{Category: "MARKETING"}, "im", "", "IM", communication},
 		{"message_in_marketing", Config{}, "MARKETING", "", "MARKETING", marketingClass},
 		// A category that Huawei does not know would be refused.
-		{"nonsense_in_message", Config{}, "CHAT", "", "IM", communication},
+		{"nonsense_in_message", Config{}, "no category", "", "IM", communication},
 		{"marketing", Config{Category: "MARKETING"}, "", "", "MARKETING", marketingClass},
 		{"invite", Config{}, "", hongyan.CallInvite, "VOIP", communication},
 		{"invite_without_right", Config{CallCategory: "IM"}, "", hongyan.CallInvite, "IM", communication},

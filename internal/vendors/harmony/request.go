@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,15 +31,19 @@ type payload struct {
 }
 
 type notification struct {
-	Category       string `json:"category"`
-	Title          string `json:"title"`
-	Body           string `json:"body"`
-	ClickAction    click  `json:"clickAction"`
-	NotifyID       int    `json:"notifyId"`
-	AppMessageID   string `json:"appMessageId"`
-	Badge          *badge `json:"badge,omitempty"`
-	Image          string `json:"image,omitempty"`
-	ForegroundShow bool   `json:"foregroundShow"`
+	Category       string   `json:"category"`
+	Title          string   `json:"title"`
+	Body           string   `json:"body"`
+	ClickAction    click    `json:"clickAction"`
+	NotifyID       int      `json:"notifyId"`
+	AppMessageID   string   `json:"appMessageId"`
+	Badge          *badge   `json:"badge,omitempty"`
+	Image          string   `json:"image,omitempty"`
+	Style          int      `json:"style,omitempty"`
+	InboxContent   []string `json:"inboxContent,omitempty"`
+	Sound          string   `json:"sound,omitempty"`
+	SoundDuration  int      `json:"soundDuration,omitempty"`
+	ForegroundShow bool     `json:"foregroundShow"`
 }
 
 type click struct {
@@ -58,8 +64,7 @@ type data struct {
 }
 
 type badge struct {
-	AddNum *int `json:"addNum,omitempty"`
-	SetNum *int `json:"setNum,omitempty"`
+	SetNum *int `json:"setNum"`
 }
 
 type target struct {
@@ -82,6 +87,11 @@ type incoming struct {
 	Key   string        `json:"key"`
 	Call  *hongyan.Call `json:"call"`
 }
+
+// soundForm is a file in the app's resources/rawfile; maxSound is how long it may play, in seconds.
+var soundForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
+
+const maxSound = 60
 
 // Push types, the values of a required header.
 const (
@@ -111,14 +121,14 @@ const (
 
 // compose writes all but the tokens and keeps it within the bytes that Huawei takes. What makes
 // room, in this order: the body is shortened; where even a body of one character is too much, the
-// image goes, then the ext (a part of it would be worse than none), then the click target, which
-// may hold the ext as well.
+// image goes, then the list of lines, the sound and most of the title, then the ext (a part of it
+// would be worse than none), then the click target, which may hold the ext as well.
 func (p *protocol) compose(batch vendors.Batch) (request, int) {
 	note := batch.Devices[0].Notification
 	title := cmp.Or(p.title.Fit(strings.TrimSpace(strings.ReplaceAll(vendors.Printable(note.Title), "\n", " "))), p.title.Fit(blankTitle))
 	body := cmp.Or(p.body.Fit(strings.TrimSpace(vendors.Printable(note.Body))), p.body.Fit(blankBody))
 	r := request{PushOptions: options{
-		TestMessage: p.c.TestMode, TTL: p.ttl(note, batch.Now), BiTag: pushkit.BITag(note), ReceiptID: p.c.ReceiptID,
+		TestMessage: p.c.TestMode, TTL: p.ttl(note, batch.Now), BiTag: pushkit.BITag(&p.c.Common, note), ReceiptID: pushkit.ReceiptID(&p.c.Common),
 	}}
 	// steps give the payload ever less beside the text; write puts a body into it.
 	var steps []func()
@@ -133,6 +143,7 @@ func (p *protocol) compose(batch vendors.Batch) (request, int) {
 		}
 		steps = []func(){
 			func() {},
+			func() { call.Title = vendors.ShortTitle.Fit(call.Title) },
 			func() { call.Ext = "" },
 			// an id of kilobytes is none
 			func() { call.Call = &hongyan.Call{Media: call.Call.Media, Action: call.Call.Action} },
@@ -140,10 +151,25 @@ func (p *protocol) compose(batch vendors.Batch) (request, int) {
 	} else {
 		n := p.draft(batch, title)
 		r.Payload.Notification = n
-		write = func(body string) { n.Body = body }
+		lines := true
+		write = func(body string) {
+			n.Body, n.Style, n.InboxContent = body, 0, nil
+			if in := inbox(body); lines && len(in) > 1 {
+				n.Style, n.InboxContent = styleLines, in
+			}
+		}
 		steps = []func(){
 			func() {},
 			func() { n.Image = "" },
+			func() {
+				lines, n.Sound, n.SoundDuration = false, "", 0
+				n.Title = vendors.ShortTitle.Fit(n.Title)
+			},
+			func() {
+				if c := n.ClickAction; len(c.Action)+len(c.URI) > vendors.LongClick {
+					n.ClickAction = click{ActionType: clickHome, Data: c.Data}
+				}
+			},
 			func() { n.ClickAction.Data = nil },
 			func() { n.ClickAction = click{ActionType: clickHome} },
 		}
@@ -152,19 +178,55 @@ func (p *protocol) compose(batch vendors.Batch) (request, int) {
 	return r, pushType
 }
 
+// styleLines shows a text of several lines as a list.
+const styleLines = 3
+
+// inbox is the lines of a text for styleLines: three at most, the last of which holds what is left.
+func inbox(body string) []string {
+	lines := strings.SplitN(body, "\n", 3)
+	for i, line := range lines {
+		lines[i] = vendors.TextLimit{Max: 1024, Measure: vendors.Bytes}.Fit(strings.TrimSpace(strings.ReplaceAll(line, "\n", " ")))
+	}
+	return slices.DeleteFunc(lines, func(line string) bool { return line == "" })
+}
+
+// Note says what the request left out: it is written once more where there is an image, or an ext
+// that is long enough for that.
+func (p *protocol) Note(batch vendors.Batch) string {
+	note := batch.Devices[0].Notification
+	if len(note.Ext) < vendors.LongExtra && note.Harmony.Image == "" {
+		return ""
+	}
+	r, _ := p.compose(batch)
+	switch n := r.Payload.Notification; {
+	case n == nil:
+		if !strings.Contains(r.Payload.ExtraData, `"ext":`) && note.Ext != "" {
+			return vendors.NoteExtDropped
+		}
+	case note.Ext != "" && n.ClickAction.Data == nil:
+		return vendors.NoteExtDropped
+	case isImage(note.Harmony.Image) && n.Image == "":
+		return vendors.NoteImageDropped
+	}
+	return ""
+}
+
 // draft is the notification without its body. Batch.Generic, which only a refused image asks for,
 // leaves the image out: API v3 has no code for words that are refused.
 func (p *protocol) draft(batch vendors.Batch, title string) *notification {
 	note := batch.Devices[0].Notification
 	n := &notification{
 		Category: p.c.category(note), Title: title, ClickAction: p.click(note),
-		// Both derive from the message. The same appMessageId is shown once in 24 hours, so a
-		// repeat changes nothing on the screen.
-		NotifyID: vendors.NotifyID(note.Key), AppMessageID: note.Key,
+		// The first says what is replaced on the screen. The same appMessageId is shown once in 24
+		// hours, so a repeat changes nothing.
+		NotifyID: vendors.NotifyID(note.Replaces()), AppMessageID: note.Key,
 		Badge: badgeOf(batch.Devices), ForegroundShow: p.c.ForegroundShow,
 	}
-	if strings.HasPrefix(note.Harmony.Image, "https://") && !batch.Generic {
-		n.Image = note.Harmony.Image
+	if isImage(note.Harmony.Image) && !batch.Generic {
+		n.Image = p.images.checked(note.Harmony.Image, batch)
+	}
+	if sound := note.Harmony.Sound; soundForm.MatchString(sound) {
+		n.Sound, n.SoundDuration = sound, min(max(note.Harmony.SoundSeconds, 0), maxSound)
 	}
 	return n
 }
@@ -190,18 +252,18 @@ func badgeOf(devices []vendors.Device) *badge {
 	if devices[0].Notification.Harmony.IgnoreBadge {
 		return nil
 	}
-	set, add := vendors.SharedBadge(devices)
-	if set == nil && add == nil {
+	set := vendors.SharedBadge(devices)
+	if set == nil {
 		return nil
 	}
-	return &badge{SetNum: set, AddNum: add}
+	return &badge{SetNum: set}
 }
 
-// ttl is what is left of the message; of a call invite it is what Huawei advises for calls.
+// ttl is what is left of the message; of a call invite it is at most what Huawei advises for calls.
 func (p *protocol) ttl(note *vendors.Notification, now time.Time) int64 {
-	shortest, longest := pushkit.MinTTL, pushkit.MaxTTL
+	longest := pushkit.MaxTTL
 	if note.Call != nil && note.Call.Action == hongyan.CallInvite {
-		shortest, longest = minCallTTL, maxCallTTL
+		longest = maxCallTTL
 	}
-	return int64(p.c.Keep(note, now, shortest, longest) / time.Second)
+	return int64(p.c.Keep(note, now, pushkit.MinTTL, longest) / time.Second)
 }

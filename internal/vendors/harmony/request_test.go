@@ -155,9 +155,9 @@ func TestLifetime(t *testing.T) {
 		{left: -time.Hour, want: 1},
 		{left: 30 * 24 * time.Hour, want: 1296000},
 		{left: 24 * time.Hour, longest: time.Hour, want: 3600},
-		// Of a call 30 to 60 seconds, as advised.
+		// Of a call what is left of it, at most the minute that is advised.
 		{left: time.Minute, action: hongyan.CallInvite, want: 60},
-		{left: 5 * time.Second, action: hongyan.CallInvite, want: 30},
+		{left: 5 * time.Second, action: hongyan.CallInvite, want: 5},
 		{left: time.Hour, action: hongyan.CallInvite, want: 60},
 		{left: time.Hour, action: hongyan.CallInvite, longest: 20 * time.Second, want: 20},
 		{left: time.Hour, action: hongyan.CallCancel, want: 3600},
@@ -189,8 +189,8 @@ func TestBadge(t *testing.T) {
 		{"all_the_same", []*int{num(5), num(5)}, false, `{"setNum":5}`},
 		{"cleared", []*int{num(0)}, false, `{"setNum":0}`},
 		{"above_99", []*int{num(1000)}, false, `{"setNum":99}`},
-		{"different", []*int{num(5), num(6)}, false, `{"addNum":1}`},
-		{"some_unknown", []*int{nil, num(5)}, false, `{"addNum":1}`},
+		{"different", []*int{num(5), num(6)}, false, `null`},
+		{"some_unknown", []*int{nil, num(5)}, false, `null`},
 		// An absent badge changes nothing, where v1 counts up.
 		{"left_to_the_phone", []*int{nil}, false, `null`},
 		{"ignored", []*int{num(5)}, true, `null`},
@@ -213,29 +213,27 @@ func TestBadge(t *testing.T) {
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	conf := config("", "")
-	conf.Click.Action, conf.ReceiptID = "com.example.im.chat", "rcp-1"
+	conf.Click.Action, conf.Receipts = "com.example.im.chat", &vendors.Receipts{ID: "rcp-1"}
 	r, raw := sent(t, conf, batch("tokA"))
 	n := r.Payload.Notification
 	if n.Category != "IM" || n.ClickAction.ActionType != 1 || n.ClickAction.Action != "com.example.im.chat" || n.ClickAction.Data.Ext != vendortest.Chat().Ext {
 		t.Errorf("notification is %+v", n)
 	}
-	if n.AppMessageID != vendortest.Chat().Key || n.NotifyID != vendors.NotifyID(vendortest.Chat().Key) || r.PushOptions.BiTag != "m-1001" || r.PushOptions.ReceiptID != "rcp-1" {
+	if n.AppMessageID != vendortest.Chat().Key || n.NotifyID != vendors.NotifyID(vendortest.Chat().Key) || r.PushOptions.BiTag != vendortest.Chat().Key || r.PushOptions.ReceiptID != "rcp-1" {
 		t.Errorf("ids are %+v, %+v", n, r.PushOptions)
 	}
 	if !strings.Contains(raw, `"foregroundShow":false`) || strings.Contains(raw, "testMessage") {
 		t.Errorf("request is %s", raw)
 	}
 	conf.Click = vendors.Click{URL: "imx://chat/{conversation}?e={ext}"}
-	b := batch("tokA")
-	b.Devices[0].Notification.MessageID = strings.Repeat("m", 65)
-	r, _ = sent(t, conf, b)
+	r, _ = sent(t, conf, batch("tokA"))
 	if got := r.Payload.Notification.ClickAction.URI; got != "imx://chat/c2c_alice?e=%7B%22conversationID%22%3A%22c2c_alice%22%7D" {
 		t.Errorf("uri is %s", got)
 	}
-	if r.PushOptions.BiTag != vendortest.Chat().Key {
-		t.Errorf("biTag of a long message id is %q", r.PushOptions.BiTag)
+	conf.Click, conf.Receipts = vendors.Click{}, nil
+	if _, raw = sent(t, conf, batch("tokA")); strings.Contains(raw, "biTag") || strings.Contains(raw, "receiptId") {
+		t.Errorf("nobody asked for receipts: %s", raw)
 	}
-	conf.Click = vendors.Click{}
 	if _, raw = sent(t, conf, batch("tokA")); !strings.Contains(raw, `"actionType":0`) {
 		t.Errorf("the zero actionType is missing: %s", raw)
 	}
@@ -260,8 +258,8 @@ func TestShaping(t *testing.T) {
 		{name: "long_ext", change: func(n *vendors.Notification) { n.Ext = `{"p":"` + strings.Repeat("x", 2800) + `"}` }},
 		{name: "huge_ext", change: func(n *vendors.Notification) { n.Ext = strings.Repeat("x", 10<<20) }, noExt: true},
 		{name: "ext_is_list", change: func(n *vendors.Notification) { n.Ext = `[1,2]` }},
-		{name: "ext_in_click", change: func(n *vendors.Notification) { n.Ext = strings.Repeat("中", 800) }, click: vendors.Click{URL: "imx://c?e={ext}"}, noExt: true},
-		{name: "long_conversation", change: func(n *vendors.Notification) { n.Conversation = strings.Repeat("g", 9000) }, click: vendors.Click{Action: "a.{conversation}"}, noExt: true},
+		{name: "ext_in_click", change: func(n *vendors.Notification) { n.Ext = strings.Repeat("中", 800) }, click: vendors.Click{URL: "imx://c?e={ext}"}},
+		{name: "long_conversation", change: func(n *vendors.Notification) { n.Conversation = strings.Repeat("g", 9000) }, click: vendors.Click{Action: "a.{conversation}"}},
 		{name: "long_image", change: func(n *vendors.Notification) { n.Harmony.Image = "https://x/" + strings.Repeat("i", 9000) }},
 		{name: "plain_image", change: func(n *vendors.Notification) { n.Harmony.Image = "http://x/i.png" }},
 		{name: "wild_category", change: func(n *vendors.Notification) { n.Harmony.Category = strings.Repeat("A", 5000) }},
@@ -290,9 +288,88 @@ func TestShaping(t *testing.T) {
 			if p.Ext != want {
 				t.Errorf("the app gets an ext of %d bytes, want %d", len(p.Ext), len(want))
 			}
+			noted := ""
+			if c.noExt {
+				noted = vendors.NoteExtDropped
+			}
+			if n := got[0].Note; n != noted && n != vendors.NoteImageDropped {
+				t.Errorf("the note is %q", n)
+			}
 			if strings.TrimSpace(p.Title) == "" || strings.TrimSpace(p.Body) == "" {
 				t.Errorf("the phone shows %q, %q", p.Title, p.Body)
 			}
 		})
+	}
+}
+
+// An ext of 3,400 bytes fits, however long the rest is.
+func TestLongExtArrives(t *testing.T) {
+	t.Parallel()
+	r := vendortest.NewRig(t, subject(), nil)
+	note := vendortest.Chat()
+	note.Title, note.Body, note.Ext = strings.Repeat("题", 40), strings.Repeat("长\n", 300), strings.Repeat("x", 3300)
+	note.Harmony.Image, note.Harmony.Sound = "https://im.example.com/"+strings.Repeat("i", 200), "ring.mp3"
+	got := r.Driver.Push(t.Context(), r.Batch(1, note))[0]
+	if p := r.Sandbox.Pushes()[0]; got.Reason != vendors.Accepted || p.Ext != note.Ext || got.Note != vendors.NoteImageDropped {
+		t.Errorf("got %+v, an ext of %d bytes", got, len(p.Ext))
+	}
+}
+
+// What ends a call replaces the ringing notification, and is not taken for its repeat.
+func TestReplaces(t *testing.T) {
+	t.Parallel()
+	b := batch("tokA")
+	b.Devices[0].Notification.ReplaceKey = "fedcba98765432100123456789abcdef"
+	r, _ := sent(t, config("", ""), b)
+	if n := r.Payload.Notification; n.NotifyID != vendors.NotifyID("fedcba98765432100123456789abcdef") || n.AppMessageID != vendortest.Chat().Key {
+		t.Errorf("got %+v", n)
+	}
+}
+
+func TestSoundLinesAndCategory(t *testing.T) {
+	t.Parallel()
+	b := batch("tokA")
+	note := b.Devices[0].Notification
+	note.Body, note.Harmony = "one\n\ntwo\nthree", hongyan.Harmony{Sound: "ring.mp3", SoundSeconds: 90, Category: "customer_service"}
+	r, _ := sent(t, config("", ""), b)
+	n := r.Payload.Notification
+	if n.Sound != "ring.mp3" || n.SoundDuration != 60 || n.Category != "CUSTOMER_SERVICE" || n.Style != 3 || !slices.Equal(n.InboxContent, []string{"one", "two three"}) {
+		t.Errorf("got %+v", n)
+	}
+	note.Harmony = hongyan.Harmony{Sound: "../ring", SoundSeconds: 5, Category: "PLAY_VOICE"}
+	r, _ = sent(t, config("", ""), b)
+	if n := r.Payload.Notification; n.Sound != "" || n.SoundDuration != 0 || n.Category != "IM" {
+		t.Errorf("asked for the impossible: %+v", n)
+	}
+}
+
+// An image is checked once, sent under the address that the check gives, and left out, with a note,
+// where it is refused.
+func TestImageIsVerified(t *testing.T) {
+	t.Parallel()
+	r := vendortest.NewRig(t, subject(), nil)
+	push := func(image string) (vendors.Result, sandbox.Push, int) {
+		note := vendortest.Chat()
+		note.Harmony.Image = image
+		got := r.Driver.Push(t.Context(), r.Batch(1, note))[0]
+		pushes := r.Sandbox.Pushes()
+		return got, pushes[len(pushes)-1], len(r.Requests.Take())
+	}
+	for i, step := range []struct {
+		image, shown, note string
+		calls              int
+	}{
+		{"https://im.example.com/a.png", "https://im.example.com/a.png?checked=1", "", 2},
+		{"https://im.example.com/a.png", "https://im.example.com/a.png?checked=1", "", 1},
+		{"https://im.example.com/refused.png", "", vendors.NoteImageDropped, 2},
+		{"https://im.example.com/refused.png", "", vendors.NoteImageDropped, 1},
+		{"", "", "", 1},
+	} {
+		if got, p, calls := push(step.image); got.Reason != vendors.Accepted || p.Image != step.shown || got.Note != step.note || calls != step.calls {
+			t.Errorf("step %d: %+v, shows %q after %d calls", i, got, p.Image, calls)
+		}
+	}
+	for _, v := range r.Sandbox.Violations() {
+		t.Errorf("broken rule: %s", v.Rule)
 	}
 }

@@ -81,15 +81,20 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 
 func (p *protocol) named(list string, result vendors.Result) vendors.Result {
 	row := p.lists[list]
-	return vendors.Result{Reason: row.Reason, Code: list, VendorID: result.VendorID, Err: errors.New(row.Meaning)}
+	named := row.Result()
+	named.VendorID = result.VendorID
+	return named
 }
 
 // byStatus is the result of an HTTP status that means failure. A code that is in the table is more
 // precise than the status and is preferred.
 func (p *protocol) byStatus(resp vendors.Response, a answer) vendors.Result {
 	result := vendors.HTTPResult(resp)
+	if result.Reason == vendors.Unavailable && resp.Status < 500 {
+		return result // not Honor's own answer
+	}
 	if row, ok := p.http[result.Code]; ok {
-		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+		result.Reason, result.Scope, result.Err = row.Reason, row.Scope, errors.New(row.Meaning)
 	}
 	code := string(a.Code)
 	if !codeForm.MatchString(code) {

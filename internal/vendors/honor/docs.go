@@ -39,7 +39,7 @@ func codes() []vendors.Code {
 		{Code: "HTTP 429", Level: levelHTTP, Reason: vendors.RateLimited, Meaning: "too fast", Uncertain: true},
 		{Code: "HTTP 503", Level: levelHTTP, Reason: vendors.RateLimited, Meaning: "too fast, as at Huawei", Uncertain: true},
 
-		{Code: "expireTokens", Level: levelDevice, Reason: vendors.BadToken, Meaning: "the token is invalid or expired"},
+		{Code: "expireTokens", Level: levelDevice, Reason: vendors.BadToken, Doubtful: true, Meaning: "the token is invalid or expired"},
 		// Why they failed nobody knows, so they are tried again a few times and no more;
 		// unavailable would make an outage of it.
 		{Code: "failTokens", Level: levelDevice, Reason: vendors.Unknown, Meaning: "the push to this token failed; the token is kept", Uncertain: true},

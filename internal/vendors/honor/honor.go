@@ -79,9 +79,6 @@ type Config struct {
 	// SuccessCodes are the codes that mean success, instead of 200; other sources name 0 and
 	// 80000000. Default ["200"].
 	SuccessCodes []string `yaml:"success_codes"`
-	// Codes gives codes of Honor's answers a reason, over the built-in table: {"80100003":
-	// bad_payload}. Default: none.
-	Codes map[string]vendors.Reason `yaml:"codes"`
 }
 
 const (
@@ -119,6 +116,7 @@ func (c *Config) Problems() []vendors.Problem {
 		}
 	}
 	c.checkCodes(&is)
+	is.Receipts(&c.Common, "Honor", "", "register the address of the receipts on the Honor developer platform > Push > App receipt, and write receipts: {}")
 	is.Click(c.Click, vendors.ClickTargets{
 		Vendor: "Honor", Known: []string{"action", "intent", "url"}, Schemes: []string{"https://"},
 		Instead: "use intent: intent:#Intent;component=<package>/<activity>;end",
@@ -126,17 +124,13 @@ func (c *Config) Problems() []vendors.Problem {
 	return is.Problems()
 }
 
+// checkCodes finds what cannot be a code of Honor's, or is given a reason and called a success.
 func (c *Config) checkCodes(is *vendors.Checks) {
-	for code, reason := range c.Codes {
+	for code := range c.Codes {
 		text, remedy := "", ""
 		switch {
 		case !codeForm.MatchString(code):
 			text, remedy = "holds a code that is no number", `write it like {"80100003": bad_payload}`
-		case reason == vendors.Accepted:
-			text, remedy = "calls a code accepted", "name it under success_codes"
-		case !vendors.CanSay(reason):
-			text, remedy = "holds a reason that is no answer of a vendor", "use one of unknown, bad_token, bad_payload, refused, bad_credentials, "+
-				"auth_expired, rate_limited, quota_spent, device_capped, unavailable"
 		case slices.Contains(c.SuccessCodes, code):
 			text, remedy = "holds a code that stands under success_codes too", "keep it in one of the two"
 		default:
@@ -225,17 +219,22 @@ func newProtocol(c *Config) (*protocol, error) {
 	p := &protocol{
 		c: c, send: base + "/api/v1/" + url.PathEscape(c.AppID) + "/sendMessage", login: login,
 		batch: cmp.Or(c.Batch, defaultTokens), bytes: cmp.Or(c.MaxBytes, defaultBytes), success: c.SuccessCodes,
-		codes: vendors.Index(codes(), levelCode), http: vendors.Index(codes(), levelHTTP), lists: vendors.Index(codes(), levelDevice),
+		codes: c.Table(codes(), levelCode), http: vendors.Index(codes(), levelHTTP), lists: vendors.Index(codes(), levelDevice),
 	}
 	if len(p.success) == 0 {
 		p.success = []string{codeOK}
 	}
-	delete(p.codes, codeOK) // success decides about success
-	for code, reason := range c.Codes {
-		p.codes[code] = vendors.Code{Code: code, Reason: reason, Meaning: "as the configuration's codes say"}
+	if _, own := c.Codes[codeOK]; !own {
+		delete(p.codes, codeOK) // success decides about success
 	}
 	return p, nil
 }
 
-// Limits: one notification for up to Batch tokens.
-func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: p.batch} }
+// Limits: one notification, with one number for the icon, for up to Batch tokens.
+func (p *protocol) Limits() vendors.Limits {
+	l := vendors.Limits{Batch: p.batch}
+	if p.c.BadgeClass != "" {
+		l.Partition = vendors.ByBadge
+	}
+	return l
+}

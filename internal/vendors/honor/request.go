@@ -24,7 +24,7 @@ type request struct {
 
 type android struct {
 	TTL            string       `json:"ttl"` // "60s"
-	BiTag          string       `json:"biTag"`
+	BiTag          string       `json:"biTag,omitempty"`
 	TargetUserType int          `json:"targetUserType"` // 1 is a test push
 	Notification   notification `json:"notification"`
 }
@@ -41,6 +41,7 @@ type notification struct {
 	Badge       *badge `json:"badge,omitempty"`
 	NotifyID    int    `json:"notifyId"`
 	Tag         string `json:"tag"`
+	Group       string `json:"group,omitempty"`
 }
 
 type click struct {
@@ -51,8 +52,7 @@ type click struct {
 }
 
 type badge struct {
-	AddNum *int   `json:"addNum,omitempty"`
-	SetNum *int   `json:"setNum,omitempty"`
+	SetNum *int   `json:"setNum"`
 	Class  string `json:"badgeClass"` // Honor's name; Huawei calls it class
 }
 
@@ -64,6 +64,9 @@ const (
 )
 
 const styleBigText = 1
+
+// maxGroup is the longest name of a group of notifications that is sent.
+const maxGroup = 256
 
 // TokenRequest asks for an access token by client credentials.
 func (p *protocol) TokenRequest(ctx context.Context, _ time.Time) (*http.Request, error) {
@@ -96,9 +99,10 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token strin
 }
 
 // compose writes all but the tokens and keeps it within the bytes of max_bytes. What makes room, in
-// this order: the body is shortened; then the image goes; then the ext (a part of it would be worse
-// than none), for the names by which the app finds the message; then the click target, which may
-// hold the ext as well, for the app.
+// this order: the body is shortened; then the image goes; then the long form of the text, the group
+// and most of the title; then the ext (a part of it would be worse than none), for the names by
+// which the app finds the message; then the click target, which may hold the ext as well, for the
+// app.
 func (p *protocol) compose(batch vendors.Batch) request {
 	n := batch.Devices[0].Notification
 	r := p.draft(batch)
@@ -110,6 +114,15 @@ func (p *protocol) compose(batch vendors.Batch) request {
 	vendors.Shrink(nt.Body, []func(){
 		func() {},
 		func() { nt.Image = "" },
+		func() {
+			nt.Style, nt.BigTitle, nt.BigBody, nt.Group = 0, "", "", ""
+			nt.Title = vendors.ShortTitle.Fit(nt.Title)
+		},
+		func() {
+			if c := nt.ClickAction; len(c.Intent)+len(c.Action)+len(c.URL) > vendors.LongClick {
+				nt.ClickAction = click{Type: clickApp}
+			}
+		},
 		func() { r.Data = names },
 		func() { nt.ClickAction = click{Type: clickApp} },
 		func() { r.Data = "" },
@@ -118,6 +131,23 @@ func (p *protocol) compose(batch vendors.Batch) request {
 		return err == nil && len(b) <= p.bytes
 	})
 	return r
+}
+
+// Note says what the request left out: it is written once more where an ext or an image is long
+// enough for that.
+func (p *protocol) Note(batch vendors.Batch) string {
+	n := batch.Devices[0].Notification
+	if len(n.Ext)+len(n.Android.Image) < vendors.LongExtra {
+		return ""
+	}
+	whole, r := p.draft(batch), p.compose(batch)
+	switch {
+	case r.Data != whole.Data:
+		return vendors.NoteExtDropped
+	case r.Android.Notification.Image != whole.Android.Notification.Image:
+		return vendors.NoteImageDropped
+	}
+	return ""
 }
 
 // put writes the body where the style wants it.
@@ -136,8 +166,8 @@ func (p *protocol) draft(batch vendors.Batch) request {
 		Title:       vendors.TextLimit{Max: maxTitle, Measure: vendors.Runes}.Fit(visible(title, "新消息")),
 		Body:        vendors.TextLimit{Max: maxBody, Measure: vendors.Runes}.Fit(visible(vendors.Printable(n.Body), "您有一条新消息")),
 		ClickAction: p.click(n), Importance: p.c.importance(n), Badge: p.badge(batch.Devices),
-		// Both derive from the message, so a repeat replaces itself on the screen.
-		NotifyID: vendors.NotifyID(n.Key), Tag: n.Key,
+		// Both say what is replaced on the screen: a repeat replaces itself.
+		NotifyID: vendors.NotifyID(n.Replaces()), Tag: n.Replaces(),
 	}
 	if strings.HasPrefix(n.Android.Image, "https://") && nt.Importance == normal {
 		nt.Image = n.Android.Image // shown for service and communication only
@@ -145,7 +175,13 @@ func (p *protocol) draft(batch vendors.Batch) request {
 	if n.Android.Style == "big_text" {
 		nt.Style = styleBigText
 	}
-	r := request{Android: android{TTL: p.ttl(n, batch.Now), BiTag: n.Key, Notification: nt}}
+	if len(n.Conversation) <= maxGroup {
+		nt.Group = n.Conversation
+	}
+	r := request{Android: android{TTL: p.ttl(n, batch.Now), Notification: nt}}
+	if p.c.Receipts != nil {
+		r.Android.BiTag = vendors.ReceiptKey(n)
+	}
 	if p.c.TestMode {
 		r.Android.TargetUserType = 1
 	}
@@ -181,11 +217,11 @@ func (p *protocol) badge(devices []vendors.Device) *badge {
 	if p.c.BadgeClass == "" {
 		return nil // without the class it does nothing, or is refused
 	}
-	set, add := vendors.SharedBadge(devices)
-	if set == nil && add == nil {
+	set := vendors.SharedBadge(devices)
+	if set == nil {
 		return nil
 	}
-	return &badge{SetNum: set, AddNum: add, Class: p.c.BadgeClass}
+	return &badge{SetNum: set, Class: p.c.BadgeClass}
 }
 
 func (p *protocol) ttl(n *vendors.Notification, now time.Time) string {

@@ -15,7 +15,10 @@ type partial struct {
 	IllegalTokens []string `json:"illegal_tokens"`
 }
 
-const codeSensitive = "80100016"
+const (
+	codeSensitive = "80100016"
+	codeNoRight   = "80300002"
+)
 
 // Interpret reads the answer by its code, and the tokens that it names.
 func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
@@ -37,6 +40,8 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 			// single devices shows which of the two it is.
 			result.Reason, result.ProbeSingly = vendors.Unknown, true
 		}
+	case codeNoRight:
+		result = pushkit.Foreign(result, len(pushkit.Tokens(batch.Devices)))
 	case codeSensitive:
 		result.Rephrase = !batch.Generic
 	}
@@ -53,6 +58,7 @@ func part(details []byte, bad, accepted vendors.Result, batch vendors.Batch) []v
 	for _, t := range p.IllegalTokens {
 		illegal[t] = struct{}{}
 	}
+	// Others of the call were accepted, so app and project are in order.
 	bad.Reason, bad.Err = vendors.BadToken, errors.New("named among the illegal tokens")
 	results := make([]vendors.Result, n)
 	found := false

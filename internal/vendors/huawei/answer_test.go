@@ -63,7 +63,7 @@ func TestCodes(t *testing.T) {
 			case levelHTTP:
 				var status int
 				_, _ = fmt.Sscanf(c.Code, "HTTP %d", &status)
-				got = p.Interpret(vendors.Response{Status: status, Body: []byte("<html>")}, batch("tokA"))[0]
+				got = p.Interpret(vendors.Response{Status: status}, batch("tokA"))[0]
 			case levelOAuth:
 				var status, code, sub int
 				answer := []byte("<html>")
@@ -344,4 +344,24 @@ func FuzzInterpret(f *testing.F) {
 		string(body(pushkit.CodeSuccess, "Success")), string(body(pushkit.CodeAllInvalid, "All the tokens are invalid")),
 		string(body(pushkit.CodePartial, `{"success":1,"failure":1,"illegal_tokens":["`+token(0)+`"]}`)),
 		string(body("80100003", "Illegal payload")), `{"code":80000000}`, `{"code":{},"msg":[]}`)
+}
+
+// The token of another app among those of a call is found by taking the call apart; alone it is
+// that device's affair.
+func TestForeignToken(t *testing.T) {
+	t.Parallel()
+	p := testWire(t)
+	resp := vendors.Response{Status: http.StatusBadRequest, Body: body("80300002", "no permission")}
+	for _, r := range p.Interpret(resp, batch("tokA", "tokB")) {
+		if !r.Split || r.Reason != vendors.BadCredentials || r.Scope != vendors.ScopeCall {
+			t.Errorf("among others: %+v", r)
+		}
+	}
+	if r := p.Interpret(resp, batch("tokA"))[0]; r.Split || r.Reason != vendors.BadCredentials || r.Scope != vendors.ScopeDevice {
+		t.Errorf("alone: %+v", r)
+	}
+	invalid := vendors.Response{Status: http.StatusBadRequest, Body: body("80300007", "invalid")}
+	if r := p.Interpret(invalid, batch("tokA"))[0]; r.Reason != vendors.BadToken || !r.Doubtful {
+		t.Errorf("a token that may be of another app: %+v", r)
+	}
 }

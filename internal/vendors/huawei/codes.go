@@ -31,8 +31,9 @@ func codes() []vendors.Code {
 		{Code: "80200001", Reason: vendors.AuthExpired, Meaning: "authentication failed; where a fresh access token is refused too, app_id, app_secret or project_id do not belong together"},
 		{Code: "80200003", Reason: vendors.AuthExpired, Meaning: "the access token expired"},
 		{Code: "80200005", Reason: vendors.AuthExpired, Meaning: "the JWT expired"},
-		{Code: "80300002", Reason: vendors.BadCredentials, Meaning: "the app may not push: Push Kit is off, the id in the path is wrong, or the right for overseas is missing"},
-		{Code: pushkit.CodeAllInvalid, Reason: vendors.BadToken, Meaning: "all tokens are invalid; believed of a single token, probed where there are several"},
+		{Code: codeNoRight, Reason: vendors.BadCredentials, Scope: vendors.ScopeDevice, Meaning: "the app may not push: Push Kit is off, the id in the path is wrong, or the right for overseas is missing; " +
+			"or the token is of another app, so that it parks the certificate only where many devices get it and none is accepted"},
+		{Code: pushkit.CodeAllInvalid, Reason: vendors.BadToken, Doubtful: true, Meaning: "all tokens are invalid; believed of a single token, probed where there are several"},
 		{Code: "80300008", Reason: vendors.BadPayload, Meaning: "the body is longer than 4096 bytes"},
 		{Code: "80300010", Reason: vendors.BadPayload, Meaning: "no token, too many, or message or token misspelt"},
 		{Code: "80300011", Reason: vendors.Refused, Meaning: "no right for pass-through messages of urgency HIGH"},

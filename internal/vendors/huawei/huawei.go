@@ -71,9 +71,6 @@ type Config struct {
 	// ForegroundShow shows the notification even while the app is in the foreground, where it has
 	// the message already. Default false.
 	ForegroundShow bool `yaml:"foreground_show"`
-	// ReceiptID chooses one of the receipt configurations of AppGallery Connect. Default: the one
-	// that is marked as default there.
-	ReceiptID string `yaml:"receipt_id"`
 	// GenericTitle and GenericBody replace a text that Huawei's content check refuses (80100016),
 	// and stand in for one that has nothing to show. Default: 新消息 / 您收到一条新消息.
 	GenericTitle string `yaml:"generic_title"`
@@ -123,6 +120,7 @@ func (c *Config) Problems() []vendors.Problem {
 		Vendor: "Huawei", Known: []string{"action", "intent", "url"}, Schemes: []string{"https://"},
 		Instead: "use intent: intent:#Intent;component=<package>/<activity>;end",
 	})
+	pushkit.CheckReceipts(&is, &c.Common)
 	pushkit.CheckSizes(&is, c.MaxTitle, c.MaxBody, c.MaxBytes)
 	return is.Problems()
 }
@@ -213,9 +211,15 @@ func newProtocol(c *Config) (*protocol, error) {
 		title:    vendors.TextLimit{Max: cmp.Or(c.MaxTitle, pushkit.DefaultTitle), Measure: vendors.Runes},
 		body:     vendors.TextLimit{Max: cmp.Or(c.MaxBody, pushkit.DefaultBody), Measure: vendors.Runes},
 		maxBytes: cmp.Or(c.MaxBytes, pushkit.DefaultBytes),
-		codes:    vendors.Index(codes(), ""), statuses: vendors.Index(codes(), levelHTTP), authCodes: vendors.Index(codes(), levelOAuth),
+		codes:    c.Table(codes(), ""), statuses: vendors.Index(codes(), levelHTTP), authCodes: vendors.Index(codes(), levelOAuth),
 	}, nil
 }
 
-// Limits: one notification for up to 1,000 tokens.
-func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: pushkit.MaxTokens} }
+// Limits: one notification, with one number for the icon, for up to 1,000 tokens.
+func (p *protocol) Limits() vendors.Limits {
+	l := vendors.Limits{Batch: pushkit.MaxTokens}
+	if p.c.BadgeClass != "" {
+		l.Partition = vendors.ByBadge
+	}
+	return l
+}

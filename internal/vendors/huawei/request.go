@@ -45,6 +45,7 @@ type notification struct {
 	Badge          *badge `json:"badge,omitempty"`
 	NotifyID       int    `json:"notify_id"`
 	Tag            string `json:"tag"`
+	Group          string `json:"group,omitempty"`
 	ForegroundShow *bool  `json:"foreground_show"`
 	Sound          string `json:"sound,omitempty"`
 	DefaultSound   *bool  `json:"default_sound,omitempty"`
@@ -69,8 +70,7 @@ const (
 )
 
 type badge struct {
-	AddNum *int   `json:"add_num,omitempty"`
-	SetNum *int   `json:"set_num,omitempty"`
+	SetNum *int   `json:"set_num"`
 	Class  string `json:"class"`
 }
 
@@ -92,19 +92,45 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token strin
 
 // compose writes all but the tokens and keeps it within the bytes that Huawei takes. What makes
 // room, in this order: the body is shortened; where even a body of one character is too much, the
-// image goes, then the ext (a part of it would be worse than none), then the click target, which
-// may hold the ext as well.
+// image goes, then the long form of the text, the group and most of the title, then the ext (a part
+// of it would be worse than none), then the click target, which may hold the ext as well.
 func (p *protocol) compose(batch vendors.Batch) request {
 	r := p.draft(batch)
-	note := batch.Devices[0].Notification
+	style := batch.Devices[0].Notification.Android.Style
 	n := &r.Message.Android.Notification
 	vendors.Shrink(n.Body, []func(){
 		func() {},
 		func() { n.Image = "" },
+		func() {
+			style, n.Style, n.BigTitle, n.BigBody, n.Group = "", 0, "", "", ""
+			n.Title = vendors.ShortTitle.Fit(n.Title)
+		},
+		func() {
+			if c := n.ClickAction; len(c.Intent)+len(c.Action)+len(c.URL) > vendors.LongClick {
+				n.ClickAction = click{Type: clickOpen}
+			}
+		},
 		func() { r.Message.Data = "" },
 		func() { n.ClickAction = click{Type: clickOpen} },
-	}, func(body string) { put(n, body, note.Android.Style) }, func() bool { return len(vendors.JSON(r)) <= p.maxBytes })
+	}, func(body string) { put(n, body, style) }, func() bool { return len(vendors.JSON(r)) <= p.maxBytes })
 	return r
+}
+
+// Note says what the request left out: it is written once more where an ext or an image is long
+// enough for that.
+func (p *protocol) Note(batch vendors.Batch) string {
+	note := batch.Devices[0].Notification
+	if len(note.Ext)+len(note.Android.Image) < vendors.LongExtra {
+		return ""
+	}
+	r := p.compose(batch)
+	switch {
+	case note.Ext != "" && r.Message.Data == "":
+		return vendors.NoteExtDropped
+	case strings.HasPrefix(note.Android.Image, "https://") && r.Message.Android.Notification.Image == "":
+		return vendors.NoteImageDropped
+	}
+	return ""
 }
 
 // put writes the body where the style wants it.
@@ -130,8 +156,8 @@ func (p *protocol) draft(batch vendors.Batch) request {
 		Title: cmp.Or(title, p.title.Fit(genericTitle)), Body: cmp.Or(body, p.body.Fit(genericBody)),
 		ClickAction: p.click(note), ChannelID: cmp.Or(short(note.Android.HuaweiChannelID), c.ChannelID),
 		Importance: p.importance(note), Badge: p.badge(batch.Devices),
-		// Both derive from the message, so a repeat replaces itself on the screen.
-		NotifyID: vendors.NotifyID(note.Key), Tag: note.Key,
+		// Both say what is replaced on the screen: a repeat replaces itself.
+		NotifyID: vendors.NotifyID(note.Replaces()), Tag: note.Replaces(), Group: short(note.Conversation),
 		ForegroundShow: &c.ForegroundShow,
 	}
 	if name, _, _ := strings.Cut(note.Android.Sound, "."); soundForm.MatchString(name) {
@@ -141,7 +167,7 @@ func (p *protocol) draft(batch vendors.Batch) request {
 		n.Image = note.Android.Image
 	}
 	a := android{
-		Category: c.category(note), TTL: p.ttl(note, batch.Now), BiTag: pushkit.BITag(note), ReceiptID: c.ReceiptID, Notification: n,
+		Category: c.category(note), TTL: p.ttl(note, batch.Now), BiTag: pushkit.BITag(&c.Common, note), ReceiptID: pushkit.ReceiptID(&c.Common), Notification: n,
 	}
 	if c.TestMode {
 		a.TargetUserType = 1
@@ -185,11 +211,11 @@ func (p *protocol) badge(devices []vendors.Device) *badge {
 	if p.c.BadgeClass == "" {
 		return nil // without the class Huawei ignores it
 	}
-	set, add := vendors.SharedBadge(devices)
-	if set == nil && add == nil {
+	set := vendors.SharedBadge(devices)
+	if set == nil {
 		return nil
 	}
-	return &badge{SetNum: set, AddNum: add, Class: p.c.BadgeClass}
+	return &badge{SetNum: set, Class: p.c.BadgeClass}
 }
 
 func (p *protocol) ttl(note *vendors.Notification, now time.Time) string {

@@ -95,8 +95,8 @@ func TestBadge(t *testing.T) {
 		{"above_99", "a.Main", []*int{num(1000)}, `{"set_num":99,"class":"a.Main"}`},
 		{"below_0", "a.Main", []*int{num(-3)}, `{"set_num":0,"class":"a.Main"}`},
 		// One call cannot carry different numbers, so each phone counts one up.
-		{"different", "a.Main", []*int{num(5), num(6)}, `{"add_num":1,"class":"a.Main"}`},
-		{"some_unknown", "a.Main", []*int{num(5), nil}, `{"add_num":1,"class":"a.Main"}`},
+		{"different", "a.Main", []*int{num(5), num(6)}, `null`},
+		{"some_unknown", "a.Main", []*int{num(5), nil}, `null`},
 		{"left_to_the_phone", "a.Main", []*int{nil, nil}, `null`},
 		// Huawei ignores a badge without the launcher's class.
 		{"no_class", "", []*int{num(5)}, `null`},
@@ -134,7 +134,7 @@ func TestOptions(t *testing.T) {
 	if !strings.Contains(string(raw), `"foreground_show":false`) || strings.Contains(string(raw), "target_user_type") {
 		t.Errorf("plain: %s", raw)
 	}
-	if n.NotifyID <= 0 || n.NotifyID != vendors.NotifyID(vendortest.Chat().Key) || n.Tag != vendortest.Chat().Key || plain.Message.Android.BiTag != "m-1001" {
+	if n.NotifyID <= 0 || n.NotifyID != vendors.NotifyID(vendortest.Chat().Key) || n.Tag != vendortest.Chat().Key || n.Group != "c2c_alice" || plain.Message.Android.BiTag != "" {
 		t.Errorf("plain: ids %d %q %q", n.NotifyID, n.Tag, plain.Message.Android.BiTag)
 	}
 	r, raw := sent(t, conf, note(func(n *vendors.Notification) {
@@ -152,12 +152,13 @@ func TestOptions(t *testing.T) {
 		n.Android = hongyan.Android{HuaweiImportance: "HIGH", Sound: "../x", Image: "http://example.com/a.png", HuaweiChannelID: strings.Repeat("c", 300)}
 	}))
 	n = r.Message.Android.Notification
-	if n.ChannelID != "im_msg" || n.Importance != "NORMAL" || n.Sound != "" || n.Image != "" || r.Message.Android.BiTag != vendortest.Chat().Key {
+	if n.ChannelID != "im_msg" || n.Importance != "NORMAL" || n.Sound != "" || n.Image != "" || r.Message.Android.BiTag != "" {
 		t.Errorf("asked for the impossible: %+v, bi_tag %q", n, r.Message.Android.BiTag)
 	}
 	test := config("", "")
-	test.TestMode, test.ReceiptID = true, "rcp-1"
-	if r, _ := sent(t, test, batch("tokA")); r.Message.Android.TargetUserType != 1 || r.Message.Android.ReceiptID != "rcp-1" {
+	test.TestMode, test.Receipts = true, &vendors.Receipts{ID: "rcp-1"}
+	if r, _ := sent(t, test, batch("tokA")); r.Message.Android.TargetUserType != 1 || r.Message.Android.ReceiptID != "rcp-1" ||
+		r.Message.Android.BiTag != vendortest.Chat().Key {
 		t.Errorf("test mode: %+v", r.Message.Android)
 	}
 }
@@ -211,8 +212,8 @@ func TestShaping(t *testing.T) {
 		{name: "huge_ext", change: func(n *vendors.Notification) { n.Ext = strings.Repeat("x", 10<<20) }, noExt: true},
 		{name: "ext_of_quotes", change: func(n *vendors.Notification) { n.Ext = strings.Repeat(`"`, 1500) }, noExt: true},
 		{name: "ext_is_list", change: func(n *vendors.Notification) { n.Ext = `[1,2]` }},
-		{name: "ext_in_click", change: func(n *vendors.Notification) { n.Ext = strings.Repeat("中", 600) }, click: vendors.Click{Intent: "intent://c?e={ext}#Intent;end"}, noExt: true},
-		{name: "long_conversation", change: func(n *vendors.Notification) { n.Conversation = strings.Repeat("g", 9000) }, click: vendors.Click{URL: "https://x/{conversation}"}, noExt: true},
+		{name: "ext_in_click", change: func(n *vendors.Notification) { n.Ext = strings.Repeat("中", 600) }, click: vendors.Click{Intent: "intent://c?e={ext}#Intent;end"}},
+		{name: "long_conversation", change: func(n *vendors.Notification) { n.Conversation = strings.Repeat("g", 9000) }, click: vendors.Click{URL: "https://x/{conversation}"}},
 		{name: "long_image", change: func(n *vendors.Notification) { n.Android.Image = "https://x/" + strings.Repeat("i", 9000) }},
 		{name: "big_text", change: func(n *vendors.Notification) { n.Body, n.Android.Style = strings.Repeat("长", 9000), "big_text" }},
 		{name: "wild_category", change: func(n *vendors.Notification) { n.Android.HuaweiCategory = strings.Repeat("A", 5000) }},
@@ -264,5 +265,34 @@ func TestSizeWithoutTokens(t *testing.T) {
 	rest := vendors.JSON(r)
 	if len(rest) > 3800 || len(rest) < 3790 {
 		t.Errorf("the request has %d bytes without its tokens, want nearly 3800", len(rest))
+	}
+}
+
+// An ext of 3,400 bytes fits, however long the rest is; what had to go stands in the note.
+func TestLongExtArrives(t *testing.T) {
+	t.Parallel()
+	r := vendortest.NewRig(t, subject(), nil)
+	note := vendortest.Chat()
+	note.Title, note.Body, note.Ext = strings.Repeat("题", 40), strings.Repeat("长", 256), strings.Repeat("x", 3300)
+	note.Android.Style, note.Android.Image = "big_text", "https://im.example.com/"+strings.Repeat("i", 200)
+	got := r.Driver.Push(t.Context(), r.Batch(1, note))[0]
+	if p := r.Sandbox.Pushes()[0]; got.Reason != vendors.Accepted || p.Ext != note.Ext || got.Note != vendors.NoteImageDropped {
+		t.Errorf("got %+v, an ext of %d bytes", got, len(p.Ext))
+	}
+	note = vendortest.Chat()
+	note.Ext = strings.Repeat("x", 5000)
+	if got := r.Driver.Push(t.Context(), r.Batch(1, note))[0]; got.Reason != vendors.Accepted || got.Note != vendors.NoteExtDropped {
+		t.Errorf("an ext that cannot fit: %+v", got)
+	}
+}
+
+// What ends a call replaces the ringing notification.
+func TestReplaces(t *testing.T) {
+	t.Parallel()
+	b := batch("tokA")
+	b.Devices[0].Notification.ReplaceKey = "fedcba98765432100123456789abcdef"
+	r, _ := sent(t, config("", ""), b)
+	if n := r.Message.Android.Notification; n.NotifyID != vendors.NotifyID("fedcba98765432100123456789abcdef") || n.Tag != "fedcba98765432100123456789abcdef" {
+		t.Errorf("got %+v", n)
 	}
 }

@@ -83,7 +83,8 @@ func Read(resp vendors.Response, codes, statuses map[string]vendors.Code) Verdic
 		v.Result.Err = errors.New("a code that is not in Huawei's table")
 		return v
 	}
-	v.Known, v.Meaning, v.Result.Reason = true, row.Meaning, row.Reason
+	v.Known, v.Meaning = true, row.Meaning
+	v.Result.Reason, v.Result.Scope, v.Result.Doubtful = row.Reason, row.Scope, row.Doubtful
 	v.Accepted = vendors.Result{Reason: vendors.Accepted, Code: CodeSuccess, VendorID: v.Result.VendorID}
 	if ok := resp.Status >= 200 && resp.Status <= 299; !ok {
 		v.Accepted = vendors.Result{Reason: vendors.Unknown, Code: v.Result.Code, VendorID: v.Result.VendorID, Err: errors.New("a success code under an HTTP error")}
@@ -97,6 +98,9 @@ func Read(resp vendors.Response, codes, statuses map[string]vendors.Code) Verdic
 
 func byStatus(resp vendors.Response, statuses map[string]vendors.Code) vendors.Result {
 	result := vendors.HTTPResult(resp)
+	if result.Reason == vendors.Unavailable && resp.Status < 500 {
+		return result // not Huawei's own answer
+	}
 	if row, ok := statuses["HTTP "+strconv.Itoa(resp.Status)]; ok {
 		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
 	}
@@ -129,13 +133,36 @@ func Tokens(devices []vendors.Device) []string {
 	return tokens
 }
 
-// BITag comes back in delivery receipts: the message's id where it is short enough for every
-// version of the API, else its key.
-func BITag(note *vendors.Notification) string {
-	if id := note.MessageID; id != "" && len(id) <= 64 && vendors.Printable(id) == id {
-		return id
+// BITag comes back in delivery receipts; empty where the certificate asks for none.
+func BITag(c *vendors.Common, note *vendors.Notification) string {
+	if c.Receipts == nil {
+		return ""
 	}
-	return note.Key
+	return vendors.ReceiptKey(note)
+}
+
+// ReceiptID chooses the receipt configuration of AppGallery Connect; empty where the certificate
+// asks for no receipts.
+func ReceiptID(c *vendors.Common) string {
+	if c.Receipts == nil {
+		return ""
+	}
+	return c.Receipts.ID
+}
+
+// CheckReceipts finds receipts without the id of their configuration.
+func CheckReceipts(is *vendors.Checks, c *vendors.Common) {
+	is.Receipts(c, "Huawei", "id", "the address of the receipts is registered in AppGallery Connect > Push Kit > Configure > Receipt; give the id of that configuration")
+}
+
+// Foreign is the result of a code that means wrong credentials, or only the token of another app
+// among those of the call. One device's word is that device's; a call of several is taken apart.
+func Foreign(result vendors.Result, devices int) vendors.Result {
+	result.Scope = vendors.ScopeDevice
+	if devices > 1 {
+		result.Scope, result.Split = vendors.ScopeCall, true
+	}
+	return result
 }
 
 // Categories.

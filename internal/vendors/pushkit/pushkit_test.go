@@ -33,7 +33,7 @@ func TestRead(t *testing.T) {
 		"unknown":           {200, `{"code":"80999999"}`, vendors.Unknown, "80999999", false, vendors.Unknown, ""},
 		"unknown_and_500":   {500, `{"code":"80999999"}`, vendors.Unavailable, "80999999", false, vendors.Unknown, ""},
 		"no_code":           {200, `{"code":"so so"}`, vendors.Unavailable, "HTTP 200", false, vendors.Unknown, ""},
-		"page_of_a_proxy":   {404, `<html>`, vendors.BadCredentials, "HTTP 404", false, vendors.Unknown, ""},
+		"page_of_a_proxy":   {404, `<html>`, vendors.Unavailable, "HTTP 404", false, vendors.Unknown, ""},
 		"flow_control":      {503, `{"code":"80000000"}`, vendors.RateLimited, "HTTP 503", false, vendors.Unknown, ""},
 	} {
 		got := Read(vendors.Response{Status: c.status, Body: []byte(c.body)}, codes, statuses)
