@@ -134,7 +134,7 @@ func hear(results []vendors.Result) heard {
 			h.accepted = h.accepted || r.Reason == vendors.Accepted
 		default:
 			switch r.Reach() {
-			case vendors.ScopeDevice, vendors.ScopeNotification:
+			case vendors.ScopeDevice, vendors.ScopeNotification, vendors.ScopeKind:
 				h.single = r.Reason
 			case vendors.ScopeCertificate:
 				h.failed = r.Reason
@@ -203,7 +203,7 @@ func (b *Breaker) suspect(devices []vendors.Device, results []vendors.Result) {
 		switch r.Reach() {
 		case vendors.ScopeDevice:
 			who = devices[i].Token
-		case vendors.ScopeNotification:
+		case vendors.ScopeNotification, vendors.ScopeKind:
 			who = devices[i].Notification.Key
 		default:
 			continue

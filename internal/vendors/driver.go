@@ -30,6 +30,11 @@ type Limits struct {
 	// Mixed is how many devices with different notifications one call takes; 0 or 1 where all
 	// devices of a call must get the same.
 	Mixed int
+	// Bytes is how long a call may be, 0 for any length. Size must be set with it: content is about
+	// how many bytes a notification takes in a call, device how many each device that gets it adds.
+	// In a call with different notifications each device takes both.
+	Bytes int
+	Size  func(n *Notification) (content, device int)
 	// Partition, where it is set, names the host that serves a device. Devices of different
 	// partitions never share a call.
 	Partition func(Device) string
@@ -94,6 +99,8 @@ type Notification struct {
 	Sender string `json:"sender,omitempty"`
 	// Ext is handed to the app unchanged when the notification is tapped.
 	Ext string `json:"ext,omitempty"`
+	// Kind is what the notification is about.
+	Kind Kind `json:"kind,omitempty"`
 	// Call is set when the message is a step of a voice or video call. Urgent says that the push
 	// was queued in the urgent lane.
 	Call   *hongyan.Call `json:"call,omitempty"`
@@ -185,6 +192,20 @@ func All(n int, r Result) []Result {
 		results[i] = r
 	}
 	return results
+}
+
+// Whole returns the result of a call as a whole for each device of the batch. Where it is one of
+// several devices or notifications that is refused, or nobody knows why the call is, Split is set.
+// A refusal of the only notification of the call is every device's.
+func (b Batch) Whole(r Result) []Result {
+	switch scope := r.Scope; {
+	case len(b.Devices) < 2:
+	case scope == ScopeDevice, scope == ScopeCall && !Sick(r.Reason):
+		r.Split = true
+	case scope == ScopeNotification, scope == ScopeUnsaid && (r.Reason == BadPayload || r.Reason == Unknown):
+		r.Split = !b.Same()
+	}
+	return All(len(b.Devices), r)
 }
 
 // MaxBadge is the highest number that Huawei, HarmonyOS and Honor show on an icon.

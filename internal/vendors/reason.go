@@ -64,6 +64,8 @@ const (
 	ScopeNotification
 	// ScopeCall is this one call and all its devices; another call may fare better.
 	ScopeCall
+	// ScopeKind is the certificate's pushes of one [Kind]: its channel or template for them.
+	ScopeKind
 	// ScopeCertificate is the certificate or the vendor: every other push would fail as well.
 	ScopeCertificate
 )

@@ -156,3 +156,23 @@ func NotifyID(key string) int {
 	_, _ = io.WriteString(h, key) // a hash never fails
 	return max(1, int(h.Sum32()&math.MaxInt32))
 }
+
+// MaxForm is how long a call may get whose vendor publishes no limit, in bytes: what usual servers
+// and proxies take.
+const MaxForm = 1 << 20
+
+// FormBytes is how long a text gets as JSON in a form (application/x-www-form-urlencoded).
+func FormBytes(s string) int {
+	n := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.', c == ' ':
+			n++
+		case c == '"', c == '\\', c < ' ':
+			n += 6
+		default:
+			n += 3
+		}
+	}
+	return n
+}

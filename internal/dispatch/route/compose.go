@@ -103,6 +103,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 		certificate       string
 		partition, column int
 		voip              bool
+		kind              vendors.Kind
 	}
 	var open map[variant]*dispatch.Job             // where several decisions push
 	var contents map[variant]*vendors.Notification // by variant, whatever the partition
@@ -115,7 +116,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 		if d.Suppressed != "" {
 			continue
 		}
-		v := variant{d.Certificate, hongyan.Partition(d.User), column(d.Device.Registration.Locale), d.VoIP}
+		v := variant{d.Certificate, hongyan.Partition(d.User), column(d.Device.Registration.Locale), d.VoIP, kindOf(m, d.User)}
 		var job *dispatch.Job
 		switch {
 		case len(jobs) > 0 && v == last:
@@ -135,10 +136,10 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published, Variant: variants[v.column],
 				IgnoreMute: m.OfflinePush.IgnoreMute,
 			}
-			if content := (variant{v.certificate, 0, v.column, v.voip}); contents[content] != nil {
+			if content := (variant{v.certificate, 0, v.column, v.voip, v.kind}); contents[content] != nil {
 				job.Notification = contents[content]
 			} else {
-				job.Notification = notification(m, messageKey, v.column, v.voip, acc, until)
+				job.Notification = notification(m, messageKey, v.column, v.voip, v.kind, acc, until)
 				if i < len(decisions)-1 { // others may share it
 					if contents == nil {
 						contents = map[variant]*vendors.Notification{}
@@ -148,6 +149,9 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			}
 			if v.voip {
 				job.Variant += "-voip"
+			}
+			if v.kind == vendors.KindMention {
+				job.Variant += "-mention"
 			}
 			jobs = append(jobs, job)
 			if last = v; open != nil {
@@ -169,6 +173,19 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 	return jobs
 }
 
+// kindOf is what a message is to a user.
+func kindOf(m *hongyan.Message, user string) vendors.Kind {
+	switch {
+	case m.Content.Call != nil:
+		return vendors.KindCall
+	case m.Conversation.Type != hongyan.ConversationGroup:
+		return vendors.KindC2C
+	case mentioned(m, user):
+		return vendors.KindMention
+	}
+	return vendors.KindGroup
+}
+
 func laneOf(m *hongyan.Message) string {
 	if m.Rings() {
 		return hongyan.LaneUrgent
@@ -188,12 +205,12 @@ func replaceKey(m *hongyan.Message, app string, byConversation bool) string {
 	return ""
 }
 
-func notification(m *hongyan.Message, messageKey string, column int, voip bool, account Account, until time.Time) *vendors.Notification {
+func notification(m *hongyan.Message, messageKey string, column int, voip bool, kind vendors.Kind, account Account, until time.Time) *vendors.Notification {
 	title, body := text(m, column)
 	n := &vendors.Notification{
 		Key: messageKey, ReplaceKey: replaceKey(m, account.App, account.Collapse), MessageID: m.ID, Conversation: m.Conversation.ID,
 		Title: vendors.MaxText.Fit(title), Body: vendors.MaxText.Fit(body), Ext: m.OfflinePush.Ext,
-		Call: m.Content.Call, Urgent: m.Rings(), VoIP: voip, Deadline: until,
+		Kind: kind, Call: m.Content.Call, Urgent: m.Rings(), VoIP: voip, Deadline: until,
 	}
 	if sender := senderName(m); sender != n.Title {
 		n.Sender = sender

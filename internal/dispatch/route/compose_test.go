@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -209,6 +211,47 @@ func TestComposeReplaceKey(t *testing.T) {
 		}
 		if c.a.Key == c.b.Key {
 			t.Errorf("%s: two messages share a key", name)
+		}
+	}
+}
+
+// A message is of another kind to those whom it mentions, and nobody else's notification changes
+// for that.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*hongyan.Message)
+		want   map[string]vendors.Kind
+	}{
+		"c2c":       {func(m *hongyan.Message) { m.Conversation.Type = hongyan.ConversationC2C }, map[string]vendors.Kind{"bob": vendors.KindC2C, "carol": vendors.KindC2C}},
+		"group":     {func(*hongyan.Message) {}, map[string]vendors.Kind{"bob": vendors.KindGroup, "carol": vendors.KindGroup}},
+		"mention":   {func(m *hongyan.Message) { m.Mentions = []string{"bob"} }, map[string]vendors.Kind{"bob": vendors.KindMention, "carol": vendors.KindGroup}},
+		"everybody": {func(m *hongyan.Message) { m.MentionAll = true }, map[string]vendors.Kind{"bob": vendors.KindMention, "carol": vendors.KindMention}},
+		"call": {func(m *hongyan.Message) {
+			m.Content = hongyan.Content{Type: hongyan.ContentCall, Call: &hongyan.Call{Media: "audio", Action: hongyan.CallInvite, ID: "c1"}}
+			m.Mentions = []string{"bob"}
+		}, map[string]vendors.Kind{"bob": vendors.KindCall, "carol": vendors.KindCall}},
+	} {
+		m := &hongyan.Message{ID: "m", Conversation: hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g"}, Sender: hongyan.Sender{ID: "alice"},
+			Recipients: []string{"bob", "carol"}, Content: hongyan.Content{Type: hongyan.ContentText, Text: "hi"}}
+		c.change(m)
+		var decisions []Decision
+		for _, user := range m.Recipients {
+			decisions = append(decisions, Decision{User: user, Certificate: "c", Token: "t-" + user, Device: &directory.Device{ID: "d"}})
+		}
+		got := map[string]vendors.Kind{}
+		names := map[string]bool{}
+		for _, j := range Compose(m, "demo", decisions, func(string) Account { return Account{App: "demo", Vendor: "xiaomi", Certificate: "c"} }, time.Now()) {
+			if names[j.Name()] {
+				t.Errorf("%s: two jobs of the name %s", name, j.Name())
+			}
+			names[j.Name()] = true
+			for _, target := range j.Targets {
+				got[target.User] = j.Notification.Kind
+			}
+		}
+		if len(got) != len(c.want) || got["bob"] != c.want["bob"] || got["carol"] != c.want["carol"] {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package send
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ type call struct {
 	index []int   // and its place there
 	probe bool
 	class vendors.Class
+	with  *company
 	// tokens are those of the batch, where none may stand in it twice: in a call for different
 	// notifications, and under a cap.
 	tokens map[string]bool
@@ -83,6 +85,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 	var host string
 	var lead *work
 	notes := 0 // pieces in the call
+	var bytes callBytes
 	holes := false
 	for i := 0; i < q.len(); i++ {
 		p := q.at(i)
@@ -113,14 +116,17 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 			if room <= 0 || mixed <= 1 && i > mergeScan {
 				break
 			}
-			if p.host != host || p.w.class.Name != c.class.Name || mixed <= 1 && !lead.alike(p.w) {
+			if p.with != c.with || p.host != host || p.w.class.Name != c.class.Name || mixed <= 1 && !lead.alike(p.w) {
 				continue
 			}
 			if mixed > 1 && notes == 1 && len(c.works) > mixed {
 				break
 			}
 		}
-		host, c.class = p.host, p.w.class
+		if room = min(room, bytes.room(&l.limits, p.w.job.Notification)); room <= 0 {
+			break
+		}
+		host, c.class, c.with = p.host, p.w.class, p.with
 		if lead == nil {
 			lead = p.w
 		}
@@ -132,6 +138,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 		before := len(p.targets)
 		l.move(c, p, n, lead, mixed > 1)
 		l.hand.used(p, before-len(p.targets))
+		bytes.add(before - len(p.targets))
 		holes = holes || i > 0
 		if same <= 1 && mixed <= 1 {
 			break
@@ -139,6 +146,40 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 	}
 	q.tidy(holes)
 	return expired, old
+}
+
+// callBytes bounds a call by its bytes.
+type callBytes struct {
+	first *vendors.Notification
+	// uniform says that all have the first notification; shared is the size then, and apart that of
+	// devices with a notification each.
+	uniform         bool
+	shared, apart   int
+	content, device int // of the notification that room was asked for
+}
+
+// room is how many devices with a notification the call still takes. A device alone goes whatever
+// its size.
+func (b *callBytes) room(l *vendors.Limits, n *vendors.Notification) int {
+	if l.Bytes <= 0 {
+		return math.MaxInt
+	}
+	b.content, b.device = l.Size(n)
+	if b.first == nil {
+		b.first, b.uniform, b.shared = n, true, b.content
+		return max((l.Bytes-b.shared)/max(b.device, 1), 1)
+	}
+	if b.uniform && n == b.first {
+		return (l.Bytes - b.shared) / max(b.device, 1)
+	}
+	b.uniform = false
+	return (l.Bytes - b.apart) / max(b.content+b.device, 1)
+}
+
+// add counts n devices with the notification that room was asked for last.
+func (b *callBytes) add(n int) {
+	b.shared += n * b.device
+	b.apart += n * (b.content + b.device)
 }
 
 // move puts n targets of a piece into the call, but no token a second time where that matters: it
@@ -171,22 +212,44 @@ func (l *lane) putBack(c *call, n int) {
 	if n >= len(c.works) {
 		return
 	}
-	var back []piece
+	var rest []int
 	for k := n; k < len(c.works); k++ {
-		host := ""
-		if l.limits.Partition != nil {
-			host = l.limits.Partition(c.batch.Devices[k])
-		}
-		if last := len(back) - 1; last >= 0 && back[last].w == c.works[k] {
-			back[last].targets = append(back[last].targets, c.index[k])
-			continue
-		}
-		back = append(back, piece{w: c.works[k], targets: []int{c.index[k]}, host: host})
+		rest = append(rest, k)
 	}
+	back := l.piecesOf(c, rest, c.with)
 	l.mu.Lock()
 	l.hand.back(back)
 	l.mu.Unlock()
 	c.batch.Devices, c.works, c.index = c.batch.Devices[:n], c.works[:n], c.index[:n]
+}
+
+// piecesOf makes pieces of some devices of a call again.
+func (l *lane) piecesOf(c *call, some []int, with *company) []piece {
+	var ps []piece
+	for _, k := range some {
+		if last := len(ps) - 1; last >= 0 && ps[last].w == c.works[k] {
+			ps[last].targets = append(ps[last].targets, c.index[k])
+			continue
+		}
+		host := ""
+		if l.limits.Partition != nil {
+			host = l.limits.Partition(c.batch.Devices[k])
+		}
+		ps = append(ps, piece{w: c.works[k], targets: []int{c.index[k]}, host: host, with: with})
+	}
+	return ps
+}
+
+// takeApart puts devices of a call that the vendor refused as a whole before all others, in two
+// calls of half the size. So one bad message among a thousand is alone after ten rounds, and the
+// others were accepted beside; none of that is an attempt.
+func (l *lane) takeApart(c *call, some []int) {
+	half := (len(some) + 1) / 2
+	back := append(l.piecesOf(c, some[:half], new(company)), l.piecesOf(c, some[half:], new(company))...)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hand.back(back)
+	l.run()
 }
 
 // call makes the vendor call and carries out the verdicts. It frees its place before it waits for
@@ -201,6 +264,7 @@ func (l *lane) call(c *call) {
 	s.mu.Unlock()
 	ctx, span := l.span(c)
 	results := cert.Driver.Push(ctx, c.batch)
+	splits(results)
 	now := s.Now()
 	span(results)
 	l.settleLimits(c, results, now)
@@ -224,6 +288,19 @@ func (l *lane) call(c *call) {
 	s.doubt(results, now)
 	l.report(c, results, began, now.Sub(began))
 	l.carryOut(c, results, sick, now)
+}
+
+// splits leaves [vendors.Result.Split] to calls for several devices. Of such a result only that is
+// believed: the vendor answered, and took nothing.
+func splits(results []vendors.Result) {
+	for i := range results {
+		if r := &results[i]; r.Split {
+			r.Split = len(results) > 1
+			if r.Split {
+				r.Reason, r.Scope = vendors.BadPayload, vendors.ScopeCall
+			}
+		}
+	}
 }
 
 // doubtEvery is how often an operator is told that dead tokens are not believed.

@@ -31,17 +31,24 @@ type fate struct {
 }
 
 // carryOut carries out the verdicts on a call: what ended is recorded at once, what is to be tried
-// again is kept with its job until all of its targets were tried.
+// again is kept with its job until all of its targets were tried, and what the vendor refused as a
+// whole goes again in smaller calls at once.
 func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.Time) {
 	var room [1]store.Line
 	lines := room[:0]
 	var dead, fallen []death
+	var apart []int
 	luck := random()
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
 		n := k
 		for n < len(c.works) && c.works[n] == w {
 			i, r := c.index[n], results[n]
+			if r.Split {
+				apart = append(apart, n)
+				n++
+				continue
+			}
 			v := l.decide(w, r, sick, now, luck)
 			switch v.Act {
 			case Done:
@@ -64,14 +71,22 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 	l.s.Recorder.Record(lines...)
 	l.bury(dead, now)
 	l.fallBack(fallen)
-	for k := 0; k < len(c.works); {
+	for k, left := 0, apart; k < len(c.works); {
 		w := c.works[k]
-		n := k
+		n, stay := k, 0
 		for n < len(c.works) && c.works[n] == w {
+			if len(left) > 0 && left[0] == n {
+				left, stay = left[1:], stay+1
+			}
 			n++
 		}
-		l.leave(w, n-k)
+		if n-k > stay {
+			l.leave(w, n-k-stay)
+		}
 		k = n
+	}
+	if len(apart) > 0 {
+		l.takeApart(c, apart)
 	}
 	l.dropTokens(append(dead, fallen...))
 }
@@ -98,7 +113,11 @@ func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
 // decide gives the verdict on a result. luck is a draw from [0,1).
 func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time, luck float64) Verdict {
 	s := l.s
-	situation := Situation{Attempts: w.job.Attempts, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Random: luck, Retries: s.Retries}
+	first := w.job.FirstAttempt
+	if first.IsZero() {
+		first = now
+	}
+	situation := Situation{Attempts: w.job.Attempts, First: first, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Random: luck, Retries: s.Retries}
 	if r.Reason == vendors.QuotaSpent {
 		zone := s.Certificate.Zone
 		if zone == nil {

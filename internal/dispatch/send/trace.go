@@ -24,13 +24,15 @@ func (l *lane) report(c *call, results []vendors.Result, began time.Time, took t
 	for k := 0; k < len(results); {
 		r := &results[k]
 		n := k
-		for n < len(results) && results[n].Reason == r.Reason {
+		for n < len(results) && results[n].Reason == r.Reason && results[n].Split == r.Split {
 			if unknown := r.Reason == vendors.Unknown; debug || unknown && warn {
 				l.reportOne(c, n, &results[n], len(results), began, took, unknown)
 			}
 			n++
 		}
-		s.Metrics.Attempt(c.works[0].job, r.Reason, n-k)
+		if !r.Split { // those have no result yet
+			s.Metrics.Attempt(c.works[0].job, r.Reason, n-k)
+		}
 		k = n
 	}
 }

@@ -90,8 +90,10 @@ func (r Retries) withDefaults() Retries {
 
 // Situation is what Decide knows besides the result.
 type Situation struct {
-	// Attempts that counted before this one.
+	// Attempts that counted before this one, and when the first attempt of all was made; Now where
+	// this is it.
 	Attempts int
+	First    time.Time
 	Deadline time.Time
 	Now      time.Time
 	// Sick says that the vendor as a whole is in trouble: an outage burns no attempts.
@@ -109,6 +111,13 @@ type Situation struct {
 // such limits count by the minute.
 const deviceWait = 10 * time.Second
 
+// Pushes of a kind whose channel or template is wrong are tried again after half the time for which
+// they waited, within these bounds, and up to twice that.
+const (
+	kindWait     = 15 * time.Second
+	mostKindWait = 2 * time.Minute
+)
+
 // Decide gives the verdict on a result. It is pure.
 func Decide(r vendors.Result, s Situation) Verdict {
 	s.Retries = s.withDefaults()
@@ -123,7 +132,7 @@ func Decide(r vendors.Result, s Situation) Verdict {
 	}
 	// A device's or a text's own trouble must not be tried for ever: where the certificate was not
 	// parked meanwhile, the vendor refuses this push alone.
-	own := r.Reason == vendors.BadCredentials && r.Reach() != vendors.ScopeCertificate
+	own := r.Reason == vendors.BadCredentials && r.Reach() != vendors.ScopeCertificate && r.Reach() != vendors.ScopeKind
 	v.Counts = v.Counts || own
 	if vendors.Sick(r.Reason) && s.Sick {
 		v.Counts = false
@@ -146,6 +155,10 @@ func Decide(r vendors.Result, s Situation) Verdict {
 		return Verdict{Act: Die, Reason: vendors.AttemptsExhausted, Counts: true}
 	}
 	switch {
+	case r.Reason == vendors.BadCredentials && r.Reach() == vendors.ScopeKind:
+		// Pushes of this kind wait for somebody to mend the certificate, ever longer.
+		v.Delay = min(max(s.Now.Sub(s.First)/2, kindWait), mostKindWait)
+		v.Delay += time.Duration(s.Random * float64(v.Delay))
 	case own:
 		v.Delay = fullJitter(s.Retries, attempts, s.Random)
 	case r.Reason == vendors.QuotaSpent:

@@ -61,7 +61,13 @@ type piece struct {
 	w       *work
 	targets []int
 	host    string
+	// with are those that go in one call and with nobody else: the vendor refused a larger call
+	// that they were part of. Nil for a piece that goes with any others.
+	with *company
 }
+
+// company is the pieces of a call to come.
+type company struct{ _ byte }
 
 // first is the targets of a job with one; nobody changes it.
 var first = []int{0}

@@ -3,6 +3,7 @@ package oppo
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -49,6 +50,15 @@ type notification struct {
 	BigPicture       string          `json:"big_picture_id"`
 	SmallPicture     string          `json:"small_picture_id"`
 	Audit            json.RawMessage `json:"auditResponse"`
+}
+
+// key is what a phone collapses by: the notify_id replaces the older notification, and a repeated
+// app_message_id is not shown again.
+func (n notification) key() string {
+	if n.NotifyID != nil {
+		return "notify_id " + strconv.FormatInt(*n.NotifyID, 10)
+	}
+	return n.AppMessageID
 }
 
 // read reads JSON without a field that OPPO does not have. The real service also takes

@@ -315,7 +315,7 @@ func (f *fake) deliver(account Account, m message) (id, code string) {
 	n := m.Notification
 	id = "30712345-1-1-" + strings.ToLower(rand.Text())
 	f.core.Accept(sandbox.Push{
-		Vendor: "oppo", App: account.AppKey, Token: m.Target, Key: n.AppMessageID, VendorID: id,
+		Vendor: "oppo", App: account.AppKey, Token: m.Target, Key: n.key(), VendorID: id,
 		Title: n.Title, Subtitle: n.SubTitle, Body: n.Content, Ext: n.ActionParameters, Channel: n.ChannelID,
 		Class: cmp.Or(n.Category, "none"), Badge: n.BadgeCount,
 	})

@@ -119,6 +119,9 @@ func (b body) message(shortest time.Duration) (m message, code int, rule string)
 	if code, rule := b.skip(); code != 0 {
 		return bad(code, rule)
 	}
+	if raw, given := b["sendOnline"]; given && string(raw) != "true" && string(raw) != "false" {
+		return bad(10059, "sendOnline must be true or false")
+	}
 	if n := b.scalar("networkType"); n != "" && n != "-1" && n != "1" {
 		return bad(10065, "networkType must be -1 or 1")
 	}

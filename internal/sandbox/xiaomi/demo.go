@@ -11,7 +11,8 @@ import (
 // The demo's account.
 const (
 	demoSecret   = "demo-xiaomi-app-secret"
-	demoTemplate = "M12762"
+	demoTemplate = "M12762" // one-to-one chat
+	demoGroup    = "M12763" // group chat
 )
 
 //go:embed look.css
@@ -42,7 +43,7 @@ func openAccount(_ sandbox.ReadFile) (sandbox.DemoAccount, error) {
 	account := Account{
 		Package: sandbox.DemoPackage, AppSecret: demoSecret,
 		Channels:  map[string]string{sandbox.DemoChannel: "private", "demo_news": "public"},
-		Templates: map[string][]string{demoTemplate: {"keywords1", "keywords2"}},
+		Templates: map[string][]string{demoTemplate: {"keywords1", "keywords2"}, demoGroup: {"keywords1", "keywords2", "keywords3"}},
 	}
 	return sandbox.DemoAccount{
 		New:          func(core *sandbox.Core) sandbox.API { return newFake(core, []Account{account}) },
@@ -59,5 +60,7 @@ const demoCertificates = `- id: demo-xiaomi
   app_secret_file: {{file "xiaomi.secret"}}
   channel_id: {{.Channel}}
   template_id: ` + demoTemplate + `
-  template_params: {keywords1: "{title}", keywords2: "{text}"}
+  template_params: {keywords1: "{title}", keywords2: "{body}"}
+  templates:
+    group: {id: ` + demoGroup + `, params: {keywords1: "{title}", keywords2: "{sender}", keywords3: "{text}"}}
 `

@@ -279,3 +279,18 @@ func TestWorkersShareLogins(t *testing.T) {
 		}
 	})
 }
+
+// How old a token from another worker is nobody knows, so one that is refused is replaced at once;
+// one that was fetched here a moment ago is not.
+func TestSharedTokenIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{token: vendors.AccessToken{Value: "theirs", Expires: time.Now().Add(time.Hour)}}
+		s := New((&login{}).fetch, Options{Share: b})
+		want(t, s, "theirs")
+		s.Invalidate("theirs")
+		want(t, s, "t1")
+		s.Invalidate("t1")
+		want(t, s, "t1")
+	})
+}

@@ -57,8 +57,8 @@ func Doc() vendors.Doc {
 			ZH: "用户点击通知后，应用从通知的 userInfo[\"ext\"] 中取得原样的 ext 字符串。",
 		},
 		Repeat: vendors.Bilingual{
-			EN: "One notification: apns-collapse-id is derived from the message, so a repeat replaces the first. apns-id is stable too, but APNs does not deduplicate by it.",
-			ZH: "只显示一条：apns-collapse-id 由消息派生，重复推送会替换前一条。apns-id 也保持不变，但 APNs 不以它去重。",
+			EN: "One notification: apns-collapse-id is the message's key, so a repeat replaces the first; the events of a call share theirs, and with policy.collapse the messages of a conversation. apns-id is stable too, but APNs does not deduplicate by it.",
+			ZH: "只显示一条：apns-collapse-id 为消息的键，重复推送会替换前一条；同一通话的各事件共用一个键，设置 policy.collapse 后同一会话的消息也是如此。apns-id 也保持不变，但 APNs 不以它去重。",
 		},
 		Example: `id: "35005"
 vendor: apns

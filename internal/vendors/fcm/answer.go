@@ -64,8 +64,6 @@ func newReader(c *vendors.Common) reader {
 	return rd
 }
 
-var logins = vendors.Index(codes, levelLogin)
-
 const fcmError = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 
 // notAToken is what FCM says of a token that never was one.

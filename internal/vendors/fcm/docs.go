@@ -18,7 +18,7 @@ func Doc() vendors.Doc {
 			"https://firebase.google.com/docs/cloud-messaging/customize-messages/collapsible-message-types",
 		},
 		Rows: []vendors.Row{
-			vendors.TextRow("Phones", "机型", "Android with Google Play services", "带有 Google Play 服务的 Android 手机"),
+			vendors.TextRow("Phones", "机型", "Android with Google Play services, and iPhones whose app uses Firebase: they get an apns block of their own, without data_only", "带有 Google Play 服务的 Android 手机，以及使用 Firebase 的 iPhone（未设 data_only 时另带 apns 部分）"),
 			vendors.NumberRow("Devices per call", "单次最多设备数", 1),
 			vendors.NumberRow("Messages a minute for a project; refused ones count too, save for a 429", "每项目每分钟消息数（除 429 外，被拒绝的也计入）", perMinute),
 			vendors.NumberRow("Messages a minute for a device", "每设备每分钟消息数", devicePerMinute),
@@ -43,12 +43,12 @@ func Doc() vendors.Doc {
 			vendors.Both("Project settings, Service accounts: generate a new private key. The account needs the permission cloudmessaging.messages.create.",
 				"在项目设置的服务账号页生成新的私钥；该账号需要 cloudmessaging.messages.create 权限。"),
 			vendors.Both("Create the notification channel in the app, with high importance for chat, and name it in channel_id.", "在应用中创建高重要级别的聊天通知渠道，并填入 channel_id。"),
-			vendors.Both("The worker must reach fcm.googleapis.com and oauth2.googleapis.com; HTTPS_PROXY is honoured.", "worker 需要能访问 fcm.googleapis.com 与 oauth2.googleapis.com；支持 HTTPS_PROXY。"),
+			vendors.Both("The worker must reach fcm.googleapis.com and oauth2.googleapis.com; proxy, or HTTPS_PROXY, leads through an HTTP proxy.", "worker 需要能访问 fcm.googleapis.com 与 oauth2.googleapis.com；可通过 proxy 或 HTTPS_PROXY 指定 HTTP 代理。"),
 		},
 		Tap: vendors.Both("ext, conversation and message are data of the push: extras of the intent that a tap starts (getIntent().getStringExtra(\"ext\")). A call adds call_id, call_action and call_media. An ext that does not fit into 4096 bytes beside short texts is left out.",
 			"ext、conversation、message 作为 data 发送，点击后在 Intent 的 extras 中（getIntent().getStringExtra(\"ext\")）；通话另有 call_id、call_action、call_media。与短文本一起仍超出 4096 字节的 ext 不发送。"),
-		Repeat: vendors.Both("A repeat has the same tag, so it replaces the first on the screen. With data_only the app gets the tag as data.",
-			"重复推送的 tag 相同，会覆盖屏幕上的前一条；data_only 时 tag 在 data 中，由应用处理。"),
+		Repeat: vendors.Both("A repeat has the same tag (on iPhones apns-collapse-id), so it replaces the first on the screen; so do the events of a call, and with policy.collapse the messages of a conversation. With data_only the app gets the tag as data.",
+			"重复推送的 tag（iPhone 上为 apns-collapse-id）相同，会覆盖屏幕上的前一条；同一通话的各事件，以及设置 policy.collapse 后同一会话的消息也是如此。data_only 时 tag 在 data 中，由应用处理。"),
 		Example: `- id: "35003"
   vendor: fcm
   service_account_file: /run/secrets/fcm.json

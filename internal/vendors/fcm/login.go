@@ -99,7 +99,7 @@ func interpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, 
 		return vendors.AccessToken{Value: answer.AccessToken, Expires: now.Add(life)}, vendors.Result{Reason: vendors.Accepted}
 	}
 	result := vendors.LoginResult(resp)
-	if row, known := logins[answer.Error]; parsed && known && resp.Status >= 400 && resp.Status < 500 && resp.Status != http.StatusTooManyRequests {
+	if row, known := vendors.Index(codes, levelLogin)[answer.Error]; parsed && known && resp.Status >= 400 && resp.Status < 500 && resp.Status != http.StatusTooManyRequests {
 		return vendors.AccessToken{}, vendors.Result{Reason: row.Reason, Code: row.Code, Err: errors.New(row.Meaning)}
 	}
 	switch {

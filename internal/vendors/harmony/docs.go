@@ -19,7 +19,7 @@ func Doc() vendors.Doc {
 			vendors.NumberRow("Devices per call", "单次最多设备数", pushkit.MaxTokens),
 			vendors.NumberRow("Devices per call of test pushes", "测试消息单次最多设备数", maxTestTokens),
 			vendors.NumberRow("Bytes per request, without the tokens", "请求体字节数（不含 token）", pushkit.MaxBytes),
-			vendors.TextRow("Longest lifetime", "最长缓存时间", "15 days; of a call invite 30 to 60 seconds", "15 天；通话邀请为 30 至 60 秒"),
+			vendors.TextRow("Longest lifetime", "最长缓存时间", "15 days; of a call invite what is left of it, at most 60 seconds", "15 天；通话邀请为其剩余时间，最长 60 秒"),
 			vendors.TextRow("Rate", "速率", "devices a second, shown in AppGallery Connect; beyond it HTTP 503", "按每秒设备数计，见 AppGallery Connect；超出返回 HTTP 503"),
 			vendors.TextRow("Authorization", "鉴权", "a JWT (PS256) signed by the service account's key, 1 hour, no call; needs a right clock", "用服务账号密钥本地签发 JWT（PS256），有效 1 小时，无需请求；要求时钟准确"),
 			vendors.TextRow("All classes", "所有类别", "formerly 3,000 a device and day, now controlled by the system; no error at send time",
@@ -27,7 +27,10 @@ func Doc() vendors.Doc {
 			vendors.NumberRow("Calls with test pushes a day for a project", "每项目每天测试消息请求数", testCallsDay),
 			vendors.TextRow("Title and body", "标题与正文", "no published limit; shortened to max_title 40 and max_body 256 code points",
 				"官方未公布；按 max_title 40、max_body 256 个码点截短"),
-			vendors.TextRow("Badge", "角标", "set where all devices of a call get the same number, else counted up by one", "同一次调用中各设备数字相同则设置该数字，否则加一"),
+			vendors.TextRow("Image", "图片", "checked by images:verify before the first push with it; one that is refused is left out, and the outcome's note says image_dropped",
+				"首次推送前经 images:verify 审核；未通过则不带图片，结局的 note 为 image_dropped"),
+			vendors.TextRow("Sound", "铃声", "harmony.sound is a file in resources/rawfile, harmony.sound_seconds 1 to 60", "harmony.sound 为 resources/rawfile 中的文件，harmony.sound_seconds 为 1 至 60 秒"),
+			vendors.TextRow("Badge", "角标", "set to the number; devices with different numbers go in calls of their own", "设置为该数字；数字不同的设备分开调用"),
 		},
 		Classes: []vendors.ClassRow{
 			{Name: "communication", Means: vendors.Both("service and communication: every category but MARKETING, with the self-classification right",
@@ -47,7 +50,7 @@ func Doc() vendors.Doc {
 		},
 		Tap: vendors.Both(`clickAction.data is {"ext": "<ext>"}; the ability reads want.parameters.ext. {ext} in the click target carries it as well. An ext that does not fit into 4096 bytes is left out.`,
 			`clickAction.data 为 {"ext": "<ext>"}，Ability 从 want.parameters.ext 读取；也可在 click 中用 {ext} 携带。超出 4096 字节的 ext 不发送。`),
-		Repeat: vendors.Both("A repeat has the same appMessageId and notifyId: within 24 hours the phone shows it once.", "重复推送的 appMessageId 与 notifyId 相同，24 小时内只展示一次。"),
+		Repeat: vendors.Both("A repeat has the same appMessageId and notifyId: within 24 hours the phone shows it once. The events of a call, and with policy.collapse the messages of a conversation, share the notifyId alone and replace each other.", "重复推送的 appMessageId 与 notifyId 相同，24 小时内只展示一次。同一通话的各事件，以及设置 policy.collapse 后同一会话的消息只共用 notifyId，互相覆盖。"),
 		Example: `- id: "35003"
   vendor: harmony
   service_account_file: /run/secrets/harmony.json

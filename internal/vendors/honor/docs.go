@@ -65,8 +65,8 @@ func Doc() vendors.Doc {
 			vendors.TextRow("Access token", "访问令牌", "as long as expires_in says, about an hour", "以 expires_in 为准，约 1 小时"),
 			vendors.TextRow("Night", "夜间", "one source: nothing is shown from 0:00 to 6:00", "有资料称 0 至 6 点不展示"),
 			vendors.NumberRow("Test pushes a day for an app", "每应用每天测试消息数", testPushesDay),
-			vendors.TextRow("Badge", "角标", "set where all devices of a call get the same number, else counted up by one; needs badge_class",
-				"同一次调用中各设备数字相同则设置该数字，否则加一；需要 badge_class"),
+			vendors.TextRow("Badge", "角标", "set to the number; devices with different numbers go in calls of their own; needs badge_class",
+				"设置为该数字；数字不同的设备分开调用；需要 badge_class"),
 			vendors.TextRow("Codes", "返回码", "mostly unpublished; codes and success_codes change the table", "大多未公布；可用 codes 与 success_codes 修改"),
 		},
 		Classes: []vendors.ClassRow{
@@ -84,7 +84,7 @@ func Doc() vendors.Doc {
 		},
 		Tap: vendors.Both(`data is {"ext": "<ext>"}; the app reads getIntent().getStringExtra("ext"). {ext} in the click target carries it as well. An ext that does not fit into max_bytes is left out, and {"conversation", "message"} goes instead.`,
 			`data 为 {"ext": "<ext>"}，应用用 getIntent().getStringExtra("ext") 读取；也可在 click 中用 {ext} 携带。超出 max_bytes 的 ext 不发送，改为 {"conversation", "message"}。`),
-		Repeat: vendors.Both("A repeat has the same notifyId and tag, so it replaces the first on the screen.", "重复推送的 notifyId 与 tag 相同，会覆盖屏幕上的前一条。"),
+		Repeat: vendors.Both("A repeat has the same notifyId and tag, so it replaces the first on the screen; so do the events of a call, and with policy.collapse the messages of a conversation. group is the conversation.", "重复推送的 notifyId 与 tag 相同，会覆盖屏幕上的前一条；同一通话的各事件，以及设置 policy.collapse 后同一会话的消息也是如此。group 为会话。"),
 		Example: `- id: "35005"
   vendor: honor
   app_id: "104000001"

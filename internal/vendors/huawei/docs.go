@@ -27,8 +27,8 @@ func Doc() vendors.Doc {
 			vendors.NumberRow("Test pushes a day for an app", "每应用每天测试消息数", testPushesDay),
 			vendors.TextRow("Title and body", "标题与正文", "no published limit; shortened to max_title 40 and max_body 256 code points",
 				"官方未公布；按 max_title 40、max_body 256 个码点截短"),
-			vendors.TextRow("Badge", "角标", "set where all devices of a call get the same number, else counted up by one; needs badge_class",
-				"同一次调用中各设备数字相同则设置该数字，否则加一；需要 badge_class"),
+			vendors.TextRow("Badge", "角标", "set to the number; devices with different numbers go in calls of their own; needs badge_class",
+				"设置为该数字；数字不同的设备分开调用；需要 badge_class"),
 			vendors.TextRow("Sound", "铃声", "android.sound is a file in res/raw; Android 8+ takes the sound of the channel as it was first created",
 				"android.sound 为 res/raw 中的文件；Android 8 及以上以渠道首次创建时的铃声为准"),
 		},
@@ -50,7 +50,7 @@ func Doc() vendors.Doc {
 		},
 		Tap: vendors.Both(`data is {"ext": "<ext>"}; the app reads getIntent().getStringExtra("ext"). {ext} in the click target carries it as well. An ext that does not fit into 4096 bytes is left out.`,
 			`data 为 {"ext": "<ext>"}，应用用 getIntent().getStringExtra("ext") 读取；也可在 click 中用 {ext} 携带。超出 4096 字节的 ext 不发送。`),
-		Repeat: vendors.Both("A repeat has the same notify_id and tag, so it replaces the first on the screen.", "重复推送的 notify_id 与 tag 相同，会覆盖屏幕上的前一条。"),
+		Repeat: vendors.Both("A repeat has the same notify_id and tag, so it replaces the first on the screen; so do the events of a call, and with policy.collapse the messages of a conversation. group is the conversation.", "重复推送的 notify_id 与 tag 相同，会覆盖屏幕上的前一条；同一通话的各事件，以及设置 policy.collapse 后同一会话的消息也是如此。group 为会话。"),
 		Example: `- id: "35002"
   vendor: huawei
   app_id: "100000001"

@@ -71,7 +71,7 @@ func (p *protocol) read(resp vendors.Response, batch vendors.Batch) []vendors.Re
 		result.ProbeSingly, result.Err = true, errors.New(row.Meaning)
 		return vendors.All(n, result)
 	case row.Reason != vendors.Accepted:
-		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+		result.Reason, result.Scope, result.Doubtful, result.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning)
 		return vendors.All(n, result)
 	}
 	failed, ok := failures(a.Value)
@@ -120,7 +120,7 @@ func (p *protocol) target(code, msgID string) vendors.Result {
 		result.Code = code
 	}
 	if row, ok := p.targets[code]; ok {
-		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+		result.Reason, result.Scope, result.Doubtful, result.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning)
 	}
 	return result
 }

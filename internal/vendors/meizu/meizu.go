@@ -38,14 +38,15 @@ const (
 	pushHost = "https://server-api-push.meizu.com" // abroad https://server-api-push.in.meizu.com
 	pushPath = "/garcia/api/server/push/varnished/pushByPushId"
 
-	maxTokens  = 100 // pushIds of one call; it was 1000 until 2023-08-21
-	maxTitle   = 32  // characters
-	maxContent = 100 // characters
-	maxURL     = 1000
-	maxHours   = 72
-	maxKey     = 8 // characters of notifyKey
-	publicCap  = 3 // public messages for one device and day; 5 for news and reading apps
-	foldedOver = 5 // messages to one device within a minute
+	maxTokens   = 100 // pushIds of one call; it was 1000 until 2023-08-21
+	maxTitle    = 32  // characters
+	maxContent  = 100 // characters
+	maxURL      = 1000
+	maxCallback = 128
+	maxHours    = 72
+	maxKey      = 8 // characters of notifyKey
+	publicCap   = 3 // public messages for one device and day; 5 for news and reading apps
+	foldedOver  = 5 // messages to one device within a minute
 
 	// maxExt is our own: Meizu publishes no size, and other vendors take no more.
 	maxExt = 4096
@@ -79,6 +80,10 @@ func (c *Config) Problems() []vendors.Problem {
 	}
 	is.Required("app_secret", string(c.AppSecret), where)
 	is.Endpoint("endpoint", c.Endpoint)
+	is.Receipts(&c.Common, "Meizu", "url", "give the address that Meizu shall call, and register it in the Flyme push platform")
+	if c.Receipts != nil {
+		is.Wrong(len(c.Receipts.URL) > maxCallback, "receipts", fmt.Sprintf("gives a url of more than %d bytes", maxCallback), "use a shorter one")
+	}
 	if c.NoticeType != nil && *c.NoticeType != private && *c.NoticeType != public {
 		is.Add("notice_type", "is neither 1 (private) nor 0 (public)", "use 1 for chat, or leave it out")
 	}
@@ -97,6 +102,9 @@ func (c *Config) Advice() []string {
 	if c.Class(&vendors.Notification{}).Capped {
 		advice = append(advice, fmt.Sprintf("notice_type 0 (public) caps chat: Meizu refuses all after %d such messages a day to a device "+
 			"(5 for news and reading apps); use 1", publicCap))
+	}
+	if c.Receipts != nil {
+		advice = append(advice, "receipts.url must be registered in the Flyme push platform, or Meizu refuses every push")
 	}
 	if c.TestMode {
 		advice = append(advice, "test_mode means nothing to Meizu, which has no test pushes: everything goes to the users")
@@ -154,7 +162,7 @@ func newProtocol(c *Config) (*protocol, error) {
 		return nil, fmt.Errorf("endpoint %w", err)
 	}
 	return &protocol{
-		c: c, send: base + pushPath, codes: vendors.Index(codes(), levelTop), targets: vendors.Index(codes(), levelDevice),
+		c: c, send: base + pushPath, codes: c.Table(codes(), levelTop), targets: c.Table(codes(), levelDevice),
 	}, nil
 }
 

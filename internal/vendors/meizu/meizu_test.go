@@ -357,6 +357,8 @@ func problems() []vendortest.ConfigCase {
 		{"app_id_is_package", func(c *Config) { c.AppID = "com.example" }, []string{"app_id"}},
 		{"app_secret_missing", func(c *Config) { c.AppSecret = "" }, []string{"app_secret"}},
 		{"endpoint_is_host", func(c *Config) { c.Endpoint = "server-api-push.meizu.com" }, []string{"endpoint"}},
+		{"reports_without_address", func(c *Config) { c.Receipts = &vendors.Receipts{} }, []string{"receipts"}},
+		{"reports_long_address", func(c *Config) { c.Receipts = &vendors.Receipts{URL: "https://im.example.com/" + strings.Repeat("x", 128)} }, []string{"receipts"}},
 		{"notice_type_two", func(c *Config) { c.NoticeType = &two }, []string{"notice_type"}},
 		{"click_two", func(c *Config) { c.Click.URL, c.Click.Activity = "https://a.b", "a.B" }, []string{"click"}},
 		{"click_intent", func(c *Config) { c.Click.Intent = "intent:#Intent;end" }, []string{"click"}},
@@ -372,6 +374,42 @@ func advice() []vendortest.ConfigCase {
 	return vendortest.Cases([]vendortest.Case[*Config]{
 		{"3_such_messages_a_day", func(c *Config) { c.NoticeType = &zero }, []string{"3 such messages a day"}},
 		{"test_mode_means_nothing", func(c *Config) { c.TestMode = true }, []string{"test_mode means nothing"}},
+		{"reports", func(c *Config) { c.Receipts = &vendors.Receipts{URL: "https://im.example.com/x"} }, []string{"must be registered"}},
 		{"72_hours", func(c *Config) { c.TTL = 100 * time.Hour }, []string{"72 hours"}},
 	})
+}
+
+// TestCallAndReports holds that what ends a call replaces the ringing notification without being
+// taken for its repeat, and that reports are asked for where they are configured.
+func TestCallAndReports(t *testing.T) {
+	t.Parallel()
+	s := subject(func(a *fake.Account, _ *Config) { a.Callbacks = []string{"https://im.example.com/meizu"} })
+	plain := s.Config
+	s.Config = func(endpoint, caFile string) vendors.Config {
+		c := plain(endpoint, caFile)
+		c.Base().Receipts = &vendors.Receipts{URL: "https://im.example.com/meizu"}
+		return c
+	}
+	r := vendortest.NewRig(t, s, nil)
+	ringing, missed := vendortest.Chat(), vendortest.Chat()
+	ringing.Key, ringing.ReplaceKey, ringing.Urgent = strings.Repeat("a", 32), strings.Repeat("c", 32), true
+	ringing.Deadline = vendortest.Now.Add(time.Minute)
+	missed.Key, missed.ReplaceKey = strings.Repeat("b", 32), strings.Repeat("c", 32)
+	for i, n := range []*vendors.Notification{ringing, missed} {
+		b := r.Batch(1, n)
+		b.Devices[0].Key = n.Key
+		if got := r.Driver.Push(context.Background(), b)[0]; got.Reason != vendors.Accepted {
+			t.Fatalf("push %d: %v (code %s): %v", i, got.Reason, got.Code, r.Sandbox.Violations())
+		}
+	}
+	pushes := r.Sandbox.Pushes()
+	if len(pushes) != 2 || !pushes[1].Repeat {
+		t.Errorf("the missed call does not replace the ringing one: %+v", pushes)
+	}
+	requests := strings.Join(r.Requests.Take(), "\n")
+	for _, want := range []string{`"extra":{"callback":"https://im.example.com/meizu","callback.param":"` + ringing.Key + `","callback.type":3}`, `"pushTimeInfo":{"offLine":0}`} {
+		if !strings.Contains(requests, want) {
+			t.Errorf("no %q in the requests:\n%s", want, requests)
+		}
+	}
 }

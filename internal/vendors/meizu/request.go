@@ -25,7 +25,18 @@ type message struct {
 	ClickTypeInfo clickTypeInfo `json:"clickTypeInfo"`
 	PushTimeInfo  pushTimeInfo  `json:"pushTimeInfo"`
 	AdvanceInfo   advanceInfo   `json:"advanceInfo"`
+	Extra         *extra        `json:"extra,omitempty"`
 }
+
+// extra asks for reports.
+type extra struct {
+	Callback string `json:"callback"`
+	Param    string `json:"callback.param"`
+	Type     int    `json:"callback.type"`
+}
+
+// arrivedAndOpened asks for reports of both.
+const arrivedAndOpened = 3
 
 type noticeBarInfo struct {
 	NoticeBarType int    `json:"noticeBarType"`
@@ -43,7 +54,7 @@ type clickTypeInfo struct {
 
 type pushTimeInfo struct {
 	OffLine   int   `json:"offLine"`
-	ValidTime int64 `json:"validTime"` // hours, not seconds
+	ValidTime int64 `json:"validTime,omitempty"` // hours, not seconds
 }
 
 type advanceInfo struct {
@@ -114,14 +125,29 @@ func sendable(token string) bool { return token != "" && !strings.ContainsAny(to
 func (p *protocol) message(n *vendors.Notification, now time.Time) message {
 	title := vendors.TextLimit{Max: maxTitle, Measure: vendors.UTF16}.Fit(visible(n.Title, "新消息"))
 	content := vendors.TextLimit{Max: maxContent, Measure: vendors.UTF16}.Fit(visible(n.Body, "您有一条新消息"))
-	return message{
+	m := message{
 		NoticeBarInfo: noticeBarInfo{NoticeMsgType: p.c.noticeType(n), Title: title, Content: content},
 		ClickTypeInfo: p.click(n),
 		PushTimeInfo:  pushTimeInfo{OffLine: 1, ValidTime: p.hours(n, now)},
 		AdvanceInfo: advanceInfo{
-			Suspend: 1, ClearNoticeBar: 1, NotificationType: notificationType{Vibrate: 1, Lights: 1, Sound: 1}, NotifyKey: notifyKey(n.Key),
+			Suspend: 1, ClearNoticeBar: 1, NotificationType: notificationType{Vibrate: 1, Lights: 1, Sound: 1}, NotifyKey: notifyKey(n.Replaces()),
 		},
 	}
+	if n.Urgent { // an hour is the shortest time for which Meizu keeps a push, and a call is over long before
+		m.PushTimeInfo = pushTimeInfo{OffLine: 0}
+	}
+	if r := p.c.Receipts; r != nil {
+		m.Extra = &extra{Callback: r.URL, Param: vendors.ReceiptKey(n), Type: arrivedAndOpened}
+	}
+	return m
+}
+
+// Note says when the ext does not fit.
+func (p *protocol) Note(batch vendors.Batch) string {
+	if len(batch.Devices[0].Notification.Ext) > maxExt {
+		return vendors.NoteExtDropped
+	}
+	return ""
 }
 
 // visible is the text, or a stand-in for one that shows nothing.
@@ -143,7 +169,7 @@ func (p *protocol) hours(n *vendors.Notification, now time.Time) int64 {
 	return int64((ttl + time.Hour - 1) / time.Hour)
 }
 
-// notifyKey is eight characters of the message's key: 48 bits in the alphabet that Meizu takes.
+// notifyKey is eight characters of the key of what a notification replaces: 48 bits in the alphabet that Meizu takes.
 func notifyKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return base64.RawURLEncoding.EncodeToString(sum[:])[:maxKey]

@@ -55,81 +55,55 @@ func read(body []byte) (code string, data json.RawMessage) {
 }
 
 // Interpret reads the answer by its code; HTTP 200 is the normal status of all of them. Failures of
-// single devices hide under code 0.
+// single devices hide under code 0. The code of a call for several is taken for each of them only
+// where it must be true of all.
 func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendors.Result {
-	n := len(batch.Devices)
 	code, data := read(resp.Body)
 	ok := resp.Status >= 200 && resp.Status <= 299
 	switch {
 	case code == "", code == codeOK && !ok:
-		return vendors.All(n, vendors.HTTPResult(resp))
+		return batch.Whole(vendors.HTTPResult(resp))
 	case code == codeOK:
 		return p.perDevice(data, batch)
 	}
-	results := make([]vendors.Result, n)
-	for i, d := range batch.Devices {
-		results[i] = p.judge(code, d, batch)
-		if !ok && (results[i].Reason == vendors.Accepted || results[i].Reason == vendors.Unknown) {
-			results[i].Reason = vendors.HTTPResult(resp).Reason
+	result := p.judge(code, batch.Devices[0], batch)
+	if !ok && (result.Reason == vendors.Accepted || result.Reason == vendors.Unknown) {
+		result.Reason, result.Scope = vendors.HTTPResult(resp).Reason, vendors.ScopeUnsaid
+	}
+	for _, d := range batch.Devices[1:] {
+		if other := p.judge(code, d, batch); other.Reason != result.Reason || code == codeTemplate && !batch.Same() {
+			result.Scope = vendors.ScopeNotification // some chose a category or template for themselves, or a text is at fault
 		}
 	}
-	if n == 1 {
-		return results
-	}
-	switch code {
-	case codeBadToken, codeOptedOut:
-		// Some of the tokens are meant, but the answer does not say which: probing shows it.
-		for i := range results {
-			results[i].Reason, results[i].ProbeSingly = vendors.Unknown, true
-		}
-	case codeDuplicate:
-		for i := range results { // of some, perhaps: a repeat is safe, a lost push is not
-			results[i].Reason = vendors.Unknown
-		}
-	}
-	return apart(results)
-}
-
-// apart keeps messages that chose a category or a template for themselves from deciding about the
-// others of their call: where the verdicts differ, those that are not refused are tried again in
-// other company.
-func apart(results []vendors.Result) []vendors.Result {
-	differ := false
-	for _, r := range results {
-		differ = differ || r.Reason != results[0].Reason
-	}
-	for i := range results {
-		if differ && results[i].Reason != vendors.Refused {
-			results[i].Reason = vendors.Unknown
-		}
-	}
-	return results
+	return batch.Whole(result)
 }
 
 // judge is what a code means for one device.
 func (p *protocol) judge(code string, d vendors.Device, batch vendors.Batch) vendors.Result {
-	r := vendors.Result{Reason: vendors.Unknown, Code: code}
 	row, known := p.codes[code]
 	if !known {
-		r.Err = errors.New("a code that is not in OPPO's table")
+		r := vendors.Result{Reason: vendors.Unknown, Code: code, Err: errors.New("a code that is not in OPPO's table")}
 		if n, err := strconv.Atoi(code); err == nil && n >= firstOwnCode && n <= lastOwnCode {
 			r.Reason = vendors.BadPayload
 		}
 		return r
 	}
-	r.Reason, r.Err = row.Reason, errors.New(row.Meaning)
+	r := row.Result()
+	n := d.Notification
 	switch code {
 	case codeTemplate:
-		// Without any template nothing of this certificate can pass; with one, its values are at
-		// fault.
-		if id, _ := p.c.templateID(d.Notification); id == "" {
-			r.Reason = vendors.BadCredentials
+		t, own := p.c.template(n)
+		switch {
+		case own || len(n.Android.OPPOTitleParams)+len(n.Android.OPPOContentParams) > 0:
+			// the message chose it, and the certificate must not be parked for it
+			r.Reason, r.Scope = vendors.Refused, vendors.ScopeNotification
+		case t.ID == "" && p.c.Templates.none():
+			r.Scope = vendors.ScopeCertificate // without any template nothing can pass
 		}
 	case codeCategory:
 		plain := &vendors.Notification{}
-		if p.c.category(d.Notification) != p.c.category(nil) || p.c.notifyLevel(d.Notification) != p.c.notifyLevel(plain) {
-			// the message chose it, and the certificate must not be parked for it
-			r.Reason = vendors.Refused
+		if p.c.category(n) != p.c.category(nil) || p.c.notifyLevel(n) != p.c.notifyLevel(plain) {
+			r.Reason, r.Scope = vendors.Refused, vendors.ScopeNotification
 		}
 	case codeDoubled, codeDoubleAlias:
 		if doubled(d.Token, batch) {
@@ -139,6 +113,9 @@ func (p *protocol) judge(code string, d vendors.Device, batch vendors.Batch) ven
 	}
 	return r
 }
+
+// none says that no kind of message has a template of its own.
+func (t *Templates) none() bool { return t.C2C.ID+t.Group.ID+t.Call.ID+t.Mention.ID == "" }
 
 func doubled(token string, batch vendors.Batch) bool {
 	n := 0

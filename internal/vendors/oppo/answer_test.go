@@ -30,9 +30,9 @@ func TestEveryCode(t *testing.T) {
 		vendors.Unavailable:    "-1",
 		vendors.RateLimited:    "-2 13 55",
 		vendors.AuthExpired:    "11",
-		vendors.BadCredentials: "12 14 15 16 17 18 19 20 21 22 23 24 26 27 28 29 30 59 67",
+		vendors.BadCredentials: "12 14 15 16 17 18 19 20 21 22 23 24 26 27 28 29 30 54 59 67",
 		vendors.QuotaSpent:     "33 34",
-		vendors.BadPayload:     "25 31 40 41 51 54 10004 10005 10006 19999",
+		vendors.BadPayload:     "25 31 40 41 51 10004 10005 10006 19999",
 		vendors.BadToken:       "10000 10001 10002 10003",
 		vendors.Unknown:        "99 -3 20001",
 	}
@@ -98,7 +98,7 @@ func TestAnswers(t *testing.T) {
 		status int
 		body   string
 		want   [2]vendors.Reason
-		alone  bool
+		split  bool
 	}{
 		{"success", 200, `{"code":0,"message":"Success","data":[` + item(0, `,"messageId":"a"`) + `,` + item(1, `,"messageId":"b"`) + `]}`, [2]vendors.Reason{yes, yes}, false},
 		// Failures hide under code 0, and the order is not promised.
@@ -116,22 +116,25 @@ func TestAnswers(t *testing.T) {
 		{"expired_token", 200, `{"code":11,"message":"Invalid AuthToken","data":null}`, [2]vendors.Reason{vendors.AuthExpired, vendors.AuthExpired}, false},
 		{"expired_for_one", 200, `{"code":0,"data":[` + item(0, `,"errorCode":"11"`) + `,` + item(1, ``) + `]}`, [2]vendors.Reason{vendors.AuthExpired, yes}, false},
 		// Nobody's registration is dropped on a word about the whole call.
-		{"bad_token_of_some", 200, `{"code":10000,"message":"Invalid Registration_id"}`, [2]vendors.Reason{}, true},
-		{"opted_out_of_some", 200, `{"code":10001}`, [2]vendors.Reason{}, true},
-		{"duplicate_of_some", 200, `{"code":32}`, [2]vendors.Reason{}, false},
+		{"bad_token_of_some", 200, `{"code":10000,"message":"Invalid Registration_id"}`, [2]vendors.Reason{dead, dead}, true},
+		{"opted_out_of_some", 200, `{"code":10001}`, [2]vendors.Reason{dead, dead}, true},
+		{"duplicate_of_some", 200, `{"code":32}`, [2]vendors.Reason{yes, yes}, true},
+		// A malformed token of one of them may be meant.
+		{"invalid_arguments_of_some", 200, `{"code":41}`, [2]vendors.Reason{vendors.BadPayload, vendors.BadPayload}, true},
+		{"invalid_picture_of_all", 200, `{"code":51}`, [2]vendors.Reason{vendors.BadPayload, vendors.BadPayload}, false},
 		{"quoted_body", 200, `"{\"code\":33}"`, [2]vendors.Reason{vendors.QuotaSpent, vendors.QuotaSpent}, false},
 		{"garbage", 200, "{\"\x00garbage", [2]vendors.Reason{vendors.Unavailable, vendors.Unavailable}, false},
 		{"bad_gateway", 502, `<html>`, [2]vendors.Reason{vendors.Unavailable, vendors.Unavailable}, false},
 		{"too_many", 429, ``, [2]vendors.Reason{vendors.RateLimited, vendors.RateLimited}, false},
 		{"success_under_an_error", 500, `{"code":0}`, [2]vendors.Reason{vendors.Unavailable, vendors.Unavailable}, false},
-		{"duplicate_under_an_error", 500, `{"code":32}`, [2]vendors.Reason{}, false},
+		{"duplicate_under_an_error", 500, `{"code":32}`, [2]vendors.Reason{vendors.Unavailable, vendors.Unavailable}, false},
 		{"unknown_code_under_an_error", 503, `{"code":4711}`, [2]vendors.Reason{vendors.Unavailable, vendors.Unavailable}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for i, got := range interpret(t, config(), c.status, c.body, batch(2, vendortest.Chat())) {
-				if got.Reason != cmp.Or(c.want[i], vendors.Unknown) || got.ProbeSingly != c.alone {
-					t.Errorf("device %d: got %v (alone %v, code %q), want %v", i, got.Reason, got.ProbeSingly, got.Code, c.want[i])
+				if got.Reason != cmp.Or(c.want[i], vendors.Unknown) || got.Split != c.split {
+					t.Errorf("device %d: got %v (split %v, code %q), want %v", i, got.Reason, got.Split, got.Code, c.want[i])
 				}
 			}
 		})
@@ -166,35 +169,49 @@ func TestDoubledToken(t *testing.T) {
 	}
 }
 
-// TestMessagesOwnFault: what a message chose for itself does not park the certificate, nor decide
-// about the others of its call.
+// TestMessagesOwnFault: what a message chose for itself parks nothing; a call that has such messages
+// among others is taken apart.
 func TestMessagesOwnFault(t *testing.T) {
 	t.Parallel()
-	own := vendortest.Chat()
-	own.Android.OPPOCategory = "ORDER"
-	mixed := batch(2, vendortest.Chat())
-	mixed.Devices[0].Notification = own
-	got := interpret(t, config(), 200, `{"code":67}`, mixed)
-	if got[0].Reason != vendors.Refused || got[1].Reason != vendors.Unknown {
-		t.Errorf("67: got %v and %v, want refused and unknown", got[0].Reason, got[1].Reason)
+	note := func(change func(*vendors.Notification)) *vendors.Notification {
+		n := vendortest.Chat()
+		change(n)
+		return n
 	}
-	banner := vendortest.Chat()
-	banner.Android.OPPONotifyLevel = 16
-	if got := interpret(t, config(), 200, `{"code":67}`, batch(1, banner))[0]; got.Reason != vendors.Refused {
-		t.Errorf("67 for a message's level: got %v, want refused", got.Reason)
-	}
-	// Without any template the certificate lacks something; with one, the values are wrong.
+	plain := note(func(*vendors.Notification) {})
+	ordered := note(func(n *vendors.Notification) { n.Android.OPPOCategory = "ORDER" })
+	templated := note(func(n *vendors.Notification) { n.Android.OPPOTemplateID = "1002" })
 	bare := config()
 	bare.TemplateID, bare.TitleParams, bare.ContentParams = "", nil, nil
-	if got := interpret(t, bare, 200, `{"code":54}`, batch(1, vendortest.Chat()))[0]; got.Reason != vendors.BadCredentials {
-		t.Errorf("54 without a template: got %v, want bad_credentials", got.Reason)
-	}
-	templated := vendortest.Chat()
-	templated.Android.OPPOTemplateID = "1002"
-	mixed.Devices[0].Notification = templated
-	for i, res := range interpret(t, bare, 200, `{"code":54}`, mixed) {
-		if res.Reason != vendors.Unknown {
-			t.Errorf("54 for a mixed call, device %d: got %v, want unknown", i, res.Reason)
+	for _, c := range []struct {
+		name  string
+		conf  *Config
+		code  int
+		notes []*vendors.Notification
+		want  vendors.Result
+	}{
+		{"category", config(), 67, []*vendors.Notification{plain, note(func(*vendors.Notification) {})}, vendors.Result{Reason: vendors.BadCredentials}},
+		{"own_category", config(), 67, []*vendors.Notification{ordered}, vendors.Result{Reason: vendors.Refused, Scope: vendors.ScopeNotification}},
+		{"own_level", config(), 67, []*vendors.Notification{note(func(n *vendors.Notification) { n.Android.OPPONotifyLevel = 16 })},
+			vendors.Result{Reason: vendors.Refused, Scope: vendors.ScopeNotification}},
+		{"own_category_among_others", config(), 67, []*vendors.Notification{ordered, plain}, vendors.Result{Reason: vendors.Refused, Scope: vendors.ScopeNotification, Split: true}},
+		{"no_template", bare, 54, []*vendors.Notification{plain, plain}, vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeCertificate}},
+		{"template", config(), 54, []*vendors.Notification{plain, plain}, vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeKind}},
+		{"own_template", config(), 54, []*vendors.Notification{templated}, vendors.Result{Reason: vendors.Refused, Scope: vendors.ScopeNotification}},
+		{"own_values", config(), 54, []*vendors.Notification{note(func(n *vendors.Notification) { n.Android.OPPOContentParams = map[string]string{"a": "b"} })},
+			vendors.Result{Reason: vendors.Refused, Scope: vendors.ScopeNotification}},
+		{"template_of_several", config(), 54, []*vendors.Notification{plain, note(func(*vendors.Notification) {})},
+			vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeNotification, Split: true}},
+		{"picture_of_several", config(), 51, []*vendors.Notification{plain, note(func(*vendors.Notification) {})}, vendors.Result{Reason: vendors.BadPayload, Split: true}},
+	} {
+		b := batch(len(c.notes), plain)
+		for i, n := range c.notes {
+			b.Devices[i].Notification = n
+		}
+		for i, got := range interpret(t, c.conf, 200, fmt.Sprintf(`{"code":%d}`, c.code), b) {
+			if got.Reason != c.want.Reason || got.Scope != c.want.Scope || got.Split != c.want.Split {
+				t.Errorf("%s, device %d: got %v, scope %d, split %v; want %v, %d, %v", c.name, i, got.Reason, got.Scope, got.Split, c.want.Reason, c.want.Scope, c.want.Split)
+			}
 		}
 	}
 }

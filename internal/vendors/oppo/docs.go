@@ -55,15 +55,16 @@ func Doc() vendors.Doc {
 			{EN: "Create a notification channel in the app, list the same id in the console as private, and set channel_id. Without it Android 8+ shows nothing.",
 				ZH: "客户端创建通知渠道，在平台登记同一渠道 ID（私信），填入 channel_id；否则 Android 8 及以上不显示。"},
 			{EN: "Apply for the class communication and service with the category IM.", ZH: "申请“通讯与服务”类别，category 用 IM。"},
-			{EN: "Apply for a private template and set template_id, title_params and content_params.", ZH: "申请私信模板，填入 template_id、title_params 和 content_params。"},
+			{EN: "Apply for a private template for each kind of message and set templates, or one for all with template_id, title_params and content_params; a channel of its own for a kind goes under channels.",
+				ZH: "为每种消息申请私信模板，填入 templates；也可用 template_id、title_params 和 content_params 为全部消息指定一个。某种消息有单独渠道时填入 channels。"},
 		},
 		Tap: vendors.Bilingual{
 			EN: "The keys of the ext are extras of the opened intent. An ext that is no JSON object is the extra \"ext\": OPPO drops a push whose parameters are anything else.",
 			ZH: "ext 的各键成为所打开 Intent 的 extra。不是 JSON 对象的 ext 会包成 {\"ext\": \"…\"}，因为 OPPO 会丢弃参数不是 JSON 对象的推送。",
 		},
 		Repeat: vendors.Bilingual{
-			EN: "OPPO delivers one app_message_id once to a device; the same notify_id would replace the first.",
-			ZH: "同一 app_message_id 对同一设备只下发一次；notify_id 相同也会覆盖前一条。",
+			EN: "OPPO delivers one app_message_id once to a device; the same notify_id, which the events of a call share, replaces what is shown.",
+			ZH: "同一 app_message_id 对同一设备只下发一次；notify_id 相同时覆盖已展示的通知，同一通话的各事件共用 notify_id。",
 		},
 		Example: `id: "35001"
 vendor: oppo
@@ -75,6 +76,8 @@ category: IM
 template_id: "1001"
 title_params: {sender: "{title}"}
 content_params: {text: "{body}"}
+templates:
+  group: {id: "1002", title_params: {group: "{title}"}, content_params: {sender: "{sender}", text: "{text}"}}
 click: {activity: com.example.im.OPPOMessageActivity}
 `,
 	}

@@ -45,6 +45,7 @@ const (
 	maxURL          = 2000
 	maxParameters   = 4000 // characters of action_parameters
 	maxChannel      = 128
+	maxCallback     = 200
 	minTTL          = time.Second
 	maxTTL          = 10 * 24 * time.Hour
 	publicQuota     = 100_000 // below 50,000 users; twice the users above
@@ -86,12 +87,52 @@ type Config struct {
 	// variables. Default: none.
 	TitleParams   map[string]string `yaml:"title_params"`
 	ContentParams map[string]string `yaml:"content_params"`
+	// Channels are the channels by kind of message. Default: channel_id.
+	Channels Channels `yaml:"channels"`
+	// Templates are the private templates by kind of message, such as {group: {id: "2", title_params:
+	// {group: "{title}"}, content_params: {sender: "{sender}", text: "{text}"}}}. Default:
+	// template_id with title_params and content_params.
+	Templates Templates `yaml:"templates"`
 	// ParamsAsText sends the values as the text of a JSON object instead of an object, for accounts
 	// that answer code 54 or 41 with "syntax error". Default false.
 	ParamsAsText bool `yaml:"params_as_text"`
 	// Badge sends the number for the app's icon; most OPPO phones show a dot instead. Default
 	// false.
 	Badge bool `yaml:"badge"`
+}
+
+// Channels are channel ids by kind of message.
+type Channels struct {
+	// C2C is for messages between two. Default: channel_id of the certificate.
+	C2C string `yaml:"c2c"`
+	// Group is for messages of groups. Default: channel_id of the certificate.
+	Group string `yaml:"group"`
+	// Call is for calls. Default: channel_id of the certificate.
+	Call string `yaml:"call"`
+	// Mention is for messages of groups that mention the user. Default: that of group.
+	Mention string `yaml:"mention"`
+}
+
+// Templates are private templates by kind of message.
+type Templates struct {
+	// C2C is for messages between two. Default: template_id of the certificate.
+	C2C Template `yaml:"c2c"`
+	// Group is for messages of groups. Default: template_id of the certificate.
+	Group Template `yaml:"group"`
+	// Call is for calls. Default: template_id of the certificate.
+	Call Template `yaml:"call"`
+	// Mention is for messages of groups that mention the user. Default: that of group.
+	Mention Template `yaml:"mention"`
+}
+
+// Template is a private template and the values of its variables.
+type Template struct {
+	// ID is the template's id. Required where values are given.
+	ID string `yaml:"id"`
+	// TitleParams are the values for its title, as in title_params. Default: none.
+	TitleParams map[string]string `yaml:"title_params"`
+	// ContentParams are the values for its content, as in content_params. Default: none.
+	ContentParams map[string]string `yaml:"content_params"`
 }
 
 // Categories, by what they are counted as. A category that is in neither list is sent as it is.
@@ -124,14 +165,16 @@ func (c *Config) Problems() []vendors.Problem {
 	case c.NotifyLevel != 0 && c.Category == noCategory:
 		is.Add("notify_level", "goes with a category only", "set category, or leave notify_level out")
 	}
-	if c.TemplateID != "" && !templateForm.MatchString(c.TemplateID) {
-		is.Add("template_id", "cannot be one", "copy the id from the console, without blanks")
+	by := &c.Templates
+	for key, t := range map[string]Template{
+		"template_id": {c.TemplateID, c.TitleParams, c.ContentParams}, "templates.c2c": by.C2C, "templates.group": by.Group, "templates.call": by.Call,
+		"templates.mention": by.Mention,
+	} {
+		is.Wrong(t.ID != "" && !templateForm.MatchString(t.ID), key, "cannot be one", "copy the id from the console, without blanks")
+		is.Wrong(t.ID == "" && len(t.TitleParams)+len(t.ContentParams) > 0, key, "is missing: title_params and content_params belong to a template", "set it, or leave them out")
 	}
-	if c.TemplateID == "" && len(c.TitleParams)+len(c.ContentParams) > 0 {
-		is.Add("template_id", "is missing: title_params and content_params belong to a template", "set it, or leave them out")
-	}
-	if len(c.ChannelID) > maxChannel {
-		is.Add("channel_id", "is too long", "use the id of the channel that the app creates")
+	for key, ids := range map[string][]string{"channel_id": {c.ChannelID}, "channels": {c.Channels.C2C, c.Channels.Group, c.Channels.Call, c.Channels.Mention}} {
+		is.Wrong(slices.ContainsFunc(ids, func(id string) bool { return len(id) > maxChannel }), key, "is too long", "use the id of the channel that the app creates")
 	}
 	is.Endpoint("endpoint", c.Endpoint)
 	is.Click(c.Click, vendors.ClickTargets{
@@ -140,6 +183,10 @@ func (c *Config) Problems() []vendors.Problem {
 	})
 	is.Wrong(strings.HasPrefix(c.Click.Activity, ".") && c.Package == "", "click", "activity begins with a dot", "write the whole class name, or set package")
 	is.Classes(&c.Common, "OPPO", private, public)
+	is.Receipts(&c.Common, "OPPO", "url", "give the address that OPPO shall call, and register it in OPPO's console")
+	if c.Receipts != nil {
+		is.Wrong(len(c.Receipts.URL) > maxCallback, "receipts", fmt.Sprintf("gives a url of more than %d characters", maxCallback), "use a shorter one")
+	}
 	return is.Problems()
 }
 
@@ -149,7 +196,7 @@ func (c *Config) Advice() []string {
 	capped := fmt.Sprintf("a phone silently drops all after %d messages a day (5 for news apps), and the app may send %d a day below 50,000 users, "+
 		"twice its users above", publicDeviceCap, publicQuota)
 	switch category := c.category(nil); {
-	case c.ChannelID == "":
+	case c.ChannelID == "" && c.Channels == (Channels{}):
 		advice = append(advice, "channel_id is empty: Android 8 and later show nothing without a channel that the app created and the console lists, "+
 			"or take the message for the public class, where "+capped)
 	case slices.Contains(marketing, category):
@@ -159,8 +206,11 @@ func (c *Config) Advice() []string {
 	case category != "" && !slices.Contains(service, category):
 		advice = append(advice, "category "+category+" is none that OPPO publishes: OPPO answers 67 if it does not know it")
 	}
-	if c.Class(nil).Name == private && c.TemplateID == "" {
-		advice = append(advice, "template_id is empty: OPPO requires a template for private messages and answers 54 where it is missing")
+	if kind := c.unfit(); kind != "" {
+		advice = append(advice, "template_id is empty, and templates has none for "+string(kind)+": OPPO requires a template for private messages and answers 54 where it is missing")
+	}
+	if c.Receipts != nil {
+		advice = append(advice, "receipts.url must be registered in OPPO's console, or OPPO reports nothing")
 	}
 	if c.NotifyLevel == 16 {
 		advice = append(advice, "notify_level 16 needs a right that OPPO grants to IM and call apps; without it OPPO answers 67")
@@ -224,8 +274,38 @@ func (c *Config) channel(n *vendors.Notification) string {
 		if own := strings.TrimSpace(vendors.Printable(n.Android.OPPOChannelID)); own != "" && len(own) <= maxChannel {
 			return own
 		}
+		return c.channelOf(n.Kind)
 	}
 	return c.ChannelID
+}
+
+// channelOf is the certificate's channel for a kind of message.
+func (c *Config) channelOf(k vendors.Kind) string {
+	by := &c.Channels
+	return vendors.OfKind(k, by.C2C, by.Group, by.Call, by.Mention, c.ChannelID, func(id string) bool { return id != "" })
+}
+
+// template is the message's, with no values of the certificate's, else the certificate's for its
+// kind; own says that it is the message's.
+func (c *Config) template(n *vendors.Notification) (t Template, own bool) {
+	by := &c.Templates
+	t = vendors.OfKind(n.Kind, by.C2C, by.Group, by.Call, by.Mention, Template{c.TemplateID, c.TitleParams, c.ContentParams},
+		func(t Template) bool { return t.ID != "" })
+	if id := strings.TrimSpace(n.Android.OPPOTemplateID); templateForm.MatchString(id) && id != t.ID {
+		return Template{ID: id}, true
+	}
+	return t, false
+}
+
+// unfit is a kind of private message without a template; empty for none.
+func (c *Config) unfit() vendors.Kind {
+	for _, k := range []vendors.Kind{vendors.KindC2C, vendors.KindGroup, vendors.KindCall, vendors.KindMention} {
+		n := &vendors.Notification{Kind: k}
+		if t, _ := c.template(n); t.ID == "" && c.Class(n).Name == private {
+			return k
+		}
+	}
+	return ""
 }
 
 // notifyLevel is the message's, else the certificate's; 0 leaves it to OPPO.

@@ -1,6 +1,7 @@
 package oppo
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -132,5 +133,64 @@ func TestClass(t *testing.T) {
 	}
 	if got := config().Class(nil); got != free {
 		t.Errorf("without a notification: got %+v", got)
+	}
+}
+
+// TestKinds holds that a message goes by the channel and the template of its kind, and a mention,
+// where it has none, by those of groups.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	c := config()
+	c.Channels = Channels{Group: "groups"}
+	c.Templates.Group = Template{ID: "2", TitleParams: map[string]string{"group": "{title}"}, ContentParams: map[string]string{"sender": "{sender}", "text": "{text}"}}
+	for kind, group := range map[vendors.Kind]bool{vendors.KindC2C: false, vendors.KindCall: false, vendors.KindGroup: true, vendors.KindMention: true} {
+		n := vendortest.Chat()
+		n.Kind, n.Title, n.Sender, n.Body = kind, "Family", "Alice", "Alice: See you at eight"
+		got := newProtocol(c, hostChina).shape(n, vendortest.Now)
+		if !group {
+			if got.ChannelID != c.ChannelID || got.TemplateID != c.TemplateID {
+				t.Errorf("%s: channel %q, template %q", kind, got.ChannelID, got.TemplateID)
+			}
+			continue
+		}
+		if got.ChannelID != "groups" || got.TemplateID != "2" || string(got.TitleParameters) != `{"group":"Family"}` ||
+			string(got.ContentParameters) != `{"sender":"Alice","text":"See you at eight"}` {
+			t.Errorf("%s: channel %q, template %q, title %s, content %s", kind, got.ChannelID, got.TemplateID, got.TitleParameters, got.ContentParameters)
+		}
+	}
+}
+
+// TestCallAndReports holds that what ends a call replaces the ringing notification without being
+// taken for its repeat, and that reports are asked for where they are configured.
+func TestCallAndReports(t *testing.T) {
+	t.Parallel()
+	s := subject(nil)
+	plain := s.Config
+	s.Config = func(endpoint, caFile string) vendors.Config {
+		c := plain(endpoint, caFile)
+		c.Base().Receipts = &vendors.Receipts{URL: "https://im.example.com/oppo"}
+		return c
+	}
+	r := vendortest.NewRig(t, s, nil)
+	ringing, missed := vendortest.Chat(), vendortest.Chat()
+	ringing.Key, ringing.ReplaceKey, ringing.Urgent = strings.Repeat("a", 32), strings.Repeat("c", 32), true
+	ringing.Deadline = vendortest.Now.Add(time.Minute)
+	missed.Key, missed.ReplaceKey = strings.Repeat("b", 32), strings.Repeat("c", 32)
+	for i, n := range []*vendors.Notification{ringing, missed} {
+		b := r.Batch(1, n)
+		b.Devices[0].Key = n.Key
+		if got := r.Driver.Push(context.Background(), b)[0]; got.Reason != vendors.Accepted {
+			t.Fatalf("push %d: %v (code %s): %v", i, got.Reason, got.Code, r.Sandbox.Violations())
+		}
+	}
+	pushes := r.Sandbox.Pushes()
+	if len(pushes) != 2 || !pushes[1].Repeat {
+		t.Errorf("the missed call does not replace the ringing one: %+v", pushes)
+	}
+	requests := strings.Join(r.Requests.Take(), "\n")
+	for _, want := range []string{`"call_back_url":"https://im.example.com/oppo","call_back_parameter":"` + ringing.Key, `"off_line_ttl":60,`} {
+		if !strings.Contains(requests, want) {
+			t.Errorf("no %q in the requests:\n%s", want, requests)
+		}
 	}
 }

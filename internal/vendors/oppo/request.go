@@ -22,12 +22,34 @@ type protocol struct {
 }
 
 func newProtocol(c *Config, host string) *protocol {
-	return &protocol{c: c, host: strings.TrimRight(host, "/"), codes: vendors.Index(codes(), "")}
+	return &protocol{c: c, host: strings.TrimRight(host, "/"), codes: c.Table(codes(), "")}
 }
 
-// Limits: up to 1,000 devices, each with a message of its own.
+// Limits: up to 1,000 devices, each with a message of its own. OPPO publishes no size of a call.
 func (p *protocol) Limits() vendors.Limits {
-	return vendors.Limits{Batch: maxMessages, Mixed: maxMessages}
+	return vendors.Limits{Batch: maxMessages, Mixed: maxMessages, Bytes: vendors.MaxForm, Size: p.size}
+}
+
+// size is about how long a message gets in a call, encoded: its ext is JSON in JSON.
+func (p *protocol) size(n *vendors.Notification) (content, device int) {
+	device = 2*vendors.FormBytes(n.Ext) + min(vendors.FormBytes(n.Title), 12*maxTitle) + min(vendors.FormBytes(n.Body), 12*maxLong) + 1500
+	t, _ := p.c.template(n)
+	for _, params := range []map[string]string{t.TitleParams, t.ContentParams, n.Android.OPPOTitleParams, n.Android.OPPOContentParams} {
+		for name := range params {
+			device += vendors.FormBytes(name) + 12*maxLong
+		}
+	}
+	return 0, device
+}
+
+// Note says when the ext of one of the notifications does not fit.
+func (p *protocol) Note(batch vendors.Batch) string {
+	for _, d := range batch.Devices {
+		if ext := d.Notification.Ext; len(ext) > maxParameters/2 && vendors.UTF16(string(vendors.ExtObject(ext))) > maxParameters {
+			return vendors.NoteExtDropped
+		}
+	}
+	return ""
 }
 
 // message is an element of unicast_batch, in the snake_case of the documentation's tables.
@@ -62,6 +84,8 @@ type notification struct {
 	NotifyID          int             `json:"notify_id"`
 	BadgeOperation    *int            `json:"badge_operation_type,omitempty"` // 0 sets
 	BadgeCount        *int            `json:"badge_message_count,omitempty"`
+	CallbackURL       string          `json:"call_back_url,omitempty"`
+	CallbackParameter string          `json:"call_back_parameter,omitempty"`
 }
 
 const (
@@ -77,9 +101,9 @@ const (
 	nothingToShow = "…"
 )
 
-// Request writes the call. Both ids of a message come from the device's key: a repeat after a lost
-// answer carries the same app_message_id, which OPPO delivers once, and the same notify_id, which
-// would replace the first on the screen.
+// Request writes the call. A repeat after a lost answer carries the same app_message_id, made of the
+// device's key, which OPPO delivers once. The notify_id is that of what the notification replaces on
+// the screen.
 func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
 	messages := make([]message, len(batch.Devices))
 	var shaped *vendors.Notification
@@ -89,7 +113,7 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token strin
 			shaped, shape = d.Notification, p.shape(d.Notification, batch.Now)
 		}
 		n := shape
-		n.AppMessageID, n.NotifyID = d.Key, vendors.NotifyID(d.Key)
+		n.AppMessageID = d.Key
 		if p.c.Badge && d.Badge != nil {
 			set, count := 0, min(max(*d.Badge, 0), 9999)
 			n.BadgeOperation, n.BadgeCount = &set, &count
@@ -105,6 +129,10 @@ func (p *protocol) shape(note *vendors.Notification, now time.Time) notification
 	n := notification{
 		Style: standard, Title: line(note.Title, maxTitle), Content: line(note.Body, maxLong),
 		ChannelID: c.channel(note), Category: c.category(note), OffLine: true, OffLineTTL: p.ttl(note, now),
+		NotifyID: vendors.NotifyID(note.Replaces()),
+	}
+	if c.Receipts != nil {
+		n.CallbackURL, n.CallbackParameter = c.Receipts.URL, vendors.ReceiptKey(note)
 	}
 	if note.Android.Style == styleBigText || vendors.Runes(n.Content) > maxShort {
 		n.Style = longText
@@ -164,28 +192,16 @@ func (p *protocol) click(note *vendors.Notification, n *notification) {
 	}
 }
 
-// templateID is the message's, else the certificate's, and whether it is the certificate's.
-func (c *Config) templateID(note *vendors.Notification) (id string, ours bool) {
-	if own := strings.TrimSpace(note.Android.OPPOTemplateID); templateForm.MatchString(own) && own != c.TemplateID {
-		return own, false
-	}
-	return c.TemplateID, true
-}
-
 // template names the template and its values; title and content stay, as the documentation's base
 // table requires them. The certificate's values belong to the certificate's template.
 func (p *protocol) template(note *vendors.Notification, n *notification) {
-	id, ours := p.c.templateID(note)
-	if id == "" {
+	t, _ := p.c.template(note)
+	if t.ID == "" {
 		return
 	}
-	titles, contents := p.c.TitleParams, p.c.ContentParams
-	if !ours {
-		titles, contents = nil, nil
-	}
-	n.TemplateID = id
-	n.TitleParameters = p.params(vendors.TemplateParams(note.Android.OPPOTitleParams, titles, note), maxTitle)
-	n.ContentParameters = p.params(vendors.TemplateParams(note.Android.OPPOContentParams, contents, note), maxLong)
+	n.TemplateID = t.ID
+	n.TitleParameters = p.params(vendors.TemplateParams(note.Android.OPPOTitleParams, t.TitleParams, note), maxTitle)
+	n.ContentParameters = p.params(vendors.TemplateParams(note.Android.OPPOContentParams, t.ContentParams, note), maxLong)
 }
 
 // params writes the values as an object or, by params_as_text, as its text. A template's own words

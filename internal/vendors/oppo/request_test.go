@@ -59,7 +59,7 @@ func TestRequestSources(t *testing.T) {
 		want map[string]any // nil means absent
 	}{
 		{"defaults", func(*Config) {}, func(*vendors.Notification) {}, map[string]any{
-			"app_message_id": "00000000000000000000000000000000", "notify_id": float64(vendors.NotifyID("00000000000000000000000000000000")),
+			"app_message_id": "00000000000000000000000000000000", "notify_id": float64(vendors.NotifyID(vendortest.Chat().Key)),
 			"style": 1.0, "channel_id": "im_chat", "category": "IM", "notify_level": nil, "off_line": true, "off_line_ttl": 86400.0,
 			"click_action_type": 4.0, "click_action_activity": "com.example.im.OPPOMessageActivity",
 			// A string that holds a JSON object, never the object itself.
@@ -130,7 +130,7 @@ func TestRequestSources(t *testing.T) {
 	}
 }
 
-// TestIdsAreTheDevices holds that no two devices share an id and that the badge is each one's own.
+// TestIdsAreTheDevices holds that no two devices share an app_message_id and that the badge is each one's own.
 func TestIdsAreTheDevices(t *testing.T) {
 	t.Parallel()
 	conf := config()
@@ -141,12 +141,10 @@ func TestIdsAreTheDevices(t *testing.T) {
 	seen := map[any]bool{}
 	for i, m := range written(t, conf, b) {
 		n := m["notification"].(map[string]any)
-		for _, id := range []any{n["app_message_id"], n["notify_id"]} {
-			if seen[id] {
-				t.Errorf("device %d shares the id %v", i, id)
-			}
-			seen[id] = true
+		if id := n["app_message_id"]; seen[id] {
+			t.Errorf("device %d shares the id %v", i, id)
 		}
+		seen[n["app_message_id"]] = true
 		if want := []any{0.0, 9999.0, nil}[i]; n["badge_message_count"] != want {
 			t.Errorf("device %d: got badge %v, want %v", i, n["badge_message_count"], want)
 		}

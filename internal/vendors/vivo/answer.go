@@ -114,7 +114,7 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 func (p *protocol) callResult(a answer) vendors.Result {
 	code := string(a.Result)
 	row, known := p.codes[code]
-	result := vendors.Result{Reason: cmp.Or(row.Reason, vendors.Unknown), Code: code}
+	result := vendors.Result{Reason: cmp.Or(row.Reason, vendors.Unknown), Scope: row.Scope, Doubtful: row.Doubtful, Code: code}
 	switch {
 	case row.Reason == vendors.Accepted && known:
 		result.VendorID = string(a.TaskID)
@@ -145,7 +145,7 @@ func (p *protocol) deviceResult(call vendors.Result, status vendors.Loose) vendo
 	}
 	result.Code += "/" + string(status)
 	if row, ok := p.users[string(status)]; ok {
-		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+		result.Reason, result.Doubtful, result.Err = row.Reason, row.Doubtful, errors.New(row.Meaning)
 		if p.c.TestMode {
 			result.Reason = vendors.NotDisplayed
 		}

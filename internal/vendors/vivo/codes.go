@@ -76,7 +76,7 @@ func codes() []vendors.Code {
 		{Code: codeListBodies, Reason: vendors.QuotaSpent, Meaning: "the day's number of stored list contents is used up; single pushes still work, and take over"},
 		{Code: "10254", Reason: vendors.QuotaSpent, Meaning: "the day's pushes to everyone are used up", Uncertain: true},
 		{Code: "10301", Reason: payload, Meaning: "alias is too long", Uncertain: true},
-		{Code: codeBadDevice, Reason: vendors.BadToken, Meaning: "regId is not valid: invalidUser.status says why"},
+		{Code: codeBadDevice, Reason: vendors.BadToken, Doubtful: true, Meaning: "regId is not valid: invalidUser.status says why"},
 		{Code: "10304", Reason: payload, Meaning: "extra has an unknown key", Uncertain: true},
 		{Code: "10305", Reason: payload, Meaning: "callback is longer than 128 characters"},
 		{Code: "10306", Reason: payload, Meaning: "callback.param is too long"},
@@ -89,7 +89,7 @@ func codes() []vendors.Code {
 		{Code: "10801", Reason: payload, Meaning: "notification is empty (another interface)", Uncertain: true},
 		{Code: "11000", Reason: payload, Meaning: "classification is neither 0 nor 1", Uncertain: true},
 
-		{Code: "1", Level: levelDevice, Reason: vendors.BadToken, Meaning: "the device is not known to this app"},
+		{Code: "1", Level: levelDevice, Reason: vendors.BadToken, Doubtful: true, Meaning: "the device is not known to this app"},
 		{Code: "2", Level: levelDevice, Reason: vendors.BadToken, Meaning: "uninstalled, unsubscribed, or its data cleared"},
 		{Code: "3", Level: levelDevice, Reason: vendors.NotDisplayed, Meaning: "not seen for 14 days", Uncertain: true},
 		{Code: "4", Level: levelDevice, Reason: vendors.NotDisplayed, Meaning: "a test push to a device that is no test device"},

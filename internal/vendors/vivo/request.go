@@ -43,6 +43,8 @@ type message struct {
 	PushMode        int               `json:"pushMode"`
 	ForegroundShow  bool              `json:"foregroundShow"`
 	NotifyID        int               `json:"notifyId"`
+	SendOnline      bool              `json:"sendOnline,omitempty"`
+	Extra           map[string]string `json:"extra,omitempty"`
 	ClientCustomMap map[string]string `json:"clientCustomMap,omitempty"`
 }
 
@@ -111,7 +113,10 @@ func (p *protocol) message(batch vendors.Batch) message {
 		// The app in the foreground has the message already.
 		ForegroundShow: false,
 		// By message, not by device, so that a single push replaces what a list push has shown.
-		NotifyID: vendors.NotifyID(n.Key), ClientCustomMap: custom(n),
+		NotifyID: vendors.NotifyID(n.Replaces()), ClientCustomMap: custom(n),
+	}
+	if r := p.c.Receipts; r != nil {
+		m.Extra = map[string]string{"callback.id": r.ID, "callback.param": vendors.ReceiptKey(n)}
 	}
 	m.Title, m.Content = p.words(n, batch.Generic)
 	m.Classification, m.Category = p.c.resolve(n)
@@ -119,13 +124,21 @@ func (p *protocol) message(batch vendors.Batch) message {
 	if len(batch.Devices) == 1 {
 		m.RegID, m.RequestID = first.Token, singleID(batch)
 		m.TimeToLive = p.ttl(n, batch.Now, minTTL)
+		m.SendOnline = ringsShorter(n, batch.Now, minTTL)
 		return m
 	}
 	// Storing a content twice shows nothing twice, while an answer to an old requestId might name a
 	// content that has expired: hence the time in this one.
 	m.RequestID = listID(batch, strconv.FormatInt(batch.Now.Unix(), 10))
 	m.TimeToLive = p.ttl(n, batch.Now, minListTTL)
+	m.SendOnline = ringsShorter(n, batch.Now, minListTTL)
 	return m
+}
+
+// ringsShorter says whether an incoming call ends before the shortest time for which vivo keeps a
+// push. Such a push goes to phones that are online, and is not kept for the others.
+func ringsShorter(n *vendors.Notification, now time.Time, shortest time.Duration) bool {
+	return n.Urgent && n.TTL(now, 0, shortest) < shortest
 }
 
 func (p *protocol) ttl(n *vendors.Notification, now time.Time, shortest time.Duration) int64 {
@@ -181,6 +194,15 @@ func custom(n *vendors.Notification) map[string]string {
 		}
 	}
 	return nil
+}
+
+// Note says when the ext does not fit.
+func (p *protocol) Note(batch vendors.Batch) string {
+	n := batch.Devices[0].Notification
+	if m := custom(n); n.Ext != "" && m["ext"] == "" {
+		return vendors.NoteExtDropped
+	}
+	return ""
 }
 
 // singleID is the same for each attempt at a device, so that vivo drops a repeat.

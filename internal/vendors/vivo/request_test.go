@@ -169,6 +169,28 @@ func TestTimeToLive(t *testing.T) {
 	}
 }
 
+// An incoming call that ends before the shortest time for which vivo keeps a push is not kept.
+func TestCallIsNotKept(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		left         time.Duration
+		urgent       bool
+		single, list bool
+	}{
+		"call":          {time.Minute, true, false, true},
+		"call_retried":  {30 * time.Second, true, true, true},
+		"short_message": {30 * time.Second, false, false, false},
+		"message":       {time.Hour, false, false, false},
+	} {
+		note := vendortest.Chat()
+		note.Deadline, note.Urgent = vendortest.Now.Add(c.left), c.urgent
+		p := wireOf(t, nil)
+		if single, list := p.message(batchOf(note, "a")).SendOnline, p.message(batchOf(note, "a", "b")).SendOnline; single != c.single || list != c.list {
+			t.Errorf("%s: only for phones online: single %v, list %v; want %v, %v", name, single, list, c.single, c.list)
+		}
+	}
+}
+
 // The ext reaches the app as it is, or not at all: a part of it would be worse than none.
 func TestCustomMap(t *testing.T) {
 	t.Parallel()

@@ -107,6 +107,7 @@ func (c *Config) Problems() []vendors.Problem {
 	is.Required("app_key", strings.TrimSpace(string(c.AppKey)), where)
 	is.Required("app_secret", strings.TrimSpace(string(c.AppSecret)), where)
 	is.Endpoint("endpoint", c.Endpoint)
+	is.Receipts(&c.Common, "vivo", "id", "give the id that vivo's console gives to the address of the reports")
 	if c.Classification != nil && *c.Classification != system && *c.Classification != operational {
 		is.Add("classification", "is neither 1 (system) nor 0 (operational)", "use 1 for chat, or leave it out")
 	}
@@ -201,7 +202,7 @@ func newProtocol(c *Config) (*protocol, error) {
 	}
 	return &protocol{
 		c: c, base: base, appID: appID,
-		codes: vendors.Index(codes(), ""), users: vendors.Index(codes(), levelDevice),
+		codes: c.Table(codes(), ""), users: vendors.Index(codes(), levelDevice),
 	}, nil
 }
 

@@ -56,7 +56,7 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 	ok := resp.Status >= 200 && resp.Status <= 299
 	switch {
 	case code == "", code == codeOK && !ok:
-		return vendors.All(n, byStatus(resp))
+		return batch.Whole(byStatus(resp))
 	case code == codeOK && a.Result != "ok":
 		return vendors.All(n, vendors.Result{Reason: vendors.Unknown, Code: code, Err: errors.New("code 0 without the result ok")})
 	case code == codeOK:
@@ -69,44 +69,46 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 			result.Reason = byStatus(resp).Reason
 		}
 		result.Err = errors.New("a code that is not in Xiaomi's table")
-		return vendors.All(n, result)
+		return batch.Whole(result)
 	}
-	result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+	result.Reason, result.Scope, result.Doubtful, result.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning)
 	switch code {
 	case codeNoTargets:
 		if strings.Contains(strings.ToLower(string(a.Reason)), noValidTargets) {
-			result.Reason, result.Err = vendors.BadToken, errors.New("no valid targets")
-		}
-	case codeBadDevice, codeBadToken:
-		if n > 1 {
-			// Some of the tokens are meant, but the answer does not say which: probing shows it.
-			result.Reason, result.ProbeSingly = vendors.Unknown, true
+			// Every token of the call is meant.
+			return vendors.All(n, vendors.Result{Reason: vendors.BadToken, Doubtful: true, Code: code, Err: errors.New("no valid targets")})
 		}
 	case codeBadChannel:
-		return p.blame(result, batch, func(note *vendors.Notification) bool { return p.c.channel(note) != p.c.ChannelID })
+		if p.c.Channels != (Channels{}) {
+			result.Scope = vendors.ScopeKind
+		}
+		return blame(result, batch, func(n *vendors.Notification) bool { return p.c.channel(n) != p.c.channelOf(n.Kind) })
+	case codeTemplate:
+		if !batch.Same() {
+			result.Scope = vendors.ScopeNotification // a text may be at fault, too
+		}
+		return blame(result, batch, func(n *vendors.Notification) bool {
+			_, own := p.c.template(n)
+			return own || len(n.Android.XiaomiTemplateParams) > 0
+		})
 	}
-	return vendors.All(n, result)
+	return batch.Whole(result)
 }
 
-// blame keeps a message that chose a wrong channel for itself from parking the whole certificate.
-// Where such messages share a call with others, the others are tried again in other company.
-func (p *protocol) blame(result vendors.Result, batch vendors.Batch, own func(*vendors.Notification) bool) []vendors.Result {
-	results := vendors.All(len(batch.Devices), result)
-	guilty := 0
-	for i, d := range batch.Devices {
-		if own(d.Notification) {
-			results[i].Reason = vendors.Refused
-			guilty++
+// blame tells a message that chose a wrong channel or template for itself, which is refused, from
+// the certificate's own, which keeps waiting until somebody mends it. Where one call has both, or
+// several kinds of messages, smaller calls show who is meant.
+func blame(result vendors.Result, batch vendors.Batch, own func(*vendors.Notification) bool) []vendors.Result {
+	first := batch.Devices[0].Notification
+	for _, d := range batch.Devices {
+		if own(d.Notification) != own(first) || d.Notification.Kind != first.Kind {
+			result.Scope = vendors.ScopeNotification
 		}
 	}
-	if guilty > 0 {
-		for i := range results {
-			if results[i].Reason != vendors.Refused {
-				results[i].Reason = vendors.Unknown
-			}
-		}
+	if own(first) {
+		result.Reason, result.Scope = vendors.Refused, vendors.ScopeNotification
 	}
-	return results
+	return batch.Whole(result)
 }
 
 // accepted takes a success apart: bad_regids lists dead tokens, channel_exceed_quota the channels
@@ -125,7 +127,7 @@ func (p *protocol) accepted(raw json.RawMessage, batch vendors.Batch) []vendors.
 	bad := tokens(d.BadTokens)
 	for i, device := range batch.Devices {
 		if _, is := bad[target(device.Token)]; is {
-			results[i] = vendors.Result{Reason: vendors.BadToken, Code: "bad_regids", Err: errors.New("named among the bad tokens")}
+			results[i] = vendors.Result{Reason: vendors.BadToken, Doubtful: true, Code: "bad_regids", Err: errors.New("named among the bad tokens")}
 		}
 	}
 	return results

@@ -28,17 +28,17 @@ func TestEveryCode(t *testing.T) {
 		vendors.Accepted:    "0",
 		vendors.Unavailable: "-1 1 10001 10002 10003 10009 10010 10011 10037 20607 22102 26003 65029",
 		vendors.BadCredentials: "10004 10005 10006 10013 10014 10020 10021 10036 21301 21302 21303 " +
-			"22000 22001 22002 22003 22004 22005 22006 22007 22008 22020 22021 22022 26005 26006 27001",
-		vendors.BadPayload: "100 10007 10008 10012 10016 10017 10018 10025 10041 20209 20215 20216 20301 20315 21305 22100 22103 " +
+			"22000 22001 22002 22003 22004 22005 22006 22007 22008 22020 22021 22022 26006 27001 10041",
+		vendors.BadPayload: "100 10007 10008 10012 10016 10017 10018 10025 20209 20215 20216 20301 20315 21305 22100 22103 " +
 			"65006 65007 65008 65009 65010 65011 65012 65013 65014 65015 65016 65017 65028 65030 65035 65036 65037 65038 65040 65041",
-		vendors.RateLimited:  "10022 10023 10024 10027 10028 10030 10039 22101 26004 200002",
+		vendors.RateLimited:  "10022 10023 10024 10027 10028 10030 10032 10039 22101 26004 26005 200002",
 		vendors.QuotaSpent:   "10034 200001",
-		vendors.BadToken:     "10029 66007",
-		vendors.NotDisplayed: "65003",
+		vendors.BadToken:     "66007",
+		vendors.NotDisplayed: "65003 10029",
 		// A blacklisted app is a decision of Xiaomi's, which no probe of the certificate would
 		// lift.
-		vendors.Refused: "10026 10031 10038",
-		vendors.Unknown: "10032 10033 10035 99999",
+		vendors.Refused: "10026 10031 10033 10038",
+		vendors.Unknown: "10035 99999",
 	}
 	seen := map[string]bool{}
 	for reason, list := range want {
@@ -98,7 +98,7 @@ func TestAnswers(t *testing.T) {
 		status int
 		body   string
 		want   [3]vendors.Reason
-		alone  bool
+		split  bool
 	}{
 		{"success", 200, `{"result":"ok","trace_id":"X","code":0,"data":{"id":"scm12345678901234567cd","day_quota":"50000","day_acked":"120"}}`,
 			[3]vendors.Reason{yes, yes, yes}, false},
@@ -112,10 +112,14 @@ func TestAnswers(t *testing.T) {
 		// 20301 is generic: without that reason it says nothing about tokens.
 		{"send_failed", 200, `{"result":"error","reason":"Unknown","code":20301}`,
 			[3]vendors.Reason{vendors.BadPayload, vendors.BadPayload, vendors.BadPayload}, false},
-		// One of three is meant: a few are probed alone, and nobody's token is dropped on it.
-		{"invalid_token_of_some_device", 200, `{"result":"error","code":66007}`, [3]vendors.Reason{}, true},
-		{"illegal_device_of_some", 200, `{"result":"error","code":10029}`, [3]vendors.Reason{}, true},
-		{"offline_device", 200, `{"result":"error","code":65003}`, [3]vendors.Reason{vendors.NotDisplayed, vendors.NotDisplayed, vendors.NotDisplayed}, false},
+		// One of three is meant: the call is taken apart, and nobody's token is dropped on it.
+		{"invalid_token_of_some_device", 200, `{"result":"error","code":66007}`, [3]vendors.Reason{bad, bad, bad}, true},
+		{"illegal_device_of_some", 200, `{"result":"error","code":10029}`, [3]vendors.Reason{vendors.NotDisplayed, vendors.NotDisplayed, vendors.NotDisplayed}, true},
+		{"offline_device_of_some", 200, `{"result":"error","code":65003}`, [3]vendors.Reason{vendors.NotDisplayed, vendors.NotDisplayed, vendors.NotDisplayed}, true},
+		{"body_too_long", 200, `{"result":"error","code":10018}`, [3]vendors.Reason{vendors.BadPayload, vendors.BadPayload, vendors.BadPayload}, true},
+		{"body_too_long_by_status", 413, `{"result":"error","code":10018}`, [3]vendors.Reason{vendors.BadPayload, vendors.BadPayload, vendors.BadPayload}, true},
+		// All three have one notification, so it is everybody's.
+		{"illegal_value", 200, `{"result":"error","code":10017}`, [3]vendors.Reason{vendors.BadPayload, vendors.BadPayload, vendors.BadPayload}, false},
 		{"quota", 200, `{"result":"error","code":200001,"reason":"exceed quota, quota: 50000, have acked: 50001"}`,
 			[3]vendors.Reason{vendors.QuotaSpent, vendors.QuotaSpent, vendors.QuotaSpent}, false},
 		{"code_0_of_an_error", 200, `{"result":"error","code":0}`, [3]vendors.Reason{}, false},
@@ -134,8 +138,8 @@ func TestAnswers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for i, got := range interpret(t, c.status, c.body, batch(3, vendortest.Chat())) {
-				if got.Reason != cmp.Or(c.want[i], vendors.Unknown) || got.ProbeSingly != c.alone {
-					t.Errorf("device %d: got %v (alone %v, code %q), want %v", i, got.Reason, got.ProbeSingly, got.Code, c.want[i])
+				if got.Reason != cmp.Or(c.want[i], vendors.Unknown) || got.Split != c.split {
+					t.Errorf("device %d: got %v (split %v, code %q), want %v", i, got.Reason, got.Split, got.Code, c.want[i])
 				}
 			}
 		})
@@ -206,17 +210,59 @@ func TestNoChannelExceedsQuota(t *testing.T) {
 	}
 }
 
-// TestWrongChannel: a message that named a wrong channel is refused and does not park the
-// certificate; the certificate's own does.
+// TestWrongChannel: a message that named a wrong channel or template is refused and parks nothing;
+// the certificate's own parks it, and one of a kind of messages that kind. A call that has several
+// is taken apart.
 func TestWrongChannel(t *testing.T) {
 	t.Parallel()
-	const body = `{"result":"error","code":27001,"reason":"invalid channel info!"}`
-	for i, want := range []vendors.Reason{vendors.Unknown, vendors.Refused, vendors.Unknown} {
-		if got := interpret(t, 200, body, mixed())[i]; got.Reason != want {
-			t.Errorf("device %d: got %v, want %v", i, got.Reason, want)
+	own := func(change func(*vendors.Notification)) vendors.Batch {
+		n := vendortest.Chat()
+		change(n)
+		return batch(1, n)
+	}
+	kinds := config()
+	kinds.Channels.Group = "im_public"
+	for _, c := range []struct {
+		name  string
+		conf  *Config
+		code  string
+		batch vendors.Batch
+		want  vendors.Result
+	}{
+		{"channel", config(), "27001", batch(1, vendortest.Chat()), vendors.Result{Reason: vendors.BadCredentials}},
+		{"channel_of_several", config(), "27001", batch(3, vendortest.Chat()), vendors.Result{Reason: vendors.BadCredentials}},
+		{"channel_of_a_kind", kinds, "27001", batch(1, vendortest.Chat()), vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeKind}},
+		{"channel_of_the_message", config(), "27001", own(func(n *vendors.Notification) { n.Android.XiaomiChannelID = "im_public" }),
+			vendors.Result{Reason: vendors.Refused, Scope: vendors.ScopeNotification}},
+		{"channels_of_several", config(), "27001", mixed(), vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeNotification, Split: true}},
+		{"template", config(), "10041", batch(3, vendortest.Chat()), vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeKind}},
+		{"template_of_the_message", config(), "10041", own(func(n *vendors.Notification) { n.Android.XiaomiTemplateID = "P1" }),
+			vendors.Result{Reason: vendors.Refused, Scope: vendors.ScopeNotification}},
+		{"values_of_the_message", config(), "10041", own(func(n *vendors.Notification) { n.Android.XiaomiTemplateParams = map[string]string{"keywords1": "x"} }),
+			vendors.Result{Reason: vendors.Refused, Scope: vendors.ScopeNotification}},
+		{"template_of_several", config(), "10041", mixed(), vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeNotification, Split: true}},
+		// Nobody knows whose.
+		{"value_of_several", config(), "10017", mixed(), vendors.Result{Reason: vendors.BadPayload, Split: true}},
+		{"new_code_of_several", config(), "4711", mixed(), vendors.Result{Reason: vendors.Unknown, Split: true}},
+	} {
+		body := fmt.Sprintf(`{"result":"error","code":%s,"reason":"x"}`, c.code)
+		for i, got := range newProtocol(c.conf).Interpret(vendors.Response{Status: 200, Body: []byte(body)}, c.batch) {
+			if got.Reason != c.want.Reason || got.Scope != c.want.Scope || got.Split != c.want.Split {
+				t.Errorf("%s, device %d: got %v, scope %d, split %v; want %v, %d, %v", c.name, i, got.Reason, got.Scope, got.Split, c.want.Reason, c.want.Scope, c.want.Split)
+			}
 		}
 	}
-	if got := interpret(t, 200, body, batch(1, vendortest.Chat()))[0]; got.Reason != vendors.BadCredentials {
-		t.Errorf("got %v for the certificate's channel, want bad_credentials", got.Reason)
+}
+
+// TestConfiguredCodes: the configuration's codes win over the table's.
+func TestConfiguredCodes(t *testing.T) {
+	t.Parallel()
+	c := config()
+	c.Codes = map[string]vendors.Reason{"4711": vendors.Unavailable, "10017": vendors.Refused}
+	for code, want := range map[string]vendors.Reason{"4711": vendors.Unavailable, "10017": vendors.Refused, "10008": vendors.BadPayload} {
+		got := newProtocol(c).Interpret(vendors.Response{Status: 200, Body: []byte(`{"result":"error","code":` + code + `}`)}, batch(1, vendortest.Chat()))[0]
+		if got.Reason != want {
+			t.Errorf("code %s: got %v, want %v", code, got.Reason, want)
+		}
 	}
 }

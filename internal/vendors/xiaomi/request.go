@@ -65,7 +65,7 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, _ string) (
 		}
 		form.Set("messages", string(vendors.JSON(elements)))
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.host(batch.Devices[0])+path, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(p.c.EndpointOr(host), "/")+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, errors.New("endpoint is no address")
 	}
@@ -112,38 +112,74 @@ const (
 	openApp      = "1"
 	openActivity = "2"
 	openPage     = "3"
+
+	// what is reported: arrivals (1), clicks (2), dead tokens (16), pushes switched off (32), limits
+	// of the day (128) and lifetimes that ended (1024)
+	receipts = "1203"
 )
 
 var soundForm = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 
-// message shapes a notification for Xiaomi. Its ids come from the message's key, not from the
-// device's, because a list send has one for all: however a device is batched when it is tried
-// again, a phone sees the same ids, drops the repeat by jobkey, and would replace the first by
-// notify_id.
+// message shapes a notification for Xiaomi. Its ids come from the message, not from the device,
+// because a list send has one for all: however a device is batched when it is tried again, a phone
+// sees the same ids and drops the repeat by jobkey. By notify_id it replaces what the notification
+// replaces, such as a ringing call.
 func (p *protocol) message(n *vendors.Notification, now time.Time) message {
 	channel := p.c.channel(n)
 	m := message{
 		Title:       p.line(n.Title, maxTitle),
 		Description: p.line(n.Body, maxText),
 		NotifyType:  soundVibrationLights,
-		NotifyID:    vendors.NotifyID(n.Key),
+		NotifyID:    vendors.NotifyID(n.Replaces()),
 		Package:     p.c.Package,
 		TimeToLive:  p.ttl(n, channel, now).Milliseconds(),
-		Extra:       map[string]string{"jobkey": jobKey(n.Key)},
+		// The app in the foreground has the message already.
+		Extra: map[string]string{"jobkey": jobKey(n.Key), "notify_foreground": "0"},
 	}
 	if channel != "" {
 		m.Extra["channel_id"] = channel
+	}
+	if r := p.c.Receipts; r != nil {
+		m.Extra["callback"], m.Extra["callback.param"], m.Extra["callback.type"] = r.URL, vendors.ReceiptKey(n), receipts
 	}
 	p.template(n, m.Extra)
 	p.click(n, m.Extra)
 	if name, _, _ := strings.Cut(n.Android.Sound, "."); soundForm.MatchString(name) && p.c.Package != "" {
 		m.Extra["sound_uri"] = "android.resource://" + p.c.Package + "/raw/" + name
 	}
-	// Half an ext would be worse than none: the app opens without it.
-	if len(n.Ext)+len(m.Title)+len(m.Description) <= maxMessage {
+	// Half an ext would be worse than none: the texts are shortened for it, or the app opens without.
+	if room := maxMessage - len(n.Ext); n.Ext != "" && room >= leastTexts {
 		m.Payload = n.Ext
+		m.Title = vendors.TextLimit{Max: max(room/2, room-len(m.Description)), Measure: vendors.Bytes}.Fit(m.Title)
+		m.Description = vendors.TextLimit{Max: room - len(m.Title), Measure: vendors.Bytes}.Fit(m.Description)
+	}
+	if n.Ext != "" && vendors.UTF16(n.Ext) <= maxExtra { // where clients of Tencent's push look for it
+		m.Extra["ext"] = n.Ext
 	}
 	return m
+}
+
+// Note says when the ext of one of the notifications does not fit.
+func (p *protocol) Note(batch vendors.Batch) string {
+	for _, d := range batch.Devices {
+		if len(d.Notification.Ext) > maxMessage-leastTexts {
+			return vendors.NoteExtDropped
+		}
+	}
+	return ""
+}
+
+// size is about how long a call gets, encoded: a message twice its ext, and what is around it.
+func (p *protocol) size(n *vendors.Notification) (content, device int) {
+	t, _ := p.c.template(n)
+	content = 2*vendors.FormBytes(n.Ext) + min(vendors.FormBytes(n.Title), 9*maxTitle) + min(vendors.FormBytes(n.Body), 9*maxText) + 1500
+	for name := range t.Params {
+		content += len(name) + 9*maxParam
+	}
+	for name, value := range n.Android.XiaomiTemplateParams {
+		content += len(name) + min(vendors.FormBytes(value), 9*maxParam)
+	}
+	return content, 150
 }
 
 // jobKey is the message's key cut to what Xiaomi takes: [0-9A-Za-z_-], at most 20, no "_" in front.
@@ -174,15 +210,12 @@ func (p *protocol) ttl(n *vendors.Notification, channel string, now time.Time) t
 // against the channel. A message's own template gets the message's values alone; the certificate's
 // values belong to the certificate's template.
 func (p *protocol) template(n *vendors.Notification, extra map[string]string) {
-	id, defaults := p.c.TemplateID, p.c.TemplateParams
-	if own := strings.TrimSpace(n.Android.XiaomiTemplateID); channelForm.MatchString(own) && own != id {
-		id, defaults = own, nil
-	}
-	if id == "" || p.c.Class(n).Name != private {
+	t, _ := p.c.template(n)
+	if t.ID == "" || p.c.Class(n).Name != private {
 		return
 	}
-	extra["template_id"] = id
-	params := vendors.TemplateParams(n.Android.XiaomiTemplateParams, defaults, n)
+	extra["template_id"] = t.ID
+	params := vendors.TemplateParams(n.Android.XiaomiTemplateParams, t.Params, n)
 	if len(params) == 0 {
 		return
 	}

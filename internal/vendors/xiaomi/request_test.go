@@ -125,7 +125,7 @@ func TestRequestShapes(t *testing.T) {
 	first, second := vendortest.Chat(), vendortest.Chat()
 	second.Key, second.Android.XiaomiChannelID = "_________________second", "im_public"
 	req, form := written(t, config(), batch(2, first))
-	if req.URL.String() != hostCN+"/v3/message/regid" || req.Header.Get("Authorization") != "key=demo+App/Secret==" {
+	if req.URL.String() != host+"/v3/message/regid" || req.Header.Get("Authorization") != "key=demo+App/Secret==" {
 		t.Errorf("wrong call: %s %q", req.URL, req.Header)
 	}
 	if got, want := form.Get("registration_id"), token(0)+","+token(1); got != want {
@@ -248,6 +248,33 @@ func TestMessageWithTooManyParams(t *testing.T) {
 	}
 	if len(n.Android.XiaomiTemplateParams) != 12 {
 		t.Error("the notification was changed")
+	}
+}
+
+// TestExt holds that an ext that fits by itself arrives, the texts being shortened for it, and that
+// one up to 1,024 characters stands in extra as well.
+func TestExt(t *testing.T) {
+	t.Parallel()
+	p := newProtocol(config())
+	for _, c := range []struct {
+		ext            int
+		payload, extra bool
+	}{{0, false, false}, {1024, true, true}, {1025, true, false}, {4000, true, false}, {4032, true, false}, {4033, false, false}} {
+		n := vendortest.Chat()
+		n.Title, n.Body, n.Ext = strings.Repeat("群", 60), strings.Repeat("字", 200), strings.Repeat("x", c.ext)
+		m := p.message(n, vendortest.Now)
+		if got := m.Payload != ""; got != c.payload {
+			t.Errorf("ext of %d: in the payload %v, want %v", c.ext, got, c.payload)
+		}
+		if got := m.Extra["ext"] != ""; got != c.extra {
+			t.Errorf("ext of %d: in extra %v, want %v", c.ext, got, c.extra)
+		}
+		if size := len(m.Title) + len(m.Description) + len(m.Payload); c.payload && size > maxMessage || m.Title == "" || m.Description == "" {
+			t.Errorf("ext of %d: %d bytes, title %q, description %q", c.ext, size, m.Title, m.Description)
+		}
+		if note := p.Note(batch(1, n)); (note == vendors.NoteExtDropped) != (c.ext > 0 && !c.payload) {
+			t.Errorf("ext of %d: note %q", c.ext, note)
+		}
 	}
 }
 

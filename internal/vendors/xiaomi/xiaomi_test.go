@@ -1,6 +1,7 @@
 package xiaomi
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -73,7 +74,17 @@ func problems() []vendortest.ConfigCase {
 			}
 		}, []string{"template_params"}},
 		{"values_without_template", func(c *Config) { c.TemplateID = "" }, []string{"template_params"}},
-		{"region", func(c *Config) { c.Region = "moon" }, []string{"region"}},
+		{"region_china", func(c *Config) { c.Region = "cn" }, nil},
+		// Mi Push ended abroad: those phones need FCM.
+		{"region_abroad", func(c *Config) { c.Region = "eu" }, []string{"region"}},
+		{"host_abroad", func(c *Config) { c.Endpoint = "https://fr-api.xmpush.global.xiaomi.com" }, []string{"endpoint"}},
+		{"channel_of_a_kind_with_blanks", func(c *Config) { c.Channels.Call = "a b" }, []string{"channels"}},
+		{"template_of_a_kind", func(c *Config) {
+			c.Templates.Group = Template{ID: "M12763", Params: map[string]string{"keywords1": "{title}"}}
+		}, nil},
+		{"template_of_a_kind_without_id", func(c *Config) { c.Templates.Mention.Params = map[string]string{"a": "b"} }, []string{"templates.mention"}},
+		{"reports", func(c *Config) { c.Receipts = &vendors.Receipts{URL: "https://im.example.com/x"} }, nil},
+		{"reports_by_id", func(c *Config) { c.Receipts = &vendors.Receipts{ID: "x"} }, []string{"receipts", "receipts"}},
 		{"endpoint", func(c *Config) { c.Endpoint = "127.0.0.1:8" }, []string{"endpoint"}},
 		{"two_click_targets", func(c *Config) { c.Click = vendors.Click{Activity: "a", URL: "https://x"} }, []string{"click"}},
 		{"click_url_of_the_app", func(c *Config) { c.Click.URL = "app://chat" }, []string{"click"}},
@@ -95,8 +106,12 @@ func advice() []vendortest.ConfigCase {
 			c.ChannelID, c.DailyQuota = "im_public", map[string]vendors.Quota{"public": 9}
 		}, []string{"5 messages a day"}},
 		{"no_template", func(c *Config) { c.TemplateID, c.TemplateParams = "", nil }, []string{"template_id is empty"}},
+		{"no_template_for_calls", func(c *Config) {
+			c.Templates = Templates{C2C: Template{"a", c.TemplateParams}, Group: Template{"a", c.TemplateParams}}
+			c.TemplateID, c.TemplateParams = "", nil
+		}, []string{"none for call"}},
 		{"template_without_channel", func(c *Config) { c.ChannelID = "" }, []string{"1 message a day", "template_id without", "daily_quota"}},
-		{"template_without_values", func(c *Config) { c.TemplateParams = nil }, []string{"template_params are empty"}},
+		{"template_without_values", func(c *Config) { c.TemplateParams = nil }, []string{"template_id has no values"}},
 		{"long_ttl", func(c *Config) { c.TTL = 11 * 24 * time.Hour }, []string{"240 hours"}},
 		{"test_mode", func(c *Config) { c.TestMode = true }, []string{"no sandbox"}},
 	})
@@ -131,31 +146,63 @@ func TestClass(t *testing.T) {
 	}
 }
 
-// TestPartition holds that devices of different regions never share a call, and that an endpoint of
-// one's own takes them all.
-func TestPartition(t *testing.T) {
+// TestKinds holds that a message goes by the channel and the template of its kind, and a mention,
+// where it has none, by those of groups.
+func TestKinds(t *testing.T) {
 	t.Parallel()
-	conf := config()
-	partition := newProtocol(conf).Limits().Partition
-	for _, c := range []struct{ region, want string }{
-		{"", hostCN}, {"cn", hostCN}, {"China", hostCN}, {"ru", hostRU}, {"Russia", hostRU}, {"in", hostIN}, {"India", hostIN},
-		{"eu", hostEU}, {"Europe", hostEU}, {"DE", hostEU}, {"gb", hostEU}, {"global", hostGlobal}, {"Global", hostGlobal},
-		{"sgp", hostGlobal}, {"ID", hostGlobal}, {"somewhere else", hostGlobal},
+	c := config()
+	c.Channels = Channels{Group: "im_groups", Call: "im_calls"}
+	c.Templates = Templates{
+		Group: Template{ID: "M12763", Params: map[string]string{"keywords1": "{title}", "keywords2": "{sender}", "keywords3": "{text}"}},
+		Call:  Template{ID: "M12764", Params: map[string]string{"keywords1": "{title}"}},
+	}
+	p := newProtocol(c)
+	for kind, want := range map[vendors.Kind][3]string{
+		vendors.KindC2C:     {"im_private", "M12762", `{"keywords1":"Family","keywords2":"See you at eight"}`},
+		vendors.KindGroup:   {"im_groups", "M12763", `{"keywords1":"Family","keywords2":"Alice","keywords3":"See you at eight"}`},
+		vendors.KindMention: {"im_groups", "M12763", `{"keywords1":"Family","keywords2":"Alice","keywords3":"See you at eight"}`},
+		vendors.KindCall:    {"im_calls", "M12764", `{"keywords1":"Family"}`},
 	} {
-		if got := partition(vendors.Device{Region: c.region}); got != c.want {
-			t.Errorf("region %q goes to %s, want %s", c.region, got, c.want)
+		n := vendortest.Chat()
+		n.Kind, n.Title, n.Sender, n.Body = kind, "Family", "Alice", "Alice: See you at eight"
+		extra := p.message(n, vendortest.Now).Extra
+		if got := [3]string{extra["channel_id"], extra["template_id"], extra["template_param"]}; got != want {
+			t.Errorf("%s: got %q, want %q", kind, got, want)
 		}
 	}
-	conf.Region = "ru"
-	if got := partition(vendors.Device{}); got != hostRU {
-		t.Errorf("without a region the certificate's holds: got %s", got)
+}
+
+// TestCallAndReports holds that what ends a call replaces the ringing notification without being
+// taken for its repeat, and that reports are asked for where they are configured.
+func TestCallAndReports(t *testing.T) {
+	t.Parallel()
+	s := subject()
+	plain := s.Config
+	s.Config = func(endpoint, caFile string) vendors.Config {
+		c := plain(endpoint, caFile)
+		c.Base().Receipts = &vendors.Receipts{URL: "https://im.example.com/xiaomi"}
+		return c
 	}
-	conf.Endpoint = "https://proxy.example.com/"
-	p := newProtocol(conf)
-	if p.Limits().Partition != nil {
-		t.Error("with an endpoint all devices go there, yet they are kept apart")
+	r := vendortest.NewRig(t, s, nil)
+	ringing, missed := vendortest.Chat(), vendortest.Chat()
+	ringing.Key, ringing.ReplaceKey, ringing.Urgent = strings.Repeat("a", 32), strings.Repeat("c", 32), true
+	ringing.Deadline = vendortest.Now.Add(time.Minute)
+	missed.Key, missed.ReplaceKey = strings.Repeat("b", 32), strings.Repeat("c", 32)
+	for i, n := range []*vendors.Notification{ringing, missed} {
+		b := r.Batch(1, n)
+		b.Devices[0].Key = n.Key
+		if got := r.Driver.Push(context.Background(), b)[0]; got.Reason != vendors.Accepted {
+			t.Fatalf("push %d: %v (code %s): %v", i, got.Reason, got.Code, r.Sandbox.Violations())
+		}
 	}
-	if got := p.host(vendors.Device{Region: "in"}); got != "https://proxy.example.com" {
-		t.Errorf("got host %s", got)
+	pushes := r.Sandbox.Pushes()
+	if len(pushes) != 2 || !pushes[1].Repeat {
+		t.Errorf("the missed call does not replace the ringing one: %+v", pushes)
+	}
+	requests := strings.Join(r.Requests.Take(), "\n")
+	for _, want := range []string{"extra.callback = https://im.example.com/xiaomi\n", "extra.callback.param = " + ringing.Key, "extra.callback.type = 1203\n", "time_to_live = 60000\n"} {
+		if !strings.Contains(requests, want) {
+			t.Errorf("no %q in the requests:\n%s", want, requests)
+		}
 	}
 }
