@@ -74,7 +74,7 @@ type Options struct {
 	// nobody. The call that needed it hears nothing from the server and waits until its time is
 	// over.
 	Refused func(*hongyan.PermissionError)
-	// BytesInHand bounds the bytes of all deliveries that are not settled; default 32 MiB. Each
+	// BytesInHand bounds the bytes of all deliveries that are not settled; default 16 MiB. Each
 	// consumer may always have one message, and leaves room for another consumer.
 	BytesInHand int
 	// Misfit is told of what a person has to change before work can be pulled, an ErrMisfit or
@@ -82,9 +82,9 @@ type Options struct {
 	Misfit func(error)
 }
 
-// bytesInHand is the default of Options.BytesInHand. The server closes a connection for which twice
-// as much waits.
-const bytesInHand = 32 << 20
+// bytesInHand is the default of Options.BytesInHand. The server closes a connection for which
+// four times as much waits, and a worker's memory is several times what it has in hand.
+const bytesInHand = 16 << 20
 
 // Connect connects, trying for as long as ctx lives and saying so, unless opts.Once. An address or
 // credentials that cannot be used fail at once. No error and no log line repeats a secret.

@@ -137,13 +137,15 @@ func TestFollowWithoutTheRight(t *testing.T) {
 	}
 }
 
-// A stream without the headers of its changes does not fit.
-func TestDirectoryWithoutChangesDoesNotFit(t *testing.T) {
+// A stream that does not tell of its changes, as those of earlier versions, does so from then on.
+func TestDirectoryLearnsToTellOfChanges(t *testing.T) {
 	b := bustest.Start(t)
 	if err := b.DropRepublish(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Ensure(t.Context(), nil); !errors.Is(err, bus.ErrMisfit) {
-		t.Errorf("got %v", err)
+	if err := b.Ensure(t.Context(), nil); err != nil {
+		t.Fatal(err)
 	}
+	e := follow(t, b)
+	next(t, "it does not begin", e.live)
 }

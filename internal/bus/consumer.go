@@ -31,13 +31,15 @@ type Consumer struct {
 	account *account
 	pulse   *pulse
 
-	mu    sync.Mutex
-	made  time.Time // when the durable consumer was made
-	fit   bool      // the durable consumer is there, as far as is known
-	held  map[*Delivery]struct{}
-	out   int       // deliveries that are neither settled nor kept
-	asked int       // deliveries that a pull may still bring
-	last  time.Time // when something was delivered last
+	mu   sync.Mutex
+	made time.Time // when the durable consumer was made
+	// recorded is when the last record of an outcome had been stored by then, or later.
+	recorded time.Time
+	fit      bool // the durable consumer is there, as far as is known
+	held     map[*Delivery]struct{}
+	out      int       // deliveries that are neither settled nor kept
+	asked    int       // deliveries that a pull may still bring
+	last     time.Time // when something was delivered last
 	// waiting and waitingAt are as Waiting has them.
 	waiting   int
 	waitingAt time.Time
@@ -146,8 +148,9 @@ func (c *Consumer) make(ctx context.Context) error {
 		}
 		return err
 	}
+	recorded := c.bus.lastRecord(ctx)
 	c.mu.Lock()
-	c.made, c.fit = at, true
+	c.made, c.recorded, c.fit = at, recorded, true
 	c.mu.Unlock()
 	c.pulse.beat()
 	return nil

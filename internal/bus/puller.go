@@ -227,7 +227,7 @@ func (p *puller) accept(msg *nats.Msg, g *grant) {
 	}
 	p.size += (float64(size) - p.size) / 16
 	c.mu.Lock()
-	if d.stored.Before(c.made.Add(madeMargin)) {
+	if c.takenBefore(d.stored) {
 		d.deliveries++
 	}
 	c.held[d] = struct{}{}
@@ -236,6 +236,24 @@ func (p *puller) accept(msg *nats.Msg, g *grant) {
 	c.last = d.taken
 	c.mu.Unlock()
 	p.out <- d
+}
+
+// takenBefore says whether a message may have been taken under an earlier consumer of the same name,
+// and something have become of it: it was stored before this one was made, and outcomes were
+// recorded since. The lock is held.
+func (c *Consumer) takenBefore(stored time.Time) bool {
+	return stored.Before(c.made.Add(madeMargin)) && stored.Before(c.recorded.Add(madeMargin))
+}
+
+// lastRecord is when an outcome was recorded last; now where that cannot be found out.
+func (b *Bus) lastRecord(ctx context.Context) time.Time {
+	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
+	s, err := b.js.Stream(ctx, b.topology.Outcomes())
+	if err != nil {
+		return time.Now()
+	}
+	return s.CachedInfo().State.LastTime
 }
 
 // madeMargin is by how much the clocks of a cluster's nodes may differ: one says when a message was

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
@@ -37,6 +39,8 @@ type Looker struct {
 const (
 	// lookLimit is the most records that one read goes through. What lies beyond is pushed.
 	lookLimit = 200_000
+	// readsAtOnce is how many partitions are read at the same time.
+	readsAtOnce = 8
 	// lookGather is how long the first question waits for company.
 	lookGather = 50 * time.Millisecond
 	// lookAgain is how long one that is due may have to wait for those that are not.
@@ -211,30 +215,40 @@ func (l *Looker) read(ctx context.Context, questions []*Question) error {
 			asked[p][q.Message] = append(asked[p][q.Message], q)
 		}
 	}
+	reads, ctx := errgroup.WithContext(ctx)
+	reads.SetLimit(readsAtOnce)
+	var learning sync.Mutex // a question may be about several partitions
 	for p, messages := range asked {
-		n, beyond := 0, false
-		err := l.Records.Records(ctx, p.app, p.partition, since[p], func(r dispatch.Record) bool {
-			if n++; n > lookLimit {
-				beyond = true
-				return false
+		reads.Go(func() error {
+			n, beyond := 0, false
+			err := l.Records.Records(ctx, p.app, p.partition, since[p], func(r dispatch.Record) bool {
+				if n++; n > lookLimit {
+					beyond = true
+					return false
+				}
+				if about := messages[r.MessageID]; about != nil {
+					learning.Lock()
+					defer learning.Unlock()
+					for _, q := range about {
+						q.learn(&r)
+					}
+				}
+				return true
+			})
+			if err != nil || !beyond {
+				return err
 			}
-			for _, q := range messages[r.MessageID] {
-				q.learn(&r)
-			}
-			return true
-		})
-		if err != nil {
-			return err
-		}
-		if beyond {
-			for _, qs := range messages {
-				for _, q := range qs {
+			learning.Lock()
+			defer learning.Unlock()
+			for _, about := range messages {
+				for _, q := range about {
 					q.answer.Unread = true
 				}
 			}
-		}
+			return nil
+		})
 	}
-	return nil
+	return reads.Wait()
 }
 
 // learn takes over what a record says.
