@@ -55,7 +55,7 @@ var arrows = []arrow{
 	{"internal/vendors", []string{"."}, "the frame of all drivers knows the wire types and no driver"},
 	{"internal/vendors/accesstoken", []string{"internal/vendors"}, "one token source serves all vendors"},
 	{"internal/vendors/pushkit", []string{"internal/vendors"}, "what two generations of one service share"},
-	{"internal/vendors/*", []string{".", "internal/vendors", "internal/vendors/pushkit"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
+	{"internal/vendors/*", []string{".", "internal/h2conn", "internal/vendors", "internal/vendors/pushkit"}, "a driver is one wire format: it sees the frame and no other driver, no pipeline, no bus"},
 	{"internal/sandbox", nil, "a fake that shared code with the drivers would share their mistakes"},
 	{"internal/sandbox/all", []string{"internal/sandbox", "internal/sandbox/*"}, "the one list of all fakes"},
 	{"internal/sandbox/pushkit", []string{"internal/sandbox"}, "what the fakes of two generations of one service share"},

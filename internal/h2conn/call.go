@@ -1,5 +1,7 @@
 package h2conn
 
+import "time"
+
 // Request is one request. It is not changed, and not used any more when Do has returned.
 type Request struct {
 	// Preset is required. It may be used by several requests at once.
@@ -12,6 +14,9 @@ type Request struct {
 	// but not the values.
 	Fields []Field
 	Body   []byte
+	// Timeout, if not 0, is how long the request may take, from Do to the end of the answer; it ends
+	// with context.DeadlineExceeded then. It costs less than a context for each request.
+	Timeout time.Duration
 
 	// plain is set by RoundTrip, whose fields may or may not come again.
 	plain bool
@@ -42,6 +47,8 @@ type call struct {
 	resp *Response
 	done chan struct{} // receives one value when the call has ended, unless it was abandoned
 	err  error         // of an ended call
+	// timer is for the request's timeout; it is used again, and nil before the first one.
+	timer *time.Timer
 
 	state      state
 	prev, next *call // in the queue
@@ -61,6 +68,21 @@ type call struct {
 	answered bool // the header is there
 	length   int64
 	received int64 // bytes of DATA frames, which take up the peer's window
+}
+
+// timeout returns a channel that receives when the request's time has run out; nil for one without
+// a timeout.
+func (k *call) timeout() <-chan time.Time {
+	d := k.req.Timeout
+	switch {
+	case d <= 0:
+		return nil
+	case k.timer == nil:
+		k.timer = time.NewTimer(d)
+	default:
+		k.timer.Reset(d)
+	}
+	return k.timer.C
 }
 
 type state int

@@ -262,6 +262,42 @@ func TestWarmUpFails(t *testing.T) {
 	})
 }
 
+// TestTimeout: a request's own timeout ends it like a context's deadline, on a stream or while it
+// waits for one, and requests before and after it are not touched.
+func TestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{settings: streams(1), request: func(c *peerConn, r *request) {
+			if c.seen != 2 {
+				c.answer(r, "200", "")
+			}
+		}}
+		tr := transport(t, p, func(o *Options) { o.MaxConns = 1 })
+		do := func(d time.Duration) error {
+			return tr.Do(t.Context(), &Request{Preset: post, Path: "/", Timeout: d}, &Response{})
+		}
+		if err := do(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		waits := make(chan error, 1)
+		began := time.Now()
+		go func() {
+			synctest.Wait() // until the other one has the stream
+			waits <- do(time.Second)
+		}()
+		err := do(2 * time.Second)
+		var e *Error
+		if !errors.As(err, &e) || e.Outcome != Unknown || !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 2*time.Second {
+			t.Errorf("got %v after %v", err, time.Since(began))
+		}
+		if err := <-waits; !errors.As(err, &e) || e.Outcome != NotSent || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the one that waits: %v", err)
+		}
+		if err := do(time.Hour); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestWarmUpIsGivenUp: a first request that is cancelled, or gets no answer in time, does not hold
 // up the others. A cancelled one says nothing of the connection; after a timeout there is a new
 // one.

@@ -56,6 +56,10 @@ func (t *Transport) connect(ctx context.Context) (net.Conn, error) {
 	tc := tls.Client(raw, config)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		raw.Close()
+		var alert *AlertError
+		if errors.As(named(err), &alert) && alert.Alert == noApplicationProtocol {
+			return nil, ErrNoHTTP2
+		}
 		return nil, err
 	}
 	if tc.ConnectionState().NegotiatedProtocol != http2.NextProtoTLS {
@@ -64,6 +68,9 @@ func (t *Transport) connect(ctx context.Context) (net.Conn, error) {
 	}
 	return tc, nil
 }
+
+// noApplicationProtocol is the alert of a server that speaks none of our protocols (RFC 7301, 3.2).
+const noApplicationProtocol = 120
 
 // reach opens a TCP connection to the host, or one through a proxy.
 func (t *Transport) reach(ctx context.Context) (net.Conn, error) {

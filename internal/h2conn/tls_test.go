@@ -63,11 +63,13 @@ func TestAlertIsNotAboutACertificate(t *testing.T) {
 	}
 }
 
-// TestNoHTTP2: a server that does not choose h2.
+// TestNoHTTP2: a server that does not choose h2, or says that it has another protocol.
 func TestNoHTTP2(t *testing.T) {
 	t.Parallel()
-	tr := secure(t, &peer{request: ok}, &tls.Config{}, nil)
-	wantError(t, tr, NotSent, as(ErrNoHTTP2))
+	for _, protocols := range [][]string{nil, {"http/1.1"}} {
+		tr := secure(t, &peer{request: ok}, &tls.Config{NextProtos: protocols}, nil)
+		wantError(t, tr, NotSent, as(ErrNoHTTP2))
+	}
 }
 
 // TestUntrusted: a server whose certificate is not trusted gets no request.

@@ -145,7 +145,7 @@ func address(u *url.URL) string {
 }
 
 // Do sends a request and waits for the whole answer, which it puts into resp. If the context ends
-// first, the request is cancelled. Errors about a request that was not even tried have no type; all
+// first, or the request's timeout passes, the request is cancelled. Errors about a request that was not even tried have no type; all
 // others are an [*Error].
 func (t *Transport) Do(ctx context.Context, req *Request, resp *Response) error {
 	if !validPath(req.Path) {
@@ -164,27 +164,38 @@ func (t *Transport) do(ctx context.Context, req *Request, resp *Response) error 
 		return &Error{NotSent, err}
 	}
 	k := t.calls.Get().(*call)
-	*k = call{done: k.done, req: req, resp: resp}
+	*k = call{done: k.done, timer: k.timer, req: req, resp: resp}
+	late := k.timeout()
 	t.mu.Lock()
 	t.submit(k)
 	t.mu.Unlock()
 	select {
 	case <-k.done:
 	case <-ctx.Done():
-		t.mu.Lock()
-		late := k.state == ended
-		if !late {
-			t.abandon(k, ctx.Err())
-		}
-		t.mu.Unlock()
-		if late {
-			<-k.done // it was answered in the same moment
-		}
+		t.giveUp(k, ctx.Err())
+	case <-late:
+		t.giveUp(k, context.DeadlineExceeded)
+	}
+	if late != nil {
+		k.timer.Stop()
 	}
 	err := k.err
 	k.req, k.resp, k.err, k.unsent, k.refusal, k.conn, k.avoid = nil, nil, nil, nil, nil, nil, nil
 	t.calls.Put(k)
 	return err
+}
+
+// giveUp ends a call because its time has run out, unless it was answered in the same moment.
+func (t *Transport) giveUp(k *call, err error) {
+	t.mu.Lock()
+	answered := k.state == ended
+	if !answered {
+		t.abandon(k, err)
+	}
+	t.mu.Unlock()
+	if answered {
+		<-k.done
+	}
 }
 
 // Close ends all requests and connections, and waits until they are gone.

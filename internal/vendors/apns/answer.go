@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/sideshow/apns2"
 
+	"github.com/hongyan-im/hongyan/internal/h2conn"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -71,7 +71,7 @@ func newReader(c *vendors.Common) reader { return c.Table(codes(), "") }
 // interpret reads an answer. Only an empty 200 is Apple's word for "taken"; a 200 with a body comes
 // from something in between.
 func (rd reader) interpret(resp vendors.Response) vendors.Result {
-	r := vendors.Result{VendorID: resp.Header.Get("Apns-Id")}
+	r := vendors.Result{}
 	if resp.Status == http.StatusOK && len(resp.Body) == 0 {
 		r.Reason = vendors.Accepted
 		return r
@@ -190,26 +190,20 @@ func (rd reader) goAway(debug []byte) *goAwayError {
 }
 
 // failed is the result of a call that got no answer.
-func failed(parent context.Context, err error) vendors.Result {
-	r := vendors.TransportResult(parent, err)
-	var away *goAwayError
+func (rd reader) failed(ctx context.Context, err error) vendors.Result {
+	r := vendors.TransportResult(ctx, err)
+	var away *h2conn.GoAwayError
+	var alert *h2conn.AlertError
 	switch {
 	case r.Reason == vendors.Interrupted:
 	case errors.As(err, &away):
-		r.Err, r.Code = away, "GOAWAY"
-		if away.fatal {
-			r.Reason, r.Code = vendors.BadCredentials, away.reason
+		said := rd.goAway(away.Debug)
+		r.Reason, r.Code, r.Err = vendors.Unavailable, "GOAWAY", said
+		if said.fatal {
+			r.Reason, r.Code = vendors.BadCredentials, said.reason
 		}
-	case aboutCertificate(err):
+	case errors.As(err, &alert) && alert.Certificate():
 		r.Reason, r.Code = vendors.BadCredentials, apns2.ReasonBadCertificate
 	}
 	return r
-}
-
-// aboutCertificate reports whether an error is a TLS alert of the server's about our client
-// certificate: bad, unsupported, revoked, expired, unknown, of an unknown authority, required (RFC
-// 8446, 6.2). crypto/tls gives it no type.
-func aboutCertificate(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "remote error" && strings.Contains(op.Err.Error(), "certificate")
 }

@@ -1,21 +1,18 @@
-// Package apns is the driver of Apple's Push Notification service, over HTTP/2 and through
-// github.com/sideshow/apns2.
+// Package apns is the driver of Apple's Push Notification service, over HTTP/2 and with the types
+// of github.com/sideshow/apns2.
 //
-//	Push ──▶ pick a conn ──▶ apns2.Client ──▶ conn.RoundTrip ──▶ http2.Transport ──▶ tlsConn ──▶ APNs
-//	             │              headers, JWT     real body,          asks the conn      frames of many
-//	             │                               apns-expiration,    for a connection   pushes in one write;
-//	        4 of them, one                       whole answer back                      GOAWAY reasons kept
-//	        connection each
+//	Push ──▶ payload, apns2.Notification ──▶ request ──▶ h2conn.Transport ──▶ APNs
+//	         apns2's provider token           headers      a few connections, each shared by many pushes
+//	results ◀── reader: apns2's reasons ◀──── answer, or why there is none
 //
-// A conn keeps one connection to APNs open. The first push on a new connection is sent alone,
-// because with a provider token APNs allows a single stream until one push was answered; the other
-// pushes wait for it. After that the conn uses as many streams as APNs announces. It never opens a
-// second connection beside one that works.
-//
-// The library apns2 is used as it is, except where it falls short: it cannot send apns-expiration
-// 0, it escapes the payload for HTML, it loses the status of an answer that is not JSON, it cuts
-// the timestamp of a 410 to seconds, it hides Retry-After and the reason of a GOAWAY, and it dials
-// without a context. The [exchange] in the request's context carries these values past the library.
+// The provider token, the notification and its push types, and the reasons are apns2's. Its client
+// is not used. It cannot send apns-expiration 0, escapes the payload for HTML, loses the status of
+// an answer that is not JSON, cuts the timestamp of a 410 to seconds, and hides Retry-After and the
+// reason of a GOAWAY; and what it and net/http do for each push takes more than half of a worker's
+// CPU. The connections are those of [h2conn], which is made for pushes: the first push on a new
+// connection is sent alone, because with a provider token APNs allows a single stream until one push
+// was answered, and a further connection is opened only when those that there are can carry no
+// more.
 //
 // Beside "aps" the payload has these keys: "ext" is the message's ext, a string; "image" is the
 // picture that a notification service extension shall attach; "conversation", "message_id" and
@@ -67,8 +64,9 @@ type Config struct {
 	// MutableContent runs the app's notification service extension for every push, as avatars need.
 	// Default false: only for messages that ask for it or bring an image.
 	MutableContent bool `yaml:"mutable_content"`
-	// Connections is how many connections to APNs one worker keeps, 1 to 64. One carries about
-	// 65,535 bytes per round trip, so far from Apple's hosts more are faster. Default 4.
+	// Connections is how many connections to APNs one worker opens at most, 1 to 64; further ones
+	// are opened when the others are full. One carries about 65,535 bytes per round trip, so far
+	// from Apple's hosts more are faster. Default 4.
 	Connections int `yaml:"connections"`
 }
 

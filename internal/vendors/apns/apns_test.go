@@ -22,6 +22,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(serveEnv) != "" {
+		serveBench()
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -4,9 +4,12 @@ package apns
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -18,25 +21,15 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// BenchmarkPush compares the driver with a bare loop around apns2, each in front of the same server
-// in the same process: the difference is the driver's. cpu-ns/op is the process' time, the server's
-// included.
+// BenchmarkPush compares the driver with a bare loop around apns2, each in front of the same server,
+// which runs in a process of its own: cpu-ns/op is the client's alone, user and system.
 func BenchmarkPush(b *testing.B) {
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		w.Header().Set("apns-id", r.Header.Get("apns-id"))
-	}))
-	srv.EnableHTTP2 = true
-	srv.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 1000}
-	srv.Config.ErrorLog = quiet()
-	srv.StartTLS()
-	b.Cleanup(srv.Close)
-	ca := caFile(b, srv.Certificate().Raw)
+	url, ca := startServer(b)
 	note := chat()
 	note.Deadline = time.Now().Add(time.Hour)
 
 	b.Run("driver", func(b *testing.B) {
-		cfg := keyConfig(srv.URL, ca)
+		cfg := keyConfig(url, ca)
 		driver, err := cfg.Driver(vendors.Env{})
 		if err != nil {
 			b.Fatal(err)
@@ -49,13 +42,13 @@ func BenchmarkPush(b *testing.B) {
 		})
 	})
 	b.Run("bare", func(b *testing.B) {
-		cfg := keyConfig(srv.URL, ca)
+		cfg := keyConfig(url, ca)
 		token, err := newToken(cfg)
 		if err != nil {
 			b.Fatal(err)
 		}
 		client := apns2.NewTokenClient(token.Token)
-		client.Host = srv.URL
+		client.Host = url
 		tlsConfig, err := cfg.TLS()
 		if err != nil {
 			b.Fatal(err)
@@ -71,6 +64,51 @@ func BenchmarkPush(b *testing.B) {
 			return err == nil && resp.Sent()
 		})
 	})
+}
+
+// serveEnv makes the test's program the server.
+const serveEnv = "APNS_BENCH_SERVER"
+
+// startServer returns the server's address and the file of its certificate.
+func startServer(b *testing.B) (url, ca string) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), serveEnv+"=1")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		in.Close() // it ends with this
+		cmd.Wait()
+	})
+	var der []byte
+	if _, err := fmt.Fscanf(out, "%s %x\n", &url, &der); err != nil {
+		b.Fatal(err)
+	}
+	return url, caFile(b, der)
+}
+
+// serveBench is the server: it answers every push at once.
+func serveBench() {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("apns-id", r.Header.Get("apns-id"))
+	}))
+	srv.EnableHTTP2 = true
+	srv.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 1000}
+	srv.Config.ErrorLog = quiet()
+	srv.StartTLS()
+	defer srv.Close()
+	fmt.Printf("%s %x\n", srv.URL, srv.Certificate().Raw)
+	io.Copy(io.Discard, os.Stdin)
 }
 
 // measure pushes from 200 goroutines, after one push that warms the connection.

@@ -41,8 +41,8 @@ func (c *rawConn) after(d time.Duration, stream uint32) {
 }
 
 // TestColdStart: APNs allows one stream until a push with a good token was answered, and 1,000
-// then. The transport by itself would take 100 for granted, have most of a storm refused, and open
-// ten connections.
+// then. Who takes 100 for granted, as net/http does, has most of a storm refused and opens ten
+// connections.
 func TestColdStart(t *testing.T) {
 	t.Parallel()
 	for _, connections := range []int{1, 3} {
@@ -73,8 +73,8 @@ func TestColdStart(t *testing.T) {
 			t.Errorf("%d connections: %v", connections, got)
 		}
 		conns, refused, most := s.count()
-		if conns != connections || refused != 0 {
-			t.Errorf("%d connections were opened and %d streams refused, want %d and 0", conns, refused, connections)
+		if conns > connections || refused != 0 {
+			t.Errorf("%d connections were opened and %d streams refused, want at most %d and 0", conns, refused, connections)
 		}
 		if connections == 1 && most < 100 {
 			t.Errorf("at most %d pushes were under way at once: the warm connection is not used", most)
@@ -128,8 +128,8 @@ func TestLimitDropsAndRises(t *testing.T) {
 	}
 }
 
-// TestHiddenGoAway: APNs tells a wrong certificate by a GOAWAY that processes nothing. The
-// transport would open one connection after the other and show a timeout in the end.
+// TestHiddenGoAway: APNs tells a wrong certificate by a GOAWAY that processes nothing. No further
+// connection would do better, so none is tried for these pushes.
 func TestHiddenGoAway(t *testing.T) {
 	t.Parallel()
 	s := &rawServer{hello: func(c *rawConn) { c.goAway(0, http2.ErrCodeNo, `{"reason":"BadCertificateEnvironment"}`) }}
@@ -188,8 +188,8 @@ func TestGoAwayOverPush(t *testing.T) {
 	}
 }
 
-// TestGoAwayWithErrorOnFirstStream: the transport has an error of its own for it, without the debug
-// data.
+// TestGoAwayWithErrorOnFirstStream: a GOAWAY with an error code has its reason in the debug data
+// too.
 func TestGoAwayWithErrorOnFirstStream(t *testing.T) {
 	t.Parallel()
 	s := &rawServer{request: func(c *rawConn, _ uint32) { c.goAway(0, http2.ErrCodeEnhanceYourCalm, `{"reason":"TooManyRequests"}`) }}
@@ -361,7 +361,7 @@ func TestSilentConnectionIsReplaced(t *testing.T) {
 	}
 }
 
-// TestRefusedStreams: what a server refuses again and again is Unavailable, without a tenth
+// TestRefusedStreams: what a server refuses again and again is Unavailable, without a fourth
 // connection.
 func TestRefusedStreams(t *testing.T) {
 	t.Parallel()
@@ -373,27 +373,27 @@ func TestRefusedStreams(t *testing.T) {
 	if got := one(t, d, chat()); got.Reason != vendors.Unavailable {
 		t.Errorf("got %v (%v)", got.Reason, got.Err)
 	}
-	if conns, _, _ := s.count(); conns > maxTries {
+	if conns, _, _ := s.count(); conns > 3 {
 		t.Errorf("%d connections", conns)
 	}
 }
 
-// TestEveryConnectionIsUsed: pushes are spread over the connections.
-func TestEveryConnectionIsUsed(t *testing.T) {
+// TestConnectionsFollowNeed: one connection carries what it can, and further ones, up to the
+// configured number, are opened when it is full.
+func TestConnectionsFollowNeed(t *testing.T) {
 	t.Parallel()
-	s := &rawServer{request: func(c *rawConn, stream uint32) { c.answer(stream, "200", "") }}
+	s := &rawServer{limit: 10, request: func(c *rawConn, stream uint32) { c.after(50*time.Millisecond, stream) }}
 	d := serveRaw(t, s, func(c *Config) { c.Connections = 0 })
-	for range 40 {
-		if got := one(t, d, chat()); got.Reason != vendors.Accepted {
-			t.Fatalf("%v (%v)", got.Reason, got.Err)
-		}
+	if got := storm(t, d, 10); got[vendors.Accepted] != 10 {
+		t.Fatalf("%v", got)
 	}
-	if conns, _, _ := s.count(); conns != defaultConnections {
-		t.Fatalf("%d connections, want %d", conns, defaultConnections)
+	if conns, _, _ := s.count(); conns != 1 {
+		t.Errorf("%d connections for what one carries", conns)
 	}
-	for _, c := range s.conns {
-		if c.seen != 10 {
-			t.Errorf("connection %d carried %d of 40 pushes", c.n, c.seen)
-		}
+	if got := storm(t, d, 200); got[vendors.Accepted] != 200 {
+		t.Fatalf("%v", got)
+	}
+	if conns, refused, _ := s.count(); conns != defaultConnections || refused != 0 {
+		t.Errorf("%d connections and %d refused streams, want %d and 0", conns, refused, defaultConnections)
 	}
 }

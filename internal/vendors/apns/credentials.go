@@ -125,7 +125,7 @@ func newToken(c *Config) (*providerToken, error) {
 func (t *providerToken) renew(used string, now time.Time) bool {
 	t.Lock()
 	defer t.Unlock()
-	if used != "bearer "+t.Bearer {
+	if used != t.Bearer {
 		return true // another push renewed it already
 	}
 	young := now.Unix()-t.IssuedAt < int64(tokenRest/time.Second)
@@ -135,4 +135,10 @@ func (t *providerToken) renew(used string, now time.Time) bool {
 	t.early = young
 	ok, _ := t.Generate() // it signed once in newToken
 	return ok
+}
+
+func (t *providerToken) isEarly() bool {
+	t.Lock()
+	defer t.Unlock()
+	return t.early
 }

@@ -1,20 +1,17 @@
 package apns
 
-//lint:file-ignore SA1019 the transport goes with the issue that makes a connection for pushes; net/http has no way yet to give a request to a certain connection
-
 import (
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/sideshow/apns2"
-	"golang.org/x/net/http2"
 
+	"github.com/hongyan-im/hongyan/internal/h2conn"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -25,85 +22,57 @@ func (c *Config) Driver(vendors.Env) (vendors.Driver, error) {
 		return nil, err
 	}
 	d := &driver{config: c, timeout: c.CallTimeout(), voipTopic: c.Topic + ".voip", reader: newReader(&c.Common)}
-	var cert tls.Certificate
 	if c.Key != "" {
 		if d.token, err = newToken(c); err != nil {
 			return nil, fmt.Errorf("apns: %w", err)
 		}
 	} else {
-		if cert, err = parseCertificate(c.Certificate, c.CertificatePassword); err != nil {
+		cert, err := parseCertificate(c.Certificate, c.CertificatePassword)
+		if err != nil {
 			return nil, fmt.Errorf("apns: certificate %w", err)
 		}
 		tlsConfig.Certificates = []tls.Certificate{cert}
 	}
-	for range c.connections() {
-		d.conns = append(d.conns, newConn(d.client(cert), tlsConfig, d.reader))
+	if d.kinds, err = newKinds(c.Topic, d.voipTopic); err != nil {
+		return nil, fmt.Errorf("apns: topic: %w", err)
+	}
+	if d.transport, err = newTransport(c, tlsConfig, d.reader, d.token); err != nil {
+		return nil, fmt.Errorf("apns: %w", err)
 	}
 	return d, nil
 }
 
-// client makes an apns2 client with a transport of its own.
-func (d *driver) client(cert tls.Certificate) *apns2.Client {
-	client := apns2.NewClient(cert)
-	if d.token != nil {
-		client = apns2.NewTokenClient(d.token.Token)
-	}
-	client.Host = d.config.host()
-	client.HTTPClient.Timeout = 0 // the context has the deadline
-	// APNs does not redirect; following one would carry the token elsewhere.
-	client.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	transport := client.HTTPClient.Transport.(*http2.Transport)
-	transport.DisableCompression = true // answers are a line long
-	transport.ReadIdleTimeout = pingIdle
-	return client
-}
-
-// pingIdle is how long a connection may be silent before it is checked with a PING. Apple
-// recommends an hour; a minute is shorter than the time after which a NAT or a load balancer
-// forgets a connection. A connection that fails under load is noticed sooner, see maxFailures.
-const pingIdle = time.Minute
-
 type driver struct {
-	config    *Config
-	timeout   time.Duration
-	voipTopic string
-	token     *providerToken // nil with a certificate
-	reader    reader
-	conns     []*conn
-	next      atomic.Uint32
-	fitted    fittedTexts
+	config     *Config
+	timeout    time.Duration
+	voipTopic  string
+	token      *providerToken // nil with a certificate
+	authorized atomic.Pointer[authorization]
+	kinds      map[kind]*h2conn.Preset
+	reader     reader
+	transport  *h2conn.Transport
+	fitted     fittedTexts
 }
 
 // Limits returns one device per call: APNs has no batches.
 func (d *driver) Limits() vendors.Limits { return vendors.Limits{Batch: 1} }
 
-// Close closes the connections and waits for their writers.
-func (d *driver) Close() {
-	for _, c := range d.conns {
-		c.close()
-	}
-}
+// Close ends all calls and closes the connections.
+func (d *driver) Close() { d.transport.Close() }
 
 // Push sends to each device of the batch, of which there is one.
 func (d *driver) Push(ctx context.Context, batch vendors.Batch) []vendors.Result {
-	parent := ctx
-	ctx, cancel := context.WithTimeout(ctx, d.timeout)
-	defer cancel()
 	results := make([]vendors.Result, len(batch.Devices))
 	for i := range batch.Devices {
-		results[i] = d.push(ctx, parent, batch.Now, &batch.Devices[i])
+		results[i] = d.push(ctx, batch.Now, &batch.Devices[i])
 	}
 	return results
 }
 
-// placeholder is the payload that apns2 marshals; exchange.rewrite replaces it by the real one.
-const placeholder = "{}"
-
-// errWrongToken is the error of a token that is not hexadecimal. apns2 would put it into the URL
-// unchanged.
+// errWrongToken is the error of a token that is not hexadecimal, which would break the path.
 var errWrongToken = errors.New("the device token is not hexadecimal")
 
-func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.Device) vendors.Result {
+func (d *driver) push(ctx context.Context, now time.Time, dev *vendors.Device) vendors.Result {
 	if err := vendors.CheckToken(dev.Token); err != nil || !isHex(dev.Token) {
 		return vendors.Result{Reason: vendors.BadToken, Code: apns2.ReasonBadDeviceToken, Err: errWrongToken}
 	}
@@ -114,7 +83,7 @@ func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.D
 	}
 	push := &apns2.Notification{
 		ApnsID: uuid(dev.Key), CollapseID: digest(n.Replaces()), DeviceToken: dev.Token,
-		Topic: d.config.Topic, PushType: apns2.PushTypeAlert, Priority: apns2.PriorityHigh, Payload: placeholder,
+		Topic: d.config.Topic, PushType: apns2.PushTypeAlert, Priority: apns2.PriorityHigh,
 	}
 	switch {
 	case n.VoIP:
@@ -123,20 +92,20 @@ func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.D
 		// nothing that lights the screen, so the phone may choose the moment
 		push.Priority = apns2.PriorityLow
 	}
-	x := exchange{body: body, expiration: expiration(n, now, d.config.TTL)}
-	c := d.pick()
-	r := d.send(ctx, parent, c, push, &x)
+	x := exchanges.Get().(*exchange)
+	defer x.free()
+	d.request(x, push, expiration(n, now, d.config.TTL), body)
+	r, bearer := d.send(ctx, x)
 	switch r.Code {
 	case apns2.ReasonExpiredProviderToken:
 		if d.token == nil {
 			r.Reason = vendors.BadCredentials
 			break
 		}
-		// On a connection that has not seen the old token the new one may come early.
-		c.drop(x.last)
-		renewed := d.token.renew(x.bearer, now)
+		// On a connection that has not seen the old token, see spent, the new one may come early.
+		renewed := d.token.renew(bearer, now)
 		if renewed {
-			r = d.send(ctx, parent, c, push, &x)
+			r, _ = d.send(ctx, x)
 		}
 		if r.Reason == vendors.AuthExpired {
 			r.Reason = vendors.BadCredentials
@@ -145,10 +114,7 @@ func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.D
 			}
 		}
 	case reasonUnrelatedKeyID:
-		c.drop(x.last)
-		r = d.send(ctx, parent, c, push, &x)
-	case apns2.ReasonShutdown, apns2.ReasonIdleTimeout:
-		c.drop(x.last) // for the next push; this one is tried again by whoever called
+		r, _ = d.send(ctx, x) // over another connection, see spent
 	}
 	if n.VoIP {
 		r = ofVoIP(r)
@@ -159,26 +125,19 @@ func (d *driver) push(ctx, parent context.Context, now time.Time, dev *vendors.D
 	return r
 }
 
-// send makes one call.
-func (d *driver) send(ctx, parent context.Context, c *conn, push *apns2.Notification, x *exchange) vendors.Result {
-	x.reset()
-	if _, err := c.client.PushWithContext(context.WithValue(ctx, exchangeKey{}, x), push); err != nil {
-		return failed(parent, err)
+// send makes one call. It also returns the provider token that it used.
+func (d *driver) send(ctx context.Context, x *exchange) (vendors.Result, string) {
+	auth, err := d.authorize()
+	if err != nil {
+		return vendors.Result{Reason: vendors.BadCredentials, Err: err}, ""
 	}
-	return d.reader.interpret(x.answer)
-}
-
-// pick returns the connections in turn. It skips those that are just being opened or are full,
-// unless all of them are.
-func (d *driver) pick() *conn {
-	n := uint32(len(d.conns))
-	start := d.next.Add(1)
-	for i := range n {
-		if c := d.conns[(start+i)%n]; !c.busy() {
-			return c
-		}
+	x.req.Literal = auth.field
+	if err := d.transport.Do(ctx, &x.req, &x.resp); err != nil {
+		return d.reader.failed(ctx, err), auth.bearer
 	}
-	return d.conns[start%n]
+	r := d.reader.interpret(x.answer())
+	r.VendorID = x.resp.Get("apns-id")
+	return r, auth.bearer
 }
 
 // voipStore is how long APNs keeps a VoIP push for a phone that is off. Apple asks for "0, or only

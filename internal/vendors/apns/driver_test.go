@@ -111,13 +111,11 @@ func TestInterpret(t *testing.T) {
 		{"portal", 200, "<html>", vendors.Result{Reason: vendors.Unavailable, Code: "HTTP 200"}},
 		{"reason_with_200", 200, `{"reason":"BadDeviceToken"}`, vendors.Result{Reason: vendors.Unavailable, Code: "HTTP 200"}},
 		{"redirect", 302, "", vendors.Result{Reason: vendors.Unavailable, Code: "HTTP 302"}},
-		// apns2 gives status 0 for it.
 		{"proxy_502", 502, "<html>Bad Gateway", vendors.Result{Reason: vendors.Unavailable, Code: "HTTP 502"}},
 		{"proxy_403", 403, "<html>Forbidden", vendors.Result{Reason: vendors.Unavailable, Scope: vendors.ScopeCall, Code: "HTTP 403"}},
 		{"proxy_429", 429, "slow down", vendors.Result{Reason: vendors.RateLimited, Code: "HTTP 429"}},
-		// In milliseconds; apns2 cuts them.
+		// In milliseconds.
 		{"dead", 410, `{"reason":"Unregistered","timestamp":1763884800123}`, vendors.Result{Reason: vendors.BadToken, Code: "Unregistered", DeadSince: at}},
-		// apns2 cannot read it at all.
 		{"dead_by_string", 410, `{"reason":"ExpiredToken","timestamp":"1763884800123"}`, vendors.Result{Reason: vendors.BadToken, Code: "ExpiredToken", DeadSince: at}},
 		// Apple says milliseconds; seconds were seen.
 		{"dead_in_seconds", 410, `{"reason":"Unregistered","timestamp":1763884800}`, vendors.Result{Reason: vendors.BadToken, Code: "Unregistered", DeadSince: at.Truncate(time.Second)}},
@@ -143,7 +141,7 @@ func TestInterpret(t *testing.T) {
 	}
 }
 
-// TestRetryAfter: Apple documents no such header, and apns2 hides it; where there is one it counts.
+// TestRetryAfter: Apple documents no such header; where there is one it counts.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	d := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -159,7 +157,7 @@ func TestRetryAfter(t *testing.T) {
 func TestWrongTokenCostsNoCall(t *testing.T) {
 	t.Parallel()
 	d := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") }, nil)
-	// apns2 would put each of them into the URL as it is.
+	// Each would change the path.
 	for _, token := range []string{"", "xyz", "ab cd", "../../x", "ab?x=1", "ab/cd", strings.Repeat("a", 513), "abé"} {
 		dev := device(0, chat())
 		dev.Token = token
@@ -208,7 +206,7 @@ func TestHeaders(t *testing.T) {
 			"Apns-Topic": testTopic, "Apns-Push-Type": "alert", "Apns-Priority": "10", "Apns-Expiration": "1800003601",
 			"Apns-Collapse-Id": chat().Key, "Apns-Id": "00000000-0000-0000-0000-000000abc000",
 		}},
-		// apns2 cannot send 0, and without the header APNs would keep the push for 30 days.
+		// Without the header APNs would keep the push for 30 days.
 		{"no_time_left", nil, in(0), map[string]string{"Apns-Expiration": "0"}},
 		{"late", nil, in(-time.Hour), map[string]string{"Apns-Expiration": "0"}},
 		{"month", nil, in(90 * 24 * time.Hour), map[string]string{"Apns-Expiration": "1802592001"}},
@@ -365,7 +363,7 @@ func TestShutdownRenewsConnection(t *testing.T) {
 	}
 }
 
-// TestEndpointWithoutHTTP2: apns2 would send frames to whatever is there.
+// TestEndpointWithoutHTTP2: whatever is there gets no frames that it cannot read.
 func TestEndpointWithoutHTTP2(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -373,7 +371,7 @@ func TestEndpointWithoutHTTP2(t *testing.T) {
 	srv.StartTLS() // HTTP/1.1 only
 	defer srv.Close()
 	got := one(t, start(t, keyConfig(srv.URL, caFile(t, srv.Certificate().Raw))), chat())
-	if got.Reason != vendors.Unavailable || !strings.Contains(fmt.Sprint(got.Err), "protocol") {
+	if got.Reason != vendors.Unavailable || !strings.Contains(fmt.Sprint(got.Err), "HTTP/2") {
 		t.Errorf("got %v (%v)", got.Reason, got.Err)
 	}
 }

@@ -262,29 +262,3 @@ func TestRichPush(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
-
-func TestFrameReader(t *testing.T) {
-	t.Parallel()
-	frame := func(kind byte, payload string) string {
-		return string([]byte{0, byte(len(payload) >> 8), byte(len(payload)), kind, 0, 0, 0, 0, 0}) + payload
-	}
-	stream := frame(4, "") + frame(1, strings.Repeat("h", 300)) + frame(7, "12345678"+`{"reason":"Shutdown"}`) + frame(6, "ping....")
-	for _, size := range []int{1, 2, 7, 9, 10, 100, len(stream)} { // however the network cuts it
-		var f frameReader
-		var got []string
-		for rest := stream; rest != ""; {
-			n := min(size, len(rest))
-			if debug, ok := f.scan([]byte(rest[:n])); ok {
-				got = append(got, string(debug))
-			}
-			rest = rest[n:]
-		}
-		if diff := cmp.Diff([]string{`{"reason":"Shutdown"}`}, got); diff != "" {
-			t.Errorf("in pieces of %d: %s", size, diff)
-		}
-	}
-	var f frameReader
-	if _, ok := f.scan([]byte(frame(7, "1234"))); ok {
-		t.Error("a GOAWAY that is too short was read")
-	}
-}

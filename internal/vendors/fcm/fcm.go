@@ -1,7 +1,7 @@
 // Package fcm speaks to Firebase Cloud Messaging, HTTP v1, through the Firebase Admin SDK for Go.
 //
-//	Push ─▶ message ─▶ messaging.Client.Send ─▶ relay ─▶ connPool ─▶ conn ─▶ fcm.googleapis.com
-//	         shaped      writes the request       │       spreads over connections, warms each up
+//	Push ─▶ message ─▶ messaging.Client.Send ─▶ relay ─▶ transport ─▶ h2conn ─▶ fcm.googleapis.com
+//	         shaped      writes the request       │                     spreads over connections, warms each up
 //	                                              ├─ puts the access token, once more after a 401
 //	                                              └─ reads the answer, keeps the result, tells the SDK that all is well
 //
@@ -178,12 +178,12 @@ func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newConnPool(client, cmp.Or(c.Streams, streams))
+	t, err := newTransport(c, client)
 	if err != nil {
 		return nil, err
 	}
 	login := &login{account: a, client: client, timeout: c.CallTimeout()}
-	r := &relay{pool: p, tokens: env.Tokens(c.ID, login.fetch), reader: newReader(&c.Common)}
+	r := &relay{client: &http.Client{Transport: t, CheckRedirect: client.CheckRedirect}, tokens: env.Tokens(c.ID, login.fetch), reader: newReader(&c.Common)}
 	ctx := context.Background() // used for nothing but the credentials that are not asked for
 	app, err := firebase.NewApp(ctx, &firebase.Config{ProjectID: cmp.Or(c.ProjectID, a.ProjectID)},
 		option.WithHTTPClient(&http.Client{Transport: r}), option.WithEndpoint(c.base()))
@@ -198,7 +198,7 @@ func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	if c.TestMode {
 		send = sdk.SendDryRun
 	}
-	return &driver{config: *c, send: send, relay: r, login: client, timeout: c.CallTimeout()}, nil
+	return &driver{config: *c, send: send, transport: t, login: client, timeout: c.CallTimeout()}, nil
 }
 
 // base is what the SDK calls the endpoint: the address followed by the API's version.
@@ -207,11 +207,11 @@ func (c *Config) base() string {
 }
 
 type driver struct {
-	config  Config
-	send    func(context.Context, *messaging.Message) (string, error)
-	relay   *relay
-	login   *http.Client
-	timeout time.Duration
+	config    Config
+	send      func(context.Context, *messaging.Message) (string, error)
+	transport *transport
+	login     *http.Client
+	timeout   time.Duration
 }
 
 // Limits: one device a call. The SDK's SendEach is fifty goroutines around the same call.
@@ -249,7 +249,8 @@ func (d *driver) push(parent context.Context, device vendors.Device, now time.Ti
 	return vendors.Result{Reason: vendors.BadPayload, Err: err}
 }
 
+// Close ends the calls and closes the connections.
 func (d *driver) Close() {
-	d.relay.pool.close()
+	d.transport.close()
 	d.login.CloseIdleConnections()
 }

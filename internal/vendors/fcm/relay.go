@@ -15,7 +15,7 @@ import (
 // repeats a 503 and every network error up to four times, the first time at once, and this cannot
 // be switched off.
 type relay struct {
-	pool   *connPool
+	client *http.Client // over the transport
 	tokens vendors.TokenSource
 	reader reader
 }
@@ -81,7 +81,7 @@ func (r *relay) call(req *http.Request, parent context.Context, token string) ve
 		out.Body = body
 	}
 	out.Header.Set("Authorization", "Bearer "+token)
-	resp, err := r.pool.do(out)
+	resp, err := vendors.Do(r.client, out)
 	if err != nil {
 		return vendors.TransportResult(parent, err)
 	}

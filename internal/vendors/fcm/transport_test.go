@@ -2,7 +2,10 @@ package fcm
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/pem"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -41,17 +44,23 @@ func bareServer(t testing.TB, handler http.HandlerFunc) *bare {
 		}
 	}
 	srv.StartTLS()
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	b.driver = bareDriver(t, srv.URL, ca)
+	b.driver = bareDriver(t, srv.URL, certificate(t, srv))
 	t.Cleanup(func() {
 		b.driver.Close()
 		srv.CloseClientConnections()
 		srv.Close()
 	})
 	return b
+}
+
+// certificate is the file of a server's certificate.
+func certificate(t testing.TB, srv *httptest.Server) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func bareDriver(t testing.TB, endpoint, ca string) vendors.Driver {
@@ -175,46 +184,58 @@ func TestFirstCallGoesAlone(t *testing.T) {
 	}
 }
 
-// TestFailedDialIsShared: calls that wait for a connection that does not come fail with it, and do
-// not dial one after the other.
-func TestFailedDialIsShared(t *testing.T) {
+// TestHTTP1: an https endpoint without HTTP/2 is served by net/http, without a failed push, and
+// HTTP/2 is used once the endpoint has it.
+func TestHTTP1(t *testing.T) {
 	t.Parallel()
-	var dials atomic.Int64
-	waiting := make(chan struct{})
-	client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-		dials.Add(1)
-		<-waiting
-		return nil, &net.OpError{Op: "dial", Err: os.ErrPermission}
-	}}}
-	p, err := newConnPool(client, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	do := func() error {
-		req, err := http.NewRequest(http.MethodPost, "http://192.0.2.1/", nil)
-		if err != nil {
-			return err
+	var protocols sync.Map
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protocols.Store(r.Proto, true)
+		if body, err := io.ReadAll(r.Body); err != nil || len(body) == 0 {
+			t.Errorf("a request without its body: %v", err)
 		}
-		_, err = p.do(req)
-		return err
+		answerAfter(0)(w, r)
+	})
+	var modern atomic.Bool
+	srv := httptest.NewUnstartedServer(handler)
+	srv.EnableHTTP2 = true
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.TLS = &tls.Config{}
+	srv.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		c := srv.TLS.Clone()
+		if !modern.Load() {
+			c.NextProtos = []string{"http/1.1"}
+		}
+		return c, nil
 	}
-	var failed atomic.Int64
-	var wg sync.WaitGroup
-	for range 10 {
-		wg.Go(func() {
-			if do() != nil {
-				failed.Add(1)
-			}
-		})
+	srv.StartTLS()
+	b := &bare{driver: bareDriver(t, srv.URL, certificate(t, srv))}
+	t.Cleanup(func() {
+		b.driver.Close()
+		srv.CloseClientConnections()
+		srv.Close()
+	})
+	for range 2 {
+		if failed := b.burst(t, 20); failed > 0 {
+			t.Errorf("%d calls failed", failed)
+		}
 	}
-	time.Sleep(100 * time.Millisecond) // all ten wait for the connection
-	close(waiting)
-	wg.Wait()
-	if dials.Load() != 1 || failed.Load() != 10 {
-		t.Errorf("%d dials and %d failures for ten calls, want 1 and 10", dials.Load(), failed.Load())
+	if _, ok := protocols.Load("HTTP/2.0"); ok {
+		t.Error("the endpoint has HTTP/2 already")
 	}
-	if do() == nil || dials.Load() != 2 {
-		t.Errorf("a later call did not try anew: %d dials", dials.Load())
+	modern.Store(true)
+	srv.CloseClientConnections()
+	for range 3 {
+		b.burst(t, 1) // one may meet a connection that is just being closed
+	}
+	if _, ok := protocols.Load("HTTP/2.0"); !ok {
+		t.Error("HTTP/2 is not used though the endpoint has it now")
+	}
+	if b.driver.(*driver).transport.old.Load() {
+		t.Error("the endpoint still counts as one without HTTP/2")
+	}
+	if failed := b.burst(t, 20); failed > 0 {
+		t.Errorf("%d calls failed", failed)
 	}
 }
 
