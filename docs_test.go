@@ -16,7 +16,7 @@ import (
 // This file holds the habits of words and pages; repo_test.go holds those of Go code.
 
 // englishOnly are pages for those who work on the project; pages for users are in Chinese too.
-var englishOnly = []string{"CONTRIBUTING.md", "SECURITY.md", "docs/decisions.md", "docs/performance.md"}
+var englishOnly = []string{"CONTRIBUTING.md", "SECURITY.md", "docs/decisions.md"}
 
 // bannedWords are words for things that have another name here. A line that matches allow, or a
 // path under except, may use them.

@@ -7,32 +7,7 @@ import (
 	"os/exec"
 	"strconv"
 	"time"
-
-	"github.com/hongyan-im/hongyan/internal/sandbox"
-	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
-
-// yardstick is the vendor that the benchmark pushes to: the first whose library can be measured
-// alone.
-func yardstick() sandbox.Fake {
-	for _, f := range all.Fakes() {
-		if f.Bare != nil {
-			return f
-		}
-	}
-	panic("bench: no vendor has a bare loop")
-}
-
-// certificates are the demo's certificates of the vendors for which choose says so, and the
-// vendors' names.
-func certificates(choose func(sandbox.Fake) bool) (ids, names []string) {
-	for _, f := range all.Fakes() {
-		if choose(f) {
-			ids, names = append(ids, "demo-"+f.Vendor), append(names, f.Name)
-		}
-	}
-	return ids, names
-}
 
 // bare runs the bare loop in a process of its own and returns its CPU per push.
 func (r *rig) bare(ctx context.Context, n int) (time.Duration, error) {

@@ -18,18 +18,17 @@ import (
 const limitRounds = 12
 
 // limits measures what a rate and a quota cost. One worker serves two certificates that are alike
-// but for limits too high to matter on one of them, and works off as many waiting jobs of each at
-// the same time: whatever slows the machine down slows both, and a side that waits or computes more
-// falls behind. The certificates then change sides, so that what else may be different between them
-// cancels out.
+// but for limits too high to matter on one of them, and works off as many waiting messages of each
+// at the same time: whatever slows the machine down slows both, and a side that waits or computes
+// more falls behind. The certificates then change sides, so that what else may be different between
+// them cancels out.
 func (r *rig) limits(ctx context.Context) (figures []figure, err error) {
-	twin := r.twin()
-	if err := r.register(ctx, "twin-", r.opts.Users, twin); err != nil {
+	if err := r.register(ctx, "twin-", r.opts.Users, r.twin()); err != nil {
 		return nil, err
 	}
 	var ratios [2][]float64
-	for k, limited := range []string{r.certificate(), twin} {
-		r.opts.Say(fmt.Sprintf("limits on and off side by side, %d rounds of %d pushes each, %d of 2", limitRounds, r.opts.Pushes/4, k+1))
+	for k, limited := range []string{r.certificate(), r.twin()} {
+		r.say("limits on and off side by side, %d rounds of %d pushes each, %d of 2", limitRounds, r.opts.Pushes/4, k+1)
 		if ratios[k], err = r.race(ctx, limited); err != nil {
 			return nil, err
 		}
@@ -42,7 +41,7 @@ func (r *rig) limits(ctx context.Context) (figures []figure, err error) {
 	low, high := cost-reach, cost+reach
 	f := figure{Name: "rate and quota on: throughput lost", Value: cost, Unit: "%", Target: "less than 2"}
 	if high < 2 || low >= 2 {
-		f = target(f, f.Target, high < 2)
+		f = f.target(f.Target, high < 2)
 	}
 	return []figure{
 		f,
@@ -54,11 +53,10 @@ func (r *rig) limits(ctx context.Context) (figures []figure, err error) {
 // race runs the rounds with the limits on one certificate, and returns how fast it was beside the
 // other in each.
 func (r *rig) race(ctx context.Context, limited string) (ratios []float64, err error) {
-	apps, err := r.withTwin(limited)
-	if err != nil {
-		return nil, err
-	}
-	w, err := r.start(ctx, apps)
+	// Calls may hang for as long as a round is prepared.
+	more := map[string]keys{r.certificate(): {"timeout": "60s"}, r.twin(): {"timeout": "60s"}}
+	more[limited]["rate"], more[limited]["daily_quota"] = "{devices_per_second: 10000000}", "{all: 1000000000}"
+	w, err := r.start(ctx, r.appsOf([]string{r.certificate(), r.twin()}, more))
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +81,7 @@ func (r *rig) race(ctx context.Context, limited string) (ratios []float64, err e
 	return ratios, nil
 }
 
-// round has n jobs wait for each of the two certificates, lets both go at once, and returns how
+// round has n messages wait for each of the two certificates, lets both go at once, and returns how
 // many pushes of each arrive between the time when each has come to a quarter and the time when the
 // first has all.
 func (r *rig) round(ctx context.Context, run string, n int) (counts [2]int, err error) {
@@ -108,9 +106,6 @@ func (r *rig) round(ctx context.Context, run string, n int) (counts [2]int, err 
 			return counts, err
 		}
 	}
-	if err := r.settled(ctx); err != nil { // all are jobs now
-		return counts, err
-	}
 	r.box.Clear(r.vendor, id)
 	var all, start [2]int
 	for all[0] < n && all[1] < n {
@@ -133,30 +128,11 @@ func (r *rig) round(ctx context.Context, run string, n int) (counts [2]int, err 
 	if start[0]+start[1] == 0 {
 		return counts, fmt.Errorf("one side had all of its %d pushes before the other had a quarter: %v", n, all)
 	}
-	return [2]int{all[0] - start[0], all[1] - start[1]}, r.settled(ctx, r.vendor)
+	return [2]int{all[0] - start[0], all[1] - start[1]}, r.settled(ctx)
 }
 
 // twin is a second certificate of the vendor.
 func (r *rig) twin() string { return r.certificate() + "-twin" }
-
-// withTwin returns the demo's apps with a copy of the vendor's certificate, and a rate and a quota
-// on one of the two. Their calls may hang for as long as a round is prepared.
-func (r *rig) withTwin(limited string) (string, error) {
-	const item = "      - id: "
-	before, rest, ok := strings.Cut(r.apps(), item+r.certificate()+"\n")
-	keys, after, more := strings.Cut(rest, item)
-	if !ok || !more {
-		return "", fmt.Errorf("the demo's configuration lacks %s, or nothing follows it", r.certificate())
-	}
-	certificate := func(id string) string {
-		text := item + id + "\n        timeout: 60s\n"
-		if id == limited {
-			text += "        rate: {devices_per_second: 10000000}\n        daily_quota: {all: 1000000000}\n"
-		}
-		return text + keys
-	}
-	return before + certificate(r.certificate()) + certificate(r.twin()) + item + after, nil
-}
 
 // mean is the mean of independent values and how far from it the true one may be, with 95 %
 // certainty: 2.2 standard errors, which is Student's t for the dozen of rounds.

@@ -44,21 +44,41 @@ func command() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure a worker on this machine, beside a bare loop around a vendor's library",
-		Long: `bench starts a NATS server, the sandbox and a worker on this machine, measures, and tears everything down: worker CPU per
-push beside that of a bare loop around a vendor's library, pushes a second with 0 and 50 ms vendor latency, the latency from publish to vendor at half
-load, what limits cost, group messages and mixed batches, and memory with a large backlog. It uses no server of yours.
+		Long: `bench starts a NATS server, the sandbox and a worker on this machine, measures, and tears everything down. It uses no server
+of yours. Each part has a server, a sandbox and users of its own:
+
+  cpu         worker CPU per push beside that of a bare loop around a vendor's library, and pushes a second
+  latency50   pushes a second with 50 ms vendor latency
+  half        latency from publish to vendor at half of the full rate
+  messages    NATS messages for each push, in bulk and at 300 a second
+  group       messages to a large group on the vendors that take many devices a call
+  workers     the same through three workers
+  mixed       different messages on the vendors that take these in one call
+  foreground  messages whose recipients are all in the foreground
+  cluster     pushes and a large group once more on three nodes, replicas 3
+  backlog     worker memory while jobs wait for parked certificates
+  events      worker memory while messages to large groups wait, and one of 4 MiB
+  idle        start and idle CPU of a worker with 5,000 certificates
+  parked      latency of the others while one of 5,000 certificates is parked
+  restart     pushes a second of what waited while no worker ran
+  flood       latency of an app's chat and calls while another app's messages wait
+  midnight    jobs that wait for one midnight, and the others' latency when it comes
+  gateways    users on fifty gateways, of which one dies
+  limits      what a rate and a quota cost; takes long, and is not part of a full run
 
 It needs Linux, and is run in the source tree, where it builds the worker that it measures; --worker names another one.
-Everything shares the machine's cores, so compare ratios, not machines.`,
+Everything shares the machine's cores, so compare ratios, not machines. A part that fails is reported at the end, after the
+figures of the others.`,
 		Example: `  go run ./internal/bench
   go run ./internal/bench --only cpu,latency50 --pushes 100000
-  go run ./internal/bench --only backlog --backlog 1000000`,
+  go run ./internal/bench --only backlog,midnight,gateways --backlog 1000000 --midnight 1000000 --connected 1000000
+  go run ./internal/bench --only limits --pushes 120000`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			for _, part := range o.Only {
-				if !slices.Contains(parts, part) {
-					return fmt.Errorf("--only names %q; write some of %s", part, strings.Join(parts, ", "))
+				if !slices.Contains(partNames(), part) {
+					return fmt.Errorf("--only names %q; write some of %s", part, strings.Join(partNames(), ", "))
 				}
 			}
 			if o.Worker == "" {
@@ -73,7 +93,7 @@ Everything shares the machine's cores, so compare ratios, not machines.`,
 				return fmt.Errorf("find this program: %w", err)
 			}
 			o.Bare = []string{self, "bare"}
-			o.Say = func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "bench: %s …\n", text) }
+			o.Say = func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "bench: %s\n", text) }
 			figures, err := measure(cmd.Context(), o)
 			return errors.Join(show(cmd.OutOrStdout(), figures, asJSON), err)
 		},
@@ -82,11 +102,16 @@ Everything shares the machine's cores, so compare ratios, not machines.`,
 	f.StringVar(&o.Worker, "worker", "", "the worker's `program`; default: built from the source tree")
 	f.IntVar(&o.Pushes, "pushes", 60_000, "`pushes` of each run")
 	f.IntVar(&o.Users, "users", 5_000, "`users` they go to")
-	f.IntVar(&o.Backlog, "backlog", 100_000, "`jobs` that wait in the memory run")
 	f.IntVar(&o.Members, "members", 10_000, "`members` of the large group")
 	f.IntVar(&o.Groups, "groups", 20, "`messages` to the large group")
-	f.StringSliceVar(&o.Only, "only", nil, "`parts` to run: "+strings.Join(parts, ", "))
-	f.StringVar(&o.Profile, "cpuprofile", "", "`file` for the worker's CPU profile")
+	f.IntVar(&o.Backlog, "backlog", 100_000, "`jobs` that wait for parked certificates")
+	f.IntVar(&o.Events, "events", 90, "`messages` to the large group that wait")
+	f.IntVar(&o.Flood, "flood", 200_000, "`messages` of one app that are published beside another one's")
+	f.IntVar(&o.FloodGroups, "flood-groups", 100, "`messages` to the large group among them")
+	f.IntVar(&o.Midnight, "midnight", 50_000, "`jobs` that wait for one midnight")
+	f.IntVar(&o.Connected, "connected", 100_000, "`users` on fifty gateways")
+	f.StringSliceVar(&o.Only, "only", nil, "`parts` to run, default all but limits: "+strings.Join(partNames(), ", "))
+	f.StringVar(&o.Profile, "cpuprofile", "", "`file` for the CPU profile of the last worker")
 	f.BoolVar(&asJSON, "json", false, "print a JSON object for each figure instead of a table")
 	c.AddCommand(bareCommand())
 	return c

@@ -24,6 +24,11 @@ func (b *Bus) MessageBacklog(ctx context.Context) (Backlog, error) {
 	return b.backlog(ctx, b.topology.Messages())
 }
 
+// PieceBacklog reads what waits of large messages that were divided.
+func (b *Bus) PieceBacklog(ctx context.Context) (Backlog, error) {
+	return b.backlog(ctx, b.topology.Pieces())
+}
+
 func (b *Bus) backlog(ctx context.Context, name string) (Backlog, error) {
 	s, err := b.js.Stream(ctx, name)
 	if err != nil {

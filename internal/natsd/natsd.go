@@ -63,16 +63,20 @@ func Start(opts Options) (*Server, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	lock, err := lockDir(opts.Dir)
+	return start(&server.Options{ServerName: "hongyan-embedded", Host: host, Port: port, StoreDir: opts.Dir, JetStreamMaxStore: opts.MaxStore}, opts.Log)
+}
+
+// start starts a server with a folder, an address and a name, and gives it what all servers have in
+// common.
+func start(o *server.Options, log *slog.Logger) (*Server, error) {
+	lock, err := lockDir(o.StoreDir)
 	if err != nil {
 		return nil, err
 	}
-	logger := &serverLog{log: opts.Log}
-	srv, err := server.NewServer(&server.Options{
-		ServerName: "hongyan-embedded", Host: host, Port: port, NoSigs: true,
-		JetStream: true, StoreDir: opts.Dir, SyncInterval: time.Second, JetStreamMaxStore: opts.MaxStore,
-		MaxPayload: maxPayload, DisableJetStreamBanner: true, WriteDeadline: 10 * time.Second,
-	})
+	o.JetStream, o.SyncInterval, o.MaxPayload, o.WriteDeadline = true, time.Second, maxPayload, 10*time.Second
+	o.NoSigs, o.DisableJetStreamBanner = true, true
+	logger := &serverLog{log: log}
+	srv, err := server.NewServer(o)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("embedded NATS: %w", err), lock.Close())
 	}

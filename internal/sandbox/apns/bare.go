@@ -22,7 +22,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
-// bare pushes n notifications like the worker's through apns2 alone, 500 at a time over four
+// bare pushes n notifications like the worker's through apns2 alone, a hundred at a time over two
 // connections: no queue, no lookup, no retry. It is the yardstick.
 func bare(url, dir string, n int) error {
 	key, err := jwt.AuthKeyFromFile(filepath.Join(dir, demoFile))
@@ -36,7 +36,7 @@ func bare(url, dir string, n int) error {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
 	bearer := &jwt.Token{AuthKey: key, KeyID: demoKey, TeamID: demoTeam}
-	clients := make([]*apns2.Client, 4)
+	clients := make([]*apns2.Client, 2)
 	for i := range clients {
 		c := apns2.NewTokenClient(bearer)
 		c.Host = url
@@ -67,7 +67,7 @@ func bare(url, dir string, n int) error {
 	var next atomic.Int64
 	var first atomic.Value
 	var wg sync.WaitGroup
-	for range 500 {
+	for range 100 {
 		wg.Go(func() {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
 				if err := push(int(i)); err != nil {
