@@ -195,8 +195,8 @@ func (b *bar) stop(failed bool) {
 	<-b.done
 }
 
-// longRead is how long something is read before that is shown: shorter reads are over before anybody
-// could look.
+// longRead is how long something is read before that is shown: shorter reads are over before
+// anybody could look.
 const longRead = time.Second
 
 // reading counts what is read and shows it on a bar once it takes long.

@@ -100,7 +100,8 @@ func (t *tool) replay(ctx context.Context, opts replay.Options, yes bool) error 
 	if opts.Limit > 0 {
 		total = min(total, uint64(opts.Limit))
 	}
-	// What an interrupted run did is read first; the letters' own bar begins with the first of them.
+	// What an interrupted run did is read first; the letters' own bar begins with the first of
+	// them.
 	read := t.reading("looking for what came back")
 	var bar *bar
 	counts, err := t.replayer(b, box, watchedTrail{b, read.one}, func(n replay.Counts) {

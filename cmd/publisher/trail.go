@@ -73,8 +73,8 @@ func (x *explainer) decisions(ctx context.Context) error {
 	return nil
 }
 
-// order puts decisions in the order in which they were taken, which is not always that in which they
-// were stored, and marks those that waited and of which something came later.
+// order puts decisions in the order in which they were taken, which is not always that in which
+// they were stored, and marks those that waited and of which something came later.
 func order(all []decision) {
 	slices.SortStableFunc(all, func(a, b decision) int { return a.At.Compare(b.At) })
 	type push struct{ message, device string }

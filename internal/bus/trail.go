@@ -13,9 +13,9 @@ import (
 )
 
 // Waiting calls each with what is stored on a subject and not consumed yet, since a time, until it
-// returns false: of message events, their pieces and signals, or of jobs, which are looked for among
-// those that come later too. Certificate and lane of a job may be "*". A stream that does not exist
-// holds nothing. It takes nothing away from the consumers. It implements replay.Trail.
+// returns false: of message events, their pieces and signals, or of jobs, which are looked for
+// among those that come later too. Certificate and lane of a job may be "*". A stream that does not
+// exist holds nothing. It takes nothing away from the consumers. It implements replay.Trail.
 func (b *Bus) Waiting(ctx context.Context, where hongyan.Subject, since time.Time, each func(dispatch.Waiting) (more bool)) error {
 	more := true
 	visit := func(m *jetstream.RawStreamMsg) bool {

@@ -115,8 +115,8 @@ func (r *run) clear(ctx context.Context, suspects []*suspect) error {
 			s.back = s.back || stored.After(s.marked)
 		}
 	}
-	// A letter's own record is stored beside it, perhaps a moment later: it must not pass for that of
-	// its replay.
+	// A letter's own record is stored beside it, perhaps a moment later: it must not pass for that
+	// of its replay.
 	const moment = 2 * time.Second
 	for subject, since := range subjects {
 		where, err := r.Subjects.Parse(subject)
