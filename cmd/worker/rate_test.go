@@ -82,7 +82,8 @@ func (r *rig) shared(n int) bool {
 
 // A rate of 500 devices a second is met by one worker, by four and by eight, and never exceeded in
 // any second by more than a burst, also while workers come, leave and are killed. A machine that
-// stops processes for a while looks like a limiter that fails, so what it was late by is allowed for.
+// stops processes for a while looks like a limiter that fails, so what it was late by is allowed
+// for.
 func TestRateIsSharedByWorkers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures for half a minute")
@@ -118,8 +119,8 @@ func TestRateIsSharedByWorkers(t *testing.T) {
 	measure := func(what string) {
 		t.Helper()
 		r.until(time.Minute, what+" with equal shares", func() bool { return r.shared(len(workers)) })
-		// A share is used one beat after it was claimed, and a worker that starts notices within two
-		// seconds that jobs wait.
+		// A share is used one beat after it was claimed, and a worker that starts notices within
+		// two seconds that jobs wait.
 		time.Sleep(3500 * time.Millisecond)
 		phases = append(phases, phase{what, time.Now()})
 		time.Sleep(windows * window) // what is measured is a speed

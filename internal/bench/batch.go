@@ -22,7 +22,7 @@ type batched struct {
 // large sends messages to a large group through some workers.
 func (r *rig) large(ctx context.Context, workers int) (batched, error) {
 	run := fmt.Sprintf("group%d", workers)
-	return r.batches(ctx, run+"-", certificates(sandbox.DemoApp, vendors(batch)), workers, r.opts.Groups,
+	return r.batches(ctx, run+"-", certificates(vendors(batch)), workers, r.opts.Groups,
 		func(i string, members []string) ([]dispatch.Outgoing, error) {
 			m, err := r.message(run+"-"+i, members...)
 			return []dispatch.Outgoing{m}, err
@@ -65,7 +65,7 @@ func (r *rig) workers(ctx context.Context) ([]figure, error) {
 func (r *rig) mixed(ctx context.Context) ([]figure, error) {
 	name := "different messages, " + strings.Join(vendors(mixed), " and ")
 	r.say("%s, %d of them", name, 3*r.opts.Members)
-	b, err := r.batches(ctx, "mixed-", certificates(sandbox.DemoApp, vendors(mixed)), 1, 3, func(round string, members []string) (msgs []dispatch.Outgoing, err error) {
+	b, err := r.batches(ctx, "mixed-", certificates(vendors(mixed)), 1, 3, func(round string, members []string) (msgs []dispatch.Outgoing, err error) {
 		for i, user := range members {
 			m, err := r.message("mixed-"+round+"-"+strconv.Itoa(i), user)
 			if err != nil {

@@ -23,7 +23,7 @@ func (r *rig) flood(ctx context.Context) (figures []figure, err error) {
 	const calm, users, warming, span = "calm", 500, 5 * time.Second, 15 * time.Second
 	n, groups := r.opts.Flood, r.opts.FloodGroups
 	r.say("one app with %d waiting messages and %d to a group of %d, another app's chat and calls", n, groups, r.opts.Members)
-	large := certificates(sandbox.DemoApp, vendors(batch))
+	large := certificates(vendors(batch))
 	quiet := calm + "-" + r.vendor
 	if err := errors.Join(r.register(ctx, "calm-", users, quiet), r.register(ctx, "loud-", r.opts.Members, large...)); err != nil {
 		return nil, err

@@ -75,7 +75,7 @@ func (r *rig) events(ctx context.Context) (figures []figure, err error) {
 	const largest = 4 << 20
 	n := r.opts.Events
 	r.say("%d messages to a group of %d and one of 4 MiB waiting", n, r.opts.Members)
-	if err := r.register(ctx, "event-", r.opts.Members, certificates(sandbox.DemoApp, vendors(batch))...); err != nil {
+	if err := r.register(ctx, "event-", r.opts.Members, certificates(vendors(batch))...); err != nil {
 		return nil, err
 	}
 	all := members("event-", r.opts.Members)

@@ -32,11 +32,11 @@ func vendors(choose func(sandbox.Fake) bool) (names []string) {
 func batch(f sandbox.Fake) bool { return f.Batch }
 func mixed(f sandbox.Fake) bool { return f.Mixed }
 
-// certificates are an app's certificates of some vendors.
-func certificates(app string, vendors []string) []string {
+// certificates are the demo app's certificates of some vendors.
+func certificates(vendors []string) []string {
 	ids := make([]string, len(vendors))
 	for i, v := range vendors {
-		ids[i] = app + "-" + v
+		ids[i] = sandbox.DemoApp + "-" + v
 	}
 	return ids
 }

@@ -238,8 +238,8 @@ func (p *puller) accept(msg *nats.Msg, g *grant) {
 	p.out <- d
 }
 
-// takenBefore says whether a message may have been taken under an earlier consumer of the same name,
-// and something have become of it: it was stored before this one was made, and outcomes were
+// takenBefore says whether a message may have been taken under an earlier consumer of the same
+// name, and something have become of it: it was stored before this one was made, and outcomes were
 // recorded since. The lock is held.
 func (c *Consumer) takenBefore(stored time.Time) bool {
 	return stored.Before(c.made.Add(madeMargin)) && stored.Before(c.recorded.Add(madeMargin))

@@ -41,6 +41,8 @@ type memory struct {
 	elsewhere   func(app, certificate string) bool
 	concurrency int
 	metrics     *dispatch.Metrics
+	// pieces says that the workers take pieces of large messages.
+	pieces bool
 	// also are more subjects whose messages the router takes.
 	also []string
 }
@@ -112,7 +114,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	})
 	subjects := append([]string{hongyan.Subjects{}.Message("demo")}, m.also...)
 	for n := range hongyan.Partitions {
-		subjects = append(subjects, hongyan.Subjects{}.Piece("demo", n))
+		if m.pieces {
+			subjects = append(subjects, hongyan.Subjects{}.Piece("demo", n))
+		}
 	}
 	for _, subject := range subjects {
 		wg.Go(func() { router.Run(ctx, hard, queue.Source(subject, 64)) })

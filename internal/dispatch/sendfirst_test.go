@@ -157,6 +157,7 @@ func TestLargeMessageIsDivided(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMemory(t)
+				m.pieces = true
 				m.driver.limits = vendors.Limits{Batch: 1000}
 				if full {
 					m.queue.Fail("piece", dispatchtest.Fault{Refuse: dispatch.ErrFull})
@@ -192,6 +193,7 @@ func TestLargeMessageIsDivided(t *testing.T) {
 func TestSmallPassesLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t)
+		m.pieces = true
 		m.driver.answer = func(context.Context, vendors.Device, int) vendors.Result {
 			time.Sleep(50 * time.Millisecond)
 			return vendors.Result{Reason: vendors.Accepted}
@@ -215,6 +217,7 @@ func TestSmallPassesLarge(t *testing.T) {
 func TestKilledInTheMiddleOfALargeMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t)
+		m.pieces = true
 		m.driver.answer = func(context.Context, vendors.Device, int) vendors.Result {
 			time.Sleep(20 * time.Millisecond)
 			return vendors.Result{Reason: vendors.Accepted}

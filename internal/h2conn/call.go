@@ -14,8 +14,8 @@ type Request struct {
 	// but not the values.
 	Fields []Field
 	Body   []byte
-	// Timeout, if not 0, is how long the request may take, from Do to the end of the answer; it ends
-	// with context.DeadlineExceeded then. It costs less than a context for each request.
+	// Timeout, if not 0, is how long the request may take, from Do to the end of the answer; it
+	// ends with context.DeadlineExceeded then. It costs less than a context for each request.
 	Timeout time.Duration
 
 	// plain is set by RoundTrip, whose fields may or may not come again.

@@ -145,8 +145,8 @@ func address(u *url.URL) string {
 }
 
 // Do sends a request and waits for the whole answer, which it puts into resp. If the context ends
-// first, or the request's timeout passes, the request is cancelled. Errors about a request that was not even tried have no type; all
-// others are an [*Error].
+// first, or the request's timeout passes, the request is cancelled. Errors about a request that was
+// not even tried have no type; all others are an [*Error].
 func (t *Transport) Do(ctx context.Context, req *Request, resp *Response) error {
 	if !validPath(req.Path) {
 		return errors.New("h2conn: the path is invalid")

@@ -79,8 +79,8 @@ func (c *Checks) Classes(common *Common, vendor string, classes ...string) {
 	}
 }
 
-// Receipts finds a receipts key that the vendor has no use for. needs is what the vendor wants to be
-// told: "url", "id", or "" for nothing. where says how its owner registers the address with the
+// Receipts finds a receipts key that the vendor has no use for. needs is what the vendor wants to
+// be told: "url", "id", or "" for nothing. where says how its owner registers the address with the
 // vendor.
 func (c *Checks) Receipts(common *Common, vendor, needs, where string) {
 	r := common.Receipts

@@ -102,8 +102,8 @@ func (d *httpDriver) Close() { d.client.CloseIdleConnections() }
 // so that no phone can show it twice. If the access token was too old, a new one is fetched and the
 // devices that failed because of it are sent once more. If the vendor's content check refused the
 // text, those devices are sent once more with a generic text. Where a result asks for
-// [Result.ProbeSingly], a few devices are sent in calls of their own. A token that no call can carry
-// is not sent at all; see [CheckToken].
+// [Result.ProbeSingly], a few devices are sent in calls of their own. A token that no call can
+// carry is not sent at all; see [CheckToken].
 func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)

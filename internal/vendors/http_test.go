@@ -198,7 +198,8 @@ func TestExpiredTokenIsRenewedOnce(t *testing.T) {
 	}{
 		"fresh_one_helps": {"ok", false, []Reason{Accepted, Accepted, BadToken}, []string{"/login", "[a b c] t1", "/login", "[a] t2"}},
 		"fresh_refused":   {"auth", false, []Reason{BadCredentials, Accepted, BadToken}, []string{"/login", "[a b c] t1", "/login", "[a] t2"}},
-		// The source gives the same token again when it was fetched a moment ago: as fresh as can be.
+		// The source gives the same token again when it was fetched a moment ago: as fresh as can
+		// be.
 		"no_fresh_one": {"auth", true, []Reason{BadCredentials, Accepted, BadToken}, []string{"/login", "[a b c] t1", "[a] t1"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -193,8 +193,8 @@ func laneOf(m *hongyan.Message) string {
 	return hongyan.LaneNormal
 }
 
-// replaceKey is the key of what a message's notification replaces on the screen; empty where that is
-// nothing but the message itself.
+// replaceKey is the key of what a message's notification replaces on the screen; empty where that
+// is nothing but the message itself.
 func replaceKey(m *hongyan.Message, app string, byConversation bool) string {
 	switch {
 	case m.Content.Call != nil:

@@ -130,8 +130,8 @@ func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time, luck 
 }
 
 const (
-	// spreadRate is how many jobs a second a worker lets come at the beginning of a vendor's day, of
-	// those that it made wait for it.
+	// spreadRate is how many jobs a second a worker lets come at the beginning of a vendor's day,
+	// of those that it made wait for it.
 	spreadRate = 2000
 	// leastSpread and mostSpread bound the time over which they come.
 	leastSpread, mostSpread = 10 * time.Second, 3 * time.Minute

@@ -13,8 +13,9 @@ const (
 	fairDevices = mostDevices / 8
 )
 
-// Load counts the devices that all senders of a worker have at hand and on calls, and holds planning
-// back while they are too many. The zero value is ready. It may be used by many goroutines.
+// Load counts the devices that all senders of a worker have at hand and on calls, and holds
+// planning back while they are too many. The zero value is ready. It may be used by many
+// goroutines.
 type Load struct {
 	mu    sync.Mutex
 	all   int

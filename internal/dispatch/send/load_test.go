@@ -6,7 +6,8 @@ import (
 	"testing/synctest"
 )
 
-// A worker that is full plans nothing more of an app that has much at hand, and goes on with others.
+// A worker that is full plans nothing more of an app that has much at hand, and goes on with
+// others.
 func TestLoadHoldsBackWhoHasMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l Load

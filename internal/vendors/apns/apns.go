@@ -10,8 +10,8 @@
 // an answer that is not JSON, cuts the timestamp of a 410 to seconds, and hides Retry-After and the
 // reason of a GOAWAY; and what it and net/http do for each push takes more than half of a worker's
 // CPU. The connections are those of [h2conn], which is made for pushes: the first push on a new
-// connection is sent alone, because with a provider token APNs allows a single stream until one push
-// was answered, and a further connection is opened only when those that there are can carry no
+// connection is sent alone, because with a provider token APNs allows a single stream until one
+// push was answered, and a further connection is opened only when those that there are can carry no
 // more.
 //
 // Beside "aps" the payload has these keys: "ext" is the message's ext, a string; "image" is the

@@ -21,8 +21,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// BenchmarkPush compares the driver with a bare loop around apns2, each in front of the same server,
-// which runs in a process of its own: cpu-ns/op is the client's alone, user and system.
+// BenchmarkPush compares the driver with a bare loop around apns2, each in front of the same
+// server, which runs in a process of its own: cpu-ns/op is the client's alone, user and system.
 func BenchmarkPush(b *testing.B) {
 	url, ca := startServer(b)
 	note := chat()

@@ -241,8 +241,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestExpiredProviderToken: the token is renewed, once for all that met it, and the push sent again;
-// one that was made early itself is not made once more.
+// TestExpiredProviderToken: the token is renewed, once for all that met it, and the push sent
+// again; one that was made early itself is not made once more.
 func TestExpiredProviderToken(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

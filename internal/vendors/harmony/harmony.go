@@ -139,8 +139,8 @@ func (c *Config) Class(n *vendors.Notification) vendors.Class {
 	return pushkit.Class(c.category(n))
 }
 
-// category is the message's where it can be one, also one that is newer than this driver, else the certificate's for its kind, else
-// Huawei's category of that kind.
+// category is the message's where it can be one, also one that is newer than this driver, else the
+// certificate's for its kind, else Huawei's category of that kind.
 func (c *Config) category(n *vendors.Notification) string {
 	if n != nil {
 		if asked := strings.ToUpper(strings.TrimSpace(n.Harmony.Category)); pushkit.IsCategory(asked) && asked != pushkit.PlayVoice {

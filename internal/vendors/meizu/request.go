@@ -169,7 +169,8 @@ func (p *protocol) hours(n *vendors.Notification, now time.Time) int64 {
 	return int64((ttl + time.Hour - 1) / time.Hour)
 }
 
-// notifyKey is eight characters of the key of what a notification replaces: 48 bits in the alphabet that Meizu takes.
+// notifyKey is eight characters of the key of what a notification replaces: 48 bits in the alphabet
+// that Meizu takes.
 func notifyKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return base64.RawURLEncoding.EncodeToString(sum[:])[:maxKey]

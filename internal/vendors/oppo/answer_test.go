@@ -169,8 +169,8 @@ func TestDoubledToken(t *testing.T) {
 	}
 }
 
-// TestMessagesOwnFault: what a message chose for itself parks nothing; a call that has such messages
-// among others is taken apart.
+// TestMessagesOwnFault: what a message chose for itself parks nothing; a call that has such
+// messages among others is taken apart.
 func TestMessagesOwnFault(t *testing.T) {
 	t.Parallel()
 	note := func(change func(*vendors.Notification)) *vendors.Notification {

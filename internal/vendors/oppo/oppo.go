@@ -89,9 +89,9 @@ type Config struct {
 	ContentParams map[string]string `yaml:"content_params"`
 	// Channels are the channels by kind of message. Default: channel_id.
 	Channels Channels `yaml:"channels"`
-	// Templates are the private templates by kind of message, such as {group: {id: "2", title_params:
-	// {group: "{title}"}, content_params: {sender: "{sender}", text: "{text}"}}}. Default:
-	// template_id with title_params and content_params.
+	// Templates are the private templates by kind of message, such as {group: {id: "2",
+	// title_params: {group: "{title}"}, content_params: {sender: "{sender}", text: "{text}"}}}.
+	// Default: template_id with title_params and content_params.
 	Templates Templates `yaml:"templates"`
 	// ParamsAsText sends the values as the text of a JSON object instead of an object, for accounts
 	// that answer code 54 or 41 with "syntax error". Default false.

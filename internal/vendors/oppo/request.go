@@ -101,9 +101,9 @@ const (
 	nothingToShow = "…"
 )
 
-// Request writes the call. A repeat after a lost answer carries the same app_message_id, made of the
-// device's key, which OPPO delivers once. The notify_id is that of what the notification replaces on
-// the screen.
+// Request writes the call. A repeat after a lost answer carries the same app_message_id, made of
+// the device's key, which OPPO delivers once. The notify_id is that of what the notification
+// replaces on the screen.
 func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token string) (*http.Request, error) {
 	messages := make([]message, len(batch.Devices))
 	var shaped *vendors.Notification

@@ -130,7 +130,8 @@ func TestRequestSources(t *testing.T) {
 	}
 }
 
-// TestIdsAreTheDevices holds that no two devices share an app_message_id and that the badge is each one's own.
+// TestIdsAreTheDevices holds that no two devices share an app_message_id and that the badge is each
+// one's own.
 func TestIdsAreTheDevices(t *testing.T) {
 	t.Parallel()
 	conf := config()

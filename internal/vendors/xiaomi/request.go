@@ -113,8 +113,8 @@ const (
 	openActivity = "2"
 	openPage     = "3"
 
-	// what is reported: arrivals (1), clicks (2), dead tokens (16), pushes switched off (32), limits
-	// of the day (128) and lifetimes that ended (1024)
+	// what is reported: arrivals (1), clicks (2), dead tokens (16), pushes switched off (32),
+	// limits of the day (128) and lifetimes that ended (1024)
 	receipts = "1203"
 )
 
@@ -147,7 +147,8 @@ func (p *protocol) message(n *vendors.Notification, now time.Time) message {
 	if name, _, _ := strings.Cut(n.Android.Sound, "."); soundForm.MatchString(name) && p.c.Package != "" {
 		m.Extra["sound_uri"] = "android.resource://" + p.c.Package + "/raw/" + name
 	}
-	// Half an ext would be worse than none: the texts are shortened for it, or the app opens without.
+	// Half an ext would be worse than none: the texts are shortened for it, or the app opens
+	// without.
 	if room := maxMessage - len(n.Ext); n.Ext != "" && room >= leastTexts {
 		m.Payload = n.Ext
 		m.Title = vendors.TextLimit{Max: max(room/2, room-len(m.Description)), Measure: vendors.Bytes}.Fit(m.Title)
