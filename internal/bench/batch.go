@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/dispatch"
-	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
 // batched is what it took to push to many devices of vendors that take several a call.
