@@ -48,7 +48,7 @@ func (b *Bus) Ensure(ctx context.Context, vendors []string) error {
 			}
 		}
 		return fmt.Errorf("a stream of an installation of Hongyan's first edition %w: stop its workers, remove %s, each with `nats stream rm -f NAME`, and start again; "+
-			"what waits in them is lost, %s keeps the registrations and stays (docs/deploy.md, From the first edition)", ErrMisfit, strings.Join(old, ", "), b.topology.Directory())
+			"what waits in them is lost, %s keeps the registrations and stays (docs/operations.md, From the first edition)", ErrMisfit, strings.Join(old, ", "), b.topology.Directory())
 	}
 	return errors.Join(errs...)
 }
