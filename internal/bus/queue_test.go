@@ -16,7 +16,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/dispatchtest"
 )
 
-// The bus is the queue that package dispatch wants, and the memory queue of its tests no better one.
+// The bus is the queue that package dispatch wants, and the memory queue of its tests is no better
+// one.
 func TestQueue(t *testing.T) {
 	if testing.Short() {
 		t.Skip("claims last fifteen seconds")
@@ -43,7 +44,8 @@ func TestQueue(t *testing.T) {
 		for _, lane := range []string{hongyan.LaneUrgent, hongyan.LaneNormal} {
 			source(lane, 1)
 		}
-		// What is older than its consumer, or hardly younger, may have been delivered by an earlier one.
+		// What is older than its consumer, or hardly younger, may have been delivered by an earlier
+		// one.
 		time.Sleep(2100 * time.Millisecond)
 		test(t, &dispatchtest.Tested{
 			Queue: b, Records: b.Records, ClaimFor: 15 * time.Second, Source: source,

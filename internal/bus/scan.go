@@ -118,9 +118,9 @@ func (b *Bus) scan(ctx context.Context, stream, subject string, from place, each
 	return nil
 }
 
-// leaders reads the first message that a subject filter covers from the stream's leader; none where
-// there is none. It is for what a replica lacks: one message costs the leader more than a page costs
-// a replica.
+// leaders reads the first message that a subject filter covers from the stream's leader; none
+// where there is none. It is for what a replica lacks: one message costs the leader more than a
+// page costs a replica.
 func (b *Bus) leaders(ctx context.Context, stream, subject string, from place) ([]*jetstream.RawStreamMsg, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()

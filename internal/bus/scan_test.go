@@ -71,8 +71,8 @@ func TestRecordsOfAReplicaThatIsBehind(t *testing.T) {
 	}
 }
 
-// startReplica lets a replica that has only some messages of a stream answer half of the direct gets
-// of a server's clients. It returns what stops it and says how often it answered.
+// startReplica lets a replica that has only some messages of a stream answer half of the direct
+// gets of a server's clients. It returns what stops it and says how often it answered.
 func startReplica(t *testing.T, srv *server.Server, stream string, has []bus.Entry) (stop func() int) {
 	t.Helper()
 	nc, err := nats.Connect(srv.ClientURL())

@@ -186,8 +186,8 @@ func (d *ofWorker) Push(ctx context.Context, b vendors.Batch) []vendors.Result {
 	return d.scripted.Push(ctx, b)
 }
 
-// Two workers are killed again and again while streams fail and acks are lost: each push of which an
-// end was stored is never repeated, each other one at most once for each kill of the worker that
+// Two workers are killed again and again while streams fail and acks are lost: each push of which
+// an end was stored is never repeated, each other one at most once for each kill of the worker that
 // made it, and nothing is missing.
 func TestRandomKills(t *testing.T) {
 	n := *schedules

@@ -141,8 +141,8 @@ func (k *taker) deliveries(d dispatch.Delivery, data string, want int) {
 	}
 }
 
-// What Publish is content with is delivered, whole, in order, with its place and time; what is acked
-// is gone.
+// What Publish is content with is delivered, whole, in order, with its place and time; what is
+// acked is gone.
 func testStored(k *taker) {
 	began := time.Now().Add(-time.Second)
 	const n = 300

@@ -75,8 +75,8 @@ func TestLookIsBounded(t *testing.T) {
 	}
 }
 
-// After trouble a look waits, so that whoever still has records can store them: ten seconds, two for
-// what is urgent. Trouble that is longer ago than a claim says nothing.
+// After trouble a look waits, so that whoever still has records can store them: ten seconds, two
+// for what is urgent. Trouble that is longer ago than a claim says nothing.
 func TestLookWaitsAfterTrouble(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -132,8 +132,8 @@ func TestLooksDoNotWaitForEachOther(t *testing.T) {
 	})
 }
 
-// One read for each app and partition answers for all that waits, from the oldest time that one asks
-// about; each learns only what is since its own.
+// One read for each app and partition answers for all that waits, from the oldest time that one
+// asks about; each learns only what is since its own.
 func TestOneLookForMany(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -163,8 +163,8 @@ func TestOneLookForMany(t *testing.T) {
 	})
 }
 
-// A read that fails is tried again until it succeeds or the worker ends; nobody takes it for "nothing
-// became of it".
+// A read that fails is tried again until it succeeds or the worker ends; nobody takes it for
+// "nothing became of it".
 func TestLookThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
