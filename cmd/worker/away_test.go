@@ -134,8 +134,8 @@ func (p *proxy) copy(to io.Writer, from io.Reader) {
 	}
 }
 
-// NATS stands still, or is cut off, in the middle of a flood over two workers: hardly a push is made
-// twice.
+// NATS stands still, or is cut off, in the middle of a flood over two workers: hardly a push is
+// made twice.
 func TestNATSIsAway(t *testing.T) {
 	if testing.Short() {
 		t.Skip("NATS is away for a while")

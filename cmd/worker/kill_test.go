@@ -196,8 +196,8 @@ func TestKillInTheMiddleOfAGroup(t *testing.T) {
 	second.kill()
 }
 
-// A worker of two is stopped by SIGTERM in the middle of a flood and of a group: nothing is lost and
-// nothing repeated.
+// A worker of two is stopped by SIGTERM in the middle of a flood and of a group: nothing is lost
+// and nothing repeated.
 func TestStopInTheMiddle(t *testing.T) {
 	if testing.Short() {
 		t.Skip("stops a process in the middle of a flood")
