@@ -123,7 +123,11 @@ func (r *rig) setUp(workers string, replicas int, extra string) {
 	if err := demo.WriteFiles(place.Dir, place); err != nil {
 		t.Fatal(err)
 	}
-	yaml := fmt.Appendf(nil, "nats: {url: %q, replicas: %d}\nhttp: {listen: \"off\"}\n%s\n%s", workers, replicas, extra, demo.Apps(place))
+	copies := "" // the default
+	if replicas > 1 {
+		copies = fmt.Sprintf(", replicas: %d", replicas)
+	}
+	yaml := fmt.Appendf(nil, "nats: {url: %q%s}\nhttp: {listen: \"off\"}\n%s\n%s", workers, copies, extra, demo.Apps(place))
 	if err := os.WriteFile(r.config(), yaml, 0o600); err != nil {
 		t.Fatal(err)
 	}

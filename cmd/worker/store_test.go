@@ -17,7 +17,7 @@ import (
 
 var (
 	sickFor = flag.Duration("sick", 5*time.Second, "how long a stream takes nothing in TestStreamRefuses and TestStoreIsFull")
-	awayFor = flag.Duration("away", 8*time.Second, "how long NATS is away in TestNATSIsAway, and each server of a cluster in TestNodesAreKilled")
+	awayFor = flag.Duration("away", 6*time.Second, "how long NATS is away in TestNATSIsAway, and each server of a cluster in TestNodesAreKilled")
 )
 
 // stream opens a stream beside the workers.
@@ -86,10 +86,10 @@ func TestStreamRefuses(t *testing.T) {
 		"notes":     {streams: []string{"PUSH_NOTES"}, conf: []string{"rate: {devices_per_second: 500}"}},
 		"counters":  {streams: []string{"PUSH_COUNTERS"}, conf: []string{"daily_quota: {all: 100000}", "timezone: UTC"}},
 		// Jobs are stored because they are over the rate, or tried again.
-		"jobs":  {streams: []string{"PUSH_JOBS_HUAWEI"}, conf: []string{"rate: {devices_per_second: 10}"}},
+		"jobs":  {streams: []string{"PUSH_JOBS_HUAWEI"}, conf: []string{"rate: {devices_per_second: 5}"}},
 		"later": {streams: []string{"PUSH_LATER"}, fault: &sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultThrottle, RetryAfter: 31, Times: 1}},
 		"all_of_a_push": {streams: []string{"PUSH_OUTCOMES", "PUSH_DEAD", "PUSH_PIECES", "PUSH_LATER", "PUSH_JOBS_APNS", "PUSH_JOBS_FCM", "PUSH_JOBS_HUAWEI", "PUSH_JOBS_OPPO"},
-			conf: []string{"rate: {devices_per_second: 10}"}},
+			conf: []string{"rate: {devices_per_second: 5}"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
