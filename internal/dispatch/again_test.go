@@ -100,6 +100,7 @@ func TestMessageThatComesAgain(t *testing.T) {
 func TestPiecesThatComeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t)
+		m.pieces = true
 		const members = 600
 		m.driver.answer = func(ctx context.Context, _ vendors.Device, _ int) vendors.Result {
 			select {
