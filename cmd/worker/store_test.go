@@ -219,7 +219,7 @@ func TestJobsRefusedHurtNobodyElse(t *testing.T) {
 	}
 	t.Parallel()
 	r := newRig(t, "")
-	r.configure("demo-huawei", "rate: {devices_per_second: 20}")
+	r.configure("demo-huawei", "rate: {devices_per_second: 40}")
 	crowd := r.crowd(40, "apns", "huawei")
 	worker := r.start()
 	crowd.load("warm", time.Second)
@@ -236,7 +236,7 @@ func TestJobsRefusedHurtNobodyElse(t *testing.T) {
 		}
 	}
 	t.Logf("FIGURES PUSH_JOBS_HUAWEI refuses for %v: the slowest of %d pushes of the other vendor took %d ms", sickFor, len(sent)/2, slowest)
-	if slowest > 3000 { // a queue shared with Huawei would hold it up for all that time
+	if slowest > 5000 { // a queue shared with Huawei would hold it up for all that time
 		t.Errorf("a push of the other vendor took %d ms", slowest)
 	}
 	crowd.settle()
