@@ -48,7 +48,7 @@ build() {
 
 # race runs all tests.
 race() {
-	go test -race -timeout 15m ./...
+	go test -race -timeout 40m ./...
 }
 
 fail() {

@@ -72,7 +72,7 @@ func (b *build) binary(t *testing.T, folder string) string {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// Most of the time these tests wait for outages, claims and midnights of other processes.
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	if err := flag.Set("test.parallel", "6"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -44,27 +44,27 @@ func TestMessageReachesEveryDevice(t *testing.T) {
 }
 
 // A batch answer is taken apart: the dead one is removed, the throttled one tried again alone, the
-// accepted one never again.
+// accepted one never again. The users belong to one partition, so that they share a job.
 func TestBatchIsTakenApart(t *testing.T) {
 	r := newRig(t)
-	for _, u := range []string{"a", "b", "c"} {
+	for _, u := range []string{"a", "b6", "c9"} {
 		r.register(u, "d", "c-huawei")
 	}
 	r.huawei.answer = func(_ context.Context, d vendors.Device, n int) vendors.Result {
 		switch {
 		case d.Token == "token-a-d":
 			return vendors.Result{Reason: vendors.BadToken, Code: "80300007"}
-		case d.Token == "token-b-d" && n == 1:
+		case d.Token == "token-b6-d" && n == 1:
 			return vendors.Result{Reason: vendors.RateLimited, RetryAfter: time.Millisecond}
 		}
 		return vendors.Result{Reason: vendors.Accepted}
 	}
 	r.start()
-	r.send(chat("m-1", "a", "b", "c"))
-	got := r.outcomes("m-1", "a/d", "b/d", "c/d")
+	r.send(chat("m-1", "a", "b6", "c9"))
+	got := r.outcomes("m-1", "a/d", "b6/d", "c9/d")
 	want(t, got["a/d"], "dead", "bad_token")
-	want(t, got["b/d"], "accepted", "accepted")
-	want(t, got["c/d"], "accepted", "accepted")
+	want(t, got["b6/d"], "accepted", "accepted")
+	want(t, got["c9/d"], "accepted", "accepted")
 	r.empty()
 	r.huawei.mu.Lock()
 	for key, n := range r.huawei.keys {
@@ -72,8 +72,8 @@ func TestBatchIsTakenApart(t *testing.T) {
 			t.Errorf("key %s was pushed %d times", key, n)
 		}
 	}
-	if len(r.huawei.calls) != 2 || len(r.huawei.calls[0].Devices) != 3 || len(r.huawei.calls[1].Devices) != 1 || r.huawei.calls[1].Devices[0].Token != "token-b-d" {
-		t.Errorf("want a call for three and one for b alone, got %d calls", len(r.huawei.calls))
+	if len(r.huawei.calls) != 2 || len(r.huawei.calls[0].Devices) != 3 || len(r.huawei.calls[1].Devices) != 1 || r.huawei.calls[1].Devices[0].Token != "token-b6-d" {
+		t.Errorf("want a call for three and one for b6 alone, got %d calls", len(r.huawei.calls))
 	}
 	r.huawei.mu.Unlock()
 	r.send(chat("m-2", "a"))
