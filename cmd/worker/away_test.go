@@ -181,8 +181,8 @@ func TestNATSIsAway(t *testing.T) {
 			crowd.settle()
 			all := crowd.tally(sent)
 			report(t, "NATS "+how+" for "+awayFor.String(), all, fmt.Sprintf("%d accepted meanwhile", during), fmt.Sprintf("all settled %v later", time.Since(back).Round(time.Second)))
-			// At most one in a hundred of what was sent meanwhile; a busy machine sends little of it in
-			// the short outages of the default.
+			// At most one in a hundred of what was sent meanwhile; a busy machine sends little of
+			// it in the short outages of the default.
 			if all.repeats > max(during/100, 1) {
 				t.Errorf("%d accepted while NATS was away; %v", during, all)
 			}
