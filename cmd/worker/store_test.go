@@ -236,7 +236,7 @@ func TestJobsRefusedHurtNobodyElse(t *testing.T) {
 		}
 	}
 	t.Logf("FIGURES PUSH_JOBS_HUAWEI refuses for %v: the slowest of %d pushes of the other vendor took %d ms", sickFor, len(sent)/2, slowest)
-	if slowest > 5000 { // a queue shared with Huawei would hold it up for all that time
+	if slowest > 3000 { // a queue shared with Huawei would hold it up for all that time
 		t.Errorf("a push of the other vendor took %d ms", slowest)
 	}
 	crowd.settle()

@@ -71,13 +71,13 @@ func room(size, used, holders, mine int) int {
 }
 
 // reserve is what is left to the consumers that hold nothing, a message each, and not more than
-// half of all. The lock is held.
+// three quarters of all. The lock is held.
 func (b *budget) reserve(a *account) int {
 	empty := b.open - b.holders
 	if a.bytes == 0 {
 		empty--
 	}
-	return min(b.size/2, max(0, empty)*b.mean)
+	return min(b.size*3/4, max(0, empty)*b.mean)
 }
 
 // grant is what a pull may ask for.
@@ -144,6 +144,9 @@ func (a *account) spend(g *grant, n int) {
 	g.promised -= kept
 	a.budget.mu.Lock()
 	defer a.budget.mu.Unlock()
+	if a.budget.mean == 0 {
+		a.budget.mean = n
+	}
 	a.budget.mean += (n - a.budget.mean) / 16
 	a.add(n - kept)
 }

@@ -76,7 +76,7 @@ func (l *lane) comeBack(p piece, rest []piece) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p.w.stored {
-		l.deciding--
+		l.away--
 	}
 	rest = slices.DeleteFunc(rest, func(p piece) bool { return len(p.targets) == 0 })
 	if len(rest) == 0 {

@@ -98,7 +98,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 			} else {
 				old = append(old, *p)
 				if p.w.stored {
-					l.deciding++
+					l.away++
 				}
 			}
 			n := len(p.targets)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 type intake struct {
 	*lane
 	claims *store.Claims
+	out    chan dispatch.Delivery
 	// owing counts the deliveries that are not settled, busy what goes on beside.
 	owing, busy sync.WaitGroup
 }
@@ -24,20 +26,19 @@ type intake struct {
 // Serve takes the stored jobs of a lane to hand until ctx ends or nothing more comes, and returns
 // when every delivery is settled.
 func (s *Sender) Serve(ctx context.Context, lane string, source dispatch.Source) {
-	in := &intake{lane: s.lane(lane), claims: store.NewClaims(s.Log)}
-	out := make(chan dispatch.Delivery, source.Hold())
+	in := &intake{lane: s.lane(lane), claims: store.NewClaims(s.Log), out: make(chan dispatch.Delivery, source.Hold())}
 	renew, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
 	var pulling sync.WaitGroup
 	source.Want(in.more)
 	pulling.Go(func() { source.Renew(renew) })
 	pulling.Go(func() {
-		defer close(out)
-		source.Run(ctx, out)
+		defer close(in.out)
+		source.Run(ctx, in.out)
 	})
 	in.mu.Lock()
 	in.source = source
 	in.mu.Unlock()
-	for d := range out {
+	for d := range in.out {
 		in.open(d)
 	}
 	in.owing.Wait()
@@ -49,6 +50,22 @@ func (s *Sender) Serve(ctx context.Context, lane string, source dispatch.Source)
 	in.busy.Wait()
 	stopRenewing()
 	pulling.Wait()
+}
+
+// more is how many stored jobs more the lane can use now. Those that were delivered and are not at
+// hand yet count as its own: no other worker can send them.
+func (in *intake) more() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	coming := len(in.out) + in.away
+	if in.s.parked.Load() {
+		return max(0, probes-in.hand.stored-coming)
+	}
+	pace := in.pace()
+	if math.IsInf(pace, 1) {
+		return math.MaxInt32
+	}
+	return in.hand.room(pace, coming)
 }
 
 // open puts a delivery's job at hand, settles it when there is nothing to send, or lets it be
@@ -136,12 +153,23 @@ func (in *intake) ask(w *work) {
 		q.Partitions[hongyan.Partition(job.Targets[i].User)] = true
 	}
 	asked := s.Now()
+	in.setAway(1)
 	q.Answer = func(a *store.Answer) {
 		w.look = asked
 		in.seen(w, a)
+		in.setAway(-1)
 	}
-	q.Ended = func() { w.duty.GiveBack(0) }
+	q.Ended = func() {
+		w.duty.GiveBack(0)
+		in.setAway(-1)
+	}
 	s.Looker.Look(s.ctx, q)
+}
+
+func (in *intake) setAway(by int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.away += by
 }
 
 // seen goes on with a job after the look.

@@ -43,9 +43,9 @@ type lane struct {
 	posting []posting
 	posts   bool
 	spilled time.Time
-	// deciding is how many pieces of stored jobs are being decided again. They are not at hand
-	// meanwhile.
-	deciding int
+	// away is how many stored jobs are being looked up, and pieces of them decided again. They are
+	// not at hand meanwhile.
+	away int
 }
 
 func newLane(s *Sender, name string) *lane {
@@ -95,7 +95,7 @@ func (l *lane) refuses(w *work) hongyan.Reason {
 // caughtUp says whether the jobs that were stored are on their way to the vendor again, and
 // remembers it. The lock is held.
 func (l *lane) caughtUp() bool {
-	if l.posts || l.hand.stored+l.deciding > 0 || l.source == nil {
+	if l.posts || l.hand.stored+l.away > 0 || l.source == nil {
 		return false
 	}
 	if n, asOf := l.source.Waiting(); n > 0 || !asOf.After(l.spilled) {
@@ -292,20 +292,6 @@ func (l *lane) expire() {
 	for _, p := range out {
 		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
 	}
-}
-
-// more is how many stored jobs more the lane can use now.
-func (l *lane) more() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.s.parked.Load() {
-		return max(0, probes-l.hand.stored-l.deciding)
-	}
-	pace := l.pace()
-	if math.IsInf(pace, 1) {
-		return math.MaxInt32
-	}
-	return l.hand.room(pace, l.deciding)
 }
 
 // sleep waits for d, or returns false when ctx ends before.
