@@ -26,8 +26,8 @@ func TestFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pages) != 16 {
-		t.Errorf("%d files, want 16", len(pages))
+	if len(pages) != 18 {
+		t.Errorf("%d files, want 18", len(pages))
 	}
 	for name, want := range pages {
 		got, err := os.ReadFile(filepath.Join(root, name))
