@@ -35,9 +35,9 @@ type Config struct {
 	Log Log `yaml:"log"`
 	// Retry says how often and how fast a push is tried again.
 	Retry Retry `yaml:"retry"`
-	// TextsFile names a YAML file that changes the words of notifications, such as "[Photo]", or adds
-	// languages: language, then name of the text, then text; texts.md lists them. It is relative to
-	// the configuration's folder. Default: none, the built-in words.
+	// TextsFile names a YAML file that changes the words of notifications, such as "[Photo]", or
+	// adds languages: language, then name of the text, then text; texts.md lists them. It is
+	// relative to the configuration's folder. Default: none, the built-in words.
 	TextsFile string `yaml:"texts_file"`
 	// Shutdown bounds the time to finish what is under way after SIGTERM. Default 20s.
 	Shutdown time.Duration `yaml:"shutdown"`

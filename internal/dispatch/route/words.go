@@ -44,19 +44,20 @@ func words(m *hongyan.Message, l *texts.Language, preview hongyan.Preview, kind 
 		return title, desc, 0 // the backend's own words, which name the sender if they want to
 	}
 	text, named := contentText(m, l, preview, name)
-	body = text
-	if prefix, _ := l.Fill(texts.GroupPrefix, name); groupName && !named && prefix != "" {
-		body = prefix + " " + body
-	}
+	var mark, gap, before, who, after, space string
 	if kind == vendors.KindMention {
-		mark := texts.MentionPrefix
-		if m.MentionAll {
-			mark = texts.MentionAllPrefix
+		if mark = l.Text(texts.MentionPrefix); m.MentionAll {
+			mark = l.Text(texts.MentionAllPrefix)
 		}
-		if prefix := l.Text(mark); prefix != "" {
-			body = prefix + " " + body
+		if mark != "" {
+			gap = " "
 		}
 	}
+	if prefix := l.Text(texts.GroupPrefix); groupName && !named && prefix != "" {
+		before, after, _ = strings.Cut(prefix, texts.Sender)
+		who, space = name, " "
+	}
+	body = mark + gap + before + who + after + space + text
 	return title, body, len(body) - len(text)
 }
 
