@@ -248,3 +248,21 @@ func TestComposeHides(t *testing.T) {
 		t.Errorf("sender shows %q, %q, %q", n.Title, n.Body, n.Ext)
 	}
 }
+
+// Words are found for every device.
+func TestWordsAreCheap(t *testing.T) {
+	group := message(inGroup("Hiking"))
+	l := texts.BuiltIn().For("en")
+	for name, c := range map[string]struct {
+		message *hongyan.Message
+		kind    vendors.Kind
+		most    float64
+	}{
+		"text": {message(nil), vendors.KindC2C, 0}, "photo": {message(content(hongyan.ContentImage)), vendors.KindC2C, 0},
+		"group": {group, vendors.KindGroup, 1}, "mention": {group, vendors.KindMention, 1},
+	} {
+		if n := testing.AllocsPerRun(100, func() { words(c.message, l, "", c.kind) }); n > c.most {
+			t.Errorf("%s: %v allocations, want at most %v", name, n, c.most)
+		}
+	}
+}
