@@ -97,7 +97,7 @@ var words = []Language{
 		MentionPrefix: "[On vous mentionne]", MentionAllPrefix: "[@Tous]", GroupPrefix: "{sender}\u00a0:",
 		CallAudio: "Appel vocal entrant", CallVideo: "Appel vidéo entrant", GroupCallAudio: "Appel vocal de groupe entrant", GroupCallVideo: "Appel vidéo de groupe entrant",
 		MissedAudio: "Appel vocal manqué", MissedVideo: "Appel vidéo manqué",
-		AnsweredElsewhere: "Répondu sur un autre appareil", DeclinedElsewhere: "Refusé sur un autre appareil", //nolint:misspell // it is French
+		AnsweredElsewhere: "Répondu sur un autre appareil", DeclinedElsewhere: "Refusé sur un autre appareil",
 		Recalled: "Ce message a été retiré", NewMessage: "Nouveau message",
 	}},
 	{tag: language.German, texts: [count]string{
