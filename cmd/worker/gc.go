@@ -10,7 +10,7 @@ import (
 
 const (
 	// gcRoom is by how much the heap grows beyond what lives in it before it is collected.
-	gcRoom = 40 << 20
+	gcRoom = 32 << 20
 	// leastGC and mostGC bound that, in percent of what lives.
 	leastGC, mostGC = 50, 400
 )
