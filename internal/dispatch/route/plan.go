@@ -91,7 +91,7 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 	before := len(decisions)
 	if u != nil {
 		about := aboutMessage(m, user)
-		preview := stricter(policy.Preview, u.Settings.Preview)
+		preview := policy.PreviewOf(u)
 		for i := range u.Devices {
 			d := &u.Devices[i]
 			if d.Registration.Token == "" && d.Registration.VoIP == nil {

@@ -7,15 +7,22 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/texts"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// stricter is the preview of the two that shows less; empty for the full one.
-func stricter(a, b hongyan.Preview) hongyan.Preview {
-	for _, p := range [...]hongyan.Preview{hongyan.PreviewNone, hongyan.PreviewSender} {
-		if a == p || b == p {
-			return p
+// PreviewOf is how much of a message a user may be shown: what the app's policy or the user's
+// settings say, whichever is stricter; empty for all of it. Whatever is pushed to the user must be
+// composed by it. A nil user has no settings.
+func (p Policy) PreviewOf(u *directory.User) hongyan.Preview {
+	var own hongyan.Preview
+	if u != nil {
+		own = u.Settings.Preview
+	}
+	for _, strict := range [...]hongyan.Preview{hongyan.PreviewNone, hongyan.PreviewSender} {
+		if p.Preview == strict || own == strict {
+			return strict
 		}
 	}
 	return ""

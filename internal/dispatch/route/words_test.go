@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/texts"
 	"github.com/hongyan-im/hongyan/internal/vendors"
@@ -151,7 +152,7 @@ func TestEveryContentHasWords(t *testing.T) {
 	}
 }
 
-func TestStricter(t *testing.T) {
+func TestTheStricterPreviewWins(t *testing.T) {
 	t.Parallel()
 	order := []hongyan.Preview{hongyan.PreviewFull, hongyan.PreviewSender, hongyan.PreviewNone}
 	for i, a := range order {
@@ -160,13 +161,16 @@ func TestStricter(t *testing.T) {
 			if want == hongyan.PreviewFull {
 				want = ""
 			}
-			if got := stricter(a, b); got != want {
+			if got := (Policy{Preview: a}).PreviewOf(&directory.User{Settings: hongyan.Settings{Preview: b}}); got != want {
 				t.Errorf("of %s and %s %q is stricter, want %q", a, b, got, want)
 			}
 		}
 	}
-	if stricter("", "") != "" || stricter("", hongyan.PreviewNone) != hongyan.PreviewNone {
-		t.Error("an absent preview is not the full one")
+	if got := (Policy{}).PreviewOf(&directory.User{}); got != "" {
+		t.Errorf("nobody said anything: %q", got)
+	}
+	if got := (Policy{Preview: hongyan.PreviewNone}).PreviewOf(nil); got != hongyan.PreviewNone {
+		t.Errorf("nothing is known of the user: %q", got)
 	}
 }
 
