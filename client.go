@@ -292,7 +292,7 @@ func (c *Client) publish(ctx context.Context, subject, id string, data []byte, t
 	var before error // of the try before, which may say more than that the time is over
 	for try := 0; ; try++ {
 		one, cancel := context.WithTimeout(ctx, tryTimeout)
-		one, release := c.permissions.guard(one, subject)
+		one, release := c.permissions.guard(one, PermissionError{"publish", subject})
 		ack, err := c.js.PublishMsg(one, &nats.Msg{Subject: subject, Data: data, Header: header}, opts...)
 		release()
 		cancel()
@@ -332,7 +332,7 @@ func (c *Client) final(ctx context.Context, subject string, size int, err error)
 		ask, cancel := context.WithTimeout(ctx, tryTimeout)
 		defer cancel()
 		// A user without the right to ask leaves it open, and the caller's patience decides.
-		ask, release := c.permissions.guard(ask, jetstream.DefaultAPIPrefix+"STREAM.NAMES")
+		ask, release := c.permissions.guard(ask, PermissionError{"publish", jetstream.DefaultAPIPrefix + "STREAM.NAMES"})
 		defer release()
 		_, look := c.js.StreamNameBySubject(ask, subject)
 		switch {

@@ -2,6 +2,7 @@ package hongyan_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -105,6 +106,35 @@ func ExampleClient_KeepGateway() {
 	}
 	fmt.Println(client.KeepGateway(ctx, "demo", "gw-7", 15*time.Second))
 	// Output: <nil>
+}
+
+// A backend hears what became of its messages while it runs.
+func ExampleClient_Outcomes() {
+	address, stop := demo()
+	defer stop()
+	client, err := hongyan.Connect(address, hongyan.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	outcomes, err := client.Outcomes(ctx, "demo")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for o, err := range outcomes {
+		switch {
+		case errors.Is(err, hongyan.ErrMissed):
+			fmt.Println("look at PUSH_OUTCOMES:", err)
+		case err != nil:
+			log.Fatal(err)
+		default:
+			fmt.Println(o.MessageID, o.Status, o.Devices[0].User, o.Devices[0].Reason)
+		}
+	}
+	// Output:
 }
 
 // demo stands in for a NATS server that a worker has prepared.

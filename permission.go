@@ -62,7 +62,7 @@ type permissions struct {
 	inbox string // the subject where all answers arrive
 
 	mu      sync.Mutex
-	waiting map[string]map[*context.CancelCauseFunc]bool // by subject
+	waiting map[PermissionError]map[*context.CancelCauseFunc]bool // by the right that they need
 	// deaf is set while no answer can arrive: for one connection, until it is made anew.
 	deaf     *PermissionError
 	deafConn uint64
@@ -70,7 +70,7 @@ type permissions struct {
 
 // watchPermissions puts itself before the connection's error handler, which is still called.
 func watchPermissions(nc *nats.Conn) *permissions {
-	p := &permissions{nc: nc, waiting: map[string]map[*context.CancelCauseFunc]bool{}}
+	p := &permissions{nc: nc, waiting: map[PermissionError]map[*context.CancelCauseFunc]bool{}}
 	inbox := nc.NewRespInbox()
 	p.inbox = inbox[:strings.LastIndexByte(inbox, '.')+1] + "*"
 	before := nc.ErrorHandler()
@@ -89,40 +89,40 @@ func watchPermissions(nc *nats.Conn) *permissions {
 func (p *permissions) refuse(refused *PermissionError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case refused.Right == "publish":
-		for cancel := range p.waiting[refused.Subject] {
-			(*cancel)(refused)
-		}
-	case refused.Subject == p.inbox:
+	for cancel := range p.waiting[*refused] {
+		(*cancel)(refused)
+	}
+	if refused.Right == "subscribe" && refused.Subject == p.inbox {
 		p.deaf, p.deafConn = refused, p.nc.Stats().Reconnects
-		for _, calls := range p.waiting {
+		for right, calls := range p.waiting {
 			for cancel := range calls {
-				(*cancel)(refused)
+				if right.Right == "publish" {
+					(*cancel)(refused)
+				}
 			}
 		}
 	}
 }
 
-// guard returns a context that ends when the server refuses a publish on the subject, or to deliver
-// its answers; the cause is then a *PermissionError. release must be called.
-func (p *permissions) guard(ctx context.Context, subject string) (_ context.Context, release func()) {
+// guard returns a context that ends when the server refuses what the right is for, or, for a
+// publish, to deliver its answers; the cause is then a *PermissionError. release must be called.
+func (p *permissions) guard(ctx context.Context, right PermissionError) (_ context.Context, release func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.deaf != nil && p.deafConn == p.nc.Stats().Reconnects {
+	if right.Right == "publish" && p.deaf != nil && p.deafConn == p.nc.Stats().Reconnects {
 		cancel(p.deaf)
 	}
-	if p.waiting[subject] == nil {
-		p.waiting[subject] = map[*context.CancelCauseFunc]bool{}
+	if p.waiting[right] == nil {
+		p.waiting[right] = map[*context.CancelCauseFunc]bool{}
 	}
-	p.waiting[subject][&cancel] = true
+	p.waiting[right][&cancel] = true
 	return ctx, func() {
 		cancel(nil)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if delete(p.waiting[subject], &cancel); len(p.waiting[subject]) == 0 {
-			delete(p.waiting, subject)
+		if delete(p.waiting[right], &cancel); len(p.waiting[right]) == 0 {
+			delete(p.waiting, right)
 		}
 	}
 }
