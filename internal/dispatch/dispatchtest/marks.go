@@ -101,6 +101,9 @@ func (c *Connection) FollowMarks(ctx context.Context, l marks.Listener) {
 	for ctx.Err() == nil {
 		q.mu.Lock()
 		changed, deaf, all := q.changed, q.deaf || c.cut.Load(), slices.Clone(q.stored[markStream])
+		if !deaf && !live {
+			q.sequence++ // a record of its own, so that there is one
+		}
 		sequence, lag := q.sequence, q.MarkLag
 		q.mu.Unlock()
 		switch {
