@@ -20,7 +20,7 @@ in the next 48 hours.
 JSON: {"app","message","done"}.`,
 		Example: `  publisher recall --app demo --message m-1001
   publisher recall --app demo --message m-1001 --conversation c2c_alice --sent-at 5m    # sent five minutes ago`,
-		Args:    cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sent, err := t.moment("sent-at", sentAt)
 			if err != nil {
