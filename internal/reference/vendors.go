@@ -111,7 +111,7 @@ func vendorGaps(l language, d vendors.Doc) map[string]string {
 // codes is the table of codes; where a code stands has a column of its own where there are several
 // places.
 func codes(l language, d vendors.Doc) string {
-	head := []vendors.Bilingual{text("code", "返回码"), text("where", "位置"), text("reason", "原因"), text("whose fault", "范围"), text("meaning", "含义")}
+	head := []vendors.Bilingual{text("code", "返回码"), text("where", "位置"), text("reason", "原因"), text("concerns", "范围"), text("meaning", "含义")}
 	rows := [][]vendors.Bilingual{head}
 	for _, c := range d.Codes {
 		meaning := c.Meaning
@@ -123,7 +123,7 @@ func codes(l language, d vendors.Doc) string {
 			meaning.EN += "; believed only while other devices are accepted"
 			meaning.ZH += "；仅当其他设备被受理时才采信"
 		}
-		rows = append(rows, []vendors.Bilingual{text(code(c.Code), code(c.Code)), d.Levels[c.Level], text(code(c.Reason.String()), code(c.Reason.String())), fault(c), meaning})
+		rows = append(rows, []vendors.Bilingual{text(code(c.Code), code(c.Code)), d.Levels[c.Level], text(code(c.Reason.String()), code(c.Reason.String())), concerns(c), meaning})
 	}
 	if d.Levels == nil {
 		for i, row := range rows {
@@ -133,9 +133,9 @@ func codes(l language, d vendors.Doc) string {
 	return l.table(rows)
 }
 
-// fault names what a code speaks of: its scope, or that of its reason.
-func fault(c vendors.Code) vendors.Bilingual {
-	device, message, certificate := text("the device", "该设备"), text("the message", "该消息"), text("the certificate", "该证书")
+// concerns names what a code speaks of: its scope, or what its reason speaks of.
+func concerns(c vendors.Code) vendors.Bilingual {
+	device, message, certificate := text("the device", "该设备"), text("the message", "该消息"), text("the whole certificate", "整个证书")
 	switch c.Scope {
 	case vendors.ScopeDevice:
 		return device

@@ -50,7 +50,7 @@ func Doc() vendors.Doc {
 				"270 天未连接即失效；一个月未连接被视为陈旧"),
 		},
 		Rates: []vendors.Row{
-			{What: vendors.Both("Project", "项目"), Value: vendors.Bothf(
+			{What: vendors.Both("Project", "Firebase 项目"), Value: vendors.Bothf(
 				"%d messages a minute; refused ones count too, save for a 429", "每分钟 %d 条；除 429 外，被拒绝的也计入", perMinute)},
 			{What: vendors.Both("Phone", "手机"), Value: vendors.Bothf(
 				"%d messages a minute and %d an hour; a phone beyond it waits alone", "每分钟 %d 条、每小时 %d 条；超出时只有该手机等待", devicePerMinute, devicePerHour)},
@@ -68,8 +68,8 @@ func Doc() vendors.Doc {
 				"One notification: a repeat has the same `tag`, on iPhones the same `apns-collapse-id`, and replaces the first. FCM deduplicates nothing.",
 				"只显示一条：重复推送的 `tag`（iPhone 上为 `apns-collapse-id`）相同，替换前一条。FCM 不去重。"),
 			CallEnded: vendors.Both(
-				"The missed call takes the place of the ringing notification, by the `tag` of the call. With `data_only` the app gets the tag as data and does it itself.",
-				"未接来电按通话的 `tag` 替换响铃的通知。`data_only` 时 tag 在 data 中，由应用自行替换。"),
+				"The notification of its end takes the place of the one that rang, by the `tag` of the call. With `data_only` the app gets the tag as data and does it itself.",
+				"结束通话的通知按通话的 `tag` 替换响铃的通知。`data_only` 时 tag 在 data 中，由应用自行替换。"),
 			Collapse: vendors.Both("A newer message replaces the older one of its conversation, by the `tag`.", "同一会话的新消息按 `tag` 替换旧消息。"),
 			Group:    vendors.Both("Android: no such field. iPhones: `thread-id` of the conversation.", "Android 没有该字段；iPhone 按会话分组（`thread-id`）。"),
 			Badge: vendors.Both(

@@ -57,8 +57,8 @@ func Doc() vendors.Doc {
 			Repeat: vendors.Both(
 				"One notification: a repeat has the same `appMessageId` and `notifyId`, and within 24 hours the phone keeps the first.", "只显示一条：重复推送的 `appMessageId` 与 `notifyId` 相同，24 小时内手机保留前一条。"),
 			CallEnded: vendors.Both(
-				"The missed call takes the place of the ringing notification: the events of a call share `notifyId` and differ in `appMessageId`. After an in-app call the app has to do it.",
-				"未接来电替换响铃的通知：同一通话的各事件 `notifyId` 相同而 `appMessageId` 不同。应用内通话则由应用处理。"),
+				"The notification of its end takes the place of the one that rang: the events of a call share `notifyId` and differ in `appMessageId`. After an in-app call the app has to do it.",
+				"结束通话的通知替换响铃的通知：同一通话的各事件 `notifyId` 相同而 `appMessageId` 不同。应用内通话则由应用处理。"),
 			Collapse: vendors.Both(
 				"A newer message replaces the older one of its conversation, by `notifyId`. `collapseKey` is not used: it would drop other messages that wait.",
 				"同一会话的新消息按 `notifyId` 替换旧消息。不使用 `collapseKey`：它会丢弃等待中的其他消息。"),

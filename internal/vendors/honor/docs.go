@@ -73,7 +73,7 @@ func Doc() vendors.Doc {
 			Repeat: vendors.Both(
 				"One notification: a repeat has the same `notifyId` and `tag` and replaces the first. Honor is not known to deduplicate.", "只显示一条：重复推送的 `notifyId` 与 `tag` 相同，替换前一条。没有资料表明荣耀会去重。"),
 			CallEnded: vendors.Both(
-				"The missed call takes the place of the ringing notification: the events of a call share `notifyId` and `tag`.", "未接来电替换响铃的通知：同一通话的各事件共用 `notifyId` 与 `tag`。"),
+				"The notification of its end takes the place of the one that rang: the events of a call share `notifyId` and `tag`.", "结束通话的通知替换响铃的通知：同一通话的各事件共用 `notifyId` 与 `tag`。"),
 			Collapse: vendors.Both("A newer message replaces the older one of its conversation, by the same two.", "同一会话的新消息以同样两个字段替换旧消息。"),
 			Group:    vendors.Both("By conversation: `group` folds its notifications and shows the newest with a count.", "按会话折叠：`group` 只展示最新一条和条数。"),
 			Badge: vendors.Both(

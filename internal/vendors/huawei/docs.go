@@ -65,7 +65,7 @@ func Doc() vendors.Doc {
 			Repeat: vendors.Both(
 				"One notification: a repeat has the same `notify_id` and `tag` and replaces the first. Huawei deduplicates nothing.", "只显示一条：重复推送的 `notify_id` 与 `tag` 相同，替换前一条。华为不去重。"),
 			CallEnded: vendors.Both(
-				"The missed call takes the place of the ringing notification: the events of a call share `notify_id` and `tag`.", "未接来电替换响铃的通知：同一通话的各事件共用 `notify_id` 与 `tag`。"),
+				"The notification of its end takes the place of the one that rang: the events of a call share `notify_id` and `tag`.", "结束通话的通知替换响铃的通知：同一通话的各事件共用 `notify_id` 与 `tag`。"),
 			Collapse: vendors.Both(
 				"A newer message replaces the older one of its conversation, by the same two. `collapse_key` is not used: it would drop other messages that wait for a phone that is off.",
 				"同一会话的新消息以同样两个字段替换旧消息。不使用 `collapse_key`：它会丢弃为离线手机保留的其他消息。"),

@@ -62,7 +62,7 @@ func Doc() vendors.Doc {
 		Screen: vendors.Screen{
 			Repeat: vendors.Both(
 				"One notification: a repeat has the same `notifyKey` and replaces the first. Meizu deduplicates nothing.", "只显示一条：重复推送的 `notifyKey` 相同，替换前一条。魅族不去重。"),
-			CallEnded: vendors.Both("The missed call takes the place of the ringing notification: the events of a call share `notifyKey`.", "未接来电替换响铃的通知：同一通话的各事件共用 `notifyKey`。"),
+			CallEnded: vendors.Both("The notification of its end takes the place of the one that rang: the events of a call share `notifyKey`.", "结束通话的通知替换响铃的通知：同一通话的各事件共用 `notifyKey`。"),
 			Collapse:  vendors.Both("A newer message replaces the older one of its conversation, by `notifyKey`; it counts for the folding all the same.", "同一会话的新消息按 `notifyKey` 替换旧消息；仍计入折叠条数。"),
 			Group:     vendors.Both("No such field for ordinary apps.", "普通应用没有该字段。"),
 			Badge:     vendors.Both("None.", "不支持。"),
@@ -83,7 +83,7 @@ func Doc() vendors.Doc {
 		Receipts: []vendors.Bilingual{
 			vendors.Bothf(
 				"Register the address in the console, where a secret for it can be set, and write the same as `receipts: {url: …}`, at most %d bytes; it goes with each push, with the message's key as `callback.param`.",
-				"在平台登记地址（可设置密文），并把同一地址写入 `receipts: {url: …}`，最多 %d 字节；它随每条推送发送，并以消息的键作为 `callback.param`。", maxCallback),
+				"在平台登记地址（可设置 `access_token`），并把同一地址写入 `receipts: {url: …}`，最多 %d 字节；它随每条推送发送，并以消息的键作为 `callback.param`。", maxCallback),
 			vendors.Both("Reported are arrivals (1) and taps (2), once; there is no report of a failure.", "回执包括到达（1）和点击（2），只发一次；没有失败的回执。"),
 		},
 		Traps: []vendors.Bilingual{

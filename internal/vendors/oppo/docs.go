@@ -102,7 +102,7 @@ click: {activity: com.example.im.OPPOMessageActivity}
 			Repeat: vendors.Both(
 				"One notification: OPPO delivers one `app_message_id`, which is that of message and phone, once.", "只显示一条：同一 `app_message_id`（由消息和手机决定）只下发一次。"),
 			CallEnded: vendors.Both(
-				"The missed call takes the place of the ringing notification: the events of a call share `notify_id` and differ in `app_message_id`.", "未接来电替换响铃的通知：同一通话的各事件 `notify_id` 相同而 `app_message_id` 不同。"),
+				"The notification of its end takes the place of the one that rang: the events of a call share `notify_id` and differ in `app_message_id`.", "结束通话的通知替换响铃的通知：同一通话的各事件 `notify_id` 相同而 `app_message_id` 不同。"),
 			Collapse: vendors.Both("A newer message replaces the older one of its conversation, by `notify_id`.", "同一会话的新消息按 `notify_id` 替换旧消息。"),
 			Group:    vendors.Both("No such field.", "没有该字段。"),
 			Badge:    vendors.Both("With `badge: true` the number is set (uncertain); most OPPO phones show a dot instead.", "`badge: true` 时设置数字（不确定）；多数 OPPO 手机只显示圆点。"),
@@ -125,7 +125,7 @@ click: {activity: com.example.im.OPPOMessageActivity}
 		Receipts: []vendors.Bilingual{
 			vendors.Both(
 				"Register the address in the console, and write it as `receipts: {url: …}`, at most 200 characters; it goes with each push, with the message's key as the parameter. The reports carry no signature: put a secret into the path.",
-				"在平台登记地址，并写入 `receipts: {url: …}`（最多 200 个字符）；它随每条推送发送，并以消息的键作为参数。回执没有签名，请在路径中放入密文。"),
+				"在平台登记地址，并写入 `receipts: {url: …}`（最多 200 个字符）；它随每条推送发送，并以消息的键作为参数。回执没有签名，请在路径中加入难以猜测的随机串。"),
 			vendors.Both(
 				"Reported are arrivals (`push_arrive`), dead tokens (`regid_invalid`) and the day's limit of a phone (`user_daily_limit`), which no answer tells.",
 				"回执包括到达（`push_arrive`）、token 失效（`regid_invalid`）和设备当日超限（`user_daily_limit`），后者不会出现在应答中。"),

@@ -86,7 +86,7 @@ func Doc() vendors.Doc {
 			Repeat: vendors.Both(
 				"One notification: vivo drops a repeat by its `requestId`, and what comes twice nevertheless has the same `notifyId` and replaces the first.", "只显示一条：vivo 按 `requestId` 去重；即使重复到达，`notifyId` 相同也会替换前一条。"),
 			CallEnded: vendors.Both(
-				"The missed call takes the place of the ringing notification: the events of a call share `notifyId`.", "未接来电替换响铃的通知：同一通话的各事件共用 `notifyId`。"),
+				"The notification of its end takes the place of the one that rang: the events of a call share `notifyId`.", "结束通话的通知替换响铃的通知：同一通话的各事件共用 `notifyId`。"),
 			Collapse: vendors.Both("A newer message replaces the older one of its conversation, by `notifyId`.", "同一会话的新消息按 `notifyId` 替换旧消息。"),
 			Group:    vendors.Both("No such field.", "没有该字段。"),
 			Badge:    vendors.Both("None: vivo can only add one (`addBadge`), with a permission of its own, and Hongyan does not ask for it.", "不支持：vivo 只能加一（`addBadge`），且需单独申请权限，鸿雁不使用。"),
@@ -110,7 +110,7 @@ func Doc() vendors.Doc {
 		Receipts: []vendors.Bilingual{
 			vendors.Both(
 				"Register the address in the console and write the id that it gets: `receipts: {id: …}`. Each push then carries it, with the message's key as `callback.param`. The reports carry no signature: put a secret into the path.",
-				"在平台登记地址，把得到的 ID 写入 `receipts: {id: …}`。之后每条推送都会携带它，并以消息的键作为 `callback.param`。回执没有签名，请在路径中放入密文。"),
+				"在平台登记地址，把得到的 ID 写入 `receipts: {id: …}`。之后每条推送都会携带它，并以消息的键作为 `callback.param`。回执没有签名，请在路径中加入难以猜测的随机串。"),
 			vendors.Both(
 				"Known reports are 0 arrived, 104 and 1040 not shown, 1017 operational at night, 2183, 20001 and 20002 dead tokens, 12000 the device's limit (uncertain).",
 				"已知的回执：0 到达，104 与 1040 未展示，1017 夜间运营消息，2183、20001、20002 token 失效，12000 设备超限（不确定）。"),

@@ -95,7 +95,7 @@ templates:
 			Repeat: vendors.Both(
 				"One notification: the phone shows only the first push with an `extra.jobkey`, which is the message's.", "只显示一条：手机只展示同一 `extra.jobkey` 的第一条，该值每条消息唯一。"),
 			CallEnded: vendors.Both(
-				"The missed call takes the place of the ringing notification: the events of a call share `notify_id` and differ in `jobkey`.", "未接来电替换响铃的通知：同一通话的各事件 `notify_id` 相同而 `jobkey` 不同。"),
+				"The notification of its end takes the place of the one that rang: the events of a call share `notify_id` and differ in `jobkey`.", "结束通话的通知替换响铃的通知：同一通话的各事件 `notify_id` 相同而 `jobkey` 不同。"),
 			Collapse: vendors.Both("A newer message replaces the older one of its conversation, by `notify_id`.", "同一会话的新消息按 `notify_id` 替换旧消息。"),
 			Group:    vendors.Both("No such field; without `policy.collapse` each message has its own entry.", "没有该字段；不设 `policy.collapse` 时每条消息单独展示。"),
 			Badge:    vendors.Both("No field: the phone counts one more for each notification and clears it when the app opens (uncertain).", "没有字段：手机每条通知自动加一，打开应用时清零（不确定）。"),
@@ -119,7 +119,7 @@ templates:
 		Receipts: []vendors.Bilingual{
 			vendors.Both(
 				"Nothing is registered in the console: `receipts: {url: …}` goes with each push, with the message's key as `callback.param`. An https address is best; older texts know http only (uncertain). The reports carry no signature: put a secret into the path.",
-				"无需在平台登记：`receipts: {url: …}` 随每条推送发送，并以消息的键作为 `callback.param`。建议用 https，旧文档只提到 http（不确定）。回执没有签名，请在路径中放入密文。"),
+				"无需在平台登记：`receipts: {url: …}` 随每条推送发送，并以消息的键作为 `callback.param`。建议用 https，旧文档只提到 http（不确定）。回执没有签名，请在路径中加入难以猜测的随机串。"),
 			vendors.Both(
 				"Asked for are arrivals (1), taps (2), dead tokens (16), pushes switched off (32), limits of the day (128) and lifetimes that ended (1024).",
 				"请求的回执有：到达（1）、点击（2）、token 失效（16）、推送关闭（32）、当日超限（128）、过期（1024）。"),
