@@ -82,13 +82,11 @@ team_id: ${APNS_TEAM_ID}
 			Repeat: vendors.Both(
 				"One notification: `apns-collapse-id` is made of the message's key, so a repeat replaces the first. `apns-id` is stable too, but APNs is not known to deduplicate by it.",
 				"只显示一条：`apns-collapse-id` 由消息的键得出，重复推送替换前一条。`apns-id` 也保持不变，但没有资料表明 APNs 以它去重。"),
-			CallEnded: vendors.Both(
-				"The notification of its end takes the place of the one that rang: all events of a call share the `apns-collapse-id`. What rang through VoIP is followed by an "+
-					"alert to the alert token, where one is registered, never by a second VoIP push.",
-				"结束通话的通知替换响铃的通知：同一通话的各事件共用一个 `apns-collapse-id`。通过 VoIP 响铃的，若登记了普通 token，之后发一条普通通知；绝不发第二条 VoIP 推送。"),
-			Collapse: vendors.Both(
-				"A newer message replaces the older one of its conversation, by `apns-collapse-id`.", "同一会话的新消息替换旧消息（`apns-collapse-id`）。"),
-			Group: vendors.Both("By conversation: `thread-id`.", "按会话分组：`thread-id`。"),
+			CallEnded: vendors.CallEnded("apns-collapse-id").And(
+				"What rang through VoIP is followed by an alert to the alert token, where one is registered, never by a second VoIP push.",
+				"通过 VoIP 响铃的，若登记了普通 token，之后发一条普通通知；绝不发第二条 VoIP 推送。"),
+			Collapse: vendors.Collapsed("apns-collapse-id"),
+			Group:    vendors.Both("By conversation: `thread-id`.", "按会话分组：`thread-id`。"),
 			Badge: vendors.Both(
 				"The exact number is set, 0 removes it. `ios.ignore_badge` leaves it as it is.", "精确设置数字，0 为清除。`ios.ignore_badge` 不改动角标。"),
 			Sound: vendors.Both(

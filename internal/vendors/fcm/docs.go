@@ -67,10 +67,9 @@ func Doc() vendors.Doc {
 			Repeat: vendors.Both(
 				"One notification: a repeat has the same `tag`, on iPhones the same `apns-collapse-id`, and replaces the first. FCM deduplicates nothing.",
 				"只显示一条：重复推送的 `tag`（iPhone 上为 `apns-collapse-id`）相同，替换前一条。FCM 不去重。"),
-			CallEnded: vendors.Both(
-				"The notification of its end takes the place of the one that rang, by the `tag` of the call. With `data_only` the app gets the tag as data and does it itself.",
-				"结束通话的通知按通话的 `tag` 替换响铃的通知。`data_only` 时 tag 在 data 中，由应用自行替换。"),
-			Collapse: vendors.Both("A newer message replaces the older one of its conversation, by the `tag`.", "同一会话的新消息按 `tag` 替换旧消息。"),
+			CallEnded: vendors.CallEnded("tag").And(
+				"With `data_only` the app gets the tag as data and does it itself.", "`data_only` 时 tag 在 data 中，由应用自行替换。"),
+			Collapse: vendors.Collapsed("tag"),
 			Group:    vendors.Both("Android: no such field. iPhones: `thread-id` of the conversation.", "Android 没有该字段；iPhone 按会话分组（`thread-id`）。"),
 			Badge: vendors.Both(
 				"Android: `notification_count`, which most launchers show as a number; 0 would mean one more and is left out. iPhones: the number is set.",

@@ -56,15 +56,12 @@ func Doc() vendors.Doc {
 		Screen: vendors.Screen{
 			Repeat: vendors.Both(
 				"One notification: a repeat has the same `appMessageId` and `notifyId`, and within 24 hours the phone keeps the first.", "只显示一条：重复推送的 `appMessageId` 与 `notifyId` 相同，24 小时内手机保留前一条。"),
-			CallEnded: vendors.Both(
-				"The notification of its end takes the place of the one that rang: the events of a call share `notifyId` and differ in `appMessageId`. After an in-app call the app has to do it.",
-				"结束通话的通知替换响铃的通知：同一通话的各事件 `notifyId` 相同而 `appMessageId` 不同。应用内通话则由应用处理。"),
-			Collapse: vendors.Both(
-				"A newer message replaces the older one of its conversation, by `notifyId`. `collapseKey` is not used: it would drop other messages that wait.",
-				"同一会话的新消息按 `notifyId` 替换旧消息。不使用 `collapseKey`：它会丢弃等待中的其他消息。"),
+			CallEnded: vendors.CallEnded("notifyId").And(
+				"They differ in `appMessageId`. After an in-app call the app has to do it.", "各事件的 `appMessageId` 不同。应用内通话则由应用处理。"),
+			Collapse: vendors.Collapsed("notifyId").And(
+				"`collapseKey` is not used: it would drop other messages that wait.", "不使用 `collapseKey`：它会丢弃等待中的其他消息。"),
 			Group: vendors.Both("No such field. A text of several lines is shown as a list of up to three.", "没有该字段。多行文字以最多三行的列表展示。"),
-			Badge: vendors.Both(
-				"Set to the number, at most 99; phones with different numbers go in calls of their own. `harmony.ignore_badge` leaves it.", "设置为该数字，最大 99；数字不同的手机分开调用。`harmony.ignore_badge` 不改动角标。"),
+			Badge: vendors.BadgeOfCall().And("`harmony.ignore_badge` leaves it.", "`harmony.ignore_badge` 不改动角标。"),
 			Sound: vendors.Both(
 				"`harmony.sound` is a file in resources/rawfile, `harmony.sound_seconds` 1 to 60.", "`harmony.sound` 为 resources/rawfile 中的文件，`harmony.sound_seconds` 为 1 至 60 秒。"),
 			Image: vendors.Both(

@@ -70,25 +70,20 @@ func Doc() vendors.Doc {
 			vendors.TextRow("Clock", "时钟", "each call carries the time in milliseconds; how far it may be off is not published (uncertain)", "每次调用都带毫秒时间戳；允许的误差未公布（不确定）"),
 		},
 		Screen: vendors.Screen{
-			Repeat: vendors.Both(
-				"One notification: a repeat has the same `notifyId` and `tag` and replaces the first. Honor is not known to deduplicate.", "只显示一条：重复推送的 `notifyId` 与 `tag` 相同，替换前一条。没有资料表明荣耀会去重。"),
-			CallEnded: vendors.Both(
-				"The notification of its end takes the place of the one that rang: the events of a call share `notifyId` and `tag`.", "结束通话的通知替换响铃的通知：同一通话的各事件共用 `notifyId` 与 `tag`。"),
-			Collapse: vendors.Both("A newer message replaces the older one of its conversation, by the same two.", "同一会话的新消息以同样两个字段替换旧消息。"),
-			Group:    vendors.Both("By conversation: `group` folds its notifications and shows the newest with a count.", "按会话折叠：`group` 只展示最新一条和条数。"),
-			Badge: vendors.Both(
-				"Set to the number, at most 99; phones with different numbers go in calls of their own. Needs `badge_class`.", "设置为该数字，最大 99；数字不同的手机分开调用。需要 `badge_class`。"),
-			Sound: vendors.Both("The phone's own: a push cannot choose it.", "由手机决定，推送不能指定。"),
-			Image: vendors.Both("`android.image`, an https address, with importance `NORMAL` only.", "`android.image`，https 地址，仅 importance 为 `NORMAL` 时展示。"),
-			Front: vendors.Both("The SDK decides; no field of the request is known for it (uncertain).", "由 SDK 决定；未见相应的请求字段（不确定）。"),
-			Off:   vendors.Both("All wait, for the message's lifetime; no collapsing in the cloud is documented.", "在消息有效期内全部保留；没有云端折叠的文档。"),
+			Repeat:    vendors.RepeatReplaced("notifyId", "tag").And("Honor is not known to deduplicate.", "没有资料表明荣耀会去重。"),
+			CallEnded: vendors.CallEnded("notifyId", "tag"),
+			Collapse:  vendors.Collapsed("notifyId", "tag"),
+			Group:     vendors.Both("By conversation: `group` folds its notifications and shows the newest with a count.", "按会话折叠：`group` 只展示最新一条和条数。"),
+			Badge:     vendors.BadgeOfCall().And("Needs `badge_class`.", "需要 `badge_class`。"),
+			Sound:     vendors.Both("The phone's own: a push cannot choose it.", "由手机决定，推送不能指定。"),
+			Image:     vendors.Both("`android.image`, an https address, with importance `NORMAL` only.", "`android.image`，https 地址，仅 importance 为 `NORMAL` 时展示。"),
+			Front:     vendors.Both("The SDK decides; no field of the request is known for it (uncertain).", "由 SDK 决定；未见相应的请求字段（不确定）。"),
+			Off:       vendors.Both("All wait, for the message's lifetime; no collapsing in the cloud is documented.", "在消息有效期内全部保留；没有云端折叠的文档。"),
 		},
 		Calls: []vendors.Bilingual{vendors.Both(
 			"An invitation is a notification like any other and lives 60 seconds. The system's call screen (MagicOS 10) is not used.", "来电邀请与普通通知相同，有效 60 秒。不使用系统来电界面（MagicOS 10）。")},
 		Tap: []vendors.Bilingual{
-			vendors.Both(
-				"`data` is `{\"ext\": \"<ext>\"}`; the app reads `getIntent().getStringExtra(\"ext\")`. `{ext}` in the click target carries it as well.",
-				"`data` 为 `{\"ext\": \"<ext>\"}`，应用用 `getIntent().getStringExtra(\"ext\")` 读取；也可在 `click` 中用 `{ext}` 携带。"),
+			vendors.ExtInExtras("data"),
 			vendors.Both("`click` takes `action`, `intent` or an https `url`; none opens the app.", "`click` 可用 `action`、`intent` 或 https 的 `url`，不设则打开应用。"),
 		},
 		Receipts: []vendors.Bilingual{vendors.Both(

@@ -62,16 +62,12 @@ func Doc() vendors.Doc {
 				"`"+pushHost+"` 与 `"+loginHost+"`，各地区相同；默认按应用使用 v1 接口，设置 `project_id` 后用 v2"),
 		},
 		Screen: vendors.Screen{
-			Repeat: vendors.Both(
-				"One notification: a repeat has the same `notify_id` and `tag` and replaces the first. Huawei deduplicates nothing.", "只显示一条：重复推送的 `notify_id` 与 `tag` 相同，替换前一条。华为不去重。"),
-			CallEnded: vendors.Both(
-				"The notification of its end takes the place of the one that rang: the events of a call share `notify_id` and `tag`.", "结束通话的通知替换响铃的通知：同一通话的各事件共用 `notify_id` 与 `tag`。"),
-			Collapse: vendors.Both(
-				"A newer message replaces the older one of its conversation, by the same two. `collapse_key` is not used: it would drop other messages that wait for a phone that is off.",
-				"同一会话的新消息以同样两个字段替换旧消息。不使用 `collapse_key`：它会丢弃为离线手机保留的其他消息。"),
+			Repeat:    vendors.RepeatReplaced("notify_id", "tag").And("Huawei deduplicates nothing.", "华为不去重。"),
+			CallEnded: vendors.CallEnded("notify_id", "tag"),
+			Collapse: vendors.Collapsed("notify_id", "tag").And(
+				"`collapse_key` is not used: it would drop other messages that wait for a phone that is off.", "不使用 `collapse_key`：它会丢弃为离线手机保留的其他消息。"),
 			Group: vendors.Both("By conversation: `group` folds its notifications and shows the newest with a count.", "按会话折叠：`group` 只展示最新一条和条数。"),
-			Badge: vendors.Both(
-				"Set to the number, at most 99; phones with different numbers go in calls of their own. Needs `badge_class`.", "设置为该数字，最大 99；数字不同的手机分开调用。需要 `badge_class`。"),
+			Badge: vendors.BadgeOfCall().And("Needs `badge_class`.", "需要 `badge_class`。"),
 			Sound: vendors.Both(
 				"`android.sound` is a file in res/raw; from Android 8 on the channel keeps the sound it was created with.", "`android.sound` 为 res/raw 中的文件；Android 8 及以上以渠道首次创建时的铃声为准。"),
 			Image: vendors.Both("`android.image`, for service and communication.", "`android.image`，仅服务与通讯类展示。"),
@@ -84,9 +80,7 @@ func Doc() vendors.Doc {
 				"来电邀请是一条 `VOIP` 类别的通知，有效 60 秒，按渠道铃声响一次。没有系统来电界面。"),
 		},
 		Tap: []vendors.Bilingual{
-			vendors.Both(
-				"`data` is `{\"ext\": \"<ext>\"}`; the app reads `getIntent().getStringExtra(\"ext\")`. `{ext}` in the click target carries it as well.",
-				"`data` 为 `{\"ext\": \"<ext>\"}`，应用用 `getIntent().getStringExtra(\"ext\")` 读取；也可在 `click` 中用 `{ext}` 携带。"),
+			vendors.ExtInExtras("data"),
 			vendors.Both(
 				"`click` takes `action`, `intent` or an https `url`; none opens the app. An `ext` that does not fit is left out, with the note `ext_dropped`.",
 				"`click` 可用 `action`、`intent` 或 https 的 `url`，不设则打开应用。放不下的 `ext` 不发送，note 为 `ext_dropped`。"),

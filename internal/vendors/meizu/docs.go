@@ -60,10 +60,9 @@ func Doc() vendors.Doc {
 			vendors.TextRow("Test pushes", "测试推送", "none; `test_mode` changes nothing", "没有；`test_mode` 不起作用"),
 		},
 		Screen: vendors.Screen{
-			Repeat: vendors.Both(
-				"One notification: a repeat has the same `notifyKey` and replaces the first. Meizu deduplicates nothing.", "只显示一条：重复推送的 `notifyKey` 相同，替换前一条。魅族不去重。"),
-			CallEnded: vendors.Both("The notification of its end takes the place of the one that rang: the events of a call share `notifyKey`.", "结束通话的通知替换响铃的通知：同一通话的各事件共用 `notifyKey`。"),
-			Collapse:  vendors.Both("A newer message replaces the older one of its conversation, by `notifyKey`; it counts for the folding all the same.", "同一会话的新消息按 `notifyKey` 替换旧消息；仍计入折叠条数。"),
+			Repeat:    vendors.RepeatReplaced("notifyKey").And("Meizu deduplicates nothing.", "魅族不去重。"),
+			CallEnded: vendors.CallEnded("notifyKey"),
+			Collapse:  vendors.Collapsed("notifyKey").And("It counts for the folding all the same.", "仍计入折叠条数。"),
 			Group:     vendors.Both("No such field for ordinary apps.", "普通应用没有该字段。"),
 			Badge:     vendors.Both("None.", "不支持。"),
 			Sound:     vendors.Both("The phone's own; sound, vibration and light are always asked for.", "由手机决定；始终请求声音、振动和呼吸灯。"),

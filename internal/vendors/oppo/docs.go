@@ -62,17 +62,14 @@ click: {activity: com.example.im.OPPOMessageActivity}
 			},
 		},
 		Kinds: []vendors.Bilingual{
-			vendors.Both(
-				"Kinds are `c2c`, `group`, `call` and `mention` (a group message that names the user). `channels.<kind>` and `templates.<kind>` win over `channel_id` and `template_id`; a mention without its own takes those of `group`.",
-				"消息分为 `c2c`、`group`、`call`、`mention`（群内提及该用户）。`channels.<kind>` 与 `templates.<kind>` 优先于 `channel_id` 与 `template_id`；`mention` 未设时用 `group` 的。"),
+			vendors.ByKind(),
 			vendors.Both(
 				"A message's own `android.oppo_channel_id`, `oppo_category`, `oppo_notify_level`, `oppo_template_id`, `oppo_title_params` and `oppo_content_params` win; a template of the message gets the message's values alone.",
 				"消息自带的 `android.oppo_channel_id`、`oppo_category`、`oppo_notify_level`、`oppo_template_id`、`oppo_title_params`、`oppo_content_params` 优先；消息自带模板时只用消息自带的参数。"),
-			vendors.Both(
-				"Values are filled in from `{title}`, `{body}`, `{sender}` and `{text}` (the body without the sender's name). Name all variables; leave out the one of the two parts that has none. "+
+			vendors.TemplateValues().And(
+				"Name all variables; leave out the one of the two parts that has none. "+
 					"Whether OPPO wants the values as an object or as its text differs by account (uncertain): `params_as_text` switches.",
-				"参数可用 `{title}`、`{body}`、`{sender}`、`{text}`（不含发送者名的正文）填充。须列出全部变量；标题或正文没有变量时省略对应的一项。"+
-					"参数应为对象还是其文本，因账号而异（不确定），用 `params_as_text` 切换。"),
+				"须列出全部变量；标题或正文没有变量时省略对应的一项。参数应为对象还是其文本，因账号而异（不确定），用 `params_as_text` 切换。"),
 			vendors.Both(
 				"A wrong template of the certificate (54) parks the pushes of that kind until it is mended; one that a message chose is `refused`.",
 				"证书的模板有误（54）时，只暂停该类消息，等待修正；由消息自行指定时结果为 `refused`。"),
@@ -101,15 +98,14 @@ click: {activity: com.example.im.OPPOMessageActivity}
 		Screen: vendors.Screen{
 			Repeat: vendors.Both(
 				"One notification: OPPO delivers one `app_message_id`, which is that of message and phone, once.", "只显示一条：同一 `app_message_id`（由消息和手机决定）只下发一次。"),
-			CallEnded: vendors.Both(
-				"The notification of its end takes the place of the one that rang: the events of a call share `notify_id` and differ in `app_message_id`.", "结束通话的通知替换响铃的通知：同一通话的各事件 `notify_id` 相同而 `app_message_id` 不同。"),
-			Collapse: vendors.Both("A newer message replaces the older one of its conversation, by `notify_id`.", "同一会话的新消息按 `notify_id` 替换旧消息。"),
-			Group:    vendors.Both("No such field.", "没有该字段。"),
-			Badge:    vendors.Both("With `badge: true` the number is set (uncertain); most OPPO phones show a dot instead.", "`badge: true` 时设置数字（不确定）；多数 OPPO 手机只显示圆点。"),
-			Sound:    vendors.Both("Not by message: the channel and `notify_level` decide.", "不可按消息设置，由渠道和 `notify_level` 决定。"),
-			Image:    vendors.Both("None: pictures belong to broadcasts.", "不支持：图片仅用于广播。"),
-			Front:    vendors.Both("Shown; OPPO has no field against it. Hongyan does not push to an app whose presence says foreground.", "会展示，OPPO 没有相应字段。在线状态为前台的应用，鸿雁不推送。"),
-			Off:      vendors.Both("All wait, for the message's lifetime.", "在消息有效期内全部保留。"),
+			CallEnded: vendors.CallEnded("notify_id").And("They differ in `app_message_id`.", "各事件的 `app_message_id` 不同。"),
+			Collapse:  vendors.Collapsed("notify_id"),
+			Group:     vendors.Both("No such field.", "没有该字段。"),
+			Badge:     vendors.Both("With `badge: true` the number is set (uncertain); most OPPO phones show a dot instead.", "`badge: true` 时设置数字（不确定）；多数 OPPO 手机只显示圆点。"),
+			Sound:     vendors.Both("Not by message: the channel and `notify_level` decide.", "不可按消息设置，由渠道和 `notify_level` 决定。"),
+			Image:     vendors.Both("None: pictures belong to broadcasts.", "不支持：图片仅用于广播。"),
+			Front:     vendors.Both("Shown; OPPO has no field against it. Hongyan does not push to an app whose presence says foreground.", "会展示，OPPO 没有相应字段。在线状态为前台的应用，鸿雁不推送。"),
+			Off:       vendors.Both("All wait, for the message's lifetime.", "在消息有效期内全部保留。"),
 		},
 		Calls: []vendors.Bilingual{vendors.Both(
 			"An invitation is a notification with the channel and template for calls, and lives 60 seconds; it rings with `notify_level: 16` alone. The system's call screen is not used.",
@@ -124,8 +120,8 @@ click: {activity: com.example.im.OPPOMessageActivity}
 		},
 		Receipts: []vendors.Bilingual{
 			vendors.Both(
-				"Register the address in the console, and write it as `receipts: {url: …}`, at most 200 characters; it goes with each push, with the message's key as the parameter. The reports carry no signature: put a secret into the path.",
-				"在平台登记地址，并写入 `receipts: {url: …}`（最多 200 个字符）；它随每条推送发送，并以消息的键作为参数。回执没有签名，请在路径中加入难以猜测的随机串。"),
+				"Register the address in the console, and write it as `receipts: {url: …}`, at most 200 characters; it goes with each push, with the message's key as the parameter.",
+				"在平台登记地址，并写入 `receipts: {url: …}`（最多 200 个字符）；它随每条推送发送，并以消息的键作为参数。").Unsigned(),
 			vendors.Both(
 				"Reported are arrivals (`push_arrive`), dead tokens (`regid_invalid`) and the day's limit of a phone (`user_daily_limit`), which no answer tells.",
 				"回执包括到达（`push_arrive`）、token 失效（`regid_invalid`）和设备当日超限（`user_daily_limit`），后者不会出现在应答中。"),

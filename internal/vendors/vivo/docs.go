@@ -85,15 +85,14 @@ func Doc() vendors.Doc {
 		Screen: vendors.Screen{
 			Repeat: vendors.Both(
 				"One notification: vivo drops a repeat by its `requestId`, and what comes twice nevertheless has the same `notifyId` and replaces the first.", "只显示一条：vivo 按 `requestId` 去重；即使重复到达，`notifyId` 相同也会替换前一条。"),
-			CallEnded: vendors.Both(
-				"The notification of its end takes the place of the one that rang: the events of a call share `notifyId`.", "结束通话的通知替换响铃的通知：同一通话的各事件共用 `notifyId`。"),
-			Collapse: vendors.Both("A newer message replaces the older one of its conversation, by `notifyId`.", "同一会话的新消息按 `notifyId` 替换旧消息。"),
-			Group:    vendors.Both("No such field.", "没有该字段。"),
-			Badge:    vendors.Both("None: vivo can only add one (`addBadge`), with a permission of its own, and Hongyan does not ask for it.", "不支持：vivo 只能加一（`addBadge`），且需单独申请权限，鸿雁不使用。"),
-			Sound:    vendors.Both("`notify_type`, or `android.vivo_notify_type`: 1 none, 2 ring, 3 vibrate, 4 both. The sound is the phone's.", "`notify_type`，或 `android.vivo_notify_type`：1 无、2 响铃、3 振动、4 两者。铃声由手机决定。"),
-			Image:    vendors.Both("None.", "不支持。"),
-			Front:    vendors.Both("Not shown (`foregroundShow` is false).", "不展示（`foregroundShow` 为 false）。"),
-			Off:      vendors.Both("All wait, for a day at most; operational ones of the same text are merged.", "全部保留，最长一天；文案相同的运营消息会合并。"),
+			CallEnded: vendors.CallEnded("notifyId"),
+			Collapse:  vendors.Collapsed("notifyId"),
+			Group:     vendors.Both("No such field.", "没有该字段。"),
+			Badge:     vendors.Both("None: vivo can only add one (`addBadge`), with a permission of its own, and Hongyan does not ask for it.", "不支持：vivo 只能加一（`addBadge`），且需单独申请权限，鸿雁不使用。"),
+			Sound:     vendors.Both("`notify_type`, or `android.vivo_notify_type`: 1 none, 2 ring, 3 vibrate, 4 both. The sound is the phone's.", "`notify_type`，或 `android.vivo_notify_type`：1 无、2 响铃、3 振动、4 两者。铃声由手机决定。"),
+			Image:     vendors.Both("None.", "不支持。"),
+			Front:     vendors.Both("Not shown (`foregroundShow` is false).", "不展示（`foregroundShow` 为 false）。"),
+			Off:       vendors.Both("All wait, for a day at most; operational ones of the same text are merged.", "全部保留，最长一天；文案相同的运营消息会合并。"),
 		},
 		Calls: []vendors.Bilingual{
 			vendors.Both(
@@ -102,15 +101,13 @@ func Doc() vendors.Doc {
 			vendors.Both("The system's call screen (OriginOS 6) is not used.", "不使用系统来电界面（OriginOS 6）。"),
 		},
 		Tap: []vendors.Bilingual{
-			vendors.Both(
-				"`clientCustomMap` is `{\"ext\": \"<ext>\"}`; the app reads `getIntent().getStringExtra(\"ext\")`, with SDK 3.0 and later. `{ext}` in `click.intent` carries it as well.",
-				"`clientCustomMap` 为 `{\"ext\": \"<ext>\"}`，SDK 3.0 及以上用 `getIntent().getStringExtra(\"ext\")` 读取；也可在 `click.intent` 中用 `{ext}` 携带。"),
+			vendors.ExtInExtras("clientCustomMap").And("It takes SDK 3.0 or later.", "需要 SDK 3.0 及以上。"),
 			vendors.Both("`click` takes an intent URI or an http or https `url`; none opens the app.", "`click` 可用 intent URI 或 http(s) 的 `url`，不设则打开应用。"),
 		},
 		Receipts: []vendors.Bilingual{
 			vendors.Both(
-				"Register the address in the console and write the id that it gets: `receipts: {id: …}`. Each push then carries it, with the message's key as `callback.param`. The reports carry no signature: put a secret into the path.",
-				"在平台登记地址，把得到的 ID 写入 `receipts: {id: …}`。之后每条推送都会携带它，并以消息的键作为 `callback.param`。回执没有签名，请在路径中加入难以猜测的随机串。"),
+				"Register the address in the console and write the id that it gets: `receipts: {id: …}`. Each push then carries it, with the message's key as `callback.param`.",
+				"在平台登记地址，把得到的 ID 写入 `receipts: {id: …}`。之后每条推送都会携带它，并以消息的键作为 `callback.param`。").Unsigned(),
 			vendors.Both(
 				"Known reports are 0 arrived, 104 and 1040 not shown, 1017 operational at night, 2183, 20001 and 20002 dead tokens, 12000 the device's limit (uncertain).",
 				"已知的回执：0 到达，104 与 1040 未展示，1017 夜间运营消息，2183、20001、20002 token 失效，12000 设备超限（不确定）。"),

@@ -1,6 +1,10 @@
 package xiaomi
 
-import "github.com/hongyan-im/hongyan/internal/vendors"
+import (
+	"fmt"
+
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
 
 // Doc is the page docs/vendors/xiaomi.md.
 func Doc() vendors.Doc {
@@ -59,17 +63,14 @@ templates:
 			},
 		},
 		Kinds: []vendors.Bilingual{
-			vendors.Both(
-				"Kinds are `c2c`, `group`, `call` and `mention` (a group message that names the user). `channels.<kind>` and `templates.<kind>` win over `channel_id` and `template_id`; a mention without its own takes those of `group`.",
-				"消息分为 `c2c`、`group`、`call`、`mention`（群内提及该用户）。`channels.<kind>` 与 `templates.<kind>` 优先于 `channel_id` 与 `template_id`；`mention` 未设时用 `group` 的。"),
+			vendors.ByKind(),
 			vendors.Both(
 				"A message's own `android.xiaomi_channel_id`, `xiaomi_template_id` and `xiaomi_template_params` win over both; a template of the message gets the message's values alone.",
 				"消息自带的 `android.xiaomi_channel_id`、`xiaomi_template_id`、`xiaomi_template_params` 优先于两者；消息自带模板时只用消息自带的参数。"),
-			vendors.Bothf(
-				"Values are filled in from `{title}`, `{body}`, `{sender}` and `{text}` (the body without the sender's name). Name all variables of the template and no others: at most %d, 1 to %d characters each. "+
-					"Emoji are taken out, long ones cut, and what is left empty becomes `blank_text`.",
-				"参数可用 `{title}`、`{body}`、`{sender}`、`{text}`（不含发送者名的正文）填充。须且仅须列出模板的全部变量：最多 %d 个，每个 1 至 %d 个字符。表情符号会被去除，过长的会截断，空的以 `blank_text` 代替。",
-				maxParams, maxParam),
+			vendors.TemplateValues().And(
+				fmt.Sprintf("Name all variables of the template and no others: at most %d, 1 to %d characters each. Emoji are taken out, long ones cut, and what is left "+
+					"empty becomes `blank_text`.", maxParams, maxParam),
+				fmt.Sprintf("须且仅须列出模板的全部变量：最多 %d 个，每个 1 至 %d 个字符。表情符号会被去除，过长的会截断，空的以 `blank_text` 代替。", maxParams, maxParam)),
 			vendors.Both(
 				"A wrong template or channel of the certificate (10041, 27001) parks the pushes of that kind until it is mended; one that a message chose is `refused`.",
 				"证书的模板或渠道有误（10041、27001）时，只暂停该类消息，等待修正；由消息自行指定时结果为 `refused`。"),
@@ -94,11 +95,10 @@ templates:
 		Screen: vendors.Screen{
 			Repeat: vendors.Both(
 				"One notification: the phone shows only the first push with an `extra.jobkey`, which is the message's.", "只显示一条：手机只展示同一 `extra.jobkey` 的第一条，该值每条消息唯一。"),
-			CallEnded: vendors.Both(
-				"The notification of its end takes the place of the one that rang: the events of a call share `notify_id` and differ in `jobkey`.", "结束通话的通知替换响铃的通知：同一通话的各事件 `notify_id` 相同而 `jobkey` 不同。"),
-			Collapse: vendors.Both("A newer message replaces the older one of its conversation, by `notify_id`.", "同一会话的新消息按 `notify_id` 替换旧消息。"),
-			Group:    vendors.Both("No such field; without `policy.collapse` each message has its own entry.", "没有该字段；不设 `policy.collapse` 时每条消息单独展示。"),
-			Badge:    vendors.Both("No field: the phone counts one more for each notification and clears it when the app opens (uncertain).", "没有字段：手机每条通知自动加一，打开应用时清零（不确定）。"),
+			CallEnded: vendors.CallEnded("notify_id").And("They differ in `jobkey`.", "各事件的 `jobkey` 不同。"),
+			Collapse:  vendors.Collapsed("notify_id"),
+			Group:     vendors.Both("No such field; without `policy.collapse` each message has its own entry.", "没有该字段；不设 `policy.collapse` 时每条消息单独展示。"),
+			Badge:     vendors.Both("No field: the phone counts one more for each notification and clears it when the app opens (uncertain).", "没有字段：手机每条通知自动加一，打开应用时清零（不确定）。"),
 			Sound: vendors.Both(
 				"`android.sound` is a file in res/raw; from Android 8 on the sound is the channel's, as approved in the console.", "`android.sound` 为 res/raw 中的文件；Android 8 及以上以平台审核的渠道铃声为准。"),
 			Image: vendors.Both("None.", "不支持。"),
@@ -118,8 +118,8 @@ templates:
 		},
 		Receipts: []vendors.Bilingual{
 			vendors.Both(
-				"Nothing is registered in the console: `receipts: {url: …}` goes with each push, with the message's key as `callback.param`. An https address is best; older texts know http only (uncertain). The reports carry no signature: put a secret into the path.",
-				"无需在平台登记：`receipts: {url: …}` 随每条推送发送，并以消息的键作为 `callback.param`。建议用 https，旧文档只提到 http（不确定）。回执没有签名，请在路径中加入难以猜测的随机串。"),
+				"Nothing is registered in the console: `receipts: {url: …}` goes with each push, with the message's key as `callback.param`. An https address is best; older texts know http only (uncertain).",
+				"无需在平台登记：`receipts: {url: …}` 随每条推送发送，并以消息的键作为 `callback.param`。建议用 https，旧文档只提到 http（不确定）。").Unsigned(),
 			vendors.Both(
 				"Asked for are arrivals (1), taps (2), dead tokens (16), pushes switched off (32), limits of the day (128) and lifetimes that ended (1024).",
 				"请求的回执有：到达（1）、点击（2）、token 失效（16）、推送关闭（32）、当日超限（128）、过期（1024）。"),
