@@ -141,10 +141,19 @@ func TestTranslate(t *testing.T) {
 		{"Topic", "Topic says what is said.", "`topic` says what is said."},
 		// The console may call its value as the field is called.
 		{"Topic", "Topic is the console's Topic, not the Key.", "The console's Topic, not the `key`."},
+		// A comment that stands at the key above names both.
+		{"", "Key and KeyID belong together.", "`key` and `key_id` belong together."},
 	} {
 		if got := translate(c.doc, c.field, names); got != c.want {
 			t.Errorf("translate(%q): got %q, want %q", c.doc, got, c.want)
 		}
+	}
+}
+
+func TestEscape(t *testing.T) {
+	t.Parallel()
+	if got, want := cell("a <b>\n*c* `<d> * ` | e"), "a &lt;b&gt; \\*c\\* `<d> * ` \\| e"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
