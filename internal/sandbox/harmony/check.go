@@ -263,10 +263,10 @@ func (n *note) check(p *sandbox.Push) *pushkit.BrokenRule {
 	}
 	p.Class, p.Title, p.Body, p.Image, p.Sound = n.Category, n.Title, n.Body, n.Image, n.Sound
 	p.Call = n.Category == "VOIP"
-	if n.NotifyID != nil && *n.NotifyID != -1 {
+	switch { // the phone drops a repeat of the message's id, and replaces what has the same notifyId
+	case n.NotifyID != nil && *n.NotifyID != -1:
 		p.Key = strconv.Itoa(int(*n.NotifyID))
-	}
-	if n.AppMessageID != nil {
+	case n.AppMessageID != nil:
 		p.Key = *n.AppMessageID
 	}
 	if n.Badge != nil {
