@@ -31,6 +31,9 @@ type Fake struct {
 	Token func(name string) string
 	// User owns a phone of the vendor in the demo.
 	User User
+	// Refused is the offline_push, as JSON, of a message that the demo's account refuses; empty for
+	// a vendor that is not asked to.
+	Refused string
 	// Account opens the vendor's account in the demo. read returns the content of a file that
 	// [DemoAccount.Files] left; it is nil for a new demo, whose keys must be new.
 	Account func(read ReadFile) (DemoAccount, error)

@@ -237,6 +237,7 @@ func (m *message) check() (*push, *pushkit.BrokenRule) {
 	if n.Tag != "" {
 		p.Key += "/" + n.Tag
 	}
+	p.Group = n.Group
 	if n.Badge != nil && n.Badge.Class != "" {
 		// the class is what makes the badge work; add_num counts from a number that only the phone
 		// knows

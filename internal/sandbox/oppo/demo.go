@@ -29,6 +29,7 @@ func Fake(accounts ...Account) sandbox.Fake {
 		New:     func(core *sandbox.Core) sandbox.API { return newFake(core, accounts) },
 		Token:   demoToken,
 		User:    sandbox.User{ID: "heidi", Name: "海迪", Device: "findx7", Platform: "android", Locale: "zh-CN"},
+		Refused: `{"android":{"oppo_channel_id":"not-of-this-app"}}`,
 		Account: openAccount,
 	}
 }
