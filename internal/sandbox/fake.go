@@ -99,6 +99,16 @@ type DemoAccount struct {
 	Certificates string
 }
 
+// SecretAccount is the account in the demo of a vendor that gives an app a secret, which the file
+// <vendor>.secret holds.
+func SecretAccount(vendor, secret, certificates string, api func(*Core) API) DemoAccount {
+	return DemoAccount{
+		New:          api,
+		Files:        func(string) []File { return []File{{Name: vendor + ".secret", Data: []byte(secret)}} },
+		Certificates: certificates,
+	}
+}
+
 // File is a file of the demo.
 type File struct {
 	Name string
