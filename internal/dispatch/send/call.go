@@ -22,9 +22,9 @@ type call struct {
 	kind  vendors.Kind
 	class vendors.Class
 	with  *company
-	// tokens finds the devices of the batch by their tokens; nil where none can stand in it twice
-	// but next to one another.
-	tokens map[string]int
+	// tokens finds the devices of the batch by their tokens, while it is gathered; nil where none
+	// can stand in it twice but next to one another.
+	tokens *tokens
 	// twins are the targets that get the result of a device of the batch with the same token: their
 	// phone gets one push.
 	twins  []twin
@@ -173,10 +173,8 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 		}
 		notes++
 		if c.tokens == nil && (notes > 1 || len(p.targets) > 1 && (mixed > 1 || p.with != nil || l.caps(c.class))) {
-			c.tokens = make(map[string]int, len(c.works)+len(p.targets))
-			for k := range c.batch.Devices {
-				c.tokens[c.batch.Devices[k].Token] = k
-			}
+			c.tokens = &l.tokens
+			c.tokens.index(c.batch.Devices, max(l.limits.Batch, l.limits.Mixed))
 		}
 		before := len(p.targets)
 		l.move(c, p, room, note)
@@ -188,6 +186,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 		}
 	}
 	q.tidy(holes)
+	c.tokens = nil // the next call's from here on
 	return out
 }
 
@@ -250,10 +249,10 @@ func (l *lane) move(c *call, p *piece, n int, note *vendors.Notification) {
 		}
 		d := p.w.job.Device(i)
 		d.Notification = note
-		if c.tokens != nil {
-			c.tokens[token] = len(c.works)
-		}
 		c.batch.Devices = append(c.batch.Devices, d)
+		if c.tokens != nil {
+			*c.tokens.slot(c.batch.Devices, token) = int32(len(c.batch.Devices))
+		}
 		c.works = append(c.works, p.w)
 		c.index = append(c.index, i)
 	}
@@ -267,10 +266,7 @@ func (l *lane) move(c *call, p *piece, n int, note *vendors.Notification) {
 // device's or nobody's.
 func (c *call) find(token string) int {
 	if c.tokens != nil {
-		if at, ok := c.tokens[token]; ok {
-			return at
-		}
-		return -1
+		return int(*c.tokens.slot(c.batch.Devices, token)) - 1
 	}
 	if last := len(c.batch.Devices) - 1; last >= 0 && c.batch.Devices[last].Token == token {
 		return last
