@@ -546,3 +546,19 @@ func TestProxy(t *testing.T) {
 		}
 	}
 }
+
+// A connection that fell silent is checked with PINGs, and both lanes' calls find idle ones.
+func TestClientKeepsAndChecksConnections(t *testing.T) {
+	t.Parallel()
+	client, err := NewClient(&Common{Concurrency: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := client.Transport.(*http.Transport)
+	if h2 := transport.HTTP2; h2 == nil || h2.SendPingTimeout <= 0 || h2.PingTimeout <= 0 {
+		t.Errorf("no PING is sent: %+v", h2)
+	}
+	if transport.MaxIdleConnsPerHost < 14 {
+		t.Errorf("%d idle connections for two lanes of 7 calls", transport.MaxIdleConnsPerHost)
+	}
+}
