@@ -54,7 +54,8 @@ func DeadJob(subjects hongyan.Subjects, job *Job, reason vendors.Reason, last ve
 	return Outgoing{Subject: subjects.Dead(job.Vendor, job.Certificate, reason), ID: id, Data: data, Header: h}, nil
 }
 
-// why explains to a person why a job is dead: in the driver's words, or where it gave none, in ours.
+// why explains to a person why a job is dead: in the driver's words, or where it gave none, in
+// ours.
 func why(reason vendors.Reason, last vendors.Result) string {
 	said := ""
 	switch {

@@ -225,8 +225,8 @@ func (b *callBytes) add(n int) {
 }
 
 // move puts up to n devices of a piece into the call, with a notification that is the piece's own
-// or says the same. No token stands in it twice: what says the same to a phone of the call becomes a
-// twin, and what says something else waits for the next call.
+// or says the same. No token stands in it twice: what says the same to a phone of the call becomes
+// a twin, and what says something else waits for the next call.
 func (l *lane) move(c *call, p *piece, n int, note *vendors.Notification) {
 	p.w.begin(c.batch.Now)
 	var held []int

@@ -100,9 +100,9 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token strin
 
 // compose writes all but the tokens and keeps it within the bytes of max_bytes. What makes room, in
 // this order: the body is shortened; then the image goes; then the long form of the text, the group
-// and most of the title; then the title but for a character; then the ext (a part of it would be worse than none), for the names by
-// which the app finds the message; then the click target, which may hold the ext as well, for the
-// app.
+// and most of the title; then the title but for a character; then the ext (a part of it would be
+// worse than none), for the names by which the app finds the message; then the click target, which
+// may hold the ext as well, for the app.
 func (p *protocol) compose(batch vendors.Batch) request {
 	n := batch.Devices[0].Notification
 	r := p.draft(batch)

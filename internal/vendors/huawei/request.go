@@ -92,9 +92,9 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token strin
 
 // compose writes all but the tokens and keeps it within the bytes that Huawei takes. What makes
 // room, in this order: the body is shortened; where even a body of one character is too much, the
-// image goes, then the long form of the text, the group and most of the title, then the title but for
-// a character, then the ext (a part of it would be worse than none), then the click target, which
-// may hold the ext as well.
+// image goes, then the long form of the text, the group and most of the title, then the title but
+// for a character, then the ext (a part of it would be worse than none), then the click target,
+// which may hold the ext as well.
 func (p *protocol) compose(batch vendors.Batch) request {
 	r := p.draft(batch)
 	style := batch.Devices[0].Notification.Android.Style
