@@ -59,7 +59,8 @@ func (w *work) alike(o *work) bool {
 // samePush says whether two jobs say the same to a phone: they are parts of one message.
 func (w *work) samePush(o *work) bool {
 	a, b := w.job, o.job
-	return a == b || a.Notification.MessageID == b.Notification.MessageID && a.Notification.Key == b.Notification.Key && a.App == b.App && a.Published.Equal(b.Published)
+	return a == b || a.Notification.MessageID == b.Notification.MessageID && a.Notification.Key == b.Notification.Key &&
+		a.Notification.Preview == b.Notification.Preview && a.App == b.App && a.Published.Equal(b.Published)
 }
 
 // piece is the part of a job's targets that is not on its way yet and goes to one host.
