@@ -10,6 +10,8 @@ const (
 	codeTooOld     = "10000"
 	codeTestText   = "10104"
 	codeTestText2  = "10085"
+	codeCategory   = "10096"
+	codePair       = "10097"
 	codeListBodies = "10252"
 	codeBadDevice  = "10302"
 	codeUnshowable = "10311"
@@ -57,8 +59,8 @@ func codes() []vendors.Code {
 		{Code: "10093", Reason: vendors.RateLimited, Meaning: vendors.Both("more than ten logins a second", "鉴权每秒超过十次")},
 		{Code: "10094", Reason: account, Meaning: vendors.Both("appId is not the authToken's app", "appId 与 authToken 的应用不符")},
 		{Code: "10095", Reason: payload, Meaning: vendors.Both("notifyId is illegal", "notifyId 不合法"), Uncertain: true},
-		{Code: "10096", Reason: payload, Meaning: vendors.Both("category is none of vivo's", "category 不是 vivo 的类别")},
-		{Code: "10097", Reason: payload, Meaning: vendors.Both("category and classification do not agree", "category 与 classification 不对应")},
+		{Code: codeCategory, Reason: account, Meaning: vendors.Both("category is none of vivo's; refused where the message chose it", "category 不是 vivo 的类别；由消息指定时为 refused")},
+		{Code: codePair, Reason: account, Meaning: vendors.Both("category and classification do not agree; refused where the message chose them", "category 与 classification 不对应；由消息指定时为 refused")},
 		{Code: "10103", Reason: vendors.Refused, Meaning: vendors.Both("the content has sensitive words", "内容含敏感词"), Uncertain: true},
 		{Code: codeTestText, Reason: vendors.Refused, Meaning: vendors.Both("the text of a formal push looks like a test", "正式消息的文案像测试消息")},
 		{Code: "10150", Reason: payload, Meaning: vendors.Both("regIds and aliases are empty", "regIds 与 aliases 都为空")},
