@@ -25,7 +25,9 @@ const JobVersion = 2
 var ErrNewerJob = errors.New("a newer worker wrote it")
 
 // Job is one notification for those devices of one certificate and one partition of users that get
-// the same content. One that has to wait is stored in PUSH_JOBS; a dead letter holds one.
+// the same content. Devices with one token are one phone and get one push: they stand together, and
+// the first of them says of what content and partition. A job that has to wait is stored in
+// PUSH_JOBS; a dead letter holds one.
 type Job struct {
 	Version int `json:"v"`
 	// ID names the job after its message, partition, certificate and variant: a message that is
@@ -42,6 +44,8 @@ type Job struct {
 	Bulk bool `json:"bulk,omitzero"`
 	// Published is when the message reached the stream; latencies count from it.
 	Published time.Time `json:"published"`
+	// SentAt is when the message was sent.
+	SentAt time.Time `json:"sent_at,omitzero"`
 	// Decided is when it was decided last that the devices are pushed to. What waits for long since
 	// then is decided again.
 	Decided time.Time `json:"decided,omitzero"`
@@ -141,6 +145,14 @@ func (j *Job) Name() string {
 			strconv.Itoa(hongyan.Partition(j.Targets[0].User)) + "/" + j.Certificate + "/" + j.Variant
 	}
 	return j.ID
+}
+
+// Sent is when the job's message was sent, as far as is known.
+func (j *Job) Sent() time.Time {
+	if j.SentAt.IsZero() {
+		return j.Published
+	}
+	return j.SentAt
 }
 
 // Part is a copy of the job for some of its targets.

@@ -92,7 +92,9 @@ type Sender struct {
 	// Looker is nil for no look at what became of jobs that come again.
 	Looker *store.Looker
 	// Decider is nil where what waited is sent as it was planned.
-	Decider  Decider
+	Decider Decider
+	// Marks is nil where nobody remembers recalls, read marks and calls.
+	Marks    Marks
 	Devices  Devices
 	Subjects hongyan.Subjects
 	// Limiter is nil for no limits.
@@ -112,6 +114,8 @@ type Sender struct {
 	// and of every probe that failed: whether it is open, since when, and the result that says why.
 	// Follow brings it the others' changes.
 	Parked func(open bool, since time.Time, result vendors.Result)
+	// ParkedKind is the same for the pushes of one kind; FollowKind brings the others' changes.
+	ParkedKind func(kind vendors.Kind, open bool, since time.Time, result vendors.Result)
 	// Stored, when it is set, is told of each subject on which a job was stored.
 	Stored func(subject hongyan.Subject)
 
@@ -121,6 +125,7 @@ type Sender struct {
 	mu      sync.Mutex
 	breaker *parking.Breaker
 	parked  atomic.Bool // what the breaker says
+	kinds   kinds
 	flying  int
 	lanes   [2]*lane  // urgent, normal; made when they are used first
 	doubted time.Time // when it was last said that dead tokens are not believed

@@ -45,7 +45,7 @@ func TestCodes(t *testing.T) {
 			wantCode := c.Code
 			switch c.Level {
 			case "":
-				msg := c.Meaning
+				msg := c.Meaning.EN
 				if c.Code == pushkit.CodePartial {
 					msg = `{"illegalTokens":{"tokenFormatError":["tokA"]},"success":1,"failure":1}`
 					wantCode += "/tokenFormatError"
