@@ -22,7 +22,7 @@ import (
 // user who may, makes them, and the worker consumes.
 func TestSetup(t *testing.T) {
 	t.Parallel()
-	// docs/deploy.md has this list.
+	// All but to make streams; deploy/nats-production.conf has a narrower list.
 	rights := &server.Permissions{
 		Publish: &server.SubjectPermission{Allow: []string{"push.>", "$JS.ACK.>", "$JS.FC.>", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.PURGE.*", "$JS.API.STREAM.MSG.GET.*",
 			"$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.>"}},
