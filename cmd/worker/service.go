@@ -23,6 +23,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
 	"github.com/hongyan-im/hongyan/internal/dispatch/send"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/registry"
@@ -180,6 +181,10 @@ func (s *service) consume(ctx context.Context) error {
 	if err := dir.Measure(s.tel.Meter); err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
+	said := marks.New(s.bus, s.topology().Subjects, marks.Options{Unreadable: func(error) { metrics.Ignore("mark") }, Log: s.log})
+	if err := said.Measure(s.tel.Meter); err != nil {
+		return fmt.Errorf("set up metrics: %w", err)
+	}
 	worker := "w" + rand.Text()
 	limiter, err := s.limiter(worker)
 	if err != nil {
@@ -201,10 +206,10 @@ func (s *service) consume(ctx context.Context) error {
 	if err := acceptances.Load(ctx); err != nil {
 		s.log.Warn("it is not known which certificates had pushes accepted lately", "error", err)
 	}
-	decider := &route.Decider{Devices: dir, Log: s.log, Now: time.Now} // its apps follow
+	decider := &route.Decider{Devices: dir, Marks: said, Log: s.log, Now: time.Now} // its apps follow
 	apps, err := s.apps(func(certificate send.Certificate) *send.Sender {
 		return &send.Sender{
-			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Devices: dir, Subjects: subjects, Limiter: limiter,
+			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Marks: said, Devices: dir, Subjects: subjects, Limiter: limiter,
 			Accepted: acceptances, Flights: flights, Load: load,
 			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
@@ -223,7 +228,7 @@ func (s *service) consume(ctx context.Context) error {
 	}
 	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
-		Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
+		Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
 		Elsewhere: others.serve, Stored: s.bus.Hint, Texts: s.conf.Texts(), Metrics: metrics, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
@@ -244,13 +249,15 @@ func (s *service) consume(ctx context.Context) error {
 			}
 		})
 	}
+	wg.Go(func() { said.Run(ctx, s.bus) })
+	wg.Go(func() { router.Run(ctx, hard, signals) })
+	signalsFirst(ctx, s.bus, s.log)
 	patient := *router // what is urgent waits for no room
 	patient.Room = load.Wait
 	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { patient.Run(ctx, hard, source) }
 	serving("messages", func() error { return s.bus.ServeMessages(ctx, slices.Collect(maps.Keys(apps)), holdMessages, routes) })
 	serving("pieces", func() error { return s.bus.ServePieces(ctx, holdPieces, routes) })
 	wg.Go(func() { router.Run(ctx, hard, urgent) })
-	wg.Go(func() { router.Run(ctx, hard, signals) })
 	hold := func(where hongyan.Subject) int {
 		if sender := senders[where.Certificate]; sender != nil {
 			return sender.Certificate.Hold()

@@ -92,8 +92,9 @@ figures of the others.`,
 				}
 				defer func() { err = errors.Join(err, remove()) }()
 			}
-			// What shares the cores with the worker here, and has a heap for a server and nine fakes,
-			// collects its garbage seldom: its collections would be measured as the worker's latency.
+			// This process shares the cores with the worker, and has the heap of a server and of
+			// all fakes: it collects its garbage seldom, or that would be measured as the
+			// worker's latency.
 			debug.SetGCPercent(400)
 			self, err := os.Executable()
 			if err != nil {

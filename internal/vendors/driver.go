@@ -107,9 +107,13 @@ type Notification struct {
 	// Kind is what the notification is about.
 	Kind Kind `json:"kind,omitempty"`
 	// Call is set when the message is a step of a voice or video call; drivers send what
-	// [Notification.CallStep] gives. Urgent says that the push was queued in the urgent lane.
+	// [Notification.CallStep] gives. Urgent says that it is one that rings.
 	Call   *hongyan.Call `json:"call,omitempty"`
 	Urgent bool          `json:"urgent,omitzero"`
+	// Quiet asks for the least interruption that the vendor has for a push: no sound, no vibration,
+	// no banner. It never changes the vendor's message class, and never takes the place of
+	// another message that waits for a phone which is off.
+	Quiet bool `json:"quiet,omitzero"`
 	// VoIP marks a push to the PushKit token of an iOS device.
 	VoIP bool `json:"voip,omitzero"`
 	// Fallback says that the push stands in for one over VoIP that was refused.

@@ -73,6 +73,9 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published, Variant: v.language.Tag(),
 				IgnoreMute: m.OfflinePush.IgnoreMute,
 			}
+			if !m.SentAt.Equal(published) {
+				job.SentAt = m.SentAt.UTC()
+			}
 			content := v
 			content.partition = 0
 			if contents[content] != nil {
@@ -187,8 +190,9 @@ func kindOf(m *hongyan.Message, user string) vendors.Kind {
 	return vendors.KindGroup
 }
 
+// laneOf is a message's lane: what ends a call's ringing is as urgent as the call.
 func laneOf(m *hongyan.Message) string {
-	if m.Rings() {
+	if m.Content.Call != nil {
 		return hongyan.LaneUrgent
 	}
 	return hongyan.LaneNormal
@@ -212,7 +216,7 @@ func notification(m *hongyan.Message, messageKey string, language *texts.Languag
 	n := &vendors.Notification{
 		Key: messageKey, ReplaceKey: replaceKey(m, account.App, account.Collapse), MessageID: m.ID, Conversation: m.Conversation.ID,
 		Title: vendors.MaxText.Fit(title), Body: vendors.MaxText.Fit(body), Lead: lead, Preview: preview, Ext: m.OfflinePush.Ext,
-		Kind: kind, Call: m.Content.Call, Urgent: m.Rings(), VoIP: voip, Deadline: until,
+		Kind: kind, Call: m.Content.Call, Urgent: m.Rings(), Quiet: m.ByCallee(), VoIP: voip, Deadline: until,
 	}
 	if sender := senderName(m); sender != n.Title {
 		n.Sender = sender
