@@ -48,6 +48,7 @@ var arrows = []arrow{
 	{"internal/schema", nil, "generated files that programs print"},
 	{"internal/jsonerror", nil, "how an error of JSON is said"},
 	{"internal/directory", []string{"."}, "what is known of users is read through small interfaces, and knows no NATS"},
+	{"internal/owner", []string{".", "internal/directory", "internal/dispatch"}, "it compares registrations through the directory's store, and takes them from a queue like the pipeline's"},
 	{"internal/ratelimit", []string{"internal/vendors"}, "limits count classes of vendors, and know nothing of jobs"},
 	{"internal/accepted", nil, "it remembers a time for each certificate, and reads notes through an interface of two methods"},
 	{"internal/parking", []string{"internal/vendors"}, "it hears what vendors say of a certificate, and knows nothing of jobs"},

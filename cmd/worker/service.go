@@ -24,6 +24,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/send"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/natsd"
+	"github.com/hongyan-im/hongyan/internal/owner"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
@@ -285,6 +286,8 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
+	keeper := &owner.Keeper{Store: s.bus, Subjects: subjects, Metrics: metrics, Log: s.log}
+	wg.Go(func() { keeper.Run(ctx, s.bus.RegistrationConsumer(holdRegistrations)) })
 	wg.Go(func() { heart.run(ctx) })
 	// The limiter runs until the last vendor call is made.
 	var limiting sync.WaitGroup
@@ -341,12 +344,13 @@ func usualClasses(c vendors.Config) []vendors.Class {
 	}
 }
 
-// What one consumer may have at hand: messages, pieces of large ones, and jobs of certificates that
-// the configuration lacks.
+// What one consumer may have at hand: messages, pieces of large ones, jobs of certificates that the
+// configuration lacks, and registrations.
 const (
-	holdMessages = 2048
-	holdPieces   = 64
-	holdOrphans  = 256
+	holdMessages      = 2048
+	holdPieces        = 64
+	holdOrphans       = 256
+	holdRegistrations = 512
 )
 
 // apps makes the drivers and the senders, and what the router needs to know about each app.

@@ -63,6 +63,9 @@ func (t Topology) Pieces() string { return t.stream("PIECES") }
 // subject.
 func (t Topology) Directory() string { return t.stream("DIRECTORY") }
 
+// Tokens names the stream that holds which registration was the last to bring each token.
+func (t Topology) Tokens() string { return t.stream("TOKENS") }
+
 // Later names the stream that holds jobs with a time until it comes.
 func (t Topology) Later() string { return t.stream("LATER") }
 
@@ -122,6 +125,9 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	directory.MaxMsgsPerSubject, directory.AllowMsgTTL = 1, true
 	directory.RePublish = &jetstream.RePublish{Source: subjects.Own(">"), Destination: t.changes(), HeadersOnly: true}
 
+	tokens := base(t.Tokens(), "Hongyan: which registration was the last to bring each token", subjects.Own("token.>"))
+	tokens.MaxMsgsPerSubject, tokens.AllowMsgTTL = 1, true
+
 	at, due := t.later()
 	later := base(t.Later(), "Hongyan: jobs that wait for a time", at.Own(">"), due.Own(">"))
 	later.Retention, later.AllowMsgSchedules, later.AllowMsgTTL, later.MaxConsumers = jetstream.WorkQueuePolicy, true, true, manyConsumers
@@ -140,7 +146,7 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	notes := base(t.Notes(), "Hongyan: what workers tell each other, with a lifetime", subjects.Own("note.>"))
 	notes.MaxMsgsPerSubject, notes.AllowMsgTTL = 1, true
 
-	all := []jetstream.StreamConfig{messages, pieces, directory, later, dead, outcomes, counters, notes}
+	all := []jetstream.StreamConfig{messages, pieces, directory, tokens, later, dead, outcomes, counters, notes}
 	for _, v := range vendors {
 		jobs := queue(cmp.Or(t.MaxJobs, jobsPerLane), t.Jobs(v), "Hongyan: notifications for "+v+" that wait to be sent", subjects.Job(v, "*", "*"))
 		jobs.MaxConsumers = manyConsumers

@@ -92,7 +92,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 		if len(p.targets) == 0 {
 			continue
 		}
-		if late := !now.Before(p.w.job.Notification.Deadline); late || l.old(p, now) {
+		if late := !now.Before(p.w.job.Notification.Deadline); late || l.old(p.w, p.targets, now) {
 			if late {
 				expired = append(expired, *p)
 			} else {
