@@ -71,5 +71,5 @@ func holds(v directory.Value, token string) bool {
 		return false
 	}
 	reg, _, err := hongyan.ParseDevice(v.Data, v.Time)
-	return err == nil && slices.Contains(tokens(&reg), token)
+	return err == nil && slices.Contains(Tokens(&reg), token)
 }

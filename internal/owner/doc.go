@@ -33,8 +33,13 @@ import (
 
 // Subject is where the owner of an app's token is kept. It holds the token only as a hash.
 func Subject(s hongyan.Subjects, app, token string) string {
+	return s.Own("token." + app + "." + Hash(token))
+}
+
+// Hash names a token by 32 hex digits.
+func Hash(token string) string {
 	sum := sha256.Sum256([]byte(token))
-	return s.Own("token." + app + "." + hex.EncodeToString(sum[:16]))
+	return hex.EncodeToString(sum[:16])
 }
 
 // Of is the filter that covers the owners of all tokens of an app.

@@ -154,15 +154,15 @@ func (k *Keeper) claims(d dispatch.Delivery) []*claim {
 		return nil // it counts as absent
 	}
 	var all []*claim
-	for _, token := range tokens(&reg) {
+	for _, token := range Tokens(&reg) {
 		all = append(all, &claim{by: r, token: token, key: Subject(k.Subjects, place.App, token)})
 	}
 	r.open = len(all)
 	return all
 }
 
-// tokens are those of a registration, each once.
-func tokens(reg *hongyan.Device) []string {
+// Tokens are those of a registration, each once.
+func Tokens(reg *hongyan.Device) []string {
 	var all []string
 	if reg.Token != "" {
 		all = append(all, reg.Token)
