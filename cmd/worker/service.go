@@ -106,14 +106,14 @@ func (s *service) topology() bus.Topology { return topology(s.conf) }
 func topology(conf *config.Config) bus.Topology {
 	n := conf.NATS
 	return bus.Topology{Subjects: hongyan.Subjects{Prefix: n.SubjectPrefix}, StreamPrefix: n.StreamPrefix, Replicas: n.Replicas,
-		MaxBytes: n.MaxBytes, MaxMessagesPerApp: n.MaxMessagesPerApp, OutcomesMaxBytes: n.OutcomesMaxBytes}
+		MaxBytes: n.MaxBytes, MaxMessagesPerApp: n.MaxMessagesPerApp, OutcomesMaxBytes: n.OutcomesMaxBytes, DeadMaxAge: n.DeadMaxAge}
 }
 
 func (s *service) connect(ctx context.Context) error {
 	url := s.conf.NATS.URL
 	if url == "" {
 		e := s.conf.NATS.Embedded
-		srv, err := natsd.Start(natsd.Options{Dir: e.Dir, Listen: e.Listen, Log: s.log})
+		srv, err := natsd.Start(natsd.Options{Dir: e.Dir, Listen: e.Listen, Cipher: e.Cipher, Key: string(e.Key), Log: s.log})
 		if err != nil {
 			return err
 		}
@@ -289,6 +289,7 @@ func (s *service) consume(ctx context.Context) error {
 	keeper := &owner.Keeper{Store: s.bus, Subjects: subjects, Metrics: metrics, Log: s.log}
 	wg.Go(func() { keeper.Run(ctx, s.bus.RegistrationConsumer(holdRegistrations)) })
 	wg.Go(func() { heart.run(ctx) })
+	wg.Go(func() { s.sweepNightly(ctx, worker) })
 	// The limiter runs until the last vendor call is made.
 	var limiting sync.WaitGroup
 	limiting.Go(func() {

@@ -163,6 +163,10 @@ func (t Topology) mended(want, got jetstream.StreamConfig) (next jetstream.Strea
 	if want.MaxBytes > 0 && (want.Name != t.Outcomes() || t.OutcomesMaxBytes > 0) {
 		set("max bytes", &next.MaxBytes, want.MaxBytes)
 	}
+	if want.Name == t.Dead() && t.DeadMaxAge > 0 && got.MaxAge != t.DeadMaxAge {
+		changes = append(changes, fmt.Sprintf("max age from %v to %v", got.MaxAge, t.DeadMaxAge))
+		next.MaxAge = t.DeadMaxAge
+	}
 	if r := want.RePublish; r != nil {
 		if got.RePublish == nil || *got.RePublish != *r {
 			next.RePublish = r

@@ -32,6 +32,9 @@ type Topology struct {
 	// OutcomesMaxBytes bounds PUSH_OUTCOMES, which then drops its oldest records, so that it never
 	// starves the other streams; 0 is 8 GiB, or less where the server has not that much.
 	OutcomesMaxBytes int64
+	// DeadMaxAge is how long PUSH_DEAD keeps dead letters; 0 is 30 days, or what an existing stream
+	// has.
+	DeadMaxAge time.Duration
 }
 
 // outcomesBytes is the default bound of PUSH_OUTCOMES: some 25 million devices. Where the server
@@ -133,7 +136,7 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	later.Retention, later.AllowMsgSchedules, later.AllowMsgTTL, later.MaxConsumers = jetstream.WorkQueuePolicy, true, true, manyConsumers
 
 	dead := base(t.Dead(), "Hongyan: dead letters, to be looked at and replayed", subjects.All(hongyan.KindDead))
-	dead.MaxAge = 30 * 24 * time.Hour
+	dead.MaxAge = cmp.Or(t.DeadMaxAge, 30*24*time.Hour)
 
 	outcomes := base(t.Outcomes(), "Hongyan: what became of each push", subjects.All(hongyan.KindOutcome))
 	outcomes.MaxAge, outcomes.MaxBytes = 72*time.Hour, cmp.Or(t.OutcomesMaxBytes, outcomesBytes)

@@ -31,6 +31,8 @@ type Place struct {
 
 // Places are where an installation keeps records of people.
 type Places interface {
+	// Directory names the directory's stream.
+	Directory() string
 	// OfUser are the places of a user's records.
 	OfUser(app, user string) []Place
 	// OfToken are the places of what is kept by a token's hash.

@@ -48,7 +48,7 @@ func second(c *claim, stored map[string]directory.Value, presence func(registrat
 	switch {
 	case own.Revision != c.by.sequence:
 		return step{do: leave} // it changed, and comes again as it is now
-	case !holds(other, c.token):
+	case !Holds(other, c.hash):
 		return step{do: take}
 	case other.Revision < own.Revision:
 		return step{do: take, remove: newRemoval(other, stored[presence(other.Subject)], own.Revision)}
@@ -65,11 +65,11 @@ func newRemoval(registration, presence directory.Value, later uint64) *removal {
 	return &removal{registration, presence}
 }
 
-// holds says whether a stored registration holds a token.
-func holds(v directory.Value, token string) bool {
+// Holds says whether a stored registration holds the token of a hash.
+func Holds(v directory.Value, hash string) bool {
 	if len(v.Data) == 0 {
 		return false
 	}
 	reg, _, err := hongyan.ParseDevice(v.Data, v.Time)
-	return err == nil && slices.Contains(Tokens(&reg), token)
+	return err == nil && slices.ContainsFunc(Tokens(&reg), func(token string) bool { return Hash(token) == hash })
 }

@@ -89,9 +89,9 @@ type registration struct {
 
 // claim is a registration's claim on a token.
 type claim struct {
-	by    *registration
-	token string
-	key   string // the subject of the token's owner
+	by   *registration
+	hash string // the token's
+	key  string // the subject of the token's owner
 	// owner as it was read, and its revision; 0 for none.
 	owner    Owner
 	revision uint64
@@ -155,7 +155,7 @@ func (k *Keeper) claims(d dispatch.Delivery) []*claim {
 	}
 	var all []*claim
 	for _, token := range Tokens(&reg) {
-		all = append(all, &claim{by: r, token: token, key: Subject(k.Subjects, place.App, token)})
+		all = append(all, &claim{by: r, hash: Hash(token), key: Subject(k.Subjects, place.App, token)})
 	}
 	r.open = len(all)
 	return all

@@ -6,8 +6,10 @@
 package directorytest
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/erase"
 )
 
 // AckWait is how long a claim on a registration lasts.
@@ -225,6 +228,67 @@ func (s *Store) Owners(_ context.Context, subjects []string) ([]directory.Value,
 		}
 	}
 	return values, nil
+}
+
+// Values implements erase.Store: of the directory's stream, or of all others where it is another's
+// name.
+func (s *Store) Values(_ context.Context, place erase.Place, each func(directory.Value) bool) error {
+	s.mu.Lock()
+	if err := s.fails("read"); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	var values []directory.Value
+	for subject, v := range s.named(place.Stream).last {
+		if covers(place.Filter, subject) {
+			values = append(values, v)
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(values, func(a, b directory.Value) int { return cmp.Compare(a.Revision, b.Revision) })
+	for _, v := range values {
+		if !each(v) {
+			break
+		}
+	}
+	return nil
+}
+
+// Erase implements erase.Store. Like the real one it tells nobody.
+func (s *Store) Erase(_ context.Context, stream string, sequence uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.fails("write"); err != nil {
+		return err
+	}
+	last := s.named(stream).last
+	for subject, v := range last {
+		if v.Revision == sequence {
+			delete(last, subject)
+		}
+	}
+	return s.fails("lost")
+}
+
+func (s *Store) named(name string) *stream {
+	if strings.HasSuffix(name, "_DIRECTORY") {
+		return &s.records
+	}
+	return &s.own
+}
+
+// covers says whether a filter covers a subject.
+func covers(filter, subject string) bool {
+	f, s := strings.Split(filter, "."), strings.Split(subject, ".")
+	for i, token := range f {
+		switch {
+		case token == ">":
+			return len(s) > i
+		case i >= len(s) || token != "*" && token != s[i]:
+			return false
+		}
+	}
+	return len(f) == len(s)
 }
 
 // Follow implements directory.Feed.
