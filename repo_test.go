@@ -41,7 +41,7 @@ var arrows = []arrow{
 	{"cmd/*", []string{"*"}, "a program wires everything together"},
 	{"internal/dispatch", []string{".", "internal/jsonerror", "internal/ratelimit", "internal/vendors"}, "the pipeline's words know neither NATS nor any one vendor"},
 	{"internal/dispatch/store", []string{".", "internal/dispatch", "internal/vendors"}, "what is owed is stored through the interfaces of dispatch, whoever owes it"},
-	{"internal/dispatch/route", []string{".", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/vendors"}, "who plans knows no sender but by an interface"},
+	{"internal/dispatch/route", []string{".", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/texts", "internal/vendors"}, "who plans knows no sender but by an interface"},
 	{"internal/dispatch/send", []string{".", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/parking", "internal/ratelimit", "internal/vendors"}, "who sends knows no plan"},
 	{"internal/dispatch/replay", []string{".", "internal/directory", "internal/dispatch", "internal/vendors"}, "a replay runs in a tool, which links no pipeline"},
 	{"internal/bus/bustest/natsd", []string{"internal/natsd"}, "the embedded server as a process, for tests"},
@@ -63,15 +63,16 @@ var arrows = []arrow{
 	{"internal/sandbox/all", []string{"internal/sandbox", "internal/sandbox/*"}, "the one list of all fakes"},
 	{"internal/sandbox/pushkit", []string{"internal/sandbox"}, "what the fakes of two generations of one service share"},
 	{"internal/sandbox/*", []string{"internal/sandbox", "internal/sandbox/pushkit"}, "a fake is one vendor: it sees the core and no other fake"},
-	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/texts", "internal/vendors"}, "each vendor's keys live beside its driver"},
 	{"internal/docstest", nil, "it holds pages to programs, and knows no program"},
 	{"internal/terminal", nil, "what a terminal is shown, whoever wrote it"},
 	{"internal/h2conn", nil, "it carries requests to a host, and knows neither vendors nor what a push is"},
 	{"tools/lint", nil, "the linters' runner is a program of another module"},
+	{"internal/texts", nil, "words in languages, whoever shows them"},
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox", "internal/sandbox/all"}, "it drives programs from outside, and links no driver"},
-	{"internal/reference", []string{".", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
+	{"internal/reference", []string{".", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/texts", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 
@@ -108,7 +109,7 @@ var light = []struct {
 }
 
 // pureFiles decide, with the time passed in.
-var pureFiles = []string{"internal/dispatch/route/plan.go", "internal/dispatch/route/compose.go", "internal/dispatch/send/verdict.go", "internal/parking/breaker.go"}
+var pureFiles = []string{"internal/dispatch/route/plan.go", "internal/dispatch/route/compose.go", "internal/dispatch/route/words.go", "internal/dispatch/send/verdict.go", "internal/parking/breaker.go"}
 
 // longFiles may be longer than a file should be, each for a reason.
 var longFiles = map[string]string{}

@@ -225,7 +225,7 @@ func (s *service) consume(ctx context.Context) error {
 	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
-		Elsewhere: others.serve, Stored: s.bus.Hint, Metrics: metrics, Log: s.log, Now: time.Now,
+		Elsewhere: others.serve, Stored: s.bus.Hint, Texts: s.conf.Texts(), Metrics: metrics, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
 	if err != nil {
@@ -360,7 +360,7 @@ func (s *service) apps(sender func(send.Certificate) *send.Sender) (map[string]r
 	for _, a := range s.conf.Apps {
 		app := route.App{Accounts: map[string]route.Account{}, Policy: route.Policy{
 			ForegroundLease: a.Policy.ForegroundLease, StaleAfter: *a.Policy.StaleAfter, MaxPushGroup: a.Policy.MaxPushGroup,
-			QuietWhenActiveElsewhere: a.Policy.QuietWhenActiveElsewhere,
+			QuietWhenActiveElsewhere: a.Policy.QuietWhenActiveElsewhere, Preview: hongyan.Preview(a.Policy.Preview),
 		}}
 		for _, c := range a.Certificates {
 			base := c.Base()

@@ -88,12 +88,17 @@ type Notification struct {
 	// is replaced by: that of the call for the events of a call, that of the conversation where
 	// newer messages replace older ones. See [Notification.Replaces].
 	ReplaceKey string `json:"replace_key,omitempty"`
-	// MessageID and Conversation are the IM backend's own ids.
+	// MessageID and Conversation are the IM backend's own ids. Drivers send what [Notification.IDs]
+	// gives.
 	MessageID    string `json:"message_id"`
 	Conversation string `json:"conversation,omitempty"`
 	// Title and Body are never empty. They may still be longer than the vendor allows.
 	Title string `json:"title"`
 	Body  string `json:"body"`
+	// Lead is how many bytes of Body stand before its text; see [Notification.Text].
+	Lead int `json:"lead,omitzero"`
+	// Preview is how much of the message is shown; empty for all of it.
+	Preview hongyan.Preview `json:"preview,omitempty"`
 	// Sender is the name of the person who wrote the message, for vendors whose templates have a
 	// variable for it. It is empty where the title is that name.
 	Sender string `json:"sender,omitempty"`
@@ -101,8 +106,8 @@ type Notification struct {
 	Ext string `json:"ext,omitempty"`
 	// Kind is what the notification is about.
 	Kind Kind `json:"kind,omitempty"`
-	// Call is set when the message is a step of a voice or video call. Urgent says that the push
-	// was queued in the urgent lane.
+	// Call is set when the message is a step of a voice or video call; drivers send what
+	// [Notification.CallStep] gives. Urgent says that the push was queued in the urgent lane.
 	Call   *hongyan.Call `json:"call,omitempty"`
 	Urgent bool          `json:"urgent,omitzero"`
 	// VoIP marks a push to the PushKit token of an iOS device.
