@@ -14,6 +14,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/bus/bustest"
 	"github.com/hongyan-im/hongyan/internal/directory/directorytest"
 	"github.com/hongyan-im/hongyan/internal/erase"
 	"github.com/hongyan-im/hongyan/internal/owner"
@@ -158,4 +159,42 @@ func TestSweepIsSlowAndGoesOn(t *testing.T) {
 			t.Errorf("%d are left", len(got))
 		}
 	})
+}
+
+// Over a real server, the records are gone and the workers hear of it.
+func TestSweepOverNATS(t *testing.T) {
+	b := bustest.Start(t)
+	put := func(subject, data string) {
+		t.Helper()
+		if err := b.Put(t.Context(), subject, []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 150 {
+		user := fmt.Sprint("gone", i)
+		put(subjects.Device("demo", user, "phone"), fmt.Sprintf(`{"certificate":"c","token":"t%d"}`, i))
+		put(subjects.Presence("demo", user, "phone"), `{"state":"background"}`)
+		put(owner.Subject(subjects, "demo", fmt.Sprint("t", i)), fmt.Sprintf(`{"v":1,"registration":%q,"sequence":1}`, subjects.Device("demo", user, "phone")))
+	}
+	put(subjects.Settings("demo", "bob"), `{"conversations":{"g-7":"muted"}}`)
+	since := time.Now()
+	put(subjects.Presence("demo", "bob", "phone"), `{"state":"background"}`)
+	s := &erase.Sweep{Eraser: erase.Eraser{Store: b, Places: b.Topology(), Subjects: subjects}, Now: time.Now, PerSecond: 10_000}
+	done, err := s.Run(t.Context(), since)
+	if err != nil || done != (erase.Swept{Users: 150, Records: 450}) {
+		t.Errorf("%+v, %v", done, err)
+	}
+	entries, err := b.Read(t.Context(), b.Topology().Directory(), "push.user.>", 1, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := 0
+	for _, e := range entries {
+		if len(e.Data) > 0 {
+			there++
+		}
+	}
+	if there != 2 || len(entries) != 2+150 { // of each user an empty record tells the workers
+		t.Errorf("%d records and %d empty ones are left", there, len(entries)-there)
+	}
 }
