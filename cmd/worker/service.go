@@ -25,6 +25,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/natsd"
+	"github.com/hongyan-im/hongyan/internal/owner"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
@@ -106,14 +107,14 @@ func (s *service) topology() bus.Topology { return topology(s.conf) }
 func topology(conf *config.Config) bus.Topology {
 	n := conf.NATS
 	return bus.Topology{Subjects: hongyan.Subjects{Prefix: n.SubjectPrefix}, StreamPrefix: n.StreamPrefix, Replicas: n.Replicas,
-		MaxBytes: n.MaxBytes, MaxMessagesPerApp: n.MaxMessagesPerApp, OutcomesMaxBytes: n.OutcomesMaxBytes}
+		MaxBytes: n.MaxBytes, MaxMessagesPerApp: n.MaxMessagesPerApp, OutcomesMaxBytes: n.OutcomesMaxBytes, DeadMaxAge: n.DeadMaxAge}
 }
 
 func (s *service) connect(ctx context.Context) error {
 	url := s.conf.NATS.URL
 	if url == "" {
 		e := s.conf.NATS.Embedded
-		srv, err := natsd.Start(natsd.Options{Dir: e.Dir, Listen: e.Listen, Log: s.log})
+		srv, err := natsd.Start(natsd.Options{Dir: e.Dir, Listen: e.Listen, Cipher: e.Cipher, Key: string(e.Key), Log: s.log})
 		if err != nil {
 			return err
 		}
@@ -292,7 +293,10 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
+	keeper := &owner.Keeper{Store: s.bus, Subjects: subjects, Metrics: metrics, Log: s.log}
+	wg.Go(func() { keeper.Run(ctx, s.bus.RegistrationConsumer(holdRegistrations)) })
 	wg.Go(func() { heart.run(ctx) })
+	wg.Go(func() { s.sweepNightly(ctx, worker) })
 	// The limiter runs until the last vendor call is made.
 	var limiting sync.WaitGroup
 	limiting.Go(func() {
@@ -348,12 +352,13 @@ func usualClasses(c vendors.Config) []vendors.Class {
 	}
 }
 
-// What one consumer may have at hand: messages, pieces of large ones, and jobs of certificates that
-// the configuration lacks.
+// What one consumer may have at hand: messages, pieces of large ones, jobs of certificates that the
+// configuration lacks, and registrations.
 const (
-	holdMessages = 2048
-	holdPieces   = 64
-	holdOrphans  = 256
+	holdMessages      = 2048
+	holdPieces        = 64
+	holdOrphans       = 256
+	holdRegistrations = 512
 )
 
 // apps makes the drivers and the senders, and what the router needs to know about each app.

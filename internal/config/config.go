@@ -41,6 +41,10 @@ type Config struct {
 	TextsFile string `yaml:"texts_file"`
 	// Shutdown bounds the time to finish what is under way after SIGTERM. Default 20s.
 	Shutdown time.Duration `yaml:"shutdown"`
+	// DirectoryTTL is how long registrations, presences and settings of people are kept of whom
+	// nothing is heard: none of their records was stored anew. One worker erases them each night.
+	// Default 4320h, 180 days; 0 keeps them for ever.
+	DirectoryTTL *time.Duration `yaml:"directory_ttl"`
 	// Apps are the IM apps whose messages are pushed. At least one is required.
 	Apps []App `yaml:"apps"`
 
@@ -87,6 +91,9 @@ type NATS struct {
 	// OutcomesMaxBytes bounds PUSH_OUTCOMES, in bytes; it drops its oldest records then. 0
 	// (default): 8 GiB when it is made, or less where the server has not that much.
 	OutcomesMaxBytes int64 `yaml:"outcomes_max_bytes"`
+	// DeadMaxAge is how long PUSH_DEAD keeps dead letters, with their texts. 0 (default): 30 days
+	// when it is made.
+	DeadMaxAge time.Duration `yaml:"dead_max_age"`
 }
 
 // TLS says whom the connection to NATS trusts, and as whom it appears. Any of its keys makes the
@@ -107,6 +114,13 @@ type Embedded struct {
 	Dir string `yaml:"dir"`
 	// Listen is where publishers and tools reach it. Default 127.0.0.1:4222.
 	Listen string `yaml:"listen"`
+	// Cipher encrypts the streams on the disk, with Key: chacha or aes. Default: they are not
+	// encrypted. What is there already is encrypted at the next
+	// start.
+	Cipher string `yaml:"cipher"`
+	// Key is what the streams are encrypted with, at least 16 characters, such as what `openssl
+	// rand -hex 32` prints. Without it nobody can read them, so keep it safe, and not beside them.
+	Key vendors.Secret `yaml:"key"`
 }
 
 // HTTP is the worker's own small server.
@@ -227,6 +241,10 @@ func (c *Config) defaults() {
 	}
 	if c.Shutdown == 0 {
 		c.Shutdown = 20 * time.Second
+	}
+	if c.DirectoryTTL == nil {
+		halfYear := 180 * 24 * time.Hour
+		c.DirectoryTTL = &halfYear
 	}
 	for i := range c.Apps {
 		p := &c.Apps[i].Policy

@@ -128,7 +128,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 		note := p.w.job.Notification
 		shut := l.s.kinds.parked(note.Kind)
 		trial := shut && notes == 0 && l.s.kinds.try(note.Kind, now)
-		if late := !now.Before(note.Deadline); late || l.old(p, now) || shut && !trial {
+		if late := !now.Before(note.Deadline); late || l.old(p.w, p.targets, now) || shut && !trial {
 			switch {
 			case late:
 				out.expired = append(out.expired, *p)

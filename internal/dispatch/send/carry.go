@@ -215,9 +215,7 @@ func (l *lane) part(w *work, targets []int, counts bool) *dispatch.Job {
 	if counts {
 		next.Attempts++
 	}
-	if at := w.decided.Load(); at != 0 {
-		next.Decided = time.Unix(0, at).UTC()
-	}
+	next.Decided = w.decidedAt(targets)
 	w.mu.Lock()
 	began := w.began
 	w.mu.Unlock()
