@@ -79,6 +79,7 @@ func Pages(root string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		messages["Recalls"] = recalls(l, docs)
 		sections, err := configSections(l, keys, words)
 		if err != nil {
 			return nil, err

@@ -37,6 +37,15 @@ func repeats(l language, docs []vendors.Doc) string {
 	return table([]string{"vendor", l.pick(text("what the screen shows when a push comes twice", "同一条推送重复时屏幕上的表现"))}, rows)
 }
 
+// recalls is a row for each vendor: what becomes of an accepted push whose message is recalled.
+func recalls(l language, docs []vendors.Doc) string {
+	var rows [][]string
+	for _, s := range docs {
+		rows = append(rows, []string{code(s.Vendor), cell(l.pick(s.Recall))})
+	}
+	return table([]string{"vendor", l.pick(text("what a recall does to a push that was accepted", "撤回时已被接受的推送如何处理"))}, rows)
+}
+
 func vendorSections(l language, docs []vendors.Doc, keys *keys) string {
 	var b strings.Builder
 	for _, s := range docs {

@@ -24,6 +24,8 @@ type Doc struct {
 	// Tap says how ext reaches the app. Repeat says what a phone shows when the same push arrives
 	// twice, and which field of the request decides that.
 	Tap, Repeat Bilingual
+	// Recall says what becomes of an accepted push whose message is recalled.
+	Recall Bilingual
 	// Example is a certificate in YAML, with ${NAME} for secrets.
 	Example string
 }

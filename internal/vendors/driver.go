@@ -22,6 +22,15 @@ type Driver interface {
 	Close()
 }
 
+// Withdrawer is a [Driver] whose vendor takes back pushes that phones did not show yet.
+type Withdrawer interface {
+	// Withdraw makes one call that takes back what was pushed to the devices of the batch under
+	// [Notification.Replaces] of their notification, which they share, and returns a result for
+	// each of them, in order: Accepted where the vendor takes it back. What a phone shows already
+	// stays. A result says nothing of the certificate, and never that a registration shall go.
+	Withdraw(ctx context.Context, batch Batch) []Result
+}
+
 // Limits say how large a batch may be and which devices may share one.
 type Limits struct {
 	// Batch is how many devices that get the same notification one call takes; 1 where the vendor
@@ -35,6 +44,9 @@ type Limits struct {
 	// In a call with different notifications each device takes both.
 	Bytes int
 	Size  func(n *Notification) (content, device int)
+	// Replaces says that a phone shows a push in the place of an earlier one of the same
+	// [Notification.Replaces], so that what was accepted can be overwritten.
+	Replaces bool
 	// Partition, where it is set, names the host that serves a device. Devices of different
 	// partitions never share a call.
 	Partition func(Device) string
@@ -105,6 +117,10 @@ type Notification struct {
 	// was queued in the urgent lane.
 	Call   *hongyan.Call `json:"call,omitempty"`
 	Urgent bool          `json:"urgent,omitzero"`
+	// Quiet asks for the least interruption that the vendor has for a push: no sound, no vibration,
+	// no banner. It never changes the vendor's message class, and never takes the place of
+	// another message that waits for a phone which is off.
+	Quiet bool `json:"quiet,omitzero"`
 	// VoIP marks a push to the PushKit token of an iOS device.
 	VoIP bool `json:"voip,omitzero"`
 	// Fallback says that the push stands in for one over VoIP that was refused.

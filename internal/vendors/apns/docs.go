@@ -60,6 +60,8 @@ func Doc() vendors.Doc {
 			EN: "One notification: apns-collapse-id is the message's key, so a repeat replaces the first; the events of a call share theirs, and with policy.collapse the messages of a conversation. apns-id is stable too, but APNs does not deduplicate by it.",
 			ZH: "只显示一条：apns-collapse-id 为消息的键，重复推送会替换前一条；同一通话的各事件共用一个键，设置 policy.collapse 后同一会话的消息也是如此。apns-id 也保持不变，但 APNs 不以它去重。",
 		},
+		Recall: vendors.Both("Overwritten, by a passive alert without sound under the same apns-collapse-id. It is not kept for a phone that is off (apns-expiration 0), because APNs keeps one push of an app, which may be another message: such a phone shows the original when it comes on. What rang through VoIP is not overwritten.",
+			"覆盖：以相同的 apns-collapse-id 发送一条 interruption-level 为 passive、无声的通知。设备离线时不保存（apns-expiration 为 0），因为 APNs 为每个应用只保存一条推送，那可能是另一条消息；这样的设备上线后仍会显示原消息。经 VoIP 响铃的来电不覆盖。"),
 		Example: `id: "35005"
 vendor: apns
 topic: com.example.im

@@ -49,6 +49,8 @@ func Doc() vendors.Doc {
 			"ext、conversation、message 作为 data 发送，点击后在 Intent 的 extras 中（getIntent().getStringExtra(\"ext\")）；通话另有 call_id、call_action、call_media。与短文本一起仍超出 4096 字节的 ext 不发送。"),
 		Repeat: vendors.Both("A repeat has the same tag (on iPhones apns-collapse-id), so it replaces the first on the screen; so do the events of a call, and with policy.collapse the messages of a conversation. With data_only the app gets the tag as data.",
 			"重复推送的 tag（iPhone 上为 apns-collapse-id）相同，会覆盖屏幕上的前一条；同一通话的各事件，以及设置 policy.collapse 后同一会话的消息也是如此。data_only 时 tag 在 data 中，由应用处理。"),
+		Recall: vendors.Both("Overwritten, under the same tag, without sound and with PRIORITY_LOW; since Android 8 the app's channel has the last word on sound. On iPhones as with APNs. With data_only the app gets the overwrite as data, with the tag, and replaces by itself.",
+			"覆盖：tag 相同，不带铃声，优先级为 PRIORITY_LOW；Android 8 起是否响铃由应用的通知渠道决定。iPhone 上与 APNs 相同。启用 data_only 时应用以数据形式收到带 tag 的覆盖，由应用自行替换。"),
 		Example: `- id: "35003"
   vendor: fcm
   service_account_file: /run/secrets/fcm.json

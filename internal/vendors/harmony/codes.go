@@ -9,6 +9,7 @@ import (
 const (
 	levelDevice = "device" // the reason that 80100000 and 80300007 give for a token
 	levelHTTP   = "http"   // the HTTP status where the body holds no code
+	levelRevoke = "revoke" // the result code of messages:revoke
 )
 
 // codes is the whole table.
@@ -47,5 +48,21 @@ func codes() []vendors.Code {
 		{Code: "notSupportPlayVoice", Level: levelDevice, Reason: vendors.BadPayload, Meaning: "PLAY_VOICE with another push-type"},
 		{Code: "atomicUnableSendUnsubscribedMsg", Level: levelDevice, Reason: vendors.BadPayload, Meaning: "atomic services only: the message was not subscribed to"},
 		{Code: "noRightToSendThisLiveNotificationEvent", Level: levelDevice, Reason: vendors.BadPayload, Meaning: "live views only: no right for this event"},
+
+		{Code: pushkit.CodeSuccess, Level: levelRevoke, Reason: vendors.Accepted, Meaning: "taken back where it is not shown yet"},
+		{Code: "80100001", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: "a parameter is wrong"},
+		{Code: "80100003", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: "the payload is wrong"},
+		{Code: codeRevokedPartly, Level: levelRevoke, Reason: vendors.Unknown, Meaning: "some tokens failed; those that msg does not name were taken back", Uncertain: true},
+		{Code: "80200001", Level: levelRevoke, Reason: vendors.AuthExpired, Meaning: "authentication failed"},
+		{Code: "80200003", Level: levelRevoke, Reason: vendors.AuthExpired, Meaning: "the access token expired"},
+		{Code: "80200005", Level: levelRevoke, Reason: vendors.AuthExpired, Meaning: "the JWT expired"},
+		{Code: "80300002", Level: levelRevoke, Reason: vendors.BadCredentials, Meaning: "Push Kit is off, or client_id is not that of the app"},
+		{Code: pushkit.CodeAllInvalid, Level: levelRevoke, Reason: vendors.NotDisplayed, Meaning: "all tokens are invalid; no registration goes for it"},
+		{Code: "80300008", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: "the body is too long", Uncertain: true},
+		{Code: "80300010", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: "no token or too many"},
+		{Code: "80300017", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: "the tokens are of several apps"},
+		{Code: "80300028", Level: levelRevoke, Reason: vendors.BadCredentials, Meaning: "the tokens are of another app than client_id"},
+		{Code: "80300032", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: "token and notifyId are both needed, and the notifyId is that of a push"},
+		{Code: "80000001", Level: levelRevoke, Reason: vendors.Unavailable, Meaning: "internal error"},
 	}, pushkit.StatusCodes(levelHTTP, "endpoint or project_id")...)
 }

@@ -51,6 +51,8 @@ func Doc() vendors.Doc {
 		Tap: vendors.Both(`clickAction.data is {"ext": "<ext>"}; the ability reads want.parameters.ext. {ext} in the click target carries it as well. An ext that does not fit into 4096 bytes is left out.`,
 			`clickAction.data 为 {"ext": "<ext>"}，Ability 从 want.parameters.ext 读取；也可在 click 中用 {ext} 携带。超出 4096 字节的 ext 不发送。`),
 		Repeat: vendors.Both("A repeat has the same appMessageId and notifyId: within 24 hours the phone shows it once. The events of a call, and with policy.collapse the messages of a conversation, share the notifyId alone and replace each other.", "重复推送的 appMessageId 与 notifyId 相同，24 小时内只展示一次。同一通话的各事件，以及设置 policy.collapse 后同一会话的消息只共用 notifyId，互相覆盖。"),
+		Recall: vendors.Both("With client_id the push is taken back by messages:revoke where no phone shows it yet, and overwritten where one does, within the next minute; without client_id it is overwritten. The overwrite has the same notifyId and an appMessageId of its own. Push Kit has no field for silence, so the phone sounds as for a message.",
+			"配置了 client_id 时，设备尚未展示的推送由 messages:revoke 撤回，已展示的在一分钟内覆盖；未配置时只覆盖。覆盖的 notifyId 相同，appMessageId 不同。Push Kit 没有静音字段，因此提示方式与普通消息相同。"),
 		Example: `- id: "35003"
   vendor: harmony
   service_account_file: /run/secrets/harmony.json

@@ -85,6 +85,8 @@ func Doc() vendors.Doc {
 		Tap: vendors.Both(`data is {"ext": "<ext>"}; the app reads getIntent().getStringExtra("ext"). {ext} in the click target carries it as well. An ext that does not fit into max_bytes is left out, and {"conversation", "message"} goes instead.`,
 			`data 为 {"ext": "<ext>"}，应用用 getIntent().getStringExtra("ext") 读取；也可在 click 中用 {ext} 携带。超出 max_bytes 的 ext 不发送，改为 {"conversation", "message"}。`),
 		Repeat: vendors.Both("A repeat has the same notifyId and tag, so it replaces the first on the screen; so do the events of a call, and with policy.collapse the messages of a conversation. group is the conversation.", "重复推送的 notifyId 与 tag 相同，会覆盖屏幕上的前一条；同一通话的各事件，以及设置 policy.collapse 后同一会话的消息也是如此。group 为会话。"),
+		Recall: vendors.Both("Overwritten, under the same notifyId and tag. importance is the message class, so it stays, and the phone sounds as for a message.",
+			"覆盖：notifyId 与 tag 相同。importance 即消息类别，因此不变，提示方式与普通消息相同。"),
 		Example: `- id: "35005"
   vendor: honor
   app_id: "104000001"

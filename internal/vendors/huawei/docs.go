@@ -51,6 +51,8 @@ func Doc() vendors.Doc {
 		Tap: vendors.Both(`data is {"ext": "<ext>"}; the app reads getIntent().getStringExtra("ext"). {ext} in the click target carries it as well. An ext that does not fit into 4096 bytes is left out.`,
 			`data 为 {"ext": "<ext>"}，应用用 getIntent().getStringExtra("ext") 读取；也可在 click 中用 {ext} 携带。超出 4096 字节的 ext 不发送。`),
 		Repeat: vendors.Both("A repeat has the same notify_id and tag, so it replaces the first on the screen; so do the events of a call, and with policy.collapse the messages of a conversation. group is the conversation.", "重复推送的 notify_id 与 tag 相同，会覆盖屏幕上的前一条；同一通话的各事件，以及设置 policy.collapse 后同一会话的消息也是如此。group 为会话。"),
+		Recall: vendors.Both("Overwritten, under the same notify_id and tag, with importance LOW and no sound; the category stays.",
+			"覆盖：notify_id 与 tag 相同，importance 为 LOW，不带铃声；category 不变。"),
 		Example: `- id: "35002"
   vendor: huawei
   app_id: "100000001"

@@ -91,6 +91,8 @@ func Doc() vendors.Doc {
 			`clickTypeInfo.parameters 为 ext 本身（当其为 JSON 对象）或 {"ext": "<ext>"}，各键出现在 Intent 的 extras 中；也可在 click.url 中用 {ext} 携带。超过 4096 字节的 ext 不发送，改为 {"conversation", "message"}。`),
 		Repeat: vendors.Both("A repeat has the same notifyKey, so it replaces the first on the screen, as the events of a call replace each other; Meizu deduplicates nothing.",
 			"重复推送的 notifyKey 相同，会覆盖前一条，同一通话的各事件也是如此；魅族不去重。"),
+		Recall: vendors.Both("Overwritten, under the same notifyKey, without vibration, light, sound and floating notice.",
+			"覆盖：notifyKey 相同，不振动、不亮灯、不响铃，也不悬浮显示。"),
 		Example: `- id: "35004"
   vendor: meizu
   app_id: "100001"

@@ -66,6 +66,8 @@ func Doc() vendors.Doc {
 			EN: "OPPO delivers one app_message_id once to a device; the same notify_id, which the events of a call share, replaces what is shown.",
 			ZH: "同一 app_message_id 对同一设备只下发一次；notify_id 相同时覆盖已展示的通知，同一通话的各事件共用 notify_id。",
 		},
+		Recall: vendors.Both("Overwritten, under the same notify_id, with notify_level 1 (where a category is sent) and an app_message_id of its own.",
+			"覆盖：notify_id 相同，notify_level 为 1（发送了 category 时），app_message_id 不同。"),
 		Example: `id: "35001"
 vendor: oppo
 package: com.example.im

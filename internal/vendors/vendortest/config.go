@@ -111,7 +111,7 @@ func doc(t *testing.T, s Subject) {
 	if d.Dated == "" || d.Example == "" || len(d.Links) == 0 || len(d.Rows) == 0 || len(d.Classes) == 0 || len(d.Codes) == 0 || len(d.Setup) == 0 {
 		t.Errorf("the page lacks a part: %+v", d)
 	}
-	texts := append([]vendors.Bilingual{d.Name, d.Tap, d.Repeat}, d.Setup...)
+	texts := append([]vendors.Bilingual{d.Name, d.Tap, d.Repeat, d.Recall}, d.Setup...)
 	for _, r := range d.Rows {
 		texts = append(texts, r.What, r.Value)
 	}

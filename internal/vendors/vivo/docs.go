@@ -54,6 +54,8 @@ func Doc() vendors.Doc {
 			`clientCustomMap 为 {"ext": "<ext>"}，SDK 3.0 及以上用 getIntent().getStringExtra("ext") 读取；也可在 click.intent 中用 {ext} 携带。超过 1021 个字符的 ext 不发送，改为 {"conversation", "message"}。`),
 		Repeat: vendors.Both("A repeat has the same notifyId, so it replaces the first on the screen; with the same requestId vivo drops it.",
 			"重复推送的 notifyId 相同，会覆盖前一条；requestId 相同时由 vivo 去重。"),
+		Recall: vendors.Both("Overwritten, under the same notifyId, with notifyType 1. vivo's own recall is not used: its address is not documented.",
+			"覆盖：notifyId 相同，notifyType 为 1。vivo 自身的撤回接口没有公开地址，不使用。"),
 		Example: `- id: "35003"
   vendor: vivo
   app_id: "100001"

@@ -69,6 +69,8 @@ func Doc() vendors.Doc {
 			EN: "The phone drops a second push with the same extra.jobkey, which is the message's; the same notify_id, which the events of a call share, replaces what is shown.",
 			ZH: "设备丢弃 extra.jobkey（每条消息唯一）相同的第二条推送；notify_id 相同时覆盖已展示的通知，同一通话的各事件共用 notify_id。",
 		},
+		Recall: vendors.Both("Overwritten, under the same notify_id, with notify_type 0 and a jobkey of its own. Xiaomi's own recall is not used: what it needs and answers is not documented well enough.",
+			"覆盖：notify_id 相同，notify_type 为 0，jobkey 不同。小米自身的撤回接口资料不足，不使用。"),
 		Example: `id: "35002"
 vendor: xiaomi
 app_secret: ${XIAOMI_APP_SECRET}
