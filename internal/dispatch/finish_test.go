@@ -45,6 +45,8 @@ type memory struct {
 	pieces bool
 	// also are more subjects whose messages the router takes.
 	also []string
+	// recalls is what the workers know of recalls; nil where there are none.
+	recalls *recalls
 }
 
 // people is a directory in which every user has a device of each certificate.
@@ -101,12 +103,19 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: driver, Concurrency: m.concurrency},
 			Recorder:    recorder, Looker: looker, Decider: decider, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
 		}
-		senders[id].Start(ctx, hard)
+	}
+	recaller := m.recaller(queue, recorder, apps, senders)
+	for _, s := range senders {
+		s.Start(ctx, hard)
 	}
 	senders["h"].Follow(true, vendors.Unavailable, time.Now()) // its jobs are stored, and nobody takes them
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: m.devices, Log: log, Now: time.Now, Sender: func(id string) route.Sender { return senders[id] },
 		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics,
+	}
+	if recaller != nil {
+		recaller.Start(ctx)
+		router.Withdrawals = recaller
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -131,6 +140,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		cancel()
 		time.AfterFunc(limit, cut)
 		wg.Wait()
+		if recaller != nil {
+			recaller.Wait()
+		}
 		recorder.Wait()
 		looker.Wait()
 		decider.Wait()

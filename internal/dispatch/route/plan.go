@@ -20,6 +20,9 @@ type Policy struct {
 	// QuietWhenActiveElsewhere suppresses a push when another device of the user is in the
 	// foreground.
 	QuietWhenActiveElsewhere bool
+	// RecallOverwrite is for how long after a push was accepted a recall of its message takes it
+	// back or overwrites it; 0 for never.
+	RecallOverwrite time.Duration
 }
 
 // Decision is what happens to one device of one recipient: it is pushed to, or suppressed.
@@ -134,13 +137,8 @@ func mentioned(m *hongyan.Message, user string) bool {
 
 // planDevice is the first of the rows on devices that suppresses a message on a device, or empty.
 func planDevice(m about, policy Policy, u *directory.User, d *directory.Device, now time.Time) hongyan.Reason {
-	if p := d.Presence; p != nil {
-		switch p.State {
-		case hongyan.StateLoggedOut:
-			return hongyan.LoggedOut
-		case hongyan.StateKicked:
-			return hongyan.Kicked
-		}
+	if why := Gone(d); why != "" {
+		return why
 	}
 	if d.Registration.Notifications == hongyan.SwitchOff && !m.voip {
 		return hongyan.NotificationsOff
@@ -189,6 +187,9 @@ func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, user *d
 		return dispatch.Decided{Suppressed: hongyan.NoDevice}
 	}
 	n := job.Notification
+	if job.Withdraws {
+		return withdrawAgain(job, target, d)
+	}
 	why := planDevice(about{
 		conversation: n.Conversation, mentioned: target.Mentioned, ignoreMute: job.IgnoreMute, rings: n.Urgent, voip: n.VoIP,
 	}, policy, user, d, now)
@@ -201,6 +202,33 @@ func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, user *d
 	}
 	target.Token, target.Region, target.Revision, target.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
 	return dispatch.Decided{Target: target}
+}
+
+// withdrawAgain is PlanAgain for what overwrites an accepted push. It goes wherever the push went,
+// whether or not a new one would, but for a device that somebody else may hold by now.
+func withdrawAgain(job *dispatch.Job, target dispatch.Target, d *directory.Device) dispatch.Decided {
+	if why := Gone(d); why != "" {
+		return dispatch.Decided{Suppressed: why}
+	}
+	token := d.Token(job.Certificate, false)
+	if token == "" {
+		return dispatch.Decided{Suppressed: hongyan.NoDevice}
+	}
+	target.Token, target.Region, target.Revision, target.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
+	return dispatch.Decided{Target: target}
+}
+
+// Gone says that nobody uses the app on a device any more; empty where somebody may.
+func Gone(d *directory.Device) hongyan.Reason {
+	if d.Presence != nil {
+		switch d.Presence.State {
+		case hongyan.StateLoggedOut:
+			return hongyan.LoggedOut
+		case hongyan.StateKicked:
+			return hongyan.Kicked
+		}
+	}
+	return ""
 }
 
 // inFront says whether the device is in the foreground: by the lease of its gateway, or by a report

@@ -7,6 +7,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // decideAfter is how long the decision to push to a device holds. What was decided on longer ago,
@@ -54,6 +55,10 @@ func (l *lane) decided(p piece, decisions []dispatch.Decided) {
 			// What names the target stays: others may read it.
 			t.Token, t.Region, t.Revision, t.RegisteredAt = d.Target.Token, d.Target.Region, d.Target.Revision, d.Target.RegisteredAt
 			rest = append(rest, i)
+			continue
+		}
+		if w.job.Withdraws {
+			lines = append(lines, l.line(w, i, vendors.Result{Reason: vendors.NotDisplayed}, Verdict{Act: Die}, now))
 			continue
 		}
 		s.Metrics.Suppress(s.Certificate.App, d.Suppressed)
