@@ -24,6 +24,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
 	"github.com/hongyan-im/hongyan/internal/dispatch/send"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/registry"
@@ -181,6 +182,10 @@ func (s *service) consume(ctx context.Context) error {
 	if err := dir.Measure(s.tel.Meter); err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
+	said := marks.New(s.bus, s.topology().Subjects, marks.Options{Unreadable: func(error) { metrics.Ignore("mark") }, Log: s.log})
+	if err := said.Measure(s.tel.Meter); err != nil {
+		return fmt.Errorf("set up metrics: %w", err)
+	}
 	worker := "w" + rand.Text()
 	limiter, err := s.limiter(worker)
 	if err != nil {
@@ -203,12 +208,12 @@ func (s *service) consume(ctx context.Context) error {
 		s.log.Warn("it is not known which certificates had pushes accepted lately", "error", err)
 	}
 	recaller := &recall.Recaller{
-		Outcomes: s.bus, Devices: dir, Recorder: recorder, Trouble: looker.Trouble, Metrics: metrics, Log: s.log, Now: time.Now,
+		Outcomes: s.bus, Devices: dir, Marks: said, Recorder: recorder, Trouble: looker.Trouble, Metrics: metrics, Log: s.log, Now: time.Now,
 	} // its apps and senders follow
-	decider := &route.Decider{Devices: dir, Log: s.log, Now: time.Now} // its apps follow
+	decider := &route.Decider{Devices: dir, Marks: said, Log: s.log, Now: time.Now} // its apps follow
 	apps, err := s.apps(func(certificate send.Certificate) *send.Sender {
 		return &send.Sender{
-			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Devices: dir, Subjects: subjects, Limiter: limiter,
+			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Marks: said, Devices: dir, Subjects: subjects, Limiter: limiter,
 			Accepted: acceptances, Flights: flights, Load: load, Recalls: recaller,
 			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
@@ -229,7 +234,7 @@ func (s *service) consume(ctx context.Context) error {
 	}
 	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
-		Recorder: recorder, Looker: looker, Devices: dir, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
+		Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
 		Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint, Metrics: metrics, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
@@ -291,6 +296,7 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
+	wg.Go(func() { said.Run(ctx, s.bus) })
 	wg.Go(func() { heart.run(ctx) })
 	// The limiter runs until the last vendor call is made.
 	var limiting sync.WaitGroup

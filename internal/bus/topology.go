@@ -29,6 +29,9 @@ type Topology struct {
 	// MaxLater bounds PUSH_LATER for each certificate: [Bus.Publish] adds no more. Default two
 	// million.
 	MaxLater int64
+	// MaxMarks bounds PUSH_MARKS for each app, where the oldest go when there are more. Default a
+	// million.
+	MaxMarks int64
 	// OutcomesMaxBytes bounds PUSH_OUTCOMES, which then drops its oldest records, so that it never
 	// starves the other streams; 0 is 8 GiB, or less where the server has not that much.
 	OutcomesMaxBytes int64
@@ -66,6 +69,9 @@ func (t Topology) Directory() string { return t.stream("DIRECTORY") }
 // Later names the stream that holds jobs with a time until it comes.
 func (t Topology) Later() string { return t.stream("LATER") }
 
+// Marks names the stream that holds what was said of messages after they were sent.
+func (t Topology) Marks() string { return t.stream("MARKS") }
+
 // Dead names the stream that holds dead letters.
 func (t Topology) Dead() string { return t.stream("DEAD") }
 
@@ -89,6 +95,8 @@ const (
 	jobsPerLane        = 500_000
 	// laterPerCertificate is held by the workers, since a stream with schedules cannot refuse.
 	laterPerCertificate = 2_000_000
+	// marksPerApp is held by the workers as well: the server's bounds know no apps.
+	marksPerApp = 1_000_000
 )
 
 // manyConsumers is above the server's default of a thousand for each stream.
@@ -140,7 +148,11 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	notes := base(t.Notes(), "Hongyan: what workers tell each other, with a lifetime", subjects.Own("note.>"))
 	notes.MaxMsgsPerSubject, notes.AllowMsgTTL = 1, true
 
-	all := []jetstream.StreamConfig{messages, pieces, directory, later, dead, outcomes, counters, notes}
+	marks := base(t.Marks(), "Hongyan: recalls, read marks and what became of calls, with a lifetime", subjects.Own("mark.>"))
+	marks.MaxMsgsPerSubject, marks.AllowMsgTTL = 1, true
+	marks.RePublish = &jetstream.RePublish{Source: subjects.Own("mark.>"), Destination: t.heardMarks()}
+
+	all := []jetstream.StreamConfig{messages, pieces, directory, marks, later, dead, outcomes, counters, notes}
 	for _, v := range vendors {
 		jobs := queue(cmp.Or(t.MaxJobs, jobsPerLane), t.Jobs(v), "Hongyan: notifications for "+v+" that wait to be sent", subjects.Job(v, "*", "*"))
 		jobs.MaxConsumers = manyConsumers

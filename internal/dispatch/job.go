@@ -42,6 +42,8 @@ type Job struct {
 	Bulk bool `json:"bulk,omitzero"`
 	// Published is when the message reached the stream; latencies count from it.
 	Published time.Time `json:"published"`
+	// SentAt is when the message was sent.
+	SentAt time.Time `json:"sent_at,omitzero"`
 	// Decided is when it was decided last that the devices are pushed to. What waits for long since
 	// then is decided again.
 	Decided time.Time `json:"decided,omitzero"`
@@ -144,6 +146,14 @@ func (j *Job) Name() string {
 			strconv.Itoa(hongyan.Partition(j.Targets[0].User)) + "/" + j.Certificate + "/" + j.Variant
 	}
 	return j.ID
+}
+
+// Sent is when the job's message was sent, as far as is known.
+func (j *Job) Sent() time.Time {
+	if j.SentAt.IsZero() {
+		return j.Published
+	}
+	return j.SentAt
 }
 
 // Part is a copy of the job for some of its targets.

@@ -59,6 +59,8 @@ type Outgoing struct {
 	ID     string
 	Data   []byte
 	Header map[string]string
+	// Life is how long the message is kept, in whole seconds; 0 for as long as the stream keeps it.
+	Life time.Duration
 }
 
 // Queue stores messages.

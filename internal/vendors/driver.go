@@ -113,8 +113,8 @@ type Notification struct {
 	Ext string `json:"ext,omitempty"`
 	// Kind is what the notification is about.
 	Kind Kind `json:"kind,omitempty"`
-	// Call is set when the message is a step of a voice or video call. Urgent says that the push
-	// was queued in the urgent lane.
+	// Call is set when the message is a step of a voice or video call. Urgent says that it is one
+	// that rings.
 	Call   *hongyan.Call `json:"call,omitempty"`
 	Urgent bool          `json:"urgent,omitzero"`
 	// Quiet asks for the least interruption that the vendor has for a push: no sound, no vibration,

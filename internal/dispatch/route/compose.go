@@ -29,9 +29,16 @@ var placeholders = map[hongyan.ContentType][2]string{
 	hongyan.ContentFace: {"[表情]", "[Sticker]"}, hongyan.ContentMerged: {"[聊天记录]", "[Chat history]"}, hongyan.ContentCustom: {"[消息]", "[Message]"},
 }
 
-// invitations stand for a call, by its media: Chinese, English.
-var invitations = map[hongyan.CallMedia][2]string{
-	hongyan.CallAudio: {"邀请你语音通话", "Incoming voice call"}, hongyan.CallVideo: {"邀请你视频通话", "Incoming video call"},
+// callTexts stand for the events of a call, by media: Chinese, English.
+var callTexts = map[hongyan.CallAction]map[hongyan.CallMedia][2]string{
+	hongyan.CallInvite: {hongyan.CallAudio: {"邀请你语音通话", "Incoming voice call"}, hongyan.CallVideo: {"邀请你视频通话", "Incoming video call"}},
+	hongyan.CallCancel: missedCall, hongyan.CallHangup: missedCall,
+	hongyan.CallAnswer: {hongyan.CallAudio: {"已在其他设备接听", "Answered on another device"}, hongyan.CallVideo: {"已在其他设备接听", "Answered on another device"}},
+	hongyan.CallReject: {hongyan.CallAudio: {"已在其他设备拒绝", "Declined on another device"}, hongyan.CallVideo: {"已在其他设备拒绝", "Declined on another device"}},
+}
+
+var missedCall = map[hongyan.CallMedia][2]string{
+	hongyan.CallAudio: {"未接语音通话", "Missed voice call"}, hongyan.CallVideo: {"未接视频通话", "Missed video call"},
 }
 
 // languages that placeholders exist in, in the order of their columns; Chinese is what a device
@@ -75,7 +82,7 @@ func text(m *hongyan.Message, column int) (title, body string) {
 	}
 	switch kind := m.Content.Type; {
 	case kind == hongyan.ContentCall:
-		body = invitations[m.Content.Call.Media][column]
+		body = callTexts[m.Content.Call.Action][m.Content.Call.Media][column]
 	case m.Content.Text != "" && (kind == hongyan.ContentText || kind == hongyan.ContentCustom):
 		body = m.Content.Text
 	default:
@@ -136,6 +143,9 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published, Variant: variants[v.column],
 				IgnoreMute: m.OfflinePush.IgnoreMute,
 			}
+			if !m.SentAt.Equal(published) {
+				job.SentAt = m.SentAt.UTC()
+			}
 			if content := (variant{v.certificate, 0, v.column, v.voip, v.kind}); contents[content] != nil {
 				job.Notification = contents[content]
 			} else {
@@ -186,8 +196,9 @@ func kindOf(m *hongyan.Message, user string) vendors.Kind {
 	return vendors.KindGroup
 }
 
+// laneOf is a message's lane: what ends a call's ringing is as urgent as the call.
 func laneOf(m *hongyan.Message) string {
-	if m.Rings() {
+	if m.Content.Call != nil {
 		return hongyan.LaneUrgent
 	}
 	return hongyan.LaneNormal
@@ -210,7 +221,7 @@ func notification(m *hongyan.Message, messageKey string, column int, voip bool, 
 	n := &vendors.Notification{
 		Key: messageKey, ReplaceKey: replaceKey(m, account.App, account.Collapse), MessageID: m.ID, Conversation: m.Conversation.ID,
 		Title: vendors.MaxText.Fit(title), Body: vendors.MaxText.Fit(body), Ext: m.OfflinePush.Ext,
-		Kind: kind, Call: m.Content.Call, Urgent: m.Rings(), VoIP: voip, Deadline: until,
+		Kind: kind, Call: m.Content.Call, Urgent: m.Rings(), Quiet: m.ByCallee(), VoIP: voip, Deadline: until,
 	}
 	if sender := senderName(m); sender != n.Title {
 		n.Sender = sender

@@ -5,13 +5,18 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/marks"
 )
 
 // settle follows decisions, but for those on users of whom the answer may have lacked what was
 // acknowledged before: it appends the message for these to doubts, with a share of its duty.
 func (r *routing) settle(m *routed, decisions []Decision, doubts []*routed) []*routed {
+	follow := r.follow
+	if m.message.Rings() && r.Marks != nil {
+		follow = r.ring
+	}
 	if !r.Devices.MustConfirm() {
-		r.follow(m, decisions)
+		follow(m, decisions)
 		return doubts
 	}
 	doubtful := map[string]bool{}
@@ -21,7 +26,7 @@ func (r *routing) settle(m *routed, decisions []Decision, doubts []*routed) []*r
 		}
 	}
 	if len(doubtful) == 0 {
-		r.follow(m, decisions)
+		follow(m, decisions)
 		return doubts
 	}
 	later, part := *m, *m.message
@@ -31,7 +36,7 @@ func (r *routing) settle(m *routed, decisions []Decision, doubts []*routed) []*r
 			part.Recipients = append(part.Recipients, u)
 		}
 	}
-	r.follow(m, slices.DeleteFunc(decisions, func(d Decision) bool { return doubtful[d.User] }))
+	follow(m, slices.DeleteFunc(decisions, func(d Decision) bool { return doubtful[d.User] }))
 	m.duty.Add(1)
 	return append(doubts, &later)
 }
@@ -47,10 +52,13 @@ var staleCould = map[hongyan.Reason]bool{
 // when the worker ended before.
 func (r *routing) confirm(messages []*routed) (done bool) {
 	var known []*directory.User
+	var said []marks.Said
 	for {
 		var err error
 		if known, err = r.ask(messages, r.Devices.Confirm); err == nil {
-			break
+			if said, err = r.say(messages); err == nil {
+				break
+			}
 		}
 		r.Log.Warn("cannot confirm what the directory says, trying again", "messages", len(messages), "error", err)
 		if !sleep(r.hard, backoffDelay()) {
@@ -60,9 +68,14 @@ func (r *routing) confirm(messages []*routed) (done bool) {
 			return false
 		}
 	}
-	for _, m := range messages {
+	for i, m := range messages {
 		n := len(m.message.Recipients)
-		r.follow(m, r.decide(m, known[:n]))
+		decisions := r.decide(m, known[:n], &said[i])
+		if m.message.Rings() && r.Marks != nil {
+			r.ring(m, decisions)
+		} else {
+			r.follow(m, decisions)
+		}
 		known = known[n:]
 		m.duty.Done(true)
 	}

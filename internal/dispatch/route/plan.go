@@ -7,6 +7,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/marks"
 )
 
 // Policy is an app's own rules.
@@ -37,19 +38,23 @@ type Decision struct {
 }
 
 // Plan decides for each device of the message's recipients. users is what the directory knows of
-// them, each at its recipient's place, nil for nothing; known says whether the app has a
-// certificate. It reads no clock and changes nothing.
-func Plan(m *hongyan.Message, policy Policy, users []*directory.User, known func(certificate string) bool, now time.Time) []Decision {
-	whole := wholeMessage(m, policy, now)
+// them, each at its recipient's place, nil for nothing; said is what was said of the message; known
+// says whether the app has a certificate. It reads no clock and changes nothing.
+func Plan(m *hongyan.Message, policy Policy, users []*directory.User, said *marks.Said, known func(certificate string) bool, now time.Time) []Decision {
+	whole := wholeMessage(m, policy, said, now)
 	decisions := make([]Decision, 0, len(users)+len(users)/2)
 	for i, user := range m.Recipients {
-		decisions = planUser(decisions, m, policy, user, users[i], whole, known, now)
+		suppressed := whole
+		if suppressed == "" {
+			suppressed = wholeUser(m, user, i, said)
+		}
+		decisions = planUser(decisions, m, policy, user, users[i], suppressed, said.Call, known, now)
 	}
 	return decisions
 }
 
 // wholeMessage is the suppression that holds for every recipient, or empty.
-func wholeMessage(m *hongyan.Message, policy Policy, now time.Time) hongyan.Reason {
+func wholeMessage(m *hongyan.Message, policy Policy, said *marks.Said, now time.Time) hongyan.Reason {
 	switch {
 	case m.OfflinePush.Disable:
 		return hongyan.Disabled
@@ -57,36 +62,42 @@ func wholeMessage(m *hongyan.Message, policy Policy, now time.Time) hongyan.Reas
 		return hongyan.Disabled
 	case now.After(m.Deadline()):
 		return hongyan.Expired
+	case said.Recalled:
+		return hongyan.Recalled
 	}
 	return ""
 }
 
-// hasContent says whether there is something to show.
-func hasContent(m *hongyan.Message) bool {
-	switch m.Content.Type {
-	case hongyan.ContentCustom:
-		return m.OfflinePush.Desc != ""
-	case hongyan.ContentCall:
-		// An invite rings. A cancelled one is notified when the backend says
-		// with what; the other steps concern only those who already talk.
-		return m.Rings() || m.Content.Call.Action == hongyan.CallCancel && m.OfflinePush.Desc != ""
+// wholeUser is the suppression that holds for all devices of the i-th recipient, or empty.
+func wholeUser(m *hongyan.Message, user string, i int, said *marks.Said) hongyan.Reason {
+	ends := m.EndsRinging()
+	over := said.Over != nil && said.Over[i]
+	switch {
+	case said.Read != nil && said.Read[i]:
+		return hongyan.Read
+	case user == m.Sender.ID && !m.ByCallee():
+		return hongyan.OwnMessage
+	case m.Content.Type == hongyan.ContentCustom && m.OfflinePush.Desc == "":
+		return hongyan.NoContent
+	case ends && (over || m.ByCallee() && user != m.Sender.ID):
+		return hongyan.NoContent
+	case over:
+		return hongyan.CallOver
 	}
-	return true
+	return ""
 }
 
-func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user string, u *directory.User, whole hongyan.Reason,
-	known func(string) bool, now time.Time) []Decision {
-	suppressed := whole
-	switch {
-	case suppressed != "":
-	// The place of hongyan.Recalled and hongyan.Read, once signals are acted on; for what waited it
-	// is [Decider.decide].
-	case user == m.Sender.ID:
-		suppressed = hongyan.OwnMessage
-	case !hasContent(m):
-		suppressed = hongyan.NoContent
-	}
+// rung says whether a device rings until a call event ends that: the call rang it, and it is not
+// the one on which the call was answered or refused.
+func rung(m *hongyan.Message, call *marks.State, user, device string) bool {
+	return call.Rang(user, device) && !(m.ByCallee() && user == m.Sender.ID && device == m.Sender.Device)
+}
+
+// planUser decides for each device of a recipient. suppressed is what holds for all of them.
+func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user string, u *directory.User, suppressed hongyan.Reason,
+	call *marks.State, known func(string) bool, now time.Time) []Decision {
 	before := len(decisions)
+	ends := m.EndsRinging()
 	if u != nil {
 		about := aboutMessage(m, user)
 		for i := range u.Devices {
@@ -95,7 +106,10 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 				continue
 			}
 			decision := Decision{User: user, Device: d, Suppressed: suppressed}
-			if suppressed == "" {
+			if suppressed == "" && ends && !rung(m, call, user, d.ID) {
+				decision.Suppressed = hongyan.NoContent
+			}
+			if decision.Suppressed == "" {
 				about.voip = overVoIP(&d.Registration, m, known)
 				decision.Suppressed = planDevice(about, policy, u, d, now)
 			}
@@ -106,7 +120,11 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 		}
 	}
 	if len(decisions) == before {
-		if suppressed == "" {
+		switch {
+		case suppressed != "":
+		case ends: // no device was rung
+			suppressed = hongyan.NoContent
+		default:
 			suppressed = hongyan.NoDevice
 		}
 		decisions = append(decisions, Decision{User: user, Suppressed: suppressed})
@@ -120,14 +138,14 @@ type about struct {
 	conversation string
 	// mentioned says that the message mentions the user, ignoreMute that mutes do not hold for it.
 	mentioned, ignoreMute bool
-	// rings says that it is an incoming call, voip that it goes to the device through PushKit.
-	rings, voip bool
+	// call says that it is an event of a call, voip that it goes to the device through PushKit.
+	call, voip bool
 }
 
 // aboutMessage is what is to be known of a message for one of its recipients; what depends on the
 // device is left out.
 func aboutMessage(m *hongyan.Message, user string) about {
-	return about{conversation: m.Conversation.ID, mentioned: mentioned(m, user), ignoreMute: m.OfflinePush.IgnoreMute, rings: m.Rings()}
+	return about{conversation: m.Conversation.ID, mentioned: mentioned(m, user), ignoreMute: m.OfflinePush.IgnoreMute, call: m.Content.Call != nil}
 }
 
 // mentioned says whether a message mentions a user.
@@ -167,21 +185,25 @@ func planDevice(m about, policy Policy, u *directory.User, d *directory.Device, 
 			return hongyan.Muted
 		}
 	}
-	if u.Quiet != nil && !m.rings && u.Quiet.Contains(now) {
+	if u.Quiet != nil && !m.call && u.Quiet.Contains(now) {
 		return hongyan.QuietHours
 	}
 	return ""
 }
 
-// PlanAgain decides once more on a target of a job that waited: by the rows of [Plan] on devices,
-// in their order. user is what the directory knows of its user, nil for nothing. What holds for
-// the whole message was decided when it was planned, and the deadline is kept by whoever sends. It
-// reads no clock and changes nothing.
+// PlanAgain decides once more on a target of a job that waited: by what was said of the message
+// since, and by the rows of [Plan] on devices, in their order. marked is why the user is not
+// notified by what was said, or empty; user is what the directory knows of its user, nil for
+// nothing. What else holds for the whole message was decided when it was planned, and the deadline
+// is kept by whoever sends. It reads no clock and changes nothing.
 //
 // A device that is registered with another certificate by now has no_device here, whatever that
 // certificate is: the job is written for the vendor and in the name of the account that it was
 // planned for, and its app ran since then, to register, so that it has fetched the message itself.
-func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, user *directory.User, now time.Time) dispatch.Decided {
+func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, marked hongyan.Reason, user *directory.User, now time.Time) dispatch.Decided {
+	if marked != "" && !job.Withdraws {
+		return dispatch.Decided{Suppressed: marked}
+	}
 	d := user.Device(target.Device)
 	if d == nil || d.Registration.Token == "" && d.Registration.VoIP == nil {
 		return dispatch.Decided{Suppressed: hongyan.NoDevice}
@@ -191,7 +213,7 @@ func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, user *d
 		return withdrawAgain(job, target, d)
 	}
 	why := planDevice(about{
-		conversation: n.Conversation, mentioned: target.Mentioned, ignoreMute: job.IgnoreMute, rings: n.Urgent, voip: n.VoIP,
+		conversation: n.Conversation, mentioned: target.Mentioned, ignoreMute: job.IgnoreMute, call: n.Call != nil, voip: n.VoIP,
 	}, policy, user, d, now)
 	if why != "" {
 		return dispatch.Decided{Suppressed: why}

@@ -4,10 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
-	"github.com/hongyan-im/hongyan/internal/dispatch/store"
-	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // decideAfter is how long the decision to push to a device holds. What was decided on longer ago,
@@ -45,9 +42,9 @@ func (l *lane) decideAgain(old []piece) {
 
 // decided goes on with a piece by the decisions on its targets.
 func (l *lane) decided(p piece, decisions []dispatch.Decided) {
-	s, w, now := l.s, p.w, l.s.Now()
+	w, now := p.w, l.s.Now()
 	w.decided.Store(now.UnixNano())
-	var lines []store.Line
+	out := stopped{w: w}
 	var rest []int
 	for k, i := range p.targets {
 		t, d := &w.job.Targets[i], &decisions[k]
@@ -57,23 +54,11 @@ func (l *lane) decided(p piece, decisions []dispatch.Decided) {
 			rest = append(rest, i)
 			continue
 		}
-		if w.job.Withdraws {
-			lines = append(lines, l.line(w, i, vendors.Result{Reason: vendors.NotDisplayed}, Verdict{Act: Die}, now))
-			continue
-		}
-		s.Metrics.Suppress(s.Certificate.App, d.Suppressed)
-		lines = append(lines, store.Line{
-			Outcome: hongyan.Outcome{MessageID: w.job.Notification.MessageID, App: w.job.App, Vendor: w.job.Vendor, Certificate: w.job.Certificate,
-				Status: hongyan.StatusSuppressed, At: now.UTC()},
-			Device: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: d.Suppressed, Attempt: w.job.Attempts},
-			Duty:   w.duty,
-		})
+		out.targets, out.why = append(out.targets, i), append(out.why, d.Suppressed)
 	}
-	s.Recorder.Record(lines...)
+	// Those that are left come back first: the job must not be done with before.
 	l.comeBack(p, pieces(w, rest, l.limits.Partition))
-	if len(lines) > 0 {
-		l.landing.Go(func() { l.leave(w, len(lines)) })
-	}
+	l.suppress(out)
 }
 
 // comeBack puts what is left of a piece that was decided on again at hand.

@@ -22,7 +22,8 @@ type call struct {
 	// tokens are those of the batch, where none may stand in it twice: in a call for different
 	// notifications, and under a cap.
 	tokens map[string]bool
-	capped bool // the devices were counted under a cap
+	capped bool   // the devices were counted under a cap
+	heard  uint64 // how much had been said of messages when it was gathered
 	grant  ratelimit.Grant
 
 	// room for one device, which most calls are for
@@ -60,18 +61,22 @@ func (l *lane) assemble() *call {
 // with one notification unless the vendor takes different ones at once. It never waits for more.
 func (l *lane) gather(probe bool) *call {
 	now := l.s.Now()
-	c := &call{lane: l, batch: vendors.Batch{Now: now}, probe: probe}
+	c := &call{lane: l, batch: vendors.Batch{Now: now}, probe: probe, heard: l.changes()}
 	c.batch.Devices, c.works, c.index = c.oneDevice[:0], c.oneWork[:0], c.oneIndex[:0]
 	same, mixed := max(l.limits.Batch, 1), max(l.limits.Mixed, 1)
 	if probe {
 		same, mixed = 1, 1
 	}
 	var expired, old []piece
+	var out []stopped
 	l.mu.Lock()
 	if !l.hand.empty() {
-		expired, old = l.fill(c, l.hand.next(), same, mixed, now)
+		expired, old, out = l.fill(c, l.hand.next(), same, mixed, now)
 	}
 	l.mu.Unlock()
+	for _, o := range out {
+		l.suppress(o)
+	}
 	l.decideAgain(old)
 	for _, p := range expired {
 		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
@@ -80,8 +85,9 @@ func (l *lane) gather(probe bool) *call {
 }
 
 // fill moves devices from a queue into a call, and returns the pieces that are past their deadline,
-// and those that were decided on too long ago. The lock is held.
-func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, old []piece) {
+// those that were decided on too long ago, and the targets that are not to be pushed to by what was
+// said meanwhile. The lock is held.
+func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, old []piece, out []stopped) {
 	var host string
 	var lead *work
 	notes := 0 // pieces in the call
@@ -105,6 +111,14 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 			p.targets = nil
 			l.hand.used(p, n)
 			continue
+		}
+		if o, some := l.sift(p, c.heard); some {
+			out = append(out, o)
+			l.hand.used(p, len(o.targets))
+			if len(p.targets) == 0 {
+				holes = holes || i > 0
+				continue
+			}
 		}
 		room := same
 		if notes > 0 {
@@ -145,7 +159,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 		}
 	}
 	q.tidy(holes)
-	return expired, old
+	return expired, old, out
 }
 
 // callBytes bounds a call by its bytes.

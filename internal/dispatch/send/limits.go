@@ -53,6 +53,9 @@ func (l *lane) limit(c *call) bool {
 			l.putBack(c, 0)
 			return false
 		}
+		if !l.drop(c) {
+			return false
+		}
 	}
 }
 

@@ -107,7 +107,9 @@ type Sender struct {
 	// Looker is nil for no look at what became of jobs that come again.
 	Looker *store.Looker
 	// Decider is nil where what waited is sent as it was planned.
-	Decider  Decider
+	Decider Decider
+	// Marks is nil where nobody remembers recalls, read marks and calls.
+	Marks    Marks
 	Devices  Devices
 	Subjects hongyan.Subjects
 	// Limiter is nil for no limits.

@@ -64,6 +64,8 @@ type piece struct {
 	// with are those that go in one call and with nobody else: the vendor refused a larger call
 	// that they were part of. Nil for a piece that goes with any others.
 	with *company
+	// heard is how much had been said of messages when the piece was looked at last.
+	heard uint64
 }
 
 // company is the pieces of a call to come.
