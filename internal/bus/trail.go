@@ -43,9 +43,9 @@ func (b *Bus) Waiting(ctx context.Context, where hongyan.Subject, since time.Tim
 	return nil
 }
 
-// Outcomes calls each with the records of an app and status since a time, as they are stored, oldest
-// first, until it returns false. All that was stored before the call is among them. It implements
-// recall.Outcomes.
+// Outcomes calls each with the records of an app and status since a time, as they are stored,
+// oldest first, until it returns false. All that was stored before the call is among them. It
+// implements recall.Outcomes.
 func (b *Bus) Outcomes(ctx context.Context, app string, status hongyan.Status, since time.Time, each func(dispatch.Records) (more bool)) error {
 	subject := b.topology.Subjects.OutcomesWith(app, status)
 	return b.scan(ctx, b.topology.Outcomes(), subject, place{since: since}, func(m *jetstream.RawStreamMsg) bool {

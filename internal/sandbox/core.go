@@ -55,8 +55,8 @@ type Push struct {
 	// App is the vendor's name of the app: topic, project, app id or package.
 	App   string `json:"app"`
 	Token string `json:"token"`
-	// Key is that by which a phone replaces what it shows, or else by which the vendor deduplicates;
-	// empty where the request had nothing.
+	// Key is that by which a phone replaces what it shows, or else by which the vendor
+	// deduplicates; empty where the request had nothing.
 	Key string `json:"key,omitempty"`
 	// Once is that by which a phone drops a push beside Key: the first with it stays as it is.
 	Once     string `json:"-"`

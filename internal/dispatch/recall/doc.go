@@ -17,11 +17,12 @@
 // finds the records of what was withdrawn and does the rest; an overwrite that is made twice
 // replaces itself.
 //
-// What a vendor accepts after the read was not there to be found. Its sender has heard of the recall
-// by then, because the read is made half a second after the recall's mark was stored, and hands the
-// push over itself; so does whoever takes a message or job again that was recalled meanwhile.
+// What a vendor accepts after the read was not there to be found. Its sender has heard of the
+// recall by then, because the read is made half a second after the recall's mark was stored, and
+// hands the push over itself; so does whoever takes a message or job again that was recalled
+// meanwhile.
 //
-// Where a recall fails: a phone that is off may show the original before what overwrites it, and one
-// whose owner has swiped the original away shows what was to overwrite it, quietly. A push that was
-// accepted longer ago than the policy says, or outside of the recall's window, stays.
+// Where a recall fails: a phone that is off may show the original before what overwrites it, and
+// one whose owner has swiped the original away shows what was to overwrite it, quietly. A push that
+// was accepted longer ago than the policy says, or outside of the recall's window, stays.
 package recall

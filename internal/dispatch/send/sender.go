@@ -83,8 +83,8 @@ type Recalls interface {
 	// must not hold up the caller.
 	Late(job *dispatch.Job, targets []int, at time.Time, duty *store.Duty)
 	// Again takes over a recalled message of which something is taken again: whoever took it before
-	// may have been killed after the vendor's acceptance, and before it was withdrawn. since is when
-	// the message was stored; the share of the duty is as with Late.
+	// may have been killed after the vendor's acceptance, and before it was withdrawn. since is
+	// when the message was stored; the share of the duty is as with Late.
 	Again(app, message string, since time.Time, duty *store.Duty)
 }
 
