@@ -255,13 +255,15 @@ func (s *service) consume(ctx context.Context) error {
 			}
 		})
 	}
+	wg.Go(func() { said.Run(ctx, s.bus) })
+	wg.Go(func() { router.Run(ctx, hard, signals) })
+	signalsFirst(ctx, s.bus, s.log)
 	patient := *router // what is urgent waits for no room
 	patient.Room = load.Wait
 	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { patient.Run(ctx, hard, source) }
 	serving("messages", func() error { return s.bus.ServeMessages(ctx, slices.Collect(maps.Keys(apps)), holdMessages, routes) })
 	serving("pieces", func() error { return s.bus.ServePieces(ctx, holdPieces, routes) })
 	wg.Go(func() { router.Run(ctx, hard, urgent) })
-	wg.Go(func() { router.Run(ctx, hard, signals) })
 	hold := func(where hongyan.Subject) int {
 		if sender := senders[where.Certificate]; sender != nil {
 			return sender.Certificate.Hold()
@@ -296,7 +298,6 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
-	wg.Go(func() { said.Run(ctx, s.bus) })
 	wg.Go(func() { heart.run(ctx) })
 	// The limiter runs until the last vendor call is made.
 	var limiting sync.WaitGroup

@@ -4,498 +4,413 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/dispatchtest"
-	"github.com/hongyan-im/hongyan/internal/dispatch/recall"
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
-	"github.com/hongyan-im/hongyan/internal/dispatch/send"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// recalls is the marks of a cluster: who takes a recall marks the message, and all hear of it.
-type recalls struct {
-	within   time.Duration // the policy's
-	collapse bool
-	deaf     bool // nobody hears of marks
+// What was recalled or read is not pushed, wherever it waits, in virtual time.
 
-	mu    sync.Mutex
-	known map[string]bool
-}
-
-func (r *recalls) Recalled(_, message string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.known[message] && !r.deaf
-}
-
-// marking marks what it is told, and hands it on.
-type marking struct {
-	*recall.Recaller
-	to *recalls
-}
-
-func (m *marking) Recall(r route.Recall, duty *store.Duty) {
-	m.to.mu.Lock()
-	m.to.known[r.Signal.MessageID] = true
-	m.to.mu.Unlock()
-	m.Recaller.Recall(r, duty)
-}
-
-// recaller is a worker's, wired to its senders.
-func (m *memory) recaller(queue *dispatchtest.Connection, recorder *store.Recorder, apps map[string]route.App, senders map[string]*send.Sender) *marking {
-	if m.recalls == nil {
-		return nil
-	}
-	app := apps["demo"]
-	app.Policy.RecallOverwrite = m.recalls.within
-	for id, a := range app.Accounts {
-		a.Collapse = m.recalls.collapse
-		app.Accounts[id] = a
-	}
-	apps["demo"] = app
-	r := &recall.Recaller{
-		Outcomes: queue, Devices: m.devices, Marks: m.recalls, Recorder: recorder, Apps: apps, Metrics: m.metrics,
-		Sender: func(id string) route.Sender { return senders[id] }, Trouble: recorder.Trouble, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-	}
-	for _, s := range senders {
-		s.Recalls = r
-	}
-	return &marking{r, m.recalls}
-}
-
-// newRecalls is workers that hear of recalls, over a vendor whose pushes replace each other.
-func newRecalls(t *testing.T) *memory {
-	m := newMemory(t)
-	m.devices = phones{}
-	m.driver.limits.Replaces = true
-	m.recalls = &recalls{within: 2 * time.Hour, known: map[string]bool{}}
-	m.also = []string{hongyan.Subjects{}.Signal("demo")}
-	return m
-}
-
-// phones is a directory in which every user has one device.
-type phones struct{ people }
-
-func (p phones) Lookup(ctx context.Context, refs []directory.Ref) ([]*directory.User, error) {
-	users, err := p.people.Lookup(ctx, refs)
-	for i, u := range users {
-		u.Devices = u.Devices[:1]
-		u.Devices[0].Registration.Locale = "en"
-		if refs[i].User == "gone" {
-			users[i] = nil
-		}
-	}
-	return users, err
-}
-
-func (p phones) Confirm(ctx context.Context, refs []directory.Ref) ([]*directory.User, error) {
-	return p.Lookup(ctx, refs)
-}
-
-func (m *memory) recall(message string, sent time.Time) {
+func (m *memory) signal(s hongyan.Signal) {
 	m.t.Helper()
-	data, err := json.Marshal(hongyan.Signal{Type: hongyan.SignalRecall, MessageID: message, SentAt: sent})
+	data, err := json.Marshal(s)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	if errs := m.queue.Publish(m.t.Context(), []dispatch.Outgoing{{Subject: hongyan.Subjects{}.Signal("demo"), Data: data}}); errs != nil {
-		m.t.Fatal(errs)
-	}
+	m.raw(hongyan.Subjects{}.Signal("demo"), data)
 }
 
-// withdrawals are the withdrawn records, as "message/user reason".
-func (m *memory) withdrawals() (of []string) {
-	for _, s := range m.queue.Stored("outcome") {
-		ends, err := dispatch.ParseEnded(s.Data)
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		for _, e := range ends {
-			if e.Status == hongyan.StatusWithdrawn {
-				of = append(of, fmt.Sprintf("%s/%s %s", e.MessageID, e.User, e.Reason))
-			}
-		}
-	}
-	return of
-}
-
-// quiet are the pushes that were to overwrite, as "user replace key".
-func (m *memory) quiet() (of []vendors.Device) {
-	m.driver.mu.Lock()
-	defer m.driver.mu.Unlock()
-	for _, b := range m.driver.calls {
-		for _, d := range b.Devices {
-			if d.Notification.Quiet {
-				of = append(of, d)
-			}
-		}
-	}
-	return of
-}
-
-func (m *memory) wantWithdrawals(want ...string) {
+func (m *memory) recall(n int) {
 	m.t.Helper()
-	if diff := cmp.Diff(want, m.withdrawals()); diff != "" {
-		m.t.Errorf("withdrawn (-want +got):\n%s", diff)
-	}
-	if n := m.left("signal"); n != 0 {
-		m.t.Errorf("%d signals are not done with", n)
+	m.signal(hongyan.Signal{Type: hongyan.SignalRecall, MessageID: fmt.Sprint("m-", n)})
+}
+
+func (m *memory) read(n int) {
+	m.t.Helper()
+	m.signal(hongyan.Signal{Type: hongyan.SignalRead, User: fmt.Sprint("u", n), Conversation: "c2c_alice"})
+}
+
+// stops are the signals that suppress message n, by how it ends then.
+var stops = map[string]func(m *memory, n int){
+	"suppressed recalled": (*memory).recall,
+	"suppressed read":     (*memory).read,
+}
+
+// places are where a message may wait. Each brings message 1 of user u1 there, with n1 as a witness
+// that is not suppressed in message 2, runs what suppresses it, and lets all go on.
+var places = map[string]func(m *memory, stop func()){
+	"before_it_is_taken": func(m *memory, stop func()) {
+		m.message(1)
+		m.message(2)
+		stop()
+		time.Sleep(time.Second)
+		m.worker()
+	},
+	"long_before_it_is_taken": func(m *memory, stop func()) {
+		m.message(1)
+		m.message(2)
+		time.Sleep(time.Second)
+		m.onlySignals = true
+		over := m.worker()
+		stop()
+		time.Sleep(time.Hour)
+		over(time.Second)
+		m.onlySignals = false
+		m.worker()
+	},
+	"parked": func(m *memory, stop func()) {
+		vendor := &doctor{}
+		m.driver.answer = vendor.answer
+		m.worker()
+		m.message(1)
+		m.message(2)
+		time.Sleep(time.Minute)
+		stop()
+		time.Sleep(time.Minute)
+		vendor.heal()
+	},
+	"as_a_job_for_an_hour": func(m *memory, stop func()) {
+		vendor := &doctor{}
+		m.driver.answer = vendor.answer
+		end := m.worker()
+		m.message(1)
+		m.message(2)
+		time.Sleep(time.Second)
+		stop()
+		time.Sleep(time.Second)
+		end(time.Second)
+		vendor.heal()
+		time.Sleep(time.Hour)
+		m.worker()
+	},
+	"for_another_try": func(m *memory, stop func()) {
+		m.driver.answer = func(_ context.Context, _ vendors.Device, n int) vendors.Result {
+			if n == 1 {
+				return vendors.Result{Reason: vendors.RateLimited, RetryAfter: time.Second}
+			}
+			return vendors.Result{Reason: vendors.Accepted}
+		}
+		m.worker()
+		m.message(1)
+		m.message(2)
+		time.Sleep(100 * time.Millisecond)
+		stop()
+	},
+	"among_those_that_come_later": func(m *memory, stop func()) {
+		m.driver.answer = func(_ context.Context, _ vendors.Device, n int) vendors.Result {
+			if n == 1 {
+				return vendors.Result{Reason: vendors.RateLimited, RetryAfter: 40 * time.Minute}
+			}
+			return vendors.Result{Reason: vendors.Accepted}
+		}
+		m.worker()
+		m.message(1)
+		m.message(2)
+		time.Sleep(time.Second)
+		stop()
+	},
+	"at_hand": func(m *memory, stop func()) {
+		m.concurrency = 1
+		m.driver.answer = func(context.Context, vendors.Device, int) vendors.Result {
+			time.Sleep(200 * time.Millisecond)
+			return vendors.Result{Reason: vendors.Accepted}
+		}
+		m.worker()
+		for n := range 8 {
+			m.message(100 + n) // they take all places
+		}
+		time.Sleep(time.Millisecond)
+		m.message(1)
+		m.message(2)
+		time.Sleep(time.Millisecond)
+		stop()
+	},
+	"a_millisecond_before_the_call": func(m *memory, stop func()) {
+		m.concurrency = 1
+		m.driver.answer = func(context.Context, vendors.Device, int) vendors.Result {
+			time.Sleep(100 * time.Millisecond)
+			return vendors.Result{Reason: vendors.Accepted}
+		}
+		m.worker()
+		for n := range 4 {
+			m.message(100 + n)
+		}
+		time.Sleep(10 * time.Millisecond)
+		m.message(1)
+		m.message(2)
+		time.Sleep(89 * time.Millisecond)
+		stop()
+	},
+}
+
+// Wherever a message waits, a recall and a read mark stop it, and no other message.
+func TestStoppedWhereverItWaits(t *testing.T) {
+	for place, wait := range places {
+		for end, stop := range stops {
+			t.Run(place+"/"+end, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					m := newMemory(t)
+					m.marks = true
+					wait(m, func() { stop(m, 1) })
+					time.Sleep(2 * time.Hour)
+					if got := m.end("u1"); got != end {
+						t.Errorf("it ended as %q", got)
+					}
+					if got := m.end("u2"); got != "accepted accepted" {
+						t.Errorf("another one ended as %q", got)
+					}
+					if left := m.left("message") + m.left("signal"); left > 0 {
+						t.Errorf("%d messages and signals are left", left)
+					}
+					m.stopAll()
+				})
+			})
+		}
 	}
 }
 
-// What was accepted is overwritten under the key of what it replaces, quietly, in the language of
-// the device, and with a key of its own.
-func TestRecallOverwrites(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newRecalls(t)
-		defer m.worker()(time.Second)
-		m.messageTo("m-1", "bob")
-		time.Sleep(30 * time.Second)
-		m.recall("m-1", time.Now().Add(-30*time.Second))
-		time.Sleep(5 * time.Second)
-		m.wantWithdrawals("m-1/bob overwritten")
-		got := m.quiet()
-		if len(got) != 1 {
-			t.Fatalf("%d overwrites, want one", len(got))
-		}
-		first := m.driver.calls[0].Devices[0]
-		switch n := got[0].Notification; {
-		case n.Replaces() != first.Notification.Replaces(), n.Key == first.Notification.Key, got[0].Key == first.Key:
-			t.Errorf("it has keys %s, %s, %s; the original %s, %s, %s", n.Replaces(), n.Key, got[0].Key, first.Notification.Replaces(), first.Notification.Key, first.Key)
-		case n.Title != "This message was recalled" && n.Title == "" || n.Title != n.Body || n.Kind != vendors.KindC2C || n.Ext != "":
-			t.Errorf("it shows %+v", n)
-		case got[0].Token != first.Token || got[0].Badge != nil:
-			t.Errorf("it goes to %+v", got[0])
-		}
-	})
-}
-
-// A recall looks back as far as the contract says, and no farther.
-func TestRecallWindows(t *testing.T) {
-	for name, c := range map[string]struct {
-		wait   time.Duration // from acceptance to recall
-		sent   time.Duration // how long before the recall the message was sent; 0 for untold
-		within time.Duration
-		want   bool
-	}{
-		"lately":               {wait: 9 * time.Minute, want: true},
-		"too_long_ago":         {wait: 11 * time.Minute},
-		"an_hour_ago":          {wait: time.Hour, sent: time.Hour, want: true},
-		"accepted_after_14":    {wait: time.Hour, sent: time.Hour + 14*time.Minute, want: true},
-		"accepted_after_20":    {wait: time.Hour, sent: time.Hour + 20*time.Minute},
-		"clock_ahead":          {wait: 10 * time.Second, sent: -2 * time.Minute, want: true},
-		"three_hours_ago":      {wait: 3 * time.Hour, sent: 3 * time.Hour},
-		"policy_of_four_hours": {wait: 3 * time.Hour, sent: 3 * time.Hour, within: 4 * time.Hour, want: true},
-		"policy_of_a_minute":   {wait: 2 * time.Minute, within: time.Minute},
-		"never":                {wait: time.Minute, within: -1},
-	} {
-		t.Run(name, func(t *testing.T) {
+// A piece of a large message is stopped as the whole is, for one user by a read mark.
+func TestStoppedPieces(t *testing.T) {
+	for end, stop := range stops {
+		t.Run(end, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := newRecalls(t)
-				if c.within != 0 {
-					m.recalls.within = max(c.within, 0)
+				m := newMemory(t)
+				m.marks = true
+				var users []string
+				for n := range 600 {
+					users = append(users, fmt.Sprint("u", n))
 				}
-				defer m.worker()(time.Second)
-				m.messageTo("m-1", "bob")
-				time.Sleep(c.wait)
-				sent := time.Time{}
-				if c.sent != 0 {
-					sent = time.Now().Add(-c.sent)
+				over := m.worker() // divides
+				m.messageTo("m-1", users...)
+				time.Sleep(time.Second)
+				over(time.Second)
+				time.Sleep(time.Hour)
+				stop(m, 1)
+				m.pieces = true
+				m.worker()
+				time.Sleep(time.Hour)
+				want := 599
+				if end == "suppressed recalled" {
+					want = 0
 				}
-				m.recall("m-1", sent)
-				time.Sleep(5 * time.Second)
-				if c.want {
-					m.wantWithdrawals("m-1/bob overwritten")
-				} else {
-					m.wantWithdrawals()
+				if keys, most := m.pushes(); keys != want || most > 1 {
+					t.Errorf("%d were pushed to, at most %d times, want %d", keys, most, want)
 				}
+				if got := m.end("u1"); got != end {
+					t.Errorf("it ended as %q", got)
+				}
+				m.stopAll()
 			})
 		})
 	}
 }
 
-// Where newer messages replace older ones, only the last of a conversation is overwritten: the
-// recall of an older one must not take a newer one off the screen.
-func TestRecallWhereMessagesReplaceEachOther(t *testing.T) {
+// withdrawn counts what is handed over.
+type withdrawn struct {
+	mu  sync.Mutex
+	all []route.Recall
+}
+
+func (w *withdrawn) Recall(r route.Recall, duty *store.Duty) {
+	w.mu.Lock()
+	w.all = append(w.all, r)
+	w.mu.Unlock()
+	duty.Done(true)
+}
+
+func (*withdrawn) Recalled(string, string) bool                     { return false }
+func (*withdrawn) Again(_, _ string, _ time.Time, duty *store.Duty) { duty.Done(true) }
+
+// A recall is handed over once its mark is stored, not before, and again when it is repeated.
+func TestRecallIsHandedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newRecalls(t)
-		m.recalls.collapse = true
-		defer m.worker()(time.Second)
-		m.messageTo("m-1", "bob", "carol")
+		m, w := newMemory(t), &withdrawn{}
+		m.marks, m.withdrawals = true, w
+		m.queue.Fail("mark", dispatchtest.Fault{Refuse: errRefused})
+		m.worker()
+		m.recall(1)
+		time.Sleep(time.Minute)
+		if len(w.all) > 0 || m.left("signal") != 1 {
+			t.Errorf("%d were handed over before the mark was stored, %d signals are left", len(w.all), m.left("signal"))
+		}
+		m.queue.Fail("mark", dispatchtest.Fault{})
+		time.Sleep(time.Minute)
+		m.recall(1)
 		time.Sleep(time.Second)
-		m.messageTo("m-2", "bob")
-		time.Sleep(20 * time.Minute)
-		m.recall("m-1", time.Now().Add(-21*time.Minute))
-		time.Sleep(5 * time.Second)
-		if got := m.quiet(); len(got) != 1 || got[0].Token != "token-carold" {
-			t.Errorf("overwritten on %+v, want carol's phone alone", got)
+		if len(w.all) != 2 || w.all[0].App != "demo" || w.all[0].Signal.MessageID != "m-1" || w.all[0].Stored.IsZero() || m.left("signal") > 0 {
+			t.Errorf("handed over: %+v", w.all)
 		}
-		m.recall("m-2", time.Now().Add(-21*time.Minute))
-		time.Sleep(5 * time.Second)
-		if got := m.quiet(); len(got) != 2 || got[1].Notification.ReplaceKey != dispatch.Key("demo", "conversation", "c2c_alice") {
-			t.Errorf("overwritten: %+v", got)
+		if n := len(m.queue.Stored("mark")); n != 1 {
+			t.Errorf("%d marks are stored of one recall", n)
 		}
-		if n := len(m.withdrawals()); n != 3 {
-			t.Errorf("withdrawn: %q", m.withdrawals())
-		}
+		m.stopAll()
 	})
 }
 
-// A recall that is repeated, or unknown, does nothing.
-func TestRecallRepeatedAndUnknown(t *testing.T) {
+// Of two read marks the later one counts, however they are stored.
+func TestLateReadMark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newRecalls(t)
-		defer m.worker()(time.Second)
-		m.messageTo("m-1", "bob")
-		time.Sleep(time.Second)
-		for range 3 {
-			m.recall("m-1", time.Time{})
-			m.recall("m-1", time.Time{})
-			m.recall("nobody-knows", time.Time{})
-			time.Sleep(time.Minute)
-		}
-		m.wantWithdrawals("m-1/bob overwritten")
-		if n := len(m.quiet()); n != 1 {
-			t.Errorf("%d overwrites, want one", n)
-		}
-	})
-}
-
-// What cannot be overwritten says so, leaves no dead letter and takes no registration away.
-func TestRecallNotPossible(t *testing.T) {
-	for name, c := range map[string]struct {
-		user   string
-		change func(*memory)
-	}{
-		"vendor_cannot": {change: func(m *memory) { m.driver.limits.Replaces = false }},
-		"dead_token": {change: func(m *memory) {
-			m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
-				if d.Notification.Quiet {
-					return vendors.Result{Reason: vendors.BadToken, Code: "Unregistered"}
-				}
-				return accept(ctx, d, n)
-			}
-		}},
-		"vendor_is_sick": {change: func(m *memory) {
-			m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
-				if d.Notification.Quiet {
-					return vendors.Result{Reason: vendors.Unavailable, Scope: vendors.ScopeCall}
-				}
-				return accept(ctx, d, n)
-			}
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m := newRecalls(t)
-				dropped := &droppingPhones{}
-				m.devices = dropped
-				c.change(m)
-				defer m.worker()(time.Second)
-				m.messageTo("m-1", "bob")
-				time.Sleep(time.Minute)
-				m.recall("m-1", time.Time{})
-				time.Sleep(30 * time.Hour)
-				m.wantWithdrawals("m-1/bob not_possible")
-				if n := len(m.queue.Stored("dead")); n != 0 || m.left("job.apns") != 0 {
-					t.Errorf("%d dead letters, %d jobs are left", n, m.left("job.apns"))
-				}
-				if dropped.n != 0 {
-					t.Errorf("%d registrations were dropped", dropped.n)
-				}
-			})
-		})
-	}
-}
-
-// droppingPhones counts the registrations that are to go.
-type droppingPhones struct {
-	phones
-	n int
-}
-
-func (p *droppingPhones) DropAll(_ context.Context, dead []directory.Dead) []directory.Dropped {
-	p.n += len(dead)
-	return make([]directory.Dropped, len(dead))
-}
-
-// An overwrite that has to wait is stored like any push, without a word that its device waits: its
-// end was there before.
-func TestRecallWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newRecalls(t)
-		m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
-			if d.Notification.Quiet && n == 1 {
-				return vendors.Result{Reason: vendors.RateLimited, RetryAfter: 5 * time.Minute}
-			}
-			return accept(ctx, d, n)
-		}
-		defer m.worker()(time.Second)
-		m.messageTo("m-1", "bob")
+		m := newMemory(t)
+		m.marks = true
+		over := m.worker()
+		sent := time.Now()
+		m.message(1)
+		over(time.Second)
+		m.signal(hongyan.Signal{Type: hongyan.SignalRead, User: "u9", Conversation: "c2c_alice", At: sent.Add(-time.Hour)})
+		m.message(9)
+		vendor := &doctor{}
+		m.driver.answer = vendor.answer
+		over = m.worker()
 		time.Sleep(time.Minute)
-		m.recall("m-1", time.Time{})
-		time.Sleep(time.Minute)
-		m.wantWithdrawals()
-		if m.left("later") != 1 {
-			t.Errorf("%d jobs wait, want the overwrite", m.left("later"))
-		}
+		m.signal(hongyan.Signal{Type: hongyan.SignalRead, User: "u9", Conversation: "c2c_alice"})
+		time.Sleep(time.Hour) // longer than anybody remembers it
+		m.signal(hongyan.Signal{Type: hongyan.SignalRead, User: "u9", Conversation: "c2c_alice", At: sent.Add(-time.Minute)})
+		time.Sleep(time.Hour)
+		over(time.Second)
+		vendor.heal()
+		m.worker()
 		time.Sleep(10 * time.Minute)
-		m.wantWithdrawals("m-1/bob overwritten")
-		for _, s := range m.queue.Stored("outcome") {
-			if ends, _ := dispatch.ParseEnded(s.Data); ends[0].Status == hongyan.StatusWaiting {
-				t.Errorf("it says that a device waits: %+v", ends)
-			}
+		if got := m.end("u9"); got != "suppressed read" {
+			t.Errorf("it ended as %q", got)
 		}
+		m.stopAll()
 	})
 }
 
-// A call that was under way when the recall came is overwritten when it is answered.
-func TestRecallWhileUnderWay(t *testing.T) {
+// What is sent at once costs no read of the marks, and what waited one for all.
+func TestMarksCostNoRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newRecalls(t)
-		m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
-			if !d.Notification.Quiet {
-				time.Sleep(20 * time.Second)
-			}
-			return accept(ctx, d, n)
-		}
-		defer m.worker()(time.Second)
-		m.messageTo("m-1", "bob")
-		time.Sleep(5 * time.Second)
-		m.recall("m-1", time.Time{})
-		time.Sleep(10 * time.Second)
-		m.wantWithdrawals()
-		time.Sleep(15 * time.Second)
-		m.wantWithdrawals("m-1/bob overwritten")
-	})
-}
-
-// taker is a vendor that takes back what is not shown yet.
-type taker struct {
-	*scripted
-	takes vendors.Reason
-
-	mu    sync.Mutex
-	taken int
-}
-
-func (d *taker) Withdraw(_ context.Context, b vendors.Batch) []vendors.Result {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.taken += len(b.Devices)
-	return vendors.All(len(b.Devices), vendors.Result{Reason: d.takes})
-}
-
-// A vendor that takes back is asked to, and what phones show already is overwritten beside: for a
-// minute alone where it took back the rest.
-func TestRecallTakesBack(t *testing.T) {
-	for _, c := range []struct {
-		takes vendors.Reason
-		want  string
-		keeps time.Duration
-	}{
-		{vendors.Accepted, "m-1/bob withdrawn", time.Minute},
-		{vendors.Refused, "m-1/bob overwritten", 24*time.Hour - time.Minute},
-	} {
-		t.Run(string(c.takes), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m := newRecalls(t)
-				vendor := &taker{scripted: m.driver, takes: c.takes}
-				stop, _ := m.start(vendor)
-				defer stop(time.Second)
-				m.messageTo("m-1", "bob")
-				time.Sleep(time.Minute)
-				m.recall("m-1", time.Time{})
-				time.Sleep(5 * time.Second)
-				m.wantWithdrawals(c.want)
-				got := m.quiet()
-				if vendor.taken != 1 || len(got) != 1 {
-					t.Fatalf("%d were taken back and %d overwritten, want one each", vendor.taken, len(got))
-				}
-				if left := time.Until(got[0].Notification.Deadline); left > c.keeps || left < c.keeps-10*time.Second {
-					t.Errorf("the vendor keeps it for %v, want about %v", left, c.keeps)
-				}
-			})
-		})
-	}
-}
-
-// Whenever a worker is killed on the way, another one does what is left.
-func TestRecallAndKills(t *testing.T) {
-	for seed := range 150 {
-		synctest.Test(t, func(t *testing.T) {
-			luck := rand.New(rand.NewPCG(uint64(seed), 7))
-			within := func(d time.Duration) time.Duration { return time.Duration(luck.Int64N(int64(d))) }
-			m := newRecalls(t)
-			m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
-				select {
-				case <-time.After(within(2 * time.Second)):
-					return accept(ctx, d, n)
-				case <-ctx.Done():
-					return vendors.Result{Reason: vendors.Interrupted}
-				}
-			}
-			_, kill := m.start(m.driver)
-			m.messageTo("m-1", "bob", "carol", "dave")
-			recalled := within(4 * time.Second)
-			killed := within(6 * time.Second)
-			time.AfterFunc(recalled, func() { m.recall("m-1", time.Time{}) })
-			time.Sleep(killed)
-			kill()
-			defer m.worker()(time.Second)
-			time.Sleep(10 * time.Minute)
-			accepted := map[string]bool{}
-			for _, u := range []string{"bob", "carol", "dave"} {
-				for _, e := range m.endsOf(u) {
-					accepted[u] = accepted[u] || e.Status == hongyan.StatusAccepted
-				}
-			}
-			got := map[string]bool{}
-			for _, w := range m.withdrawals() {
-				got[w] = true
-			}
-			for u := range accepted {
-				if accepted[u] && !got["m-1/"+u+" overwritten"] {
-					t.Errorf("seed %d: recalled after %v, killed after %v: %s's push was accepted and not overwritten: %q", seed, recalled, killed, u, m.withdrawals())
-				}
-			}
-			if m.left("signal")+m.left("message")+m.left("job.apns") > 0 {
-				t.Errorf("seed %d: %d signals and %d messages are left", seed, m.left("signal"), m.left("message"))
-			}
-		})
-	}
-}
-
-// A flood of recalls of unknown messages shares its reads.
-func TestRecallFlood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newRecalls(t)
-		defer m.worker()(time.Second)
-		m.messageTo("m-1", "bob")
+		m := newMemory(t)
+		m.marks = true
+		over := m.worker()
 		time.Sleep(time.Second)
-		before := m.queue.Reads()
-		const n = 6000
-		for i := range n {
-			m.recall(fmt.Sprint("unknown-", i), time.Time{})
-			time.Sleep(time.Minute / n)
+		for n := range 200 {
+			m.message(n)
+			m.recall(1000 + n)
 		}
-		m.recall("m-1", time.Time{})
-		time.Sleep(10 * time.Second)
-		if reads := m.queue.Reads() - before; reads > 70 {
-			t.Errorf("%d reads in a minute", reads)
+		time.Sleep(time.Minute)
+		if n := m.queue.MarkReads(); n > 0 {
+			t.Errorf("the marks were read %d times", n)
 		}
-		m.wantWithdrawals("m-1/bob overwritten")
+		if keys, _ := m.pushes(); keys != 200 {
+			t.Errorf("%d were pushed to", keys)
+		}
+		over(time.Second)
+		for n := range 20 {
+			m.message(500 + n)
+		}
+		time.Sleep(time.Hour)
+		m.worker()
+		time.Sleep(time.Minute)
+		if n := m.queue.MarkReads(); n == 0 || n > 3 {
+			t.Errorf("the marks were read %d times for messages that waited together", n)
+		}
+		m.stopAll()
 	})
+}
+
+// A hundred recalls against a hundred messages at random, a hundred times: whatever is pushed was
+// pushed before anybody could have heard of its recall, what was recalled in time is not pushed, and
+// nothing is suppressed that was not recalled.
+func TestRecallRaces(t *testing.T) {
+	runs := 100
+	if testing.Short() {
+		runs = 10
+	}
+	for range runs {
+		seed := rand.Uint64()
+		synctest.Test(t, func(t *testing.T) { recallRaces(t, rand.New(rand.NewPCG(seed, 0)), seed) })
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func recallRaces(t *testing.T, rng *rand.Rand, seed uint64) {
+	const races = 100
+	m := newMemory(t)
+	m.marks, m.concurrency = true, 1+rng.IntN(8)
+	m.queue.MarkLag = time.Duration(rng.Int64N(int64(20 * time.Millisecond)))
+	var mu sync.Mutex
+	begun := map[string]time.Time{} // the last push of each key
+	slow := time.Duration(rng.Int64N(int64(50 * time.Millisecond)))
+	sick := rng.IntN(4) == 0
+	lucks := rand.New(rand.NewPCG(seed, 1))
+	m.driver.answer = func(_ context.Context, d vendors.Device, n int) vendors.Result {
+		mu.Lock()
+		begun[d.Key] = time.Now()
+		again := n < 4 && lucks.IntN(3) == 0
+		mu.Unlock()
+		time.Sleep(slow)
+		switch {
+		case again && sick:
+			return vendors.Result{Reason: vendors.Unavailable}
+		case again:
+			return vendors.Result{Reason: vendors.RateLimited, RetryAfter: 100 * time.Millisecond}
+		}
+		return vendors.Result{Reason: vendors.Accepted}
+	}
+	m.worker()
+	m.worker()
+	if rng.IntN(2) == 0 {
+		time.Sleep(time.Second)
+	}
+	recalled := map[int]bool{}
+	var all sync.WaitGroup
+	for n := range races {
+		at := time.Duration(rng.Int64N(int64(2 * time.Second)))
+		all.Go(func() {
+			time.Sleep(at)
+			m.message(n)
+		})
+		if rng.IntN(3) == 0 {
+			continue
+		}
+		recalled[n] = true
+		offset := time.Duration(rng.Int64N(int64(400*time.Millisecond))) - 50*time.Millisecond
+		all.Go(func() {
+			time.Sleep(max(0, at+offset))
+			m.recall(n)
+		})
+	}
+	all.Wait()
+	time.Sleep(10 * time.Minute)
+	marked := map[string]time.Time{}
+	for _, s := range m.queue.Stored("mark") {
+		var x struct {
+			Message string `json:"message_id"`
+		}
+		if err := json.Unmarshal(s.Data, &x); err != nil {
+			t.Fatal(err)
+		}
+		marked[x.Message] = s.Stored
+	}
+	for n := range races {
+		id, user := fmt.Sprint("m-", n), fmt.Sprint("u", n)
+		end := m.end(user)
+		push, pushed := begun[dispatch.Key("demo", id, user, "d")]
+		switch {
+		case end != "accepted accepted" && end != "suppressed recalled":
+			t.Errorf("seed %d: message %d ended as %q", seed, n, end)
+		case end == "suppressed recalled" && !recalled[n]:
+			t.Errorf("seed %d: message %d is suppressed and was not recalled", seed, n)
+		case recalled[n] && pushed && push.After(marked[id].Add(m.queue.MarkLag)):
+			t.Errorf("seed %d: message %d was pushed %v after its recall, heard after %v", seed, n, push.Sub(marked[id]), m.queue.MarkLag)
+		case end == "accepted accepted" && !pushed:
+			t.Errorf("seed %d: message %d is accepted and was not pushed", seed, n)
+		}
+	}
+	if left := m.left("message") + m.left("signal") + m.left("job.apns"); left > 0 {
+		t.Errorf("seed %d: %d are left", seed, left)
+	}
+	m.stopAll()
 }

@@ -119,14 +119,19 @@ func (m *Marks) Suppressed(job *dispatch.Job, t *dispatch.Target) hongyan.Reason
 	return ""
 }
 
-// Known says whether a read mark says no more than one that is stored. Where the memory cannot know
-// it reads; the error is that of the read.
+// Known says whether marks of signals say no more than what is remembered already. Where the memory
+// cannot know whether a read mark is later than the stored one, it reads; the error is that of the
+// read.
 func (m *Marks) Known(ctx context.Context, all []*Mark) ([]bool, error) {
 	known := make([]bool, len(all))
 	subjects := map[string][]int{}
 	var filters []string
 	m.memory.mu.RLock()
 	for i, x := range all {
+		if x.What == Recall {
+			known[i] = m.memory.recalled(x.App, x.Message)
+			continue
+		}
 		at, ok := m.memory.find(m.memory.key(readUpTo, x.App, x.User, x.Conversation))
 		known[i] = ok && at >= x.At.UnixNano()
 		if !known[i] && !m.memory.complete(x.At) { // a later one was stored since

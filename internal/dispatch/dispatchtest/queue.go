@@ -45,6 +45,9 @@ var errTimeout = errors.New("no answer")
 // Queue is streams in memory, named by what stands before the second dot of a subject after the
 // prefix: "job.apns", "outcome", "dead", "later", "message".
 type Queue struct {
+	// MarkLag is how long it takes until followers hear of a mark. It is set before the first is.
+	MarkLag time.Duration
+
 	mu       sync.Mutex
 	sequence uint64
 	faults   map[string]Fault
@@ -53,6 +56,9 @@ type Queue struct {
 	tries    map[string]int
 	reads    int
 	changed  chan struct{}
+
+	markReads int
+	deaf      bool
 }
 
 // Message is one that is stored.

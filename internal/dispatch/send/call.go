@@ -91,6 +91,9 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 	var host string
 	var lead *work
 	notes := 0 // pieces in the call
+	if q == &l.hand.bulk && same > 1 {
+		mixed = 1 // a call for one notification is smaller by its content for each device
+	}
 	var bytes callBytes
 	holes := false
 	for i := 0; i < q.len(); i++ {
@@ -137,7 +140,11 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 				break
 			}
 		}
-		if room = min(room, bytes.room(&l.limits, p.w.job.Notification)); room <= 0 {
+		note := p.w.job.Notification
+		if lead != nil && lead.alike(p.w) {
+			note = lead.job.Notification
+		}
+		if room = min(room, bytes.room(&l.limits, note)); room <= 0 {
 			break
 		}
 		host, c.class, c.with = p.host, p.w.class, p.with
@@ -150,7 +157,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 		n := min(room, len(p.targets))
 		notes++
 		before := len(p.targets)
-		l.move(c, p, n, lead, mixed > 1)
+		l.move(c, p, n, note)
 		l.hand.used(p, before-len(p.targets))
 		bytes.add(before - len(p.targets))
 		holes = holes || i > 0
@@ -196,9 +203,9 @@ func (b *callBytes) add(n int) {
 	b.apart += n * (b.content + b.device)
 }
 
-// move puts n targets of a piece into the call, but no token a second time where that matters: it
-// waits for the next call.
-func (l *lane) move(c *call, p *piece, n int, lead *work, mixed bool) {
+// move puts n targets of a piece into the call with a notification that is the piece's own or says
+// the same, but no token a second time where that matters: it waits for the next call.
+func (l *lane) move(c *call, p *piece, n int, note *vendors.Notification) {
 	p.w.begin(c.batch.Now)
 	rest := p.targets[n:]
 	for _, i := range p.targets[:n] {
@@ -211,9 +218,7 @@ func (l *lane) move(c *call, p *piece, n int, lead *work, mixed bool) {
 			c.tokens[token] = true
 		}
 		d := p.w.job.Device(i)
-		if !mixed {
-			d.Notification = lead.job.Notification
-		}
+		d.Notification = note
 		c.batch.Devices = append(c.batch.Devices, d)
 		c.works = append(c.works, p.w)
 		c.index = append(c.index, i)
