@@ -21,6 +21,8 @@ type Tested struct {
 	Source func(lane string, hold int) dispatch.Source
 	// Records is as that of store.Records.
 	Records func(ctx context.Context, app string, partition int, since time.Time, each func(dispatch.Record) (more bool)) error
+	// Outcomes is as that of recall.Outcomes.
+	Outcomes func(ctx context.Context, app string, status hongyan.Status, since time.Time, each func(dispatch.Records) (more bool)) error
 	// ClaimFor is how long a claim on an urgent job lasts that is not renewed.
 	ClaimFor time.Duration
 	// Fill makes the stream of the jobs full, and Leave makes the server unreachable, until heal.
@@ -46,6 +48,7 @@ func RunQueue(t *testing.T, run func(t *testing.T, test func(t *testing.T, q *Te
 		"too_large":    testTooLarge,
 		"away":         testAway,
 		"records":      testRecords,
+		"outcomes":     testOutcomes,
 		"two_sources":  testTwoSources,
 		"foreign_lane": testForeignLane,
 	} {
@@ -436,6 +439,48 @@ func testRecords(k *taker) {
 	}
 	if got, want := read(1), "a:waiting:j1 "; got != want {
 		k.t.Errorf("records %q, want %q", got, want)
+	}
+}
+
+// The records of a status come as they are stored, of all partitions, since a time.
+func testOutcomes(k *taker) {
+	put := func(app string, partition int, status hongyan.Status, shown, data string) {
+		o := dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome(app, status, partition), Data: []byte(data)}
+		if shown != "" {
+			o.Header = map[string]string{dispatch.HeaderShown: shown}
+		}
+		k.publish(o)
+	}
+	put("demo", 3, hongyan.StatusAccepted, "", "old")
+	time.Sleep(20 * time.Millisecond)
+	since := time.Now()
+	time.Sleep(20 * time.Millisecond)
+	put("demo", 3, hongyan.StatusAccepted, "- group/k", "a\nb")
+	put("demo", 4, hongyan.StatusAccepted, "", "c")
+	put("other", 3, hongyan.StatusAccepted, "", "other app")
+	put("demo", 3, hongyan.StatusWithdrawn, "", "d")
+	read := func(status hongyan.Status, limit int) (got string) {
+		err := k.q.Outcomes(k.t.Context(), "demo", status, since, func(r dispatch.Records) bool {
+			if r.Stored.Before(since) {
+				k.t.Errorf("stored %v, before %v", r.Stored, since)
+			}
+			got += string(r.Data) + ":" + r.Shown + ";"
+			limit--
+			return limit > 0
+		})
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		return got
+	}
+	if got, want := read(hongyan.StatusAccepted, 100), "a\nb:- group/k;c:;"; got != want {
+		k.t.Errorf("outcomes %q, want %q", got, want)
+	}
+	if got, want := read(hongyan.StatusAccepted, 1), "a\nb:- group/k;"; got != want {
+		k.t.Errorf("outcomes %q, want %q", got, want)
+	}
+	if got, want := read(hongyan.StatusWithdrawn, 100), "d:;"; got != want {
+		k.t.Errorf("outcomes %q, want %q", got, want)
 	}
 }
 

@@ -3,6 +3,8 @@ package recall
 import (
 	"bytes"
 	"context"
+	"errors"
+	"maps"
 	"strings"
 	"time"
 
@@ -43,12 +45,22 @@ type finding struct {
 	asked map[string]*question
 	// last is the last push in each place that newer messages take.
 	last map[place]*push
+	// found counts the pushes, full says that there were too many.
+	found int
+	full  bool
 }
+
+// mostPushes is about how many pushes one reading finds; a message has up to 10,000 recipients.
+const mostPushes = 200_000
+
+// errFull says that the questions have too many pushes for one reading.
+var errFull = errors.New("too many pushes for one reading")
 
 func newFinding(app string, questions []*question) *finding {
 	f := &finding{app: app, asked: map[string]*question{}, last: map[place]*push{}}
 	for _, q := range questions {
 		f.asked[q.message] = q
+		q.pushes = maps.Clone(q.late)
 	}
 	return f
 }
@@ -61,10 +73,13 @@ func (f *finding) find(ctx context.Context, from Outcomes, windows []window) err
 				return false
 			}
 			f.accepted(r)
-			return true
+			return !f.full
 		})
 		if err != nil {
 			return err
+		}
+		if f.full {
+			return errFull
 		}
 	}
 	since, some := f.first()
@@ -131,7 +146,12 @@ func (f *finding) learn(o *hongyan.Outcome, shown dispatch.Shown, key string, st
 			continue
 		}
 		p := &push{device: d, certificate: o.Certificate, shown: shown, at: stored}
+		if q.pushes == nil {
+			q.pushes = map[device]*push{}
+		}
 		q.pushes[d] = p
+		f.found++
+		f.full = f.found >= mostPushes && len(f.asked) > 1
 		if key != "" {
 			f.last[at] = p
 		}

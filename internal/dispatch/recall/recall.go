@@ -2,7 +2,9 @@ package recall
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -81,10 +83,11 @@ type asked struct{ app, message string }
 type question struct {
 	asked
 	recall route.Recall
-	// window is empty where only what is in pushes is meant.
+	// window is empty where only what is in late is meant.
 	window window
-	pushes map[device]*push
-	duties []*store.Duty // a share of each
+	late   map[device]*push // what was handed over
+	pushes map[device]*push // that, and what was found
+	duties []*store.Duty    // a share of each
 	due    time.Time
 }
 
@@ -120,12 +123,12 @@ func (c *Recaller) Late(job *dispatch.Job, targets []int, at time.Time, duty *st
 	q := &question{
 		asked:  asked{job.App, job.Notification.MessageID},
 		recall: route.Recall{App: job.App, Signal: hongyan.Signal{MessageID: job.Notification.MessageID}, Stored: at},
-		window: window{from: at, to: at.Add(-1)}, pushes: map[device]*push{}, due: at,
+		window: window{from: at, to: at.Add(-1)}, late: map[device]*push{}, due: at,
 	}
 	for _, i := range targets {
 		t := &job.Targets[i]
 		d := device{t.User, t.Device}
-		q.pushes[d] = &push{device: d, certificate: job.Certificate, shown: dispatch.ShownOf(job.Notification), at: at}
+		q.late[d] = &push{device: d, certificate: job.Certificate, shown: dispatch.ShownOf(job.Notification), at: at}
 	}
 	c.ask(q, duty)
 }
@@ -166,14 +169,14 @@ func (c *Recaller) put(q *question) {
 	}
 	x := c.waiting[q.asked]
 	if x == nil {
-		if q.pushes == nil {
-			q.pushes = map[device]*push{}
-		}
+		q.pushes = nil
 		c.waiting[q.asked] = q
 		return
 	}
-	for d, p := range q.pushes {
-		x.pushes[d] = p
+	if x.late == nil {
+		x.late = q.late
+	} else {
+		maps.Copy(x.late, q.late)
 	}
 	x.duties = append(x.duties, q.duties...)
 	switch {
@@ -261,7 +264,10 @@ func (c *Recaller) round(questions []*question) (left []*question, err error) {
 		apps[q.app] = append(apps[q.app], q)
 	}
 	for app, asked := range apps {
-		if err := c.find(app, asked); err != nil {
+		switch err := c.find(app, asked); {
+		case errors.Is(err, errFull):
+			return c.divide(questions)
+		case err != nil:
 			return questions, err
 		}
 	}
@@ -283,6 +289,16 @@ func (c *Recaller) round(questions []*question) (left []*question, err error) {
 		q.done(true)
 	}
 	return nil, nil
+}
+
+// divide sees to half of the questions, of which there are several.
+func (c *Recaller) divide(questions []*question) (left []*question, err error) {
+	half := len(questions) / 2
+	for _, q := range questions {
+		q.pushes = nil
+	}
+	left, err = c.round(questions[:half])
+	return append(left, questions[half:]...), err
 }
 
 // find fills in the pushes of an app's questions.
