@@ -15,7 +15,6 @@ import (
 // source.
 var notYet = []string{
 	"Recalled", "Read", "CallOver",
-	"StatusWithdrawn", "Withdrawn", "Overwritten", "NotPossible",
 }
 
 // messageGaps are the tables of the page about messages.
