@@ -40,6 +40,8 @@ type memory struct {
 	}
 	// marks says that the workers remember recalls, read marks and calls.
 	marks bool
+	// limiter is the senders'.
+	limiter send.Limiter
 	// withdrawals is the router's.
 	withdrawals route.Withdrawals
 	// elsewhere is the router's.
@@ -126,7 +128,7 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
 			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: driver, Concurrency: m.concurrency},
-			Recorder:    recorder, Looker: looker, Decider: decider, Marks: heard, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
+			Recorder:    recorder, Looker: looker, Decider: decider, Marks: heard, Limiter: m.limiter, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
 		}
 	}
 	recaller := m.recaller(queue, recorder, said, apps, senders)

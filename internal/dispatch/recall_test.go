@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/dispatchtest"
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -134,6 +137,17 @@ var places = map[string]func(m *memory, stop func()){
 		time.Sleep(time.Millisecond)
 		stop()
 	},
+	"for_the_rate": func(m *memory, stop func()) {
+		rate := &gatekeeper{}
+		m.limiter = rate
+		m.worker()
+		m.message(1)
+		m.message(2)
+		time.Sleep(50 * time.Millisecond)
+		stop()
+		time.Sleep(time.Millisecond)
+		rate.open.Store(true)
+	},
 	"a_millisecond_before_the_call": func(m *memory, stop func()) {
 		m.concurrency = 1
 		m.driver.answer = func(context.Context, vendors.Device, int) vendors.Result {
@@ -151,6 +165,23 @@ var places = map[string]func(m *memory, stop func()){
 		stop()
 	},
 }
+
+// gatekeeper is a limiter that lets nothing through until it is open.
+type gatekeeper struct{ open atomic.Bool }
+
+func (g *gatekeeper) Take(_ context.Context, r ratelimit.Request) (ratelimit.Grant, error) {
+	if !g.open.Load() {
+		return ratelimit.Grant{Reason: vendors.RateLimited, Wait: 100 * time.Millisecond}, nil
+	}
+	return ratelimit.Grant{Devices: r.Devices}, nil
+}
+func (*gatekeeper) Settle(ratelimit.Grant, ratelimit.Outcome) {}
+func (*gatekeeper) Pace(string, int) float64                  { return math.Inf(1) }
+func (*gatekeeper) Caps(string, vendors.Class) bool           { return false }
+func (*gatekeeper) TakeDevices(context.Context, ratelimit.DeviceRequest) ([]bool, error) {
+	return nil, nil
+}
+func (*gatekeeper) ReturnDevices(context.Context, ratelimit.DeviceRequest) error { return nil }
 
 // Wherever a message waits, a recall and a read mark stop it, and no other message.
 func TestStoppedWhereverItWaits(t *testing.T) {

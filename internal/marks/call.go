@@ -28,8 +28,8 @@ func (e end) before(o end) bool {
 	return e.message < o.message
 }
 
-// stateOf puts together what marks say of one call, in any order and repeated. It is pure.
-func stateOf(events []*Mark) *State {
+// NewState puts together what marks say of one call, in any order and repeated. It is pure.
+func NewState(events []*Mark) *State {
 	s := &State{rang: map[string]bool{}, ended: map[string]end{}}
 	for _, m := range events {
 		for _, r := range m.Rang {

@@ -253,7 +253,7 @@ func (m *Marks) look(ctx context.Context, about []About, said []Said, missing []
 		}
 		var state *State
 		if a.Call != nil {
-			state = stateOf(calls[call{a.App, a.Call.ID}])
+			state = NewState(calls[call{a.App, a.Call.ID}])
 		}
 		if a.ends() {
 			s.Call = state
