@@ -414,7 +414,12 @@ func TestRecallAndKills(t *testing.T) {
 	for seed := range 150 {
 		synctest.Test(t, func(t *testing.T) {
 			luck := rand.New(rand.NewPCG(uint64(seed), 7))
-			within := func(d time.Duration) time.Duration { return time.Duration(luck.Int64N(int64(d))) }
+			var drawing sync.Mutex
+			within := func(d time.Duration) time.Duration {
+				drawing.Lock()
+				defer drawing.Unlock()
+				return time.Duration(luck.Int64N(int64(d)))
+			}
 			m := newRecalls(t)
 			m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
 				select {
