@@ -142,8 +142,7 @@ func (c *Client) Send(ctx context.Context, app string, m *Message) (Receipt, err
 	return c.publishJSON(ctx, subject, app+"/"+m.ID, m, MaxMessage, 0)
 }
 
-// Signal publishes a recall or a read mark. Workers check and count signals, but do not act on them
-// yet: pushes go out all the same.
+// Signal publishes a recall or a read mark: see [Signal].
 func (c *Client) Signal(ctx context.Context, app string, s Signal) error {
 	if err := errors.Join(validApp(app), s.Validate()); err != nil {
 		return err

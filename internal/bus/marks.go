@@ -10,8 +10,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/marks"
 )
 
-// PUSH_MARKS tells of each mark that it stores, body and all, on heardMarks. markProbe is to it what
-// probe is to PUSH_DIRECTORY; no app has its name.
+// PUSH_MARKS tells of each mark that it stores, body and all, on heardMarks. markProbe is to it
+// what probe is to PUSH_DIRECTORY; no app has its name.
 func (t Topology) heardMarks() string { return t.Subjects.Own("marked.>") }
 func (t Topology) markProbe() string  { return t.Subjects.Own("mark.:probe") }
 

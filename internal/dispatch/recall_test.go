@@ -350,8 +350,8 @@ func TestMarksCostNoRead(t *testing.T) {
 }
 
 // A hundred recalls against a hundred messages at random, a hundred times: whatever is pushed was
-// pushed before anybody could have heard of its recall, what was recalled in time is not pushed, and
-// nothing is suppressed that was not recalled.
+// pushed before anybody could have heard of its recall, what was recalled in time is not pushed,
+// and nothing is suppressed that was not recalled.
 func TestRecallRaces(t *testing.T) {
 	runs := 100
 	if testing.Short() {

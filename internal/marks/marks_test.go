@@ -194,6 +194,7 @@ func TestReadsUntil(t *testing.T) {
 		s := &shelf{}
 		m := hearing(t, s, Options{})
 		s.l.Live(1, time.Now())
+		synctest.Wait()
 		s.put(t, recall(0), true)
 		s.put(t, recall(1), true)
 		s.behind = 3
@@ -227,7 +228,9 @@ func TestFlood(t *testing.T) {
 					x = read(fmt.Sprint("nobody", from+k), time.Now())
 				}
 				m.memory.learn(x, time.Now())
-				time.Sleep(time.Minute / 100_000)
+				if k%1000 == 0 {
+					time.Sleep(time.Minute / 100)
+				}
 			}
 		}
 		var before, after runtime.MemStats
@@ -328,6 +331,7 @@ func TestUnreadableMarks(t *testing.T) {
 		s, unreadable := &shelf{}, 0
 		m := hearing(t, s, Options{Unreadable: func(error) { unreadable++ }})
 		s.l.Live(1, time.Now())
+		synctest.Wait()
 		for _, data := range []string{``, `{`, `{"v":2,"what":"recall","message_id":"m-1"}`, `[]`} {
 			s.l.Heard(Value{Subject: hongyan.Subjects{}.RecallMark("demo", "m-1"), Data: []byte(data), Sequence: 2})
 		}
@@ -345,6 +349,7 @@ func TestReadMarksAreTold(t *testing.T) {
 		var told []*Mark
 		hearing(t, s, Options{Read: func(x *Mark) { told = append(told, x) }})
 		s.l.Live(1, time.Now())
+		synctest.Wait()
 		three := 3
 		x := read("bob", time.Now())
 		x.Unread = &three

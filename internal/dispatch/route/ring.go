@@ -10,8 +10,8 @@ import (
 )
 
 // An invitation to a call and the event that ends it may be planned by two workers at the same
-// moment. The one stores which devices will ring and looks for the end, the other stores the end and
-// looks for what rings: so at least one of the two sees the other.
+// moment. The one stores which devices will ring and looks for the end, the other stores the end
+// and looks for what rings: so at least one of the two sees the other.
 
 const (
 	// ringPatience is how long an invitation waits for its mark to be stored: it rings even where

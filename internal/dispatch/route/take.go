@@ -11,8 +11,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// read parses a delivery: a message, a piece of one, or a signal. What cannot be read becomes a dead
-// letter at once, and the delivery is settled: then it returns nil.
+// read parses a delivery: a message, a piece of one, or a signal. What cannot be read becomes a
+// dead letter at once, and the delivery is settled: then it returns nil.
 func (r *routing) read(d dispatch.Delivery) *routed {
 	subject, err := r.Subjects.Parse(d.Subject())
 	c := r.claims.Take(d)
