@@ -62,7 +62,7 @@ var arrows = []arrow{
 	{"internal/sandbox/all", []string{"internal/sandbox", "internal/sandbox/*"}, "the one list of all fakes"},
 	{"internal/sandbox/pushkit", []string{"internal/sandbox"}, "what the fakes of two generations of one service share"},
 	{"internal/sandbox/*", []string{"internal/sandbox", "internal/sandbox/pushkit"}, "a fake is one vendor: it sees the core and no other fake"},
-	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/texts", "internal/vendors"}, "each vendor's keys live beside its driver"},
 	{"internal/docstest", nil, "it holds pages to programs, and knows no program"},
 	{"internal/terminal", nil, "what a terminal is shown, whoever wrote it"},
 	{"internal/h2conn", nil, "it carries requests to a host, and knows neither vendors nor what a push is"},
@@ -71,7 +71,7 @@ var arrows = []arrow{
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox", "internal/sandbox/all"}, "it drives programs from outside, and links no driver"},
-	{"internal/reference", []string{".", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
+	{"internal/reference", []string{".", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/texts", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 
@@ -108,7 +108,7 @@ var light = []struct {
 }
 
 // pureFiles decide, with the time passed in.
-var pureFiles = []string{"internal/dispatch/route/plan.go", "internal/dispatch/route/compose.go", "internal/marks/call.go", "internal/marks/memory.go", "internal/dispatch/send/verdict.go", "internal/dispatch/recall/compose.go", "internal/dispatch/recall/window.go", "internal/dispatch/recall/find.go", "internal/parking/breaker.go"}
+var pureFiles = []string{"internal/dispatch/route/plan.go", "internal/dispatch/route/compose.go", "internal/dispatch/route/words.go", "internal/marks/call.go", "internal/marks/memory.go", "internal/dispatch/send/verdict.go", "internal/dispatch/recall/compose.go", "internal/dispatch/recall/window.go", "internal/dispatch/recall/find.go", "internal/parking/breaker.go"}
 
 // longFiles may be longer than a file should be, each for a reason.
 var longFiles = map[string]string{}

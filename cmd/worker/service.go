@@ -208,7 +208,8 @@ func (s *service) consume(ctx context.Context) error {
 		s.log.Warn("it is not known which certificates had pushes accepted lately", "error", err)
 	}
 	recaller := &recall.Recaller{
-		Outcomes: s.bus, Devices: dir, Marks: said, Recorder: recorder, Trouble: looker.Trouble, Metrics: metrics, Log: s.log, Now: time.Now,
+		Outcomes: s.bus, Devices: dir, Marks: said, Recorder: recorder, Texts: s.conf.Texts(), Trouble: looker.Trouble,
+		Metrics: metrics, Log: s.log, Now: time.Now,
 	} // its apps and senders follow
 	decider := &route.Decider{Devices: dir, Marks: said, Log: s.log, Now: time.Now} // its apps follow
 	apps, err := s.apps(func(certificate send.Certificate) *send.Sender {
@@ -235,7 +236,7 @@ func (s *service) consume(ctx context.Context) error {
 	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
-		Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint, Metrics: metrics, Log: s.log, Now: time.Now,
+		Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint, Texts: s.conf.Texts(), Metrics: metrics, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
 	if err != nil {
@@ -370,6 +371,7 @@ func (s *service) apps(sender func(send.Certificate) *send.Sender) (map[string]r
 		app := route.App{Accounts: map[string]route.Account{}, Policy: route.Policy{
 			ForegroundLease: a.Policy.ForegroundLease, StaleAfter: *a.Policy.StaleAfter, MaxPushGroup: a.Policy.MaxPushGroup,
 			QuietWhenActiveElsewhere: a.Policy.QuietWhenActiveElsewhere, RecallOverwrite: *a.Policy.RecallOverwrite,
+			Preview: hongyan.Preview(a.Policy.Preview),
 		}}
 		for _, c := range a.Certificates {
 			base := c.Base()

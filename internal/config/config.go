@@ -21,6 +21,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"github.com/hongyan-im/hongyan/internal/texts"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -34,11 +35,16 @@ type Config struct {
 	Log Log `yaml:"log"`
 	// Retry says how often and how fast a push is tried again.
 	Retry Retry `yaml:"retry"`
+	// TextsFile names a YAML file that changes the words of notifications, such as "[Photo]", or
+	// adds languages: language, then name of the text, then text; texts.md lists them. It is
+	// relative to the configuration's folder. Default: none, the built-in words.
+	TextsFile string `yaml:"texts_file"`
 	// Shutdown bounds the time to finish what is under way after SIGTERM. Default 20s.
 	Shutdown time.Duration `yaml:"shutdown"`
 	// Apps are the IM apps whose messages are pushed. At least one is required.
 	Apps []App `yaml:"apps"`
 
+	texts    *texts.Catalogue
 	warnings []Problem
 }
 
@@ -155,6 +161,10 @@ type Policy struct {
 	// RecallOverwrite is for how long after a vendor accepted a push a recall of its message takes
 	// it back, or overwrites it with "message recalled". Default 2h; 0 for never.
 	RecallOverwrite *time.Duration `yaml:"recall_overwrite"`
+	// Preview is how much of a message its notification shows: full, sender (names, and "New
+	// message" for the text) or none (neither names nor text, and of the ext only the ids). What
+	// the user's settings say wins where it is stricter. Default full.
+	Preview string `yaml:"preview"`
 }
 
 // Kinds makes the empty settings of each vendor, by its name.
@@ -188,9 +198,11 @@ func Parse(path string, data []byte, kinds Kinds, env func(string) (string, bool
 	}
 	b.root(body, c)
 	b.check(body, c)
-	if len(b.errs) > 0 {
-		slices.SortStableFunc(b.errs, byPlace)
-		return nil, b.errs
+	inTexts := b.readTexts(body, c)
+	slices.SortStableFunc(b.errs, byPlace)
+	slices.SortStableFunc(inTexts, byPlace)
+	if problems := append(b.errs, inTexts...); len(problems) > 0 {
+		return nil, problems
 	}
 	b.lookForWarnings(body, c)
 	slices.SortStableFunc(b.warnings, byPlace)

@@ -1,14 +1,16 @@
 // Package reference writes the generated pages of the documentation: docs/vendors.md from the Doc
 // of each vendor, docs/config.md from the comments of the structs that the configuration is read
-// into, and docs/messages.md from those of the wire types, all in English and in Chinese. It writes
-// JSON Schemas of the configuration and of the wire types from the same source, and what the
-// containers of docker-compose.yml know of the demo from the list of fakes.
+// into, docs/messages.md from those of the wire types, and docs/texts.md from the catalogue of
+// texts, all in English and in Chinese. It writes JSON Schemas of the configuration and of the wire
+// types from the same source, and what the containers of docker-compose.yml know of the demo from
+// the list of fakes.
 //
 //	vendors' Doc() ───────────────────────────┐
 //	                                          ├─▶ tables ─▶ text/*.md, a page with gaps ─▶ docs/*.md
 //	comments of Config structs, from source ──┤
 //	                                          ├─▶ JSON Schemas ─▶ internal/schema/*.json
-//	wire types, and their comments ───────────┘
+//	wire types, and their comments ───────────┤
+//	the catalogue of texts ───────────────────┘
 //
 //	fakes of the sandbox ─▶ the demo's certificates and phones ─▶ deploy/compose/*
 //
@@ -84,10 +86,15 @@ func Pages(root string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		inTexts, err := textGaps(l)
+		if err != nil {
+			return nil, err
+		}
 		for name, gaps := range map[string]map[string]string{
 			"vendors":  {"Overview": overview(l, docs), "Repeats": repeats(l, docs), "Vendors": vendorSections(l, docs, keys)},
 			"config":   {"Sections": sections, "Common": keyTable(l, keys.common, ""), "Certificates": certificateSections(l, docs, keys)},
 			"messages": messages,
+			"texts":    inTexts,
 		} {
 			page, err := fill(name+l.suffix+".md", gaps)
 			if err != nil {

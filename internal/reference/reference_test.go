@@ -16,6 +16,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 	"github.com/hongyan-im/hongyan/internal/sandbox/all"
+	catalogue "github.com/hongyan-im/hongyan/internal/texts"
 )
 
 // TestFresh holds that the pages in docs are the ones that the source gives.
@@ -26,8 +27,8 @@ func TestFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pages) != 16 {
-		t.Errorf("%d files, want 16", len(pages))
+	if len(pages) != 18 {
+		t.Errorf("%d files, want 18", len(pages))
 	}
 	for name, want := range pages {
 		got, err := os.ReadFile(filepath.Join(root, name))
@@ -206,5 +207,33 @@ func TestKeysWithoutComment(t *testing.T) {
 	}
 	if _, err := f.keys("Config", nil); err == nil || !strings.Contains(err.Error(), "key a has no comment") {
 		t.Errorf("got %v, want an error that names the key", err)
+	}
+}
+
+// TestTextsExample holds that the example on the page of the texts is one that a worker takes.
+func TestTextsExample(t *testing.T) {
+	t.Parallel()
+	for _, l := range languages() {
+		page, err := os.ReadFile(filepath.Join("..", "..", "docs", "texts"+l.suffix+".md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, example, _ := strings.Cut(string(page), "```yaml\n")
+		example, _, ok := strings.Cut(example, "```")
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "texts.yaml"), []byte(example), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		configuration := "texts_file: texts.yaml\napps: [{id: demo, certificates: [{id: a, vendor: meizu, app_id: \"1\", app_secret: s}]}]\n"
+		conf, err := config.Parse(filepath.Join(dir, "hongyan.yaml"), []byte(configuration), config.Kinds(registry.Kinds()), os.LookupEnv)
+		if err != nil || !ok {
+			t.Fatal(err)
+		}
+		if got := conf.Texts().Text("nl-BE", catalogue.NewMessage); got != "Nieuw bericht" {
+			t.Errorf("got %q", got)
+		}
+		if got := conf.Texts().Text("nl", catalogue.Video); got != "[Video]" {
+			t.Errorf("got %q", got)
+		}
 	}
 }

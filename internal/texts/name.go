@@ -11,7 +11,7 @@ import (
 // Name names a text of the catalogue. The zero Name is [Message].
 type Name uint8
 
-// The texts. Those up to Custom stand for a content without words of its own.
+// The texts. Those up to Merged stand for a content without words of its own.
 const (
 	Message Name = iota
 	Image
@@ -21,7 +21,6 @@ const (
 	Location
 	Face
 	Merged
-	Custom
 
 	// The prefixes stand before a body, with a space between.
 	MentionPrefix
@@ -34,7 +33,6 @@ const (
 	GroupCallVideo
 	MissedAudio
 	MissedVideo
-	CallCancelled
 	AnsweredElsewhere
 	DeclinedElsewhere
 
@@ -68,11 +66,11 @@ var names = [count]struct {
 	placing placing
 }{
 	Message: {"text", maySend}, Image: {"image", maySend}, Audio: {"audio", maySend}, Video: {"video", maySend}, File: {"file", maySend},
-	Location: {"location", maySend}, Face: {"face", maySend}, Merged: {"merged", maySend}, Custom: {"custom", maySend},
+	Location: {"location", maySend}, Face: {"face", maySend}, Merged: {"merged", maySend},
 	MentionPrefix: {"mention_prefix", prefix}, MentionAllPrefix: {"mention_all_prefix", prefix}, GroupPrefix: {"group_prefix", mustSend},
 	CallAudio: {"call_audio", maySend}, CallVideo: {"call_video", maySend},
 	GroupCallAudio: {"group_call_audio", maySend}, GroupCallVideo: {"group_call_video", maySend},
-	MissedAudio: {"missed_audio", maySend}, MissedVideo: {"missed_video", maySend}, CallCancelled: {"call_cancelled", maySend},
+	MissedAudio: {"missed_audio", maySend}, MissedVideo: {"missed_video", maySend},
 	AnsweredElsewhere: {"answered_elsewhere", nameless}, DeclinedElsewhere: {"declined_elsewhere", nameless},
 	Recalled: {"recalled", nameless}, NewMessage: {"new_message", nameless},
 }

@@ -100,12 +100,17 @@ type Notification struct {
 	// is replaced by: that of the call for the events of a call, that of the conversation where
 	// newer messages replace older ones. See [Notification.Replaces].
 	ReplaceKey string `json:"replace_key,omitempty"`
-	// MessageID and Conversation are the IM backend's own ids.
+	// MessageID and Conversation are the IM backend's own ids. Drivers send what [Notification.IDs]
+	// gives.
 	MessageID    string `json:"message_id"`
 	Conversation string `json:"conversation,omitempty"`
 	// Title and Body are never empty. They may still be longer than the vendor allows.
 	Title string `json:"title"`
 	Body  string `json:"body"`
+	// Lead is how many bytes of Body stand before its text; see [Notification.Text].
+	Lead int `json:"lead,omitzero"`
+	// Preview is how much of the message is shown; empty for all of it.
+	Preview hongyan.Preview `json:"preview,omitempty"`
 	// Sender is the name of the person who wrote the message, for vendors whose templates have a
 	// variable for it. It is empty where the title is that name.
 	Sender string `json:"sender,omitempty"`
@@ -113,8 +118,8 @@ type Notification struct {
 	Ext string `json:"ext,omitempty"`
 	// Kind is what the notification is about.
 	Kind Kind `json:"kind,omitempty"`
-	// Call is set when the message is a step of a voice or video call. Urgent says that it is one
-	// that rings.
+	// Call is set when the message is a step of a voice or video call; drivers send what
+	// [Notification.CallStep] gives. Urgent says that it is one that rings.
 	Call   *hongyan.Call `json:"call,omitempty"`
 	Urgent bool          `json:"urgent,omitzero"`
 	// Quiet asks for the least interruption that the vendor has for a push: no sound, no vibration,

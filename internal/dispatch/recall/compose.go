@@ -26,7 +26,7 @@ const (
 // withdraw makes the jobs that overwrite a message, and records where that is not possible or not
 // needed.
 func (c *Recaller) withdraw(q *question, users map[directory.Ref]*directory.User) {
-	jobs, lines := Compose(q.plan(users), c.Apps[q.app], c.Texts, c.Now())
+	jobs, lines := Compose(q.plan(users, c.Apps[q.app].Policy), c.Apps[q.app], c.Texts, c.Now())
 	claim := q.duties[0] // one is claim enough on all that follows
 	for i := range lines {
 		lines[i].Duty = claim
@@ -52,16 +52,19 @@ type Push struct {
 	At                        time.Time
 	// Displaced says that a newer message has taken its place on the screen.
 	Displaced bool
+	// Preview is how much of a message the user may be shown.
+	Preview hongyan.Preview
 	// Registered is the device as the directory has it; nil where it has none.
 	Registered *directory.Device
 }
 
 // plan is what to withdraw, in an order that is the same at each time.
-func (q *question) plan(users map[directory.Ref]*directory.User) Withdrawal {
+func (q *question) plan(users map[directory.Ref]*directory.User, policy route.Policy) Withdrawal {
 	w := Withdrawal{Recall: q.recall}
 	for d, p := range q.pushes {
+		user := users[directory.Ref{App: q.app, User: d.user}]
 		w.Pushes = append(w.Pushes, Push{User: d.user, Device: d.device, Certificate: p.certificate, Shown: p.shown, At: p.at, Displaced: p.displaced,
-			Registered: users[directory.Ref{App: q.app, User: d.user}].Device(d.device)})
+			Preview: policy.PreviewOf(user), Registered: user.Device(d.device)})
 	}
 	slices.SortFunc(w.Pushes, func(a, b Push) int {
 		return cmp.Or(cmp.Compare(hongyan.Partition(a.User), hongyan.Partition(b.User)), cmp.Compare(a.User, b.User), cmp.Compare(a.Device, b.Device))
@@ -77,6 +80,7 @@ func Compose(w Withdrawal, app route.App, catalogue *texts.Catalogue, now time.T
 		certificate string
 		partition   int
 		language    *texts.Language
+		preview     hongyan.Preview
 		shown       dispatch.Shown
 	}
 	open := map[variant]*dispatch.Job{}
@@ -99,12 +103,12 @@ func Compose(w Withdrawal, app route.App, catalogue *texts.Catalogue, now time.T
 			})
 			continue
 		}
-		v := variant{p.Certificate, hongyan.Partition(p.User), catalogue.For(p.Registered.Registration.Locale), p.Shown}
+		v := variant{p.Certificate, hongyan.Partition(p.User), catalogue.For(p.Registered.Registration.Locale), p.Preview, p.Shown}
 		job := open[v]
 		if job == nil {
 			job = &dispatch.Job{
 				App: w.Recall.App, Vendor: account.Vendor, Certificate: p.Certificate, Lane: hongyan.LaneNormal, Published: w.Recall.Stored,
-				Variant: v.language.Tag() + "-recalled/" + string(p.Shown), Decided: now, Withdraws: true, Bulk: len(w.Pushes) > manyDevices,
+				Variant: v.language.Tag() + "-recalled/" + string(p.Preview) + "/" + string(p.Shown), Decided: now, Withdraws: true, Bulk: len(w.Pushes) > manyDevices,
 				Notification: notification(&w.Recall, v.language, p),
 			}
 			open[v] = job
@@ -125,6 +129,7 @@ func notification(r *route.Recall, language *texts.Language, p *Push) *vendors.N
 	text := language.Text(texts.Recalled)
 	return &vendors.Notification{
 		Key: dispatch.WithdrawalKey(r.App, r.Signal.MessageID), ReplaceKey: cmp.Or(p.Shown.ReplaceKey(), dispatch.Key(r.App, r.Signal.MessageID)),
-		MessageID: r.Signal.MessageID, Conversation: r.Signal.Conversation, Title: text, Body: text, Kind: p.Shown.Kind(), Quiet: true,
+		MessageID: r.Signal.MessageID, Conversation: r.Signal.Conversation, Title: text, Body: text, Kind: p.Shown.Kind(), Preview: p.Preview,
+		Quiet: true,
 	}
 }

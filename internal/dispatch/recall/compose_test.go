@@ -64,7 +64,7 @@ func TestCompose(t *testing.T) {
 		got = append(got, l.Device.Device+" "+string(l.Status)+" "+string(l.Device.Reason))
 	}
 	want := []string{
-		"d c en-recalled/ c2c", "e c en-recalled/ c2c", "f h en-recalled/ c2c", "g c zh-CN-recalled/group/k group",
+		"d c en-recalled// c2c", "e c en-recalled// c2c", "f h en-recalled// c2c", "g c zh-CN-recalled//group/k group",
 		"h withdrawn not_possible", "i withdrawn not_possible", "j withdrawn not_possible", "k withdrawn not_possible", "l withdrawn not_possible",
 		"m withdrawn overwritten", "n withdrawn not_possible",
 	}
@@ -84,7 +84,7 @@ func TestComposeAgain(t *testing.T) {
 		users[directory.Ref{App: "demo", User: d.user}] = &directory.User{Devices: []directory.Device{*phone("c", "", "")}}
 	}
 	names := func() (all []string) {
-		jobs, _ := Compose(q.plan(users), app, nil, noon)
+		jobs, _ := Compose(q.plan(users, route.Policy{}), app, nil, noon)
 		for _, j := range jobs {
 			all = append(all, fmt.Sprint(j.Name(), len(j.Targets)))
 		}

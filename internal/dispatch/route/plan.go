@@ -24,6 +24,9 @@ type Policy struct {
 	// RecallOverwrite is for how long after a push was accepted a recall of its message takes it
 	// back or overwrites it; 0 for never.
 	RecallOverwrite time.Duration
+	// Preview is how much of a message a notification shows; empty for all of it. What a user wants
+	// wins where it is stricter.
+	Preview hongyan.Preview
 }
 
 // Decision is what happens to one device of one recipient: it is pushed to, or suppressed.
@@ -35,6 +38,8 @@ type Decision struct {
 	// Certificate and Token say how to reach the device.
 	Certificate, Token string
 	VoIP               bool
+	// Preview is how much of the message the user may be shown; empty for all of it.
+	Preview hongyan.Preview
 }
 
 // Plan decides for each device of the message's recipients. users is what the directory knows of
@@ -100,12 +105,13 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 	ends := m.EndsRinging()
 	if u != nil {
 		about := aboutMessage(m, user)
+		preview := policy.PreviewOf(u)
 		for i := range u.Devices {
 			d := &u.Devices[i]
 			if d.Registration.Token == "" && d.Registration.VoIP == nil {
 				continue
 			}
-			decision := Decision{User: user, Device: d, Suppressed: suppressed}
+			decision := Decision{User: user, Device: d, Suppressed: suppressed, Preview: preview}
 			if suppressed == "" && ends && !rung(m, call, user, d.ID) {
 				decision.Suppressed = hongyan.NoContent
 			}

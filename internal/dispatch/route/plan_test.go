@@ -45,6 +45,20 @@ func window(t *testing.T, from, to, zone string) *directory.Window {
 	return w
 }
 
+// The app's and the user's preview meet in the decision.
+func TestPlanTakesTheStricterPreview(t *testing.T) {
+	t.Parallel()
+	user := &directory.User{Devices: []directory.Device{phone(nil)}, Settings: hongyan.Settings{Preview: hongyan.PreviewSender}}
+	known := func(string) bool { return true }
+	for policy, want := range map[hongyan.Preview]hongyan.Preview{
+		"": hongyan.PreviewSender, hongyan.PreviewFull: hongyan.PreviewSender, hongyan.PreviewSender: hongyan.PreviewSender, hongyan.PreviewNone: hongyan.PreviewNone,
+	} {
+		if got := Plan(message(nil), Policy{Preview: policy}, []*directory.User{user}, new(marks.Said), known, noon); len(got) != 1 || got[0].Preview != want {
+			t.Errorf("policy %q: got %+v, want %s", policy, got, want)
+		}
+	}
+}
+
 // Every row of the decision table, and the order of the rows: each case below the first of its pair
 // also meets a later rule.
 func TestPlanFollowsTheTable(t *testing.T) {

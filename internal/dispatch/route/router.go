@@ -17,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/marks"
+	"github.com/hongyan-im/hongyan/internal/texts"
 )
 
 // App is what the router knows of an app.
@@ -64,7 +65,9 @@ type Router struct {
 	// ends before.
 	Room func(ctx context.Context, app string) bool
 	// Stored, when it is set, is told of each subject on which a piece was stored.
-	Stored  func(subject hongyan.Subject)
+	Stored func(subject hongyan.Subject)
+	// Texts are the words of notifications; nil for the built-in ones.
+	Texts   *texts.Catalogue
 	Metrics *dispatch.Metrics
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -379,7 +382,7 @@ func (r *routing) follow(m *routed, decisions []Decision) {
 	accounts := m.conf.Accounts
 	now := r.Now()
 	r.suppress(m, decisions, now)
-	for _, job := range Compose(m.message, m.app, decisions, func(certificate string) Account { return accounts[certificate] }, m.stored) {
+	for _, job := range Compose(m.message, m.app, decisions, func(certificate string) Account { return accounts[certificate] }, m.stored, r.Texts) {
 		job.Trace, job.Bulk, job.Decided = m.trace, m.bulk, now
 		r.Metrics.Job(job)
 		m.duty.Add(1)

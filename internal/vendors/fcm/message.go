@@ -96,7 +96,8 @@ func (c *Config) hides(n *vendors.Notification) bool {
 // apns is what a token of an iPhone gets beside title and body; Android does not read it.
 func (c *Config) apns(d vendors.Device, until time.Time) *messaging.APNSConfig {
 	n := d.Notification
-	aps := &messaging.Aps{ThreadID: name(n.Conversation), Category: name(n.IOS.Category), MutableContent: n.IOS.MutableContent}
+	conversation, _ := n.IDs()
+	aps := &messaging.Aps{ThreadID: name(conversation), Category: name(n.IOS.Category), MutableContent: n.IOS.MutableContent}
 	if sound := name(cmp.Or(n.IOS.Sound, "default")); sound != "none" {
 		aps.Sound = sound
 	}
@@ -137,12 +138,13 @@ func data(n *vendors.Notification, limit int) map[string]string {
 		}
 	}
 	put(keyExt, n.Ext)
-	put(keyConversation, n.Conversation)
-	put(keyMessage, n.MessageID)
-	if n.Call != nil {
-		put(keyCallID, n.Call.ID)
-		put(keyCallAction, string(n.Call.Action))
-		put(keyCallMedia, string(n.Call.Media))
+	conversation, message := n.IDs()
+	put(keyConversation, conversation)
+	put(keyMessage, message)
+	if call := n.CallStep(); call != nil {
+		put(keyCallID, call.ID)
+		put(keyCallAction, string(call.Action))
+		put(keyCallMedia, string(call.Media))
 	}
 	return m
 }

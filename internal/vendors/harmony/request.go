@@ -136,7 +136,7 @@ func (p *protocol) compose(batch vendors.Batch) (request, int) {
 	pushType := typeAlert
 	if p.c.inAppCall(note) {
 		pushType = typeCall
-		call := incoming{Title: title, Ext: note.Ext, Key: note.Key, Call: note.Call}
+		call := incoming{Title: title, Ext: note.Ext, Key: note.Key, Call: note.CallStep()}
 		write = func(body string) {
 			call.Body = body
 			r.Payload.ExtraData = string(vendors.JSON(call))

@@ -109,7 +109,8 @@ func (p *protocol) compose(batch vendors.Batch) request {
 	nt := &r.Android.Notification
 	names := ""
 	if r.Data != "" { // else there is no ext to stand in for
-		names = string(vendors.JSON(map[string]string{"conversation": n.Conversation, "message": n.MessageID}))
+		conversation, message := n.IDs()
+		names = string(vendors.JSON(map[string]string{"conversation": conversation, "message": message}))
 	}
 	vendors.Shrink(nt.Body, []func(){
 		func() {},
@@ -175,8 +176,8 @@ func (p *protocol) draft(batch vendors.Batch) request {
 	if n.Android.Style == "big_text" {
 		nt.Style = styleBigText
 	}
-	if len(n.Conversation) <= maxGroup {
-		nt.Group = n.Conversation
+	if conversation, _ := n.IDs(); len(conversation) <= maxGroup {
+		nt.Group = conversation
 	}
 	r := request{Android: android{TTL: p.ttl(n, batch.Now), Notification: nt}}
 	if p.c.Receipts != nil {

@@ -152,12 +152,13 @@ func (p *protocol) draft(batch vendors.Batch) request {
 	if batch.Generic {
 		title, body = "", ""
 	}
+	conversation, _ := note.IDs()
 	n := notification{
 		Title: cmp.Or(title, p.title.Fit(genericTitle)), Body: cmp.Or(body, p.body.Fit(genericBody)),
 		ClickAction: p.click(note), ChannelID: cmp.Or(short(note.Android.HuaweiChannelID), c.ChannelID),
 		Importance: p.importance(note), Badge: p.badge(batch.Devices),
 		// Both say what is replaced on the screen: a repeat replaces itself.
-		NotifyID: vendors.NotifyID(note.Replaces()), Tag: note.Replaces(), Group: short(note.Conversation),
+		NotifyID: vendors.NotifyID(note.Replaces()), Tag: note.Replaces(), Group: short(conversation),
 		ForegroundShow: &c.ForegroundShow,
 	}
 	if name, _, _ := strings.Cut(note.Android.Sound, "."); soundForm.MatchString(name) && !note.Quiet {

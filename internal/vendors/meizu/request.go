@@ -207,8 +207,9 @@ func parameters(n *vendors.Notification) json.RawMessage {
 	if len(n.Ext) <= maxExt {
 		return vendors.ExtObject(strings.ToValidUTF8(n.Ext, "\uFFFD"))
 	}
-	names := map[string]string{"conversation": n.Conversation, "message": n.MessageID}
-	if len(n.Conversation) > maxExt {
+	conversation, message := n.IDs()
+	names := map[string]string{"conversation": conversation, "message": message}
+	if len(conversation) > maxExt {
 		delete(names, "conversation")
 	}
 	text, _ := json.Marshal(names) // a map of strings always marshals
