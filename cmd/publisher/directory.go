@@ -72,7 +72,7 @@ A worker removes a registration when the vendor calls its token dead; the app re
 	f.StringVar(&d.Token, "token", "", "the vendor's `token` of the device")
 	f.StringVar(&d.Platform, "platform", "", "its system: "+strings.Join(hongyan.Platforms[:], ", "))
 	f.StringVar(&d.Locale, "locale", "", "the device's `language`, such as zh-CN or en; placeholders are written in it")
-	f.StringVar(&d.Region, "region", "", "the token's `region` where the vendor has several; docs/vendors.md lists them")
+	f.StringVar(&d.Region, "region", "", "the token's `region` where the vendor has several; its page in docs/vendors lists them")
 	f.StringVar(&v.Certificate, "voip-certificate", "", "the certificate `id` for PushKit calls")
 	f.StringVar(&v.Token, "voip-token", "", "the PushKit `token`")
 	require(c, "certificate")

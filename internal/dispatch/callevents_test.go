@@ -79,7 +79,7 @@ func (m *memory) shown(token string) (texts []string) {
 }
 
 const (
-	rings    = "邀请你语音通话"
+	rings    = "邀请你加入多人语音通话"
 	missed   = "未接语音通话"
 	answered = "已在其他设备接听 quietly"
 	declined = "已在其他设备拒绝 quietly"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -261,6 +262,13 @@ func (w *withdrawn) Recall(r route.Recall, duty *store.Duty) {
 func (*withdrawn) Recalled(string, string) bool                     { return false }
 func (*withdrawn) Again(_, _ string, _ time.Time, duty *store.Duty) { duty.Done(true) }
 
+// seen are those that were handed over.
+func (w *withdrawn) seen() []route.Recall {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.all)
+}
+
 // A recall is handed over once its mark is stored, not before, and again when it is repeated.
 func TestRecallIsHandedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -270,15 +278,15 @@ func TestRecallIsHandedOver(t *testing.T) {
 		m.worker()
 		m.recall(1)
 		time.Sleep(time.Minute)
-		if len(w.all) > 0 || m.left("signal") != 1 {
-			t.Errorf("%d were handed over before the mark was stored, %d signals are left", len(w.all), m.left("signal"))
+		if n := len(w.seen()); n > 0 || m.left("signal") != 1 {
+			t.Errorf("%d were handed over before the mark was stored, %d signals are left", n, m.left("signal"))
 		}
 		m.queue.Fail("mark", dispatchtest.Fault{})
 		time.Sleep(time.Minute)
 		m.recall(1)
 		time.Sleep(time.Second)
-		if len(w.all) != 2 || w.all[0].App != "demo" || w.all[0].Signal.MessageID != "m-1" || w.all[0].Stored.IsZero() || m.left("signal") > 0 {
-			t.Errorf("handed over: %+v", w.all)
+		if all := w.seen(); len(all) != 2 || all[0].App != "demo" || all[0].Signal.MessageID != "m-1" || all[0].Stored.IsZero() || m.left("signal") > 0 {
+			t.Errorf("handed over: %+v", all)
 		}
 		if n := len(m.queue.Stored("mark")); n != 1 {
 			t.Errorf("%d marks are stored of one recall", n)

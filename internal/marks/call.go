@@ -47,6 +47,27 @@ func NewState(events []*Mark) *State {
 	return s
 }
 
+// before leaves out what rang after an event had ended the call: that invitation finds the event,
+// and does not ring. It is pure.
+func before(events []*Mark, message string) []*Mark {
+	var own uint64
+	for _, m := range events {
+		if m.Message == message && len(m.Ended) > 0 {
+			own = max(own, m.sequence)
+		}
+	}
+	if own == 0 {
+		return events
+	}
+	var kept []*Mark
+	for _, m := range events {
+		if len(m.Rang) == 0 || m.sequence < own {
+			kept = append(kept, m)
+		}
+	}
+	return kept
+}
+
 // Rang says whether the call rang a user's device.
 func (s *State) Rang(user, device string) bool {
 	if s == nil {

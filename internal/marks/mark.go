@@ -53,6 +53,8 @@ type Mark struct {
 	Ended []string `json:"ended,omitempty"`
 	// Rang are the devices that the invitation was planned to ring.
 	Rang []Rang `json:"rang,omitempty"`
+
+	sequence uint64 // of the stored mark, where it was read
 }
 
 // Rang are devices that were rung in one way.

@@ -240,6 +240,7 @@ func (m *Marks) look(ctx context.Context, about []About, said []Said, missing []
 		switch {
 		case x == nil:
 		case x.What == Call:
+			x.sequence = v.Sequence
 			of := call{x.App, x.CallID}
 			calls[of] = append(calls[of], x)
 		default:
@@ -253,7 +254,11 @@ func (m *Marks) look(ctx context.Context, about []About, said []Said, missing []
 		}
 		var state *State
 		if a.Call != nil {
-			state = NewState(calls[call{a.App, a.Call.ID}])
+			events := calls[call{a.App, a.Call.ID}]
+			if a.ends() {
+				events = before(events, a.Message)
+			}
+			state = NewState(events)
 		}
 		if a.ends() {
 			s.Call = state

@@ -61,6 +61,8 @@ type Push struct {
 	// Once is that by which a phone drops a push beside Key: the first with it stays as it is.
 	Once     string `json:"-"`
 	VendorID string `json:"vendor_id,omitempty"`
+	// Group is what the phone groups notifications by; empty where the request named nothing.
+	Group    string `json:"group,omitempty"`
 	Title    string `json:"title"`
 	Subtitle string `json:"subtitle,omitempty"`
 	Body     string `json:"body"`

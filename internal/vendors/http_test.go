@@ -91,7 +91,7 @@ func (p prepared) Prepare(ctx context.Context, batch Batch, _ string) (*http.Req
 	return http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/store", nil)
 }
 
-func (prepared) Prepared(resp Response) (string, Result) {
+func (prepared) Prepared(resp Response, _ Batch) (string, Result) {
 	if resp.Status != http.StatusOK {
 		return "", HTTPResult(resp)
 	}
@@ -548,5 +548,21 @@ func TestProxy(t *testing.T) {
 		if _, err := ParseProxy(bad); err == nil {
 			t.Errorf("%q is taken for a proxy", bad)
 		}
+	}
+}
+
+// A connection that fell silent is checked with PINGs, and both lanes' calls find idle ones.
+func TestClientKeepsAndChecksConnections(t *testing.T) {
+	t.Parallel()
+	client, err := NewClient(&Common{Concurrency: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := client.Transport.(*http.Transport)
+	if h2 := transport.HTTP2; h2 == nil || h2.SendPingTimeout <= 0 || h2.PingTimeout <= 0 {
+		t.Errorf("no PING is sent: %+v", h2)
+	}
+	if transport.MaxIdleConnsPerHost < 14 {
+		t.Errorf("%d idle connections for two lanes of 7 calls", transport.MaxIdleConnsPerHost)
 	}
 }

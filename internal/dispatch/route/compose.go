@@ -2,6 +2,7 @@ package route
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -25,7 +26,9 @@ func senderName(m *hongyan.Message) string { return cmp.Or(m.Sender.Nickname, m.
 // Compose makes the jobs of a message for the devices that the plan pushes to: one for the devices
 // of one certificate and one partition of users that get the same content, in the words of a
 // catalogue. A message that is planned twice makes jobs of the same names, whatever changed in
-// between.
+// between. Devices with one token are one phone: they stand one after the other in the job of the
+// first of them, whatever the partitions and languages of the users, and get one push; but none that
+// shows more than its user wants shown.
 func Compose(m *hongyan.Message, app string, decisions []Decision, account func(certificate string) Account, published time.Time, catalogue *texts.Catalogue) []*dispatch.Job {
 	type variant struct {
 		certificate string
@@ -39,6 +42,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 	var contents map[variant]*vendors.Notification // by variant, whatever the partition
 	var last variant
 	var jobs []*dispatch.Job
+	var known phones
 	messageKey := ""
 	until := m.Deadline()
 	for i := range decisions {
@@ -47,8 +51,11 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			continue
 		}
 		v := variant{d.Certificate, hongyan.Partition(d.User), catalogue.For(d.Device.Registration.Locale), d.Preview, d.VoIP, kindOf(m, d.User)}
-		var job *dispatch.Job
+		where := address{d.Certificate, d.Token, d.Preview}
+		job := known.job(jobs, where)
+		twin := job != nil
 		switch {
+		case twin:
 		case len(jobs) > 0 && v == last:
 			job = jobs[len(jobs)-1]
 		case len(jobs) > 0:
@@ -106,9 +113,68 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 				t.Alert = &dispatch.Alert{Vendor: a.Vendor, Certificate: reg.Certificate, Token: reg.Token}
 			}
 		}
+		if twin {
+			job.Targets = slices.Insert(job.Targets, after(job.Targets, d.Token), t)
+			continue
+		}
 		job.Targets = append(job.Targets, t)
+		known.add(job, where)
 	}
 	return jobs
+}
+
+// fewPhones is how many devices of a message are compared one by one.
+const fewPhones = 8
+
+// phones finds devices of a message that share a token. With few devices it takes no memory.
+type phones struct {
+	n    int
+	seen map[address]*dispatch.Job // where there are more than fewPhones
+}
+
+// address is where a push goes.
+type address struct {
+	certificate, token string
+	preview            hongyan.Preview
+}
+
+// job is the one of the jobs that pushes there already, or nil.
+func (p *phones) job(jobs []*dispatch.Job, where address) *dispatch.Job {
+	if p.n == fewPhones && p.seen == nil {
+		p.seen = make(map[address]*dispatch.Job, 8*fewPhones)
+		for _, j := range jobs {
+			for i := range j.Targets {
+				p.seen[address{j.Certificate, j.Targets[i].Token, j.Notification.Preview}] = j
+			}
+		}
+	}
+	if p.seen != nil {
+		return p.seen[where]
+	}
+	for _, j := range jobs {
+		if j.Certificate == where.certificate && j.Notification.Preview == where.preview && after(j.Targets, where.token) > 0 {
+			return j
+		}
+	}
+	return nil
+}
+
+// add notes that a job pushes there.
+func (p *phones) add(job *dispatch.Job, where address) {
+	p.n++
+	if p.seen != nil {
+		p.seen[where] = job
+	}
+}
+
+// after is the place behind the targets with a token, or 0 where there are none.
+func after(targets []dispatch.Target, token string) int {
+	for i := len(targets); i > 0; i-- {
+		if targets[i-1].Token == token {
+			return i
+		}
+	}
+	return 0
 }
 
 // kindOf is what a message is to a user.

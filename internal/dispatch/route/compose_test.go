@@ -217,3 +217,36 @@ func TestKinds(t *testing.T) {
 		}
 	}
 }
+
+// Devices with one token stand together in the job of the first of them, whatever their users'
+// partitions and languages, but not where one of the users wants less to be shown.
+func TestComposePutsOnePhoneTogether(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{4, 40} { // compared one by one, and by a table
+		list := decisions(n, func(i int, d *Decision) {
+			switch i {
+			case 1, n - 1:
+				d.Token = "shared"
+				if i > 1 {
+					d.Device.Registration.Locale = "en"
+				}
+			case 2:
+				d.Token, d.Preview = "shared", hongyan.PreviewNone
+			}
+		})
+		var with []string
+		for _, j := range Compose(message(nil), "demo", list, account, noon, nil) {
+			for i, target := range j.Targets {
+				if target.Token == "shared" {
+					with = append(with, fmt.Sprint(target.User, " ", j.Notification.Preview))
+					if target.User == list[n-1].User && (i == 0 || j.Targets[i-1].Token != "shared") {
+						t.Errorf("%s does not stand behind the device with its token", target.User)
+					}
+				}
+			}
+		}
+		if want := fmt.Sprintf("[u1  u%d  u2 none]", n-1); fmt.Sprint(with) != want {
+			t.Errorf("of %d devices, those with one token are %v, want %s", n, with, want)
+		}
+	}
+}

@@ -17,11 +17,17 @@ type call struct {
 	works []*work // for each device: its job,
 	index []int   // and its place there
 	probe bool
+	// trial says that the call probes whether pushes of the kind of its device get through again.
+	trial bool
+	kind  vendors.Kind
 	class vendors.Class
 	with  *company
-	// tokens are those of the batch, where none may stand in it twice: in a call for different
-	// notifications, and under a cap.
-	tokens map[string]bool
+	// tokens finds the devices of the batch by their tokens, while it is gathered; nil where none
+	// can stand in it twice but next to one another.
+	tokens *tokens
+	// twins are the targets that get the result of a device of the batch with the same token: their
+	// phone gets one push.
+	twins  []twin
 	capped bool   // the devices were counted under a cap
 	heard  uint64 // how much had been said of messages when it was gathered
 	grant  ratelimit.Grant
@@ -30,6 +36,13 @@ type call struct {
 	oneDevice [1]vendors.Device
 	oneWork   [1]*work
 	oneIndex  [1]int
+}
+
+// twin is a target whose phone the at-th device of a call is.
+type twin struct {
+	at    int
+	w     *work
+	index int
 }
 
 // mergeScan is how many pieces a call looks through for others of the same message.
@@ -52,6 +65,9 @@ func (l *lane) assemble() *call {
 		if probe {
 			l.s.forgetProbe()
 		}
+		if c.trial {
+			l.s.kinds.forget(c.kind)
+		}
 		return nil
 	}
 	return c
@@ -67,27 +83,35 @@ func (l *lane) gather(probe bool) *call {
 	if probe {
 		same, mixed = 1, 1
 	}
-	var expired, old []piece
-	var out []stopped
+	var out leftOut
 	l.mu.Lock()
 	if !l.hand.empty() {
-		expired, old, out = l.fill(c, l.hand.next(), same, mixed, now)
+		out = l.fill(c, l.hand.next(), same, mixed, now)
 	}
 	l.mu.Unlock()
-	for _, o := range out {
+	for _, o := range out.stopped {
 		l.suppress(o)
 	}
-	l.decideAgain(old)
-	for _, p := range expired {
+	l.decideAgain(out.old)
+	for _, p := range out.expired {
 		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
+	}
+	for _, p := range out.parked {
+		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeKind})
 	}
 	return c
 }
 
-// fill moves devices from a queue into a call, and returns the pieces that are past their deadline,
-// those that were decided on too long ago, and the targets that are not to be pushed to by what was
-// said meanwhile. The lock is held.
-func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, old []piece, out []stopped) {
+// leftOut is what gather takes from the hand for no call: pieces past their deadline, those that
+// were decided on too long ago, those of a kind that is parked, and targets that are not to be
+// pushed to by what was said meanwhile.
+type leftOut struct {
+	expired, old, parked []piece
+	stopped              []stopped
+}
+
+// fill moves devices from a queue into a call. The lock is held.
+func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftOut) {
 	var host string
 	var lead *work
 	notes := 0 // pieces in the call
@@ -101,14 +125,23 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 		if len(p.targets) == 0 {
 			continue
 		}
-		if late := !now.Before(p.w.job.Notification.Deadline); late || l.old(p, now) {
-			if late {
-				expired = append(expired, *p)
-			} else {
-				old = append(old, *p)
+		note := p.w.job.Notification
+		shut := l.s.kinds.parked(note.Kind)
+		trial := shut && notes == 0 && l.s.kinds.try(note.Kind, now)
+		if late := !now.Before(note.Deadline); late || l.old(p, now) || shut && !trial {
+			switch {
+			case late:
+				out.expired = append(out.expired, *p)
+			case shut && !trial:
+				out.parked = append(out.parked, *p)
+			default:
+				out.old = append(out.old, *p)
 				if p.w.stored {
 					l.away++
 				}
+			}
+			if trial {
+				l.s.kinds.forget(note.Kind)
 			}
 			n := len(p.targets)
 			p.targets = nil
@@ -116,12 +149,19 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 			continue
 		}
 		if o, some := l.sift(p, c.heard); some {
-			out = append(out, o)
+			out.stopped = append(out.stopped, o)
 			l.hand.used(p, len(o.targets))
 			if len(p.targets) == 0 {
 				holes = holes || i > 0
+				if trial {
+					l.s.kinds.forget(note.Kind)
+				}
 				continue
 			}
+		}
+		if trial {
+			c.trial, c.kind = true, note.Kind
+			same, mixed = 1, 1
 		}
 		room := same
 		if notes > 0 {
@@ -140,7 +180,6 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 				break
 			}
 		}
-		note := p.w.job.Notification
 		if lead != nil && lead.alike(p.w) {
 			note = lead.job.Notification
 		}
@@ -151,13 +190,13 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 		if lead == nil {
 			lead = p.w
 		}
-		if c.tokens == nil && (mixed > 1 || l.caps(c.class)) {
-			c.tokens = make(map[string]bool)
-		}
-		n := min(room, len(p.targets))
 		notes++
+		if c.tokens == nil && (notes > 1 || len(p.targets) > 1 && (mixed > 1 || p.with != nil || l.caps(c.class))) {
+			c.tokens = &l.tokens
+			c.tokens.index(c.batch.Devices, max(l.limits.Batch, l.limits.Mixed))
+		}
 		before := len(p.targets)
-		l.move(c, p, n, note)
+		l.move(c, p, room, note)
 		l.hand.used(p, before-len(p.targets))
 		bytes.add(before - len(p.targets))
 		holes = holes || i > 0
@@ -166,7 +205,8 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 		}
 	}
 	q.tidy(holes)
-	return expired, old, out
+	c.tokens = nil // the next call's from here on
+	return out
 }
 
 // callBytes bounds a call by its bytes.
@@ -203,27 +243,121 @@ func (b *callBytes) add(n int) {
 	b.apart += n * (b.content + b.device)
 }
 
-// move puts n targets of a piece into the call with a notification that is the piece's own or says
-// the same, but no token a second time where that matters: it waits for the next call.
+// move puts up to n devices of a piece into the call, with a notification that is the piece's own
+// or says the same. No token stands in it twice: what says the same to a phone of the call becomes
+// a twin, and what says something else waits for the next call.
 func (l *lane) move(c *call, p *piece, n int, note *vendors.Notification) {
 	p.w.begin(c.batch.Now)
-	rest := p.targets[n:]
-	for _, i := range p.targets[:n] {
-		if c.tokens != nil {
-			token := p.w.job.Targets[i].Token
-			if c.tokens[token] {
-				rest = append(slices.Clone(rest), i)
-				continue
-			}
-			c.tokens[token] = true
+	var held []int
+	next := 0
+	for ; next < len(p.targets); next++ {
+		i := p.targets[next]
+		token := p.w.job.Targets[i].Token
+		at := c.find(token)
+		if at >= 0 && c.works[at].samePush(p.w) {
+			c.twins = append(c.twins, twin{at, p.w, i})
+			continue
+		}
+		if n == 0 {
+			break
+		}
+		n--
+		if at >= 0 {
+			held = append(held, i)
+			continue
 		}
 		d := p.w.job.Device(i)
 		d.Notification = note
 		c.batch.Devices = append(c.batch.Devices, d)
+		if c.tokens != nil {
+			*c.tokens.slot(c.batch.Devices, token) = int32(len(c.batch.Devices))
+		}
 		c.works = append(c.works, p.w)
 		c.index = append(c.index, i)
 	}
-	p.targets = rest
+	p.targets = p.targets[next:]
+	if len(held) > 0 {
+		p.targets = append(held, p.targets...)
+	}
+}
+
+// find is the place of a token in the batch, or -1. Where the call keeps no tokens it is the last
+// device's or nobody's.
+func (c *call) find(token string) int {
+	if c.tokens != nil {
+		return int(*c.tokens.slot(c.batch.Devices, token)) - 1
+	}
+	if last := len(c.batch.Devices) - 1; last >= 0 && c.batch.Devices[last].Token == token {
+		return last
+	}
+	return -1
+}
+
+// shed resolves the devices of the call that may not be pushed to, with their twins, and keeps the
+// others.
+func (c *call) shed(result func(k int) (vendors.Result, bool)) {
+	gone := func(k int) bool {
+		_, is := result(k)
+		return is
+	}
+	for k, w := range c.works {
+		if r, is := result(k); is {
+			c.lane.resolve(w, c.index[k:k+1], r)
+		}
+	}
+	for _, t := range c.twins {
+		if r, is := result(t.at); is {
+			c.lane.resolve(t.w, []int{t.index}, r)
+		}
+	}
+	c.compact(gone)
+}
+
+// compact takes devices out of the call, with their twins.
+func (c *call) compact(gone func(k int) bool) {
+	moved := make([]int, len(c.works)) // where a device is now, or -1
+	kept := 0
+	for k, w := range c.works {
+		if moved[k] = -1; gone(k) {
+			continue
+		}
+		moved[k] = kept
+		c.works[kept], c.index[kept], c.batch.Devices[kept] = w, c.index[k], c.batch.Devices[k]
+		kept++
+	}
+	var twins []twin
+	for _, t := range c.twins {
+		if t.at = moved[t.at]; t.at >= 0 {
+			twins = append(twins, t)
+		}
+	}
+	c.works, c.index, c.batch.Devices, c.twins = c.works[:kept], c.index[:kept], c.batch.Devices[:kept], twins
+}
+
+// replace puts a twin in the place of a device that it has the token of, and says whether there is
+// one.
+func (c *call) replace(k int) bool {
+	for j, t := range c.twins {
+		if t.at == k {
+			d := t.w.job.Device(t.index)
+			d.Notification = c.batch.Devices[k].Notification
+			c.works[k], c.index[k], c.batch.Devices[k] = t.w, t.index, d
+			c.twins = slices.Delete(c.twins, j, j+1)
+			return true
+		}
+	}
+	return false
+}
+
+// unfold gives the twins of a call's devices places of their own behind them, with the results of
+// those whose phones they are.
+func (c *call) unfold(results []vendors.Result) []vendors.Result {
+	for _, t := range c.twins {
+		c.works, c.index = append(c.works, t.w), append(c.index, t.index)
+		c.batch.Devices = append(c.batch.Devices, c.batch.Devices[t.at])
+		results = append(results, results[t.at])
+	}
+	return results
 }
 
 // putBack returns the devices of a call beyond the first n to the front of the queue.
@@ -240,21 +374,30 @@ func (l *lane) putBack(c *call, n int) {
 	l.hand.back(back)
 	l.mu.Unlock()
 	c.batch.Devices, c.works, c.index = c.batch.Devices[:n], c.works[:n], c.index[:n]
+	c.twins = slices.DeleteFunc(c.twins, func(t twin) bool { return t.at >= n })
 }
 
-// piecesOf makes pieces of some devices of a call again.
+// piecesOf makes pieces of some devices of a call again, with their twins.
 func (l *lane) piecesOf(c *call, some []int, with *company) []piece {
 	var ps []piece
-	for _, k := range some {
-		if last := len(ps) - 1; last >= 0 && ps[last].w == c.works[k] {
-			ps[last].targets = append(ps[last].targets, c.index[k])
-			continue
+	add := func(k int, w *work, target int) {
+		if last := len(ps) - 1; last >= 0 && ps[last].w == w {
+			ps[last].targets = append(ps[last].targets, target)
+			return
 		}
 		host := ""
 		if l.limits.Partition != nil {
 			host = l.limits.Partition(c.batch.Devices[k])
 		}
-		ps = append(ps, piece{w: c.works[k], targets: []int{c.index[k]}, host: host, with: with})
+		ps = append(ps, piece{w: w, targets: []int{target}, host: host, with: with})
+	}
+	for _, k := range some {
+		add(k, c.works[k], c.index[k])
+		for _, t := range c.twins {
+			if t.at == k {
+				add(k, t.w, t.index)
+			}
+		}
 	}
 	return ps
 }
@@ -263,6 +406,7 @@ func (l *lane) piecesOf(c *call, some []int, with *company) []piece {
 // calls of half the size. So one bad message among a thousand is alone after ten rounds, and the
 // others were accepted beside; none of that is an attempt.
 func (l *lane) takeApart(c *call, some []int) {
+	some = slices.DeleteFunc(some, func(k int) bool { return k >= len(c.works)-len(c.twins) }) // they go with theirs
 	half := (len(some) + 1) / 2
 	back := append(l.piecesOf(c, some[:half], new(company)), l.piecesOf(c, some[half:], new(company))...)
 	l.mu.Lock()
@@ -296,6 +440,7 @@ func (l *lane) call(c *call) {
 	}
 	s.flying--
 	s.mu.Unlock()
+	l.learnKinds(c, results, began, now)
 	l.calls.leave(answered(results))
 	switch {
 	case changed:
@@ -306,7 +451,7 @@ func (l *lane) call(c *call) {
 	s.Metrics.Called(cert.Vendor, cert.ID, l.name, now.Sub(began))
 	s.doubt(results, now)
 	l.report(c, results, began, now.Sub(began))
-	l.carryOut(c, results, sick, now)
+	l.carryOut(c, c.unfold(results), sick, now)
 }
 
 // splits leaves [vendors.Result.Split] to calls for several devices. Of such a result only that is

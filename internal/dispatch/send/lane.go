@@ -26,6 +26,7 @@ type lane struct {
 	name   string
 	limits vendors.Limits
 	debts  *store.Debtor
+	tokens tokens // of the call that is gathered
 
 	// calls bounds the calls under way; landing waits for them and for what follows from them.
 	calls   *places

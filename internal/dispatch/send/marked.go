@@ -68,6 +68,13 @@ func (l *lane) drop(c *call) bool {
 		return true
 	}
 	c.heard = changes
+	c.twins = slices.DeleteFunc(c.twins, func(t twin) bool {
+		why := l.s.Marks.Suppressed(t.w.job, &t.w.job.Targets[t.index])
+		if why != "" {
+			l.suppress(stopped{t.w, []int{t.index}, []hongyan.Reason{why}})
+		}
+		return why != ""
+	})
 	out := make(map[int]hongyan.Reason)
 	for k, w := range c.works {
 		if w.job.Withdraws {
@@ -80,20 +87,18 @@ func (l *lane) drop(c *call) bool {
 	if len(out) == 0 {
 		return true
 	}
-	if c.capped {
-		l.returnDevices(c, 0, func(k int) bool { return out[k] != "" })
-	}
-	kept := 0
-	for k, w := range c.works {
-		if why := out[k]; why != "" {
-			l.suppress(stopped{w, c.index[k : k+1 : k+1], []hongyan.Reason{why}})
-			continue
+	for k, why := range out {
+		l.suppress(stopped{c.works[k], []int{c.index[k]}, []hongyan.Reason{why}})
+		if c.replace(k) {
+			delete(out, k)
 		}
-		c.works[kept], c.index[kept], c.batch.Devices[kept] = w, c.index[k], c.batch.Devices[k]
-		kept++
 	}
-	c.works, c.index, c.batch.Devices = c.works[:kept], c.index[:kept], c.batch.Devices[:kept]
-	return kept > 0
+	gone := func(k int) bool { return out[k] != "" }
+	if c.capped {
+		l.returnDevices(c, 0, gone)
+	}
+	c.compact(gone)
+	return len(c.works) > 0
 }
 
 // suppress records targets of a job that are not pushed to, and counts them as done with: of one

@@ -80,7 +80,7 @@ func (p *protocol) failed(base vendors.Result, reason string, generic bool) vend
 		return base
 	}
 	base.Code += "/" + reason
-	base.Reason, base.Scope, base.Doubtful, base.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning)
+	base.Reason, base.Scope, base.Doubtful, base.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning.EN)
 	base.Rephrase = reason == reasonImage && !generic
 	return base
 }
