@@ -42,6 +42,7 @@ var arrows = []arrow{
 	{"internal/dispatch", []string{".", "internal/jsonerror", "internal/ratelimit", "internal/vendors"}, "the pipeline's words know neither NATS nor any one vendor"},
 	{"internal/dispatch/store", []string{".", "internal/dispatch", "internal/vendors"}, "what is owed is stored through the interfaces of dispatch, whoever owes it"},
 	{"internal/dispatch/route", []string{".", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/marks", "internal/texts", "internal/vendors"}, "who plans knows no sender but by an interface"},
+	{"internal/dispatch/recall", []string{".", "internal/directory", "internal/dispatch", "internal/dispatch/route", "internal/dispatch/store", "internal/texts", "internal/vendors"}, "what was accepted is withdrawn by jobs that it hands to senders, whom it knows by route's interface"},
 	{"internal/dispatch/send", []string{".", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/parking", "internal/ratelimit", "internal/vendors"}, "who sends knows no plan"},
 	{"internal/dispatch/replay", []string{".", "internal/directory", "internal/dispatch", "internal/vendors"}, "a replay runs in a tool, which links no pipeline"},
 	{"internal/bus/bustest/natsd", []string{"internal/natsd"}, "the embedded server as a process, for tests"},
@@ -110,7 +111,7 @@ var light = []struct {
 }
 
 // pureFiles decide, with the time passed in.
-var pureFiles = []string{"internal/dispatch/route/plan.go", "internal/dispatch/route/compose.go", "internal/dispatch/route/words.go", "internal/marks/call.go", "internal/marks/memory.go", "internal/dispatch/send/verdict.go", "internal/parking/breaker.go"}
+var pureFiles = []string{"internal/dispatch/route/plan.go", "internal/dispatch/route/compose.go", "internal/dispatch/route/words.go", "internal/marks/call.go", "internal/marks/memory.go", "internal/dispatch/send/verdict.go", "internal/dispatch/recall/compose.go", "internal/dispatch/recall/window.go", "internal/dispatch/recall/find.go", "internal/parking/breaker.go"}
 
 // longFiles may be longer than a file should be, each for a reason.
 var longFiles = map[string]string{}

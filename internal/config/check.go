@@ -184,6 +184,9 @@ func (b *binder) checkApps(root ast.Node, c *Config) {
 		if a.Policy.MaxPushGroup < 0 {
 			b.problem(b.find(node, "policy", "max_push_group"), key+".policy.max_push_group", "is negative", "write 0 for any number")
 		}
+		if a.Policy.RecallOverwrite != nil && *a.Policy.RecallOverwrite < 0 {
+			b.problem(b.find(node, "policy", "recall_overwrite"), key+".policy.recall_overwrite", "is negative", "write 0 for never")
+		}
 		if !slices.Contains([]string{"", "full", "sender", "none"}, a.Policy.Preview) {
 			b.problem(b.find(node, "policy", "preview"), key+".policy.preview", "is none of full, sender and none", "leave it out for full")
 		}

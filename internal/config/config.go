@@ -172,6 +172,9 @@ type Policy struct {
 	// Collapse is none, or conversation: then a newer message replaces the older one of its
 	// conversation on the screen, where the vendor can. Default none.
 	Collapse string `yaml:"collapse"`
+	// RecallOverwrite is for how long after a vendor accepted a push a recall of its message takes
+	// it back, or overwrites it with "message recalled". Default 2h; 0 for never.
+	RecallOverwrite *time.Duration `yaml:"recall_overwrite"`
 	// Preview is how much of a message its notification shows: full, sender (names, and "New
 	// message" for the text) or none (neither names nor text, and of the ext only the ids). What
 	// the user's settings say wins where it is stricter. Default full.
@@ -254,6 +257,9 @@ func (c *Config) defaults() {
 		if p.StaleAfter == nil {
 			week := 168 * time.Hour
 			p.StaleAfter = &week
+		}
+		if p.RecallOverwrite == nil {
+			p.RecallOverwrite = new(2 * time.Hour)
 		}
 	}
 }

@@ -259,6 +259,9 @@ func (w *withdrawn) Recall(r route.Recall, duty *store.Duty) {
 	duty.Done(true)
 }
 
+func (*withdrawn) Recalled(string, string) bool                     { return false }
+func (*withdrawn) Again(_, _ string, _ time.Time, duty *store.Duty) { duty.Done(true) }
+
 // seen are those that were handed over.
 func (w *withdrawn) seen() []route.Recall {
 	w.mu.Lock()

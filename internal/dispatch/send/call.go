@@ -426,7 +426,7 @@ func (l *lane) call(c *call) {
 	s.flying++
 	s.mu.Unlock()
 	ctx, span := l.span(c)
-	results := cert.Driver.Push(ctx, c.batch)
+	results := l.push(ctx, c)
 	splits(results)
 	now := s.Now()
 	span(results)

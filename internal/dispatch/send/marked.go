@@ -6,6 +6,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // Marks say what was said of messages: recalls, read marks, ends of calls; *marks.Marks implements
@@ -36,7 +37,7 @@ func (l *lane) changes() uint64 {
 // sift takes the targets out of a piece that are not to be pushed to by what was said since it was
 // looked at last. It returns true where there are some.
 func (l *lane) sift(p *piece, changes uint64) (out stopped, some bool) {
-	if p.heard == changes {
+	if p.heard == changes || p.w.job.Withdraws {
 		return out, false
 	}
 	p.heard = changes
@@ -76,6 +77,9 @@ func (l *lane) drop(c *call) bool {
 	})
 	out := make(map[int]hongyan.Reason)
 	for k, w := range c.works {
+		if w.job.Withdraws {
+			continue
+		}
 		if why := l.s.Marks.Suppressed(w.job, &w.job.Targets[c.index[k]]); why != "" {
 			out[k] = why
 		}
@@ -97,8 +101,8 @@ func (l *lane) drop(c *call) bool {
 	return len(c.works) > 0
 }
 
-// suppress records targets of a job that are not pushed to, and counts them as done with. The
-// caller must be landing.
+// suppress records targets of a job that are not pushed to, and counts them as done with: of one
+// that withdraws, that it was not possible. The caller must be landing.
 func (l *lane) suppress(out stopped) {
 	if len(out.targets) == 0 {
 		return
@@ -107,6 +111,10 @@ func (l *lane) suppress(out stopped) {
 	lines := make([]store.Line, len(out.targets))
 	for k, i := range out.targets {
 		t := &w.job.Targets[i]
+		if w.job.Withdraws {
+			lines[k] = l.line(w, i, vendors.Result{Reason: vendors.NotDisplayed}, Verdict{Act: Die}, now)
+			continue
+		}
 		s.Metrics.Suppress(s.Certificate.App, out.why[k])
 		lines[k] = store.Line{
 			Outcome: hongyan.Outcome{MessageID: w.job.Notification.MessageID, App: w.job.App, Vendor: w.job.Vendor, Certificate: w.job.Certificate,
