@@ -54,7 +54,7 @@ func withdrawalAdvice(r hongyan.Reason) string {
 	case hongyan.Overwritten:
 		return "The message was recalled, and another notification replaced it, quietly. Nothing to do."
 	case hongyan.NotPossible:
-		return "The message was recalled after the vendor took it, and this vendor can neither take it back nor replace it. Nothing to do."
+		return "The message was recalled after the vendor took it, and the notification could neither be taken back nor replaced: the device is registered no more or with another certificate, was logged out, rang through VoIP, or the vendor refused (see its code). Nothing to do."
 	}
 	return "This version of publisher does not know what was done about it; a newer one may."
 }

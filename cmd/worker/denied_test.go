@@ -34,17 +34,18 @@ func (p *production) denies() {
 	makeStreams := []string{"$JS.API.STREAM.CREATE.PUSH_DEAD", "$JS.API.STREAM.UPDATE.PUSH_DEAD"}
 	destroy := []string{
 		"$JS.API.STREAM.DELETE.PUSH_DEAD", "$JS.API.STREAM.PURGE.PUSH_MESSAGES", "$JS.API.STREAM.PURGE.PUSH_DIRECTORY", "$JS.API.STREAM.PURGE.PUSH_OUTCOMES",
-		"$JS.API.STREAM.MSG.DELETE.PUSH_MESSAGES", "$JS.API.STREAM.MSG.DELETE.PUSH_DIRECTORY", "$JS.API.STREAM.MSG.DELETE.PUSH_OUTCOMES", "$SYS.REQ.SERVER.PING",
+		"$JS.API.STREAM.MSG.DELETE.PUSH_MESSAGES", "$JS.API.STREAM.MSG.DELETE.PUSH_OUTCOMES", "$SYS.REQ.SERVER.PING",
 	}
 	removeLetters := []string{"$JS.API.STREAM.PURGE.PUSH_DEAD", "$JS.API.STREAM.MSG.DELETE.PUSH_DEAD"}
-	apps := []string{"push.message.demo", "push.urgent.demo", "push.signal.demo", "push.user.demo.bob.presence.phone", "push.user.demo.bob.settings", "push.gateway.demo.gw-7"}
+	apps := []string{"push.message.demo", "push.urgent.demo", "push.signal.demo", "push.user.demo.bob.presence.phone", "push.gateway.demo.gw-7"}
+	erase := []string{"$JS.API.STREAM.MSG.DELETE.PUSH_DIRECTORY", "$JS.API.STREAM.MSG.DELETE.PUSH_TOKENS"}
 	for user, tries := range map[string]struct{ publish, subscribe [][]string }{
-		"demo-publisher": {[][]string{installation, neighbour, destroy}, [][]string{ears}},
-		"demo-gateway": {[][]string{installation, neighbour, destroy, {"push.message.demo", "push.urgent.demo", "push.signal.demo", "push.user.demo.bob.device.phone",
+		"demo-publisher": {[][]string{installation, neighbour, destroy, erase}, [][]string{ears}},
+		"demo-gateway": {[][]string{installation, neighbour, destroy, erase, {"push.message.demo", "push.urgent.demo", "push.signal.demo", "push.user.demo.bob.device.phone",
 			"push.user.demo.bob.settings"}}, [][]string{ears, {"push.outcome.demo.*.*"}}},
 		"worker":   {[][]string{apps, makeStreams, destroy, removeLetters, {"push.replay.mark"}}, [][]string{{">", "push.>", "push.user.>", "push.message.>", "$JS.API.>", "$JS.ACK.>", "$SYS.>"}}},
 		"operator": {[][]string{destroy, {"push.outcome.demo.accepted.1", "push.piece.demo.1", "push.note.tokenlock.demo-huawei", "$JS.API.CONSUMER.CREATE.PUSH_MESSAGES.x"}}, [][]string{{">", "push.>", "$JS.API.>", "$SYS.>"}}},
-		"support": {[][]string{apps, neighbour, installation[:12], makeStreams, destroy, removeLetters, {"push.user.demo.bob.device.phone", "$JS.API.CONSUMER.CREATE.PUSH_MESSAGES.x"}},
+		"support": {[][]string{apps, neighbour, installation[:12], makeStreams, destroy, erase, removeLetters, {"push.user.demo.bob.device.phone", "push.user.demo.bob.settings", "$JS.API.CONSUMER.CREATE.PUSH_MESSAGES.x"}},
 			[][]string{ears}},
 	} {
 		nc := p.dial(user)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
@@ -82,6 +83,7 @@ func TestProduction(t *testing.T) {
 		}
 	}
 	p.worker()
+	p.coversTheStreams()
 	p.works()
 	p.isEncrypted()
 	p.denies()
@@ -123,6 +125,35 @@ func (p *production) worker() {
 		status, _, err := get("http://" + p.page + "/readyz")
 		return err == nil && status == http.StatusOK
 	})
+}
+
+// coversTheStreams compares the users' rights with the streams that setup made.
+func (p *production) coversTheStreams() {
+	t := p.t
+	t.Helper()
+	js, err := jetstream.New(p.dial("operator"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams, n := js.ListStreams(t.Context()), 0
+	for info := range streams.Info() {
+		n++
+		for _, subject := range info.Config.Subjects {
+			switch strings.Split(subject, ".")[1] {
+			case "message", "urgent", "signal", "user", "gateway": // what apps say
+			default:
+				if subject != "push.later.due.>" && !p.nats.MayPublish("worker", subject) { // the server writes those that are due
+					t.Errorf("the worker lacks the right to publish on %s, of the stream %s", subject, info.Config.Name)
+				}
+			}
+		}
+		if r := info.Config.RePublish; r != nil && !p.nats.MaySubscribe("worker", r.Destination) {
+			t.Errorf("the worker lacks the right to subscribe to %s, of the stream %s", r.Destination, info.Config.Name)
+		}
+	}
+	if err := streams.Err(); err != nil || n < 10 {
+		t.Errorf("%d streams: %v", n, err)
+	}
 }
 
 // client is the Go client of a user.
@@ -248,6 +279,7 @@ func (p *production) works() {
 	})
 	p.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultCode, Code: "BadExpirationDate", Times: 1})
 	must(backend.SetDevice(ctx, "demo", "erin", "iphone", hongyan.Device{Certificate: "demo-apns", Token: all.Token("apns", "erin/iphone")}))
+	must(backend.SetDevice(ctx, "demo", "frank", "phone", hongyan.Device{Certificate: "demo-huawei", Token: all.Token("huawei", "frank/phone")}))
 	send(chat("m-5", "erin"))
 	become("m-5", hongyan.StatusDead)
 	if got := p.publisher("support", "dead", "list"); !strings.Contains(got, "m-5") {
@@ -267,6 +299,8 @@ func (p *production) works() {
 	}
 	p.publisher("support", "explain", "--app", "demo", "--user", "erin")
 	p.publisher("support", "limits")
+	p.publisher("support", "user", "show", "--app", "demo", "--user", "bob")
+	p.publisher("operator", "user", "erase", "--app", "demo", "--user", "frank", "--yes")
 	p.publisher("operator", "limits")
 	p.publisher("operator", "settings", "--app", "demo", "--user", "bob", "--mute", "g-1")
 	p.publisher("demo-publisher", "send", "--app", "demo", "--from", "alice", "--to", "bob", "--text", "Hi")

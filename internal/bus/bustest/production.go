@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ type Production struct {
 	// Monitor is where the configuration has its servers listen for whoever monitors them.
 	Monitor string
 
+	users     []*server.User
 	routes    []*url.URL // the servers' addresses for each other, without a password
 	authority *authority
 	dir       string
@@ -62,7 +64,7 @@ func StartProduction(t testing.TB, text []byte) *Production {
 			p.Store(i), "store0key", p.write(t, name+"/server.pem", certificate), p.write(t, name+"/key.pem", key)))
 		opts, err := server.ProcessConfigFile(p.write(t, name+"/nats-production.conf", text))
 		must(t, err)
-		p.Monitor = opts.HTTPHost
+		p.Monitor, p.users = opts.HTTPHost, opts.Users
 		opts.Host, opts.Port, opts.HTTPPort, opts.Cluster.Host, opts.Cluster.Port, opts.NoSigs = "127.0.0.1", server.RANDOM_PORT, server.RANDOM_PORT, "127.0.0.1", port, true
 		srv, err := server.NewServer(opts)
 		must(t, err)
@@ -108,6 +110,25 @@ func (p *Production) StartRogue(t testing.TB, certificate bool) *server.Server {
 // Credentials are those of a user of the configuration.
 func (p *Production) Credentials(user string) natsauth.Credentials {
 	return natsauth.Credentials{User: user, PasswordFile: p.PasswordFile[user], CAFile: p.CAFile}
+}
+
+// MayPublish says whether a user has the right for all that a filter covers.
+func (p *Production) MayPublish(user, filter string) bool {
+	return p.may(user, filter, func(rights *server.Permissions) *server.SubjectPermission { return rights.Publish })
+}
+
+// MaySubscribe is as MayPublish.
+func (p *Production) MaySubscribe(user, filter string) bool {
+	return p.may(user, filter, func(rights *server.Permissions) *server.SubjectPermission { return rights.Subscribe })
+}
+
+func (p *Production) may(user, filter string, of func(*server.Permissions) *server.SubjectPermission) bool {
+	for _, u := range p.users {
+		if u.Username == user {
+			return slices.ContainsFunc(of(u.Permissions).Allow, func(allowed string) bool { return server.SubjectMatchesFilter(filter, allowed) })
+		}
+	}
+	return false
 }
 
 // Store is the folder of a server's streams.
