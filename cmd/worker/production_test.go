@@ -27,8 +27,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
 
-// production is an installation on three servers that run deploy/nats-production.conf: a worker, the
-// sandbox, and two apps, demo and other.
+// production is an installation on three servers that run deploy/nats-production.conf: a worker,
+// the sandbox, and two apps, demo and other.
 type production struct {
 	t    *testing.T
 	nats *bustest.Production
@@ -37,8 +37,8 @@ type production struct {
 	page string // the worker's own
 }
 
-// productionText is the configuration with a second app, made as it says: the marked block is copied
-// and the name replaced.
+// productionText is the configuration with a second app, made as it says: the marked block is
+// copied and the name replaced.
 func productionText(t *testing.T) []byte {
 	t.Helper()
 	text, err := os.ReadFile("../../deploy/nats-production.conf")
