@@ -37,9 +37,9 @@ type production struct {
 	page string // the worker's own
 }
 
-// productionText is the configuration with a second app, made as it says: the marked block is
-// copied and the name replaced.
-func productionText(t *testing.T) []byte {
+// productionTexts are the configuration as it is, and with a second app, made as it says: the
+// marked block is copied and the name replaced.
+func productionTexts(t *testing.T) (one, two []byte) {
 	t.Helper()
 	text, err := os.ReadFile("../../deploy/nats-production.conf")
 	if err != nil {
@@ -49,14 +49,15 @@ func productionText(t *testing.T) []byte {
 	if block == "" {
 		t.Fatal("there is no block to copy")
 	}
-	return []byte(strings.Replace(string(text), block, block+strings.ReplaceAll(block, "demo", "other"), 1))
+	return text, []byte(strings.Replace(string(text), block, block+strings.ReplaceAll(block, "demo", "other"), 1))
 }
 
 // TestProduction: under the users of deploy/nats-production.conf everybody can do what they are
 // for, and nothing else.
 func TestProduction(t *testing.T) {
 	t.Parallel()
-	p := &production{t: t, nats: bustest.StartProduction(t, productionText(t)), dir: t.TempDir(), page: freePort(t)}
+	one, two := productionTexts(t)
+	p := &production{t: t, nats: bustest.StartProduction(t, one), dir: t.TempDir(), page: freePort(t)}
 	demo, err := sandbox.NewDemo(time.Now(), all.Fakes())
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +85,7 @@ func TestProduction(t *testing.T) {
 	}
 	p.worker()
 	p.coversTheStreams()
+	p.nats.Reload(t, two)
 	p.works()
 	p.isEncrypted()
 	p.denies()

@@ -28,6 +28,7 @@ type Production struct {
 	Monitor string
 
 	users     []*server.User
+	ports     []int      // of the servers, for each other
 	routes    []*url.URL // the servers' addresses for each other, without a password
 	authority *authority
 	dir       string
@@ -42,31 +43,17 @@ func StartProduction(t testing.TB, text []byte) *Production {
 	authority := newAuthority(t)
 	p.authority = authority
 	p.CAFile = p.write(t, "ca.pem", authority.pem)
-	const routePassword = "route0password"
-	var secrets strings.Builder
-	for _, user := range Users(t, text) {
-		p.PasswordFile[user] = p.write(t, user, []byte(user+"-password\n"))
-		fmt.Fprintf(&secrets, "%s-password: %q\n", user, user+"-password")
-	}
-	ports := freePorts(t, 3)
-	var routes []string
-	for _, port := range ports {
-		at := "127.0.0.1:" + strconv.Itoa(port)
-		routes = append(routes, fmt.Sprintf("%q", "nats-route://route:"+routePassword+"@"+at))
-		p.routes = append(p.routes, &url.URL{Scheme: "nats-route", Host: at})
-	}
-	fmt.Fprintf(&secrets, "route-password: %q\nroutes: [%s]\nca-file: %q\n", routePassword, strings.Join(routes, ", "), p.CAFile)
-	for i, port := range ports {
-		name := fmt.Sprintf("nats-%d", i+1)
+	p.ports = freePorts(t, 3)
+	for i, port := range p.ports {
+		p.routes = append(p.routes, &url.URL{Scheme: "nats-route", Host: "127.0.0.1:" + strconv.Itoa(port)})
+		name := nodeName(i)
 		must(t, os.Mkdir(filepath.Join(p.dir, name), 0o700))
 		certificate, key := authority.issue(t, name)
-		p.write(t, name+"/nats-secrets.conf", fmt.Appendf(nil, "%sserver-name: %q\nstore-dir: %q\nstore-key: %q\ncertificate-file: %q\nkey-file: %q\n", &secrets, name,
-			p.Store(i), "store0key", p.write(t, name+"/server.pem", certificate), p.write(t, name+"/key.pem", key)))
-		opts, err := server.ProcessConfigFile(p.write(t, name+"/nats-production.conf", text))
-		must(t, err)
-		p.Monitor, p.users = opts.HTTPHost, opts.Users
-		opts.Host, opts.Port, opts.HTTPPort, opts.Cluster.Host, opts.Cluster.Port, opts.NoSigs = "127.0.0.1", server.RANDOM_PORT, server.RANDOM_PORT, "127.0.0.1", port, true
-		srv, err := server.NewServer(opts)
+		p.write(t, name+"/server.pem", certificate)
+		p.write(t, name+"/key.pem", key)
+	}
+	for i := range p.ports {
+		srv, err := server.NewServer(p.configure(t, i, text))
 		must(t, err)
 		srv.SetLoggerV2(&p.log, false, false, false)
 		srv.Start()
@@ -84,6 +71,41 @@ func StartProduction(t testing.TB, text []byte) *Production {
 	}
 	p.URL = strings.Join(addresses, ",")
 	return p
+}
+
+// Reload has the servers read another text of their configuration while they run.
+func (p *Production) Reload(t testing.TB, text []byte) {
+	t.Helper()
+	for i, srv := range p.Servers {
+		must(t, srv.ReloadOptions(p.configure(t, i, text)))
+	}
+}
+
+func nodeName(i int) string { return fmt.Sprintf("nats-%d", i+1) }
+
+// configure writes a server's files, with a password for each user, and reads them as the server
+// does.
+func (p *Production) configure(t testing.TB, i int, text []byte) *server.Options {
+	t.Helper()
+	name, at := nodeName(i), func(file string) string { return filepath.Join(p.dir, nodeName(i), file) }
+	var secrets strings.Builder
+	for _, user := range Users(t, text) {
+		p.PasswordFile[user] = p.write(t, user, []byte(user+"-password\n"))
+		fmt.Fprintf(&secrets, "%s-password: %q\n", user, user+"-password")
+	}
+	const routePassword = "route0password"
+	var routes []string
+	for _, r := range p.routes {
+		routes = append(routes, fmt.Sprintf("%q", "nats-route://route:"+routePassword+"@"+r.Host))
+	}
+	fmt.Fprintf(&secrets, "route-password: %q\nroutes: [%s]\nca-file: %q\nserver-name: %q\nstore-dir: %q\nstore-key: %q\ncertificate-file: %q\nkey-file: %q\n",
+		routePassword, strings.Join(routes, ", "), p.CAFile, name, p.Store(i), "store0key", at("server.pem"), at("key.pem"))
+	p.write(t, name+"/nats-secrets.conf", []byte(secrets.String()))
+	opts, err := server.ProcessConfigFile(p.write(t, name+"/nats-production.conf", text))
+	must(t, err)
+	p.Monitor, p.users = opts.HTTPHost, opts.Users
+	opts.Host, opts.Port, opts.HTTPPort, opts.Cluster.Host, opts.Cluster.Port, opts.NoSigs = "127.0.0.1", server.RANDOM_PORT, server.RANDOM_PORT, "127.0.0.1", p.ports[i], true
+	return opts
 }
 
 // StartRogue starts a server that wants to join the cluster without its password, with or without a
@@ -133,7 +155,7 @@ func (p *Production) may(user, filter string, of func(*server.Permissions) *serv
 
 // Store is the folder of a server's streams.
 func (p *Production) Store(i int) string {
-	return filepath.Join(p.dir, fmt.Sprintf("nats-%d", i+1), "store")
+	return filepath.Join(p.dir, nodeName(i), "store")
 }
 
 // Errors are the lines in which the servers said that something is wrong, until now.
