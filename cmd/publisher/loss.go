@@ -16,6 +16,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/explain"
 )
 
 func (t *tool) lossCommand() *cobra.Command {
@@ -238,7 +239,7 @@ func (t *tool) showLoss(e endCounts, since time.Time, hours bool) {
 	for _, l := range losses {
 		if l.status == hongyan.StatusDead && !said[l.reason] {
 			said[l.reason] = true
-			t.printf("dead %s: %s", l.reason, advice(l.status, l.reason))
+			t.printf("dead %s: %s", l.reason, explain.Advice(l.status, l.reason))
 		}
 	}
 }
