@@ -157,6 +157,10 @@ func validApp(app string) error {
 	return j.err("name")
 }
 
+// ValidateNames says what is wrong with the names of an app, a user and a device under which a
+// record is to be stored. The error is [ErrInvalid].
+func ValidateNames(app, user, device string) error { return owner(app, user, device) }
+
 // SetDevice registers a device, or changes its registration. The last call wins.
 func (c *Client) SetDevice(ctx context.Context, app, user, device string, d Device) error {
 	if err := errors.Join(owner(app, user, device), d.Validate()); err != nil {

@@ -143,6 +143,11 @@ func (s Subjects) OutcomesOf(app, user string) string {
 	return s.Root() + ".outcome." + app + ".*." + partition
 }
 
+// OutcomesWith is the filter that covers an app's outcomes of one status.
+func (s Subjects) OutcomesWith(app string, status Status) string {
+	return s.Root() + ".outcome." + app + "." + string(status) + ".*"
+}
+
 // OutcomesIn is the filter that covers the outcomes of an app's users in a partition.
 func (s Subjects) OutcomesIn(app string, partition int) string {
 	return s.Root() + ".outcome." + app + ".*." + strconv.Itoa(partition)

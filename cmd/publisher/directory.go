@@ -23,13 +23,13 @@ import (
 func (t *tool) deviceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "device",
-		Short: "Register devices, remove them, list a user's",
+		Short: "Register devices, remove them, list a user's, import many",
 		Long: `device handles registrations: through which certificate, and under which token, a user's device is reached. The app
 gets the token from the phone vendor's SDK and tells the IM backend, which publishes the registration.`,
 		Example: `  publisher device set --app demo --user bob --device phone --certificate 35001 --token 8f2c…
   publisher device list --app demo --user bob`,
 	}
-	c.AddCommand(t.deviceSetCommand(), t.deviceRemoveCommand(), t.deviceListCommand())
+	c.AddCommand(t.deviceSetCommand(), t.deviceRemoveCommand(), t.deviceListCommand(), t.deviceImportCommand())
 	return c
 }
 

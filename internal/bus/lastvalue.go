@@ -210,7 +210,7 @@ func (b *Bus) lastSequence(ctx context.Context, of *reader) (uint64, error) {
 
 // PutIf writes a last-value subject, unless it changed since revision was read. Empty data removes
 // the value and leaves a marker that goes away by itself after an hour. It implements
-// directory.Store.
+// directory.Store and owner.Store.
 func (b *Bus) PutIf(ctx context.Context, subject string, data []byte, revision uint64) (changed bool, err error) {
 	opts := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(revision)}
 	if len(data) == 0 {

@@ -35,6 +35,9 @@ type Topology struct {
 	// OutcomesMaxBytes bounds PUSH_OUTCOMES, which then drops its oldest records, so that it never
 	// starves the other streams; 0 is 8 GiB, or less where the server has not that much.
 	OutcomesMaxBytes int64
+	// DeadMaxAge is how long PUSH_DEAD keeps dead letters; 0 is 30 days, or what an existing stream
+	// has.
+	DeadMaxAge time.Duration
 }
 
 // outcomesBytes is the default bound of PUSH_OUTCOMES: some 25 million devices. Where the server
@@ -65,6 +68,9 @@ func (t Topology) Pieces() string { return t.stream("PIECES") }
 // Directory names the stream that holds the last registration, presence, settings and lease of each
 // subject.
 func (t Topology) Directory() string { return t.stream("DIRECTORY") }
+
+// Tokens names the stream that holds which registration was the last to bring each token.
+func (t Topology) Tokens() string { return t.stream("TOKENS") }
 
 // Later names the stream that holds jobs with a time until it comes.
 func (t Topology) Later() string { return t.stream("LATER") }
@@ -130,12 +136,15 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	directory.MaxMsgsPerSubject, directory.AllowMsgTTL = 1, true
 	directory.RePublish = &jetstream.RePublish{Source: subjects.Own(">"), Destination: t.changes(), HeadersOnly: true}
 
+	tokens := base(t.Tokens(), "Hongyan: which registration was the last to bring each token", subjects.Own("token.>"))
+	tokens.MaxMsgsPerSubject, tokens.AllowMsgTTL = 1, true
+
 	at, due := t.later()
 	later := base(t.Later(), "Hongyan: jobs that wait for a time", at.Own(">"), due.Own(">"))
 	later.Retention, later.AllowMsgSchedules, later.AllowMsgTTL, later.MaxConsumers = jetstream.WorkQueuePolicy, true, true, manyConsumers
 
 	dead := base(t.Dead(), "Hongyan: dead letters, to be looked at and replayed", subjects.All(hongyan.KindDead))
-	dead.MaxAge = 30 * 24 * time.Hour
+	dead.MaxAge = cmp.Or(t.DeadMaxAge, 30*24*time.Hour)
 
 	outcomes := base(t.Outcomes(), "Hongyan: what became of each push", subjects.All(hongyan.KindOutcome))
 	outcomes.MaxAge, outcomes.MaxBytes = 72*time.Hour, cmp.Or(t.OutcomesMaxBytes, outcomesBytes)
@@ -152,7 +161,7 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	marks.MaxMsgsPerSubject, marks.AllowMsgTTL = 1, true
 	marks.RePublish = &jetstream.RePublish{Source: subjects.Own("mark.>"), Destination: t.heardMarks()}
 
-	all := []jetstream.StreamConfig{messages, pieces, directory, marks, later, dead, outcomes, counters, notes}
+	all := []jetstream.StreamConfig{messages, pieces, directory, tokens, marks, later, dead, outcomes, counters, notes}
 	for _, v := range vendors {
 		jobs := queue(cmp.Or(t.MaxJobs, jobsPerLane), t.Jobs(v), "Hongyan: notifications for "+v+" that wait to be sent", subjects.Job(v, "*", "*"))
 		jobs.MaxConsumers = manyConsumers

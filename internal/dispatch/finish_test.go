@@ -52,6 +52,8 @@ type memory struct {
 	pieces bool
 	// also are more subjects whose messages the router takes.
 	also []string
+	// withdraws says how what was accepted of recalled messages is withdrawn; nil for not at all.
+	withdraws *withdraws
 	// onlySignals says that the workers take signals and nothing else.
 	onlySignals bool
 	// stops end the workers that run.
@@ -128,12 +130,19 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: driver, Concurrency: m.concurrency},
 			Recorder:    recorder, Looker: looker, Decider: decider, Marks: heard, Limiter: m.limiter, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
 		}
-		senders[id].Start(ctx, hard)
+	}
+	recaller := m.recaller(queue, recorder, said, apps, senders)
+	for _, s := range senders {
+		s.Start(ctx, hard)
 	}
 	senders["h"].Follow(true, vendors.Unavailable, time.Now()) // its jobs are stored, and nobody takes them
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: m.devices, Log: log, Now: time.Now, Sender: func(id string) route.Sender { return senders[id] },
 		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics, Marks: said, Withdrawals: m.withdrawals,
+	}
+	if recaller != nil {
+		recaller.Start(ctx)
+		router.Withdrawals = recaller
 	}
 	var wg sync.WaitGroup
 	if m.marks {
@@ -177,6 +186,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		cancel()
 		time.AfterFunc(limit, cut)
 		wg.Wait()
+		if recaller != nil {
+			recaller.Wait()
+		}
 		recorder.Wait()
 		looker.Wait()
 		decider.Wait()

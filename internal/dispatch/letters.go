@@ -13,6 +13,9 @@ const (
 	// HeaderJob of waiting records names, by a hash for each line, the stored job that its devices
 	// wait in; of a job that comes later it is the id under which it is stored then.
 	HeaderJob = "Push-Job"
+	// HeaderShown of accepted records says, by a [Shown] for each line, how the push stands on the
+	// screens; absent where all are plain.
+	HeaderShown = "Push-Shown"
 	// HeaderLook of a job or piece says that it was stored from a message or job that had been
 	// taken before, and since when, in RFC 3339, the records of its devices must be looked at
 	// before they are pushed to.

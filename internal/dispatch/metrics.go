@@ -24,6 +24,7 @@ type Metrics struct {
 	call       metric.Float64Histogram
 	ignored    metric.Int64Counter
 	dropped    metric.Int64Counter
+	moved      metric.Int64Counter
 	parked     metric.Int64Gauge
 	kind       metric.Int64Gauge
 	waiting    metric.Int64UpDownCounter
@@ -60,6 +61,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.ignored = counter("push_ignored", "input that was ignored, or taken although it is not as the contract writes it, by kind")
 	m.dropped = counter("push_dropped_registrations", "registrations removed because a vendor called the token dead, by vendor and certificate")
 	m.signals = counter("push_signals", "recalls and read marks, by app, type and result: marked where it is remembered, known where it says nothing new, late where it is older than it would be remembered, foreign where no worker serves its app")
+	m.moved = counter("push_moved_registrations", "registrations removed because their token was registered again")
 	m.looked = counter("push_looked", "devices of messages and jobs that were taken again, by what the look at the records said: done, pushed, or unread where there were more records than a look reads")
 	var err error
 	m.waiting, err = meter.Int64UpDownCounter("push_unstored_bytes", metric.WithDescription("what became of pushes and could not be stored yet, by stream"), metric.WithUnit("By"))
@@ -169,6 +171,13 @@ func (m *Metrics) Repaired(repairs hongyan.Repairs) {
 func (m *Metrics) Drop(j *Job) {
 	if m != nil {
 		m.dropped.Add(context.Background(), 1, m.set([4]string{j.Vendor, j.Certificate, "", "drop"}, "vendor", "certificate"))
+	}
+}
+
+// Moved counts a registration that was removed because its token was registered again.
+func (m *Metrics) Moved() {
+	if m != nil {
+		m.moved.Add(context.Background(), 1)
 	}
 }
 

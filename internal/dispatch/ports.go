@@ -90,3 +90,11 @@ type Record struct {
 	Job    string
 	Stored time.Time
 }
+
+// Records is a stored message of records, one a line, which share app, status and partition.
+type Records struct {
+	Data []byte
+	// Shown is the value of HeaderShown.
+	Shown  string
+	Stored time.Time
+}

@@ -259,6 +259,9 @@ func (w *withdrawn) Recall(r route.Recall, duty *store.Duty) {
 	duty.Done(true)
 }
 
+func (*withdrawn) Recalled(string, string) bool                     { return false }
+func (*withdrawn) Again(_, _ string, _ time.Time, duty *store.Duty) { duty.Done(true) }
+
 // seen are those that were handed over.
 func (w *withdrawn) seen() []route.Recall {
 	w.mu.Lock()
@@ -419,7 +422,24 @@ func recallRaces(t *testing.T, rng *rand.Rand, seed uint64) {
 		})
 	}
 	all.Wait()
-	time.Sleep(10 * time.Minute)
+	for range 60 { // until all have come to an end
+		time.Sleep(10 * time.Second)
+		if m.left("message")+m.left("signal")+m.left("job.apns")+m.left("later") == 0 {
+			break
+		}
+	}
+	ends := map[string]string{} // by user
+	for _, s := range m.queue.Stored("outcome") {
+		of, err := dispatch.ParseEnded(s.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range of {
+			if e.Device == "d" && e.Status.End() {
+				ends[e.User] = string(e.Status) + " " + string(e.DeviceOutcome.Reason)
+			}
+		}
+	}
 	marked := map[string]time.Time{}
 	for _, s := range m.queue.Stored("mark") {
 		var x struct {
@@ -432,7 +452,7 @@ func recallRaces(t *testing.T, rng *rand.Rand, seed uint64) {
 	}
 	for n := range races {
 		id, user := fmt.Sprint("m-", n), fmt.Sprint("u", n)
-		end := m.end(user)
+		end := ends[user]
 		push, pushed := begun[dispatch.Key("demo", id, user, "d")]
 		switch {
 		case end != "accepted accepted" && end != "suppressed recalled":

@@ -1,6 +1,6 @@
-// Package explain says in words what a status, a reason and a vendor's code mean, and what to do. It
-// reads nothing and knows no vendor by itself: what a code means is in codes.tsv, which is written
-// from the vendors' own tables, so that a tool that links no driver tells the same as one.
+// Package explain says in words what a status, a reason and a vendor's code mean, and what to do.
+// It reads nothing and knows no vendor by itself: what a code means is in codes.tsv, which is
+// written from the vendors' own tables, so that a tool that links no driver tells the same as one.
 //
 //	status + reason         ──▶ Advice: what it means, and what to do
 //	vendor + code + reason  ──▶ Meaning: what the vendor means by it
@@ -68,7 +68,7 @@ func Withdrawal(r hongyan.Reason) string {
 	case hongyan.Overwritten:
 		return "The message was recalled, and another notification replaced it, quietly. Nothing to do."
 	case hongyan.NotPossible:
-		return "The message was recalled after the vendor took it, and this vendor can neither take it back nor replace it. Nothing to do."
+		return "The message was recalled after the vendor took it, and the notification could neither be taken back nor replaced: the device is registered no more or with another certificate, was logged out, rang through VoIP, or the vendor refused (see its code). Nothing to do."
 	}
 	return "This version of publisher does not know what was done about it; a newer one may."
 }
@@ -117,8 +117,8 @@ func Suppression(r hongyan.Reason) string {
 	return "This version of publisher does not know why; a newer one may."
 }
 
-// Result says, for each reason of an accepted or dead push, what the vendor's word means and what to
-// do.
+// Result says, for each reason of an accepted or dead push, what the vendor's word means and what
+// to do.
 func Result(r hongyan.Reason) string {
 	switch r {
 	case hongyan.UnknownCertificate:

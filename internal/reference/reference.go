@@ -85,6 +85,7 @@ func Pages(root string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		messages["Recalls"] = recalls(l, docs)
 		config, err := configGaps(l, docs, keys, words)
 		if err != nil {
 			return nil, err

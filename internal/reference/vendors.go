@@ -65,6 +65,15 @@ func repeats(l language, docs []vendors.Doc) string {
 	return l.table(rows)
 }
 
+// recalls is a row for each vendor: what becomes of an accepted push whose message is recalled.
+func recalls(l language, docs []vendors.Doc) string {
+	rows := [][]vendors.Bilingual{{text("vendor", "厂商"), text("what a recall does to a push that was accepted", "撤回时已被接受的推送如何处理")}}
+	for _, d := range docs {
+		rows = append(rows, []vendors.Bilingual{text(code(d.Vendor), code(d.Vendor)), d.Screen.Recall})
+	}
+	return l.table(rows)
+}
+
 // screens compares what most people ask for first.
 func screens(l language, docs []vendors.Doc) string {
 	rows := [][]vendors.Bilingual{{text("vendor", "厂商"), text("badge", "角标"), text("grouping", "分组"), text("image", "图片")}}
@@ -85,6 +94,7 @@ func vendorGaps(l language, d vendors.Doc) map[string]string {
 		{What: text("The same push twice", "同一条推送重复"), Value: s.Repeat},
 		{What: text("A call that ended", "通话结束"), Value: s.CallEnded},
 		{What: text("`policy.collapse: conversation`", "`policy.collapse: conversation`"), Value: s.Collapse},
+		{What: text("A recall of what was accepted", "撤回已被接受的推送"), Value: s.Recall},
 		{What: text("Grouping", "分组"), Value: s.Group},
 		{What: text("Badge", "角标"), Value: s.Badge},
 		{What: text("Sound", "铃声"), Value: s.Sound},

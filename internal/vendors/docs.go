@@ -48,6 +48,8 @@ type Screen struct {
 	// for the end of a call over what rang, Collapse for policy.collapse.
 	Repeat, CallEnded, Collapse Bilingual
 	Group, Badge, Sound, Image  Bilingual
+	// Recall is for an accepted push whose message is recalled.
+	Recall Bilingual
 	// Front is for an app in the foreground, Off for a phone that was off.
 	Front, Off Bilingual
 }

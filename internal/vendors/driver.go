@@ -22,6 +22,15 @@ type Driver interface {
 	Close()
 }
 
+// Withdrawer is a [Driver] whose vendor takes back pushes that phones did not show yet.
+type Withdrawer interface {
+	// Withdraw makes one call that takes back what was pushed to the devices of the batch under
+	// [Notification.Replaces] of their notification, which they share, and returns a result for
+	// each of them, in order: Accepted where the vendor takes it back. What a phone shows already
+	// stays. A result says nothing of the certificate, and never that a registration shall go.
+	Withdraw(ctx context.Context, batch Batch) []Result
+}
+
 // Limits say how large a batch may be and which devices may share one.
 type Limits struct {
 	// Batch is how many devices that get the same notification one call takes; 1 where the vendor
@@ -35,6 +44,9 @@ type Limits struct {
 	// In a call with different notifications each device takes both.
 	Bytes int
 	Size  func(n *Notification) (content, device int)
+	// Replaces says that a phone shows a push in the place of an earlier one of the same
+	// [Notification.Replaces], so that what was accepted can be overwritten.
+	Replaces bool
 	// Partition, where it is set, names the host that serves a device. Devices of different
 	// partitions never share a call.
 	Partition func(Device) string
@@ -179,6 +191,9 @@ type Result struct {
 	// calls of their own, down to those that the vendor refuses alone; the result holds for those.
 	// It means nothing for a call to one device.
 	Split bool
+	// Withdrawn says that the vendor took back what the push was to overwrite. It is for callers
+	// who ask a [Withdrawer] first; no driver sets it.
+	Withdrawn bool
 	// Note names what was different about the push, one of the notes of [hongyan.DeviceOutcome],
 	// such as [NoteExtDropped]; empty for nothing.
 	Note string

@@ -40,13 +40,13 @@ func NewHTTP(protocol Protocol, common *Common, env Env) (Driver, error) {
 			return token, nil
 		}
 	default:
-		return d, nil
+		return d.asWithdrawer(), nil
 	}
 	if env.Tokens == nil {
 		return nil, errors.New("vendors: this vendor needs Env.Tokens")
 	}
 	d.tokens = env.Tokens(common.ID, fetch)
-	return d, nil
+	return d.asWithdrawer(), nil
 }
 
 // NewClient makes the HTTP client of one certificate. Each has connections of its own, so that a
@@ -108,6 +108,11 @@ func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+	return d.sendable(batch, func(b Batch) []Result { return d.push(ctx, parent, b) })
+}
+
+// sendable calls push with the devices whose token a call can carry.
+func (d *httpDriver) sendable(batch Batch, push func(Batch) []Result) []Result {
 	var results []Result
 	for i := range batch.Devices {
 		if err := CheckToken(batch.Devices[i].Token); err != nil {
@@ -118,9 +123,9 @@ func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
 		}
 	}
 	if results == nil {
-		return d.push(ctx, parent, batch)
+		return push(batch)
 	}
-	return d.resend(results, batch, func(r Result) bool { return r.Err == nil }, func(b Batch) []Result { return d.push(ctx, parent, b) })
+	return d.resend(results, batch, func(r Result) bool { return r.Err == nil }, push)
 }
 
 // MaxToken is the longest token of a device, in bytes. No vendor's is half as long.

@@ -250,6 +250,23 @@ func (q *Queue) Records(_ context.Context, app string, partition int, since time
 	return nil
 }
 
+// Outcomes implements recall.Outcomes.
+func (q *Queue) Outcomes(_ context.Context, app string, status hongyan.Status, since time.Time, each func(dispatch.Records) bool) error {
+	q.mu.Lock()
+	q.reads++
+	q.mu.Unlock()
+	for _, m := range q.Stored("outcome") {
+		tokens := strings.Split(m.Subject, ".")
+		if m.Stored.Before(since) || tokens[2] != app || tokens[3] != string(status) {
+			continue
+		}
+		if !each(dispatch.Records{Data: m.Data, Shown: m.Header[dispatch.HeaderShown], Stored: m.Stored}) {
+			return nil
+		}
+	}
+	return nil
+}
+
 // Source hands out a stream's messages on one subject. Several sources of one subject share it, as
 // several workers do.
 func (q *Queue) Source(subject string, hold int) *Source {
@@ -287,6 +304,14 @@ func (c *Connection) Records(ctx context.Context, app string, partition int, sin
 		return dispatch.ErrAway
 	}
 	return c.Queue.Records(ctx, app, partition, since, each)
+}
+
+// Outcomes implements recall.Outcomes.
+func (c *Connection) Outcomes(ctx context.Context, app string, status hongyan.Status, since time.Time, each func(dispatch.Records) bool) error {
+	if c.cut.Load() {
+		return dispatch.ErrAway
+	}
+	return c.Queue.Outcomes(ctx, app, status, since, each)
 }
 
 // Source is Queue.Source through the connection.

@@ -21,6 +21,9 @@ type Policy struct {
 	// QuietWhenActiveElsewhere suppresses a push when another device of the user is in the
 	// foreground.
 	QuietWhenActiveElsewhere bool
+	// RecallOverwrite is for how long after a push was accepted a recall of its message takes it
+	// back or overwrites it; 0 for never.
+	RecallOverwrite time.Duration
 	// Preview is how much of a message a notification shows; empty for all of it. What a user wants
 	// wins where it is stricter.
 	Preview hongyan.Preview
@@ -158,13 +161,8 @@ func mentioned(m *hongyan.Message, user string) bool {
 
 // planDevice is the first of the rows on devices that suppresses a message on a device, or empty.
 func planDevice(m about, policy Policy, u *directory.User, d *directory.Device, now time.Time) hongyan.Reason {
-	if p := d.Presence; p != nil {
-		switch p.State {
-		case hongyan.StateLoggedOut:
-			return hongyan.LoggedOut
-		case hongyan.StateKicked:
-			return hongyan.Kicked
-		}
+	if why := Gone(d); why != "" {
+		return why
 	}
 	if d.Registration.Notifications == hongyan.SwitchOff && !m.voip {
 		return hongyan.NotificationsOff
@@ -209,7 +207,7 @@ func planDevice(m about, policy Policy, u *directory.User, d *directory.Device, 
 // certificate is: the job is written for the vendor and in the name of the account that it was
 // planned for, and its app ran since then, to register, so that it has fetched the message itself.
 func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, marked hongyan.Reason, user *directory.User, now time.Time) dispatch.Decided {
-	if marked != "" {
+	if marked != "" && !job.Withdraws {
 		return dispatch.Decided{Suppressed: marked}
 	}
 	d := user.Device(target.Device)
@@ -217,6 +215,9 @@ func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, marked 
 		return dispatch.Decided{Suppressed: hongyan.NoDevice}
 	}
 	n := job.Notification
+	if job.Withdraws {
+		return withdrawAgain(job, target, d)
+	}
 	why := planDevice(about{
 		conversation: n.Conversation, mentioned: target.Mentioned, ignoreMute: job.IgnoreMute, call: n.Call != nil, voip: n.VoIP,
 	}, policy, user, d, now)
@@ -229,6 +230,33 @@ func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, marked 
 	}
 	target.Token, target.Region, target.Revision, target.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
 	return dispatch.Decided{Target: target}
+}
+
+// withdrawAgain is PlanAgain for what overwrites an accepted push. It goes wherever the push went,
+// whether or not a new one would, but for a device that somebody else may hold by now.
+func withdrawAgain(job *dispatch.Job, target dispatch.Target, d *directory.Device) dispatch.Decided {
+	if why := Gone(d); why != "" {
+		return dispatch.Decided{Suppressed: why}
+	}
+	token := d.Token(job.Certificate, false)
+	if token == "" {
+		return dispatch.Decided{Suppressed: hongyan.NoDevice}
+	}
+	target.Token, target.Region, target.Revision, target.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
+	return dispatch.Decided{Target: target}
+}
+
+// Gone says that nobody uses the app on a device any more; empty where somebody may.
+func Gone(d *directory.Device) hongyan.Reason {
+	if d.Presence != nil {
+		switch d.Presence.State {
+		case hongyan.StateLoggedOut:
+			return hongyan.LoggedOut
+		case hongyan.StateKicked:
+			return hongyan.Kicked
+		}
+	}
+	return ""
 }
 
 // inFront says whether the device is in the foreground: by the lease of its gateway, or by a report

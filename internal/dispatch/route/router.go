@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -359,10 +360,21 @@ func (r *routing) decide(m *routed, known []*directory.User, said *marks.Said) [
 	decisions := Plan(m.message, m.conf.Policy, known, said, func(certificate string) bool { _, ok := accounts[certificate]; return ok }, r.Now())
 	if m.answer != nil {
 		before := len(decisions)
+		r.recalledAgain(m, decisions)
 		decisions = without(decisions, m.answer)
 		r.Metrics.Looked(before-len(decisions), len(decisions), m.answer.Unread)
 	}
 	return decisions
+}
+
+// recalledAgain hands over a message that was taken before and is recalled by now.
+func (r *routing) recalledAgain(m *routed, decisions []Decision) {
+	if r.Withdrawals == nil || !r.Withdrawals.Recalled(m.app, m.message.ID) &&
+		!slices.ContainsFunc(decisions, func(d Decision) bool { return d.Suppressed == hongyan.Recalled }) {
+		return
+	}
+	m.duty.Add(1)
+	r.Withdrawals.Again(m.app, m.message.ID, m.stored, m.duty)
 }
 
 // follow sees to what follows from decisions: jobs go to their senders, suppressions are recorded.

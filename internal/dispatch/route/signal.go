@@ -25,6 +25,12 @@ type Withdrawals interface {
 	// Recall ends the share with Done when all that it had to do is done or stored. A recall that
 	// comes again, or that the IM backend repeats, is handed over again.
 	Recall(r Recall, duty *store.Duty)
+	// Recalled says whether a message was recalled, as far as the worker has heard.
+	Recalled(app, message string) bool
+	// Again is Recall for a recalled message, or what waited of one, that is taken again: whoever
+	// took it before may have been killed after the vendor's acceptance, and before it was
+	// withdrawn. since is when the message was stored.
+	Again(app, message string, since time.Time, duty *store.Duty)
 }
 
 // What becomes of a signal, for metrics.

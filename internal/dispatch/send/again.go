@@ -9,18 +9,13 @@ import (
 
 // decideAfter is how long the decision to push to a device holds. What was decided on longer ago,
 // because it waited in a stream, at hand of a parked lane or as a dead letter, is decided on again
-// before it is pushed.
-const decideAfter = 10 * time.Second
+// before it is pushed. It is half of the two seconds after which nothing may reach a phone that has
+// changed hands.
+const decideAfter = time.Second
 
-// old says whether a piece was decided on too long ago.
-func (l *lane) old(p *piece, now time.Time) bool {
-	if l.s.Decider == nil {
-		return false
-	}
-	if at := p.w.decided.Load(); at != 0 {
-		return now.UnixNano()-at >= int64(decideAfter)
-	}
-	return now.Sub(p.w.job.Decided) >= decideAfter
+// old says whether targets of a job were decided on too long ago.
+func (l *lane) old(w *work, targets []int, now time.Time) bool {
+	return l.s.Decider != nil && now.Sub(w.decidedAt(targets)) >= decideAfter
 }
 
 // decideAgain lets pieces be decided on again. What is left of them comes back to hand, in the same
@@ -43,7 +38,7 @@ func (l *lane) decideAgain(old []piece) {
 // decided goes on with a piece by the decisions on its targets.
 func (l *lane) decided(p piece, decisions []dispatch.Decided) {
 	w, now := p.w, l.s.Now()
-	w.decided.Store(now.UnixNano())
+	w.decide(p.targets, now)
 	out := stopped{w: w}
 	var rest []int
 	for k, i := range p.targets {

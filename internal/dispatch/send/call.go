@@ -102,9 +102,9 @@ func (l *lane) gather(probe bool) *call {
 	return c
 }
 
-// leftOut is what gather takes from the hand for no call: the pieces that are past their deadline,
-// that were decided on too long ago, and that are of a kind that is parked, and the targets that
-// are not to be pushed to by what was said meanwhile.
+// leftOut is what gather takes from the hand for no call: pieces past their deadline, those that
+// were decided on too long ago, those of a kind that is parked, and targets that are not to be
+// pushed to by what was said meanwhile.
 type leftOut struct {
 	expired, old, parked []piece
 	stopped              []stopped
@@ -128,7 +128,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 		note := p.w.job.Notification
 		shut := l.s.kinds.parked(note.Kind)
 		trial := shut && notes == 0 && l.s.kinds.try(note.Kind, now)
-		if late := !now.Before(note.Deadline); late || l.old(p, now) || shut && !trial {
+		if late := !now.Before(note.Deadline); late || l.old(p.w, p.targets, now) || shut && !trial {
 			switch {
 			case late:
 				out.expired = append(out.expired, *p)
@@ -296,28 +296,57 @@ func (c *call) find(token string) int {
 // shed resolves the devices of the call that may not be pushed to, with their twins, and keeps the
 // others.
 func (c *call) shed(result func(k int) (vendors.Result, bool)) {
-	moved := make([]int, len(c.works)) // where a device is now, or -1
-	kept := 0
+	gone := func(k int) bool {
+		_, is := result(k)
+		return is
+	}
 	for k, w := range c.works {
 		if r, is := result(k); is {
 			c.lane.resolve(w, c.index[k:k+1], r)
-			moved[k] = -1
+		}
+	}
+	for _, t := range c.twins {
+		if r, is := result(t.at); is {
+			c.lane.resolve(t.w, []int{t.index}, r)
+		}
+	}
+	c.compact(gone)
+}
+
+// compact takes devices out of the call, with their twins.
+func (c *call) compact(gone func(k int) bool) {
+	moved := make([]int, len(c.works)) // where a device is now, or -1
+	kept := 0
+	for k, w := range c.works {
+		if moved[k] = -1; gone(k) {
 			continue
 		}
 		moved[k] = kept
 		c.works[kept], c.index[kept], c.batch.Devices[kept] = w, c.index[k], c.batch.Devices[k]
 		kept++
 	}
-	twins := c.twins
-	c.twins = nil
-	for _, t := range twins {
-		if moved[t.at] >= 0 {
-			c.twins = append(c.twins, twin{moved[t.at], t.w, t.index})
-		} else if r, is := result(t.at); is {
-			c.lane.resolve(t.w, []int{t.index}, r)
+	var twins []twin
+	for _, t := range c.twins {
+		if t.at = moved[t.at]; t.at >= 0 {
+			twins = append(twins, t)
 		}
 	}
-	c.works, c.index, c.batch.Devices = c.works[:kept], c.index[:kept], c.batch.Devices[:kept]
+	c.works, c.index, c.batch.Devices, c.twins = c.works[:kept], c.index[:kept], c.batch.Devices[:kept], twins
+}
+
+// replace puts a twin in the place of a device that it has the token of, and says whether there is
+// one.
+func (c *call) replace(k int) bool {
+	for j, t := range c.twins {
+		if t.at == k {
+			d := t.w.job.Device(t.index)
+			d.Notification = c.batch.Devices[k].Notification
+			c.works[k], c.index[k], c.batch.Devices[k] = t.w, t.index, d
+			c.twins = slices.Delete(c.twins, j, j+1)
+			return true
+		}
+	}
+	return false
 }
 
 // unfold gives the twins of a call's devices places of their own behind them, with the results of
@@ -397,7 +426,7 @@ func (l *lane) call(c *call) {
 	s.flying++
 	s.mu.Unlock()
 	ctx, span := l.span(c)
-	results := cert.Driver.Push(ctx, c.batch)
+	results := l.push(ctx, c)
 	splits(results)
 	now := s.Now()
 	span(results)
@@ -435,47 +464,5 @@ func splits(results []vendors.Result) {
 				r.Reason, r.Scope = vendors.BadPayload, vendors.ScopeCall
 			}
 		}
-	}
-}
-
-// doubtEvery is how often an operator is told that dead tokens are not believed.
-const doubtEvery = time.Minute
-
-// doubt turns the word that a token is dead, where it may also mean a wrong environment, topic,
-// project or app, into not_displayed while the vendor accepts nothing of the certificate: believing
-// it would empty the directory.
-func (s *Sender) doubt(results []vendors.Result, now time.Time) {
-	id := s.Certificate.ID
-	if s.Accepted == nil {
-		return
-	}
-	dead := false
-	for i := range results {
-		switch r := &results[i]; {
-		case r.Reason == vendors.Accepted:
-			s.Accepted.Saw(id, now)
-			return // and so does not doubt the rest of the call
-		case r.Reason == vendors.BadToken && r.Doubtful:
-			dead = true
-		}
-	}
-	if !dead || s.Accepted.Lately(id, now) {
-		return
-	}
-	var code string
-	for i := range results {
-		if r := &results[i]; r.Reason == vendors.BadToken && r.Doubtful {
-			r.Reason, code = vendors.NotDisplayed, r.Code
-		}
-	}
-	s.mu.Lock()
-	say := now.Sub(s.doubted) >= doubtEvery
-	if say {
-		s.doubted = now
-	}
-	s.mu.Unlock()
-	if say {
-		s.Log.Error("the vendor calls tokens dead and accepted no push of the certificate in the last ten minutes: registrations stay; check the certificate's environment, topic, project and app",
-			"vendor", s.Certificate.Vendor, "certificate", id, "code", code)
 	}
 }

@@ -62,6 +62,10 @@ func (l *lane) take(w *work) {
 	}
 	ps := pieces(w, w.whole(), l.limits.Partition)
 	l.s.Load.add(l.s.Certificate.App, len(w.job.Targets))
+	if w.job.Withdraws && !l.withdraws() {
+		l.resolve(w, w.whole(), vendors.Result{Reason: vendors.BadPayload})
+		return
+	}
 	l.mu.Lock()
 	if why := l.refuses(w); why != "" {
 		l.mu.Unlock()

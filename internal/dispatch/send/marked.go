@@ -6,6 +6,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // Marks say what was said of messages: recalls, read marks, ends of calls; *marks.Marks implements
@@ -36,7 +37,7 @@ func (l *lane) changes() uint64 {
 // sift takes the targets out of a piece that are not to be pushed to by what was said since it was
 // looked at last. It returns true where there are some.
 func (l *lane) sift(p *piece, changes uint64) (out stopped, some bool) {
-	if p.heard == changes {
+	if p.heard == changes || p.w.job.Withdraws {
 		return out, false
 	}
 	p.heard = changes
@@ -67,8 +68,18 @@ func (l *lane) drop(c *call) bool {
 		return true
 	}
 	c.heard = changes
+	c.twins = slices.DeleteFunc(c.twins, func(t twin) bool {
+		why := l.s.Marks.Suppressed(t.w.job, &t.w.job.Targets[t.index])
+		if why != "" {
+			l.suppress(stopped{t.w, []int{t.index}, []hongyan.Reason{why}})
+		}
+		return why != ""
+	})
 	out := make(map[int]hongyan.Reason)
 	for k, w := range c.works {
+		if w.job.Withdraws {
+			continue
+		}
 		if why := l.s.Marks.Suppressed(w.job, &w.job.Targets[c.index[k]]); why != "" {
 			out[k] = why
 		}
@@ -76,24 +87,22 @@ func (l *lane) drop(c *call) bool {
 	if len(out) == 0 {
 		return true
 	}
-	if c.capped {
-		l.returnDevices(c, 0, func(k int) bool { return out[k] != "" })
-	}
-	kept := 0
-	for k, w := range c.works {
-		if why := out[k]; why != "" {
-			l.suppress(stopped{w, c.index[k : k+1 : k+1], []hongyan.Reason{why}})
-			continue
+	for k, why := range out {
+		l.suppress(stopped{c.works[k], []int{c.index[k]}, []hongyan.Reason{why}})
+		if c.replace(k) {
+			delete(out, k)
 		}
-		c.works[kept], c.index[kept], c.batch.Devices[kept] = w, c.index[k], c.batch.Devices[k]
-		kept++
 	}
-	c.works, c.index, c.batch.Devices = c.works[:kept], c.index[:kept], c.batch.Devices[:kept]
-	return kept > 0
+	gone := func(k int) bool { return out[k] != "" }
+	if c.capped {
+		l.returnDevices(c, 0, gone)
+	}
+	c.compact(gone)
+	return len(c.works) > 0
 }
 
-// suppress records targets of a job that are not pushed to, and counts them as done with. The
-// caller must be landing.
+// suppress records targets of a job that are not pushed to, and counts them as done with: of one
+// that withdraws, that it was not possible. The caller must be landing.
 func (l *lane) suppress(out stopped) {
 	if len(out.targets) == 0 {
 		return
@@ -102,6 +111,10 @@ func (l *lane) suppress(out stopped) {
 	lines := make([]store.Line, len(out.targets))
 	for k, i := range out.targets {
 		t := &w.job.Targets[i]
+		if w.job.Withdraws {
+			lines[k] = l.line(w, i, vendors.Result{Reason: vendors.NotDisplayed}, Verdict{Act: Die}, now)
+			continue
+		}
 		s.Metrics.Suppress(s.Certificate.App, out.why[k])
 		lines[k] = store.Line{
 			Outcome: hongyan.Outcome{MessageID: w.job.Notification.MessageID, App: w.job.App, Vendor: w.job.Vendor, Certificate: w.job.Certificate,

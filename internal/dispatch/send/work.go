@@ -1,6 +1,7 @@
 package send
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,9 @@ type work struct {
 	class  vendors.Class
 	since  time.Time // at hand since
 
-	// decided is when some of its targets were decided on again, in Unix nanoseconds; 0 for never.
-	decided atomic.Int64
+	// decided is when each target was decided on again, in Unix nanoseconds and 0 for never; nil
+	// where none was.
+	decided atomic.Pointer[[]atomic.Int64]
 	// left counts the targets without a verdict that was carried out, or kept in again.
 	left atomic.Int32
 
@@ -46,6 +48,33 @@ func (w *work) begin(now time.Time) {
 	if w.began.IsZero() {
 		w.began = now
 	}
+}
+
+// decide notes that targets were decided on again.
+func (w *work) decide(targets []int, now time.Time) {
+	if w.decided.Load() == nil {
+		all := make([]atomic.Int64, len(w.job.Targets))
+		w.decided.CompareAndSwap(nil, &all)
+	}
+	at := *w.decided.Load()
+	for _, i := range targets {
+		at[i].Store(now.UnixNano())
+	}
+}
+
+// decidedAt is when the first of some targets was decided on last.
+func (w *work) decidedAt(targets []int) time.Time {
+	all := w.decided.Load()
+	if all == nil {
+		return w.job.Decided
+	}
+	first := int64(math.MaxInt64)
+	for _, i := range targets {
+		if first = min(first, (*all)[i].Load()); first == 0 {
+			return w.job.Decided
+		}
+	}
+	return time.Unix(0, first).UTC()
 }
 
 // alike says whether the devices of two jobs may share a call although the vendor takes only one

@@ -138,7 +138,7 @@ func (r *Recorder) Store(debts ...*Debt) {
 func (r *Recorder) of(d *Debt) *debt {
 	x := &debt{msgs: d.Msgs, owner: d.Owner, divert: d.Divert, instead: d.Instead}
 	if d.Duty != nil {
-		x.size, x.keep = d.Duty.Size, d.Duty.keep
+		x.size, x.keep = d.Duty.Size, d.Duty.Keep
 	}
 	x.done = func(stored bool) {
 		if d.After != nil {

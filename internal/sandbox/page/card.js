@@ -98,6 +98,7 @@ function details(p, faultFor) {
       make("span", words.details),
       p.call ? make("span.tag.is-call", words.call) : null,
       p.repeat ? make("span.tag.is-repeat", words.repeated(p.times ?? 2)) : null,
+      p.quiet ? make("span.tag", words.quiet) : null,
       p.class ? make("span.tag", p.class) : null,
     ]),
     list,

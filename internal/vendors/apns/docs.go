@@ -79,6 +79,9 @@ team_id: ${APNS_TEAM_ID}
 				"苹果文档写 15 分钟后可以重试，含义有两种理解（不确定）；鸿雁退避后经另一条连接重试"),
 		},
 		Screen: vendors.Screen{
+			Recall: vendors.Both(
+				"Overwritten, by a passive alert without sound under the same `apns-collapse-id`. It is not kept for a phone that is off (`apns-expiration` 0), because APNs keeps one push of an app, which may be another message: such a phone shows the original when it comes on. What rang through VoIP is not overwritten.",
+				"覆盖：以相同的 `apns-collapse-id` 发送一条 `interruption-level` 为 passive、无声的通知。设备离线时不保存（`apns-expiration` 为 0），因为 APNs 为每个应用只保存一条推送，那可能是另一条消息；这样的设备上线后仍会显示原消息。经 VoIP 响铃的来电不覆盖。"),
 			Repeat: vendors.Both(
 				"One notification: `apns-collapse-id` is made of the message's key, so a repeat replaces the first. `apns-id` is stable too, but APNs is not known to deduplicate by it.",
 				"只显示一条：`apns-collapse-id` 由消息的键得出，重复推送替换前一条。`apns-id` 也保持不变，但没有资料表明 APNs 以它去重。"),

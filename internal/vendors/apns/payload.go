@@ -182,7 +182,7 @@ func (d *driver) appendAPS(out []byte, n *vendors.Notification, badge *int, imag
 		sound = "default"
 	}
 	switch {
-	case sound == "none":
+	case sound == "none", n.Quiet:
 	case lvl == critical: // a critical alert says so in its sound too
 		out = append(out, `"sound":{"critical":1,"volume":1,`...)
 		out = appendText(out, `"name":`, sound)
@@ -216,6 +216,9 @@ func short(s string) string {
 
 // level is the interruption level; one that Apple does not know is not sent.
 func (d *driver) level(n *vendors.Notification) string {
+	if n.Quiet {
+		return passive
+	}
 	if isLevel(n.IOS.InterruptionLevel) {
 		return n.IOS.InterruptionLevel
 	}

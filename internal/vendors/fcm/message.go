@@ -52,6 +52,9 @@ func (c *Config) message(d vendors.Device, now time.Time) (m *messaging.Message,
 		Tag:       n.Replaces(),
 		ImageURL:  image(n.Android.Image),
 	}
+	if n.Quiet { // since Android 8 the channel has the last word
+		shown.Sound, shown.Priority = "", messaging.PriorityLow
+	}
 	if c.Click.Action != "" {
 		shown.ClickAction = vendors.Expand(c.Click.Action, n, vendors.URLEscape)
 	}
@@ -102,12 +105,18 @@ func (c *Config) apns(d vendors.Device, until time.Time) *messaging.APNSConfig {
 		count := min(max(*d.Badge, 0), math.MaxInt32)
 		aps.Badge = &count
 	}
-	if level := n.IOS.InterruptionLevel; slices.Contains([]string{"passive", "active", "time-sensitive"}, level) {
+	expiration := strconv.FormatInt(until.Unix(), 10)
+	level := n.IOS.InterruptionLevel
+	if n.Quiet {
+		// Not kept for a phone that is off, where APNs keeps one push of the app.
+		aps.Sound, level, expiration = "", "passive", "0"
+	}
+	if slices.Contains([]string{"passive", "active", "time-sensitive"}, level) {
 		aps.CustomData = map[string]any{"interruption-level": level}
 	}
 	return &messaging.APNSConfig{
 		Headers: map[string]string{
-			"apns-priority": "10", "apns-collapse-id": n.Replaces(), "apns-expiration": strconv.FormatInt(until.Unix(), 10),
+			"apns-priority": "10", "apns-collapse-id": n.Replaces(), "apns-expiration": expiration,
 		},
 		Payload: &messaging.APNSPayload{Aps: aps},
 	}
@@ -228,7 +237,11 @@ func shape(m *messaging.Message, limit int) (note string) {
 		},
 		func() { delete(m.Data, keyConversation) },
 		func() { shown.ClickAction = "" },
-		func() { shown.Sound = "default" },
+		func() {
+			if shown.Sound != "" {
+				shown.Sound = "default"
+			}
+		},
 		func() { shown.ChannelID = "" },
 		func() { clear(m.Data) },
 	} {

@@ -18,6 +18,8 @@ type failures struct {
 const (
 	codeImage   = "80100022"
 	codeNoRight = "80300002"
+	// of messages:revoke
+	codeRevokedPartly = "80100020"
 
 	reasonNoRight = "noRight"
 	reasonImage   = "differentImgVerifyPolicy"

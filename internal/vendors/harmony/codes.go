@@ -9,6 +9,7 @@ import (
 const (
 	levelDevice = "device" // the reason that 80100000 and 80300007 give for a token
 	levelHTTP   = "http"   // the HTTP status where the body holds no code
+	levelRevoke = "revoke" // the result code of messages:revoke
 )
 
 // codes is the whole table.
@@ -77,5 +78,21 @@ func codes() []vendors.Code {
 		{Code: "noRightToSendThisLiveNotificationEvent", Level: levelDevice, Reason: vendors.BadPayload, Meaning: vendors.Both(
 			"live views only: no right for this event",
 			"仅实况窗：没有该事件的权益")},
+
+		{Code: pushkit.CodeSuccess, Level: levelRevoke, Reason: vendors.Accepted, Meaning: vendors.Both("taken back where it is not shown yet", "已收回尚未展示的通知")},
+		{Code: "80100001", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: vendors.Both("a parameter is wrong", "参数错误")},
+		{Code: "80100003", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: vendors.Both("the payload is wrong", "消息体有误")},
+		{Code: codeRevokedPartly, Level: levelRevoke, Reason: vendors.Unknown, Meaning: vendors.Both("some tokens failed; those that msg does not name were taken back", "部分 token 失败；msg 未列出的已收回"), Uncertain: true},
+		{Code: "80200001", Level: levelRevoke, Reason: vendors.AuthExpired, Meaning: vendors.Both("authentication failed", "鉴权失败")},
+		{Code: "80200003", Level: levelRevoke, Reason: vendors.AuthExpired, Meaning: vendors.Both("the access token expired", "访问令牌过期")},
+		{Code: "80200005", Level: levelRevoke, Reason: vendors.AuthExpired, Meaning: vendors.Both("the JWT expired", "JWT 过期")},
+		{Code: "80300002", Level: levelRevoke, Reason: vendors.BadCredentials, Meaning: vendors.Both("Push Kit is off, or client_id is not that of the app", "未开通推送服务，或 client_id 不是该应用的")},
+		{Code: pushkit.CodeAllInvalid, Level: levelRevoke, Reason: vendors.NotDisplayed, Meaning: vendors.Both("all tokens are invalid; no registration goes for it", "全部 token 无效；不会因此删除注册")},
+		{Code: "80300008", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: vendors.Both("the body is too long", "消息体过长"), Uncertain: true},
+		{Code: "80300010", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: vendors.Both("no token or too many", "没有 token 或数量过多")},
+		{Code: "80300017", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: vendors.Both("the tokens are of several apps", "token 属于多个应用")},
+		{Code: "80300028", Level: levelRevoke, Reason: vendors.BadCredentials, Meaning: vendors.Both("the tokens are of another app than client_id", "token 不属于 client_id 的应用")},
+		{Code: "80300032", Level: levelRevoke, Reason: vendors.BadPayload, Meaning: vendors.Both("token and notifyId are both needed, and the notifyId is that of a push", "token 与 notifyId 均必填，且 notifyId 须是已推送的")},
+		{Code: "80000001", Level: levelRevoke, Reason: vendors.Unavailable, Meaning: vendors.Both("internal error", "内部错误")},
 	}, pushkit.StatusCodes(levelHTTP, vendors.Both("endpoint or project_id", "endpoint 或 project_id"))...)
 }

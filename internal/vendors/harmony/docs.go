@@ -54,6 +54,9 @@ func Doc() vendors.Doc {
 			vendors.TextRow("Address", "地址", "`"+pushHost+"`, API v3", "`"+pushHost+"`，v3 接口"),
 		},
 		Screen: vendors.Screen{
+			Recall: vendors.Both(
+				"With `client_id` the push is taken back by `messages:revoke` where no phone shows it yet, and overwritten where one does, within the next minute; without `client_id` it is overwritten. The overwrite has the same `notifyId` and an `appMessageId` of its own. Push Kit has no field for silence, so the phone sounds as for a message.",
+				"配置了 `client_id` 时，设备尚未展示的推送由 `messages:revoke` 撤回，已展示的在一分钟内覆盖；未配置时只覆盖。覆盖的 `notifyId` 相同，`appMessageId` 不同。Push Kit 没有静音字段，因此提示方式与普通消息相同。"),
 			Repeat: vendors.Both(
 				"One notification: a repeat has the same `appMessageId` and `notifyId`, and within 24 hours the phone keeps the first.", "只显示一条：重复推送的 `appMessageId` 与 `notifyId` 相同，24 小时内手机保留前一条。"),
 			CallEnded: vendors.CallEnded("notifyId").And(
@@ -100,6 +103,7 @@ func Doc() vendors.Doc {
 		Codes: codes(),
 		Levels: map[string]vendors.Bilingual{
 			"": vendors.Both("answer to the push", "推送应答"), levelDevice: vendors.Both("reason of a token", "单个 token 的原因"), levelHTTP: vendors.Both("HTTP status", "HTTP 状态码"),
+			levelRevoke: vendors.Both("answer to a recall", "撤回应答"),
 		},
 		Sources: []vendors.Source{
 			{What: vendors.Both("Sending notifications, API v3", "发送通知，v3 接口"), URL: "https://developer.huawei.com/consumer/cn/doc/harmonyos-references/push-scenariozed-api-request-param"},

@@ -227,7 +227,7 @@ func (p *protocol) draft(batch vendors.Batch, title string) *notification {
 	if isImage(note.Harmony.Image) && !batch.Generic {
 		n.Image = p.images.checked(note.Harmony.Image, batch)
 	}
-	if sound := note.Harmony.Sound; soundForm.MatchString(sound) {
+	if sound := note.Harmony.Sound; soundForm.MatchString(sound) && !note.Quiet {
 		n.Sound, n.SoundDuration = sound, min(max(note.Harmony.SoundSeconds, 0), maxSound)
 	}
 	return n

@@ -70,6 +70,9 @@ func Doc() vendors.Doc {
 			vendors.TextRow("Clock", "时钟", "each call carries the time in milliseconds; how far it may be off is not published (uncertain)", "每次调用都带毫秒时间戳；允许的误差未公布（不确定）"),
 		},
 		Screen: vendors.Screen{
+			Recall: vendors.Both(
+				"Overwritten, under the same `notifyId` and `tag`. `importance` is the message class, so it stays, and the phone sounds as for a message.",
+				"覆盖：`notifyId` 与 `tag` 相同。`importance` 即消息类别，因此不变，提示方式与普通消息相同。"),
 			Repeat:    vendors.RepeatReplaced("notifyId", "tag").And("Honor is not known to deduplicate.", "没有资料表明荣耀会去重。"),
 			CallEnded: vendors.CallEnded("notifyId", "tag"),
 			Collapse:  vendors.Collapsed("notifyId", "tag"),

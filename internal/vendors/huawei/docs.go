@@ -62,6 +62,9 @@ func Doc() vendors.Doc {
 				"`"+pushHost+"` 与 `"+loginHost+"`，各地区相同；默认按应用使用 v1 接口，设置 `project_id` 后用 v2"),
 		},
 		Screen: vendors.Screen{
+			Recall: vendors.Both(
+				"Overwritten, under the same `notify_id` and `tag`, with `importance` LOW and no sound; the `category` stays.",
+				"覆盖：`notify_id` 与 `tag` 相同，`importance` 为 LOW，不带铃声；`category` 不变。"),
 			Repeat:    vendors.RepeatReplaced("notify_id", "tag").And("Huawei deduplicates nothing.", "华为不去重。"),
 			CallEnded: vendors.CallEnded("notify_id", "tag"),
 			Collapse: vendors.Collapsed("notify_id", "tag").And(

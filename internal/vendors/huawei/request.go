@@ -163,7 +163,7 @@ func (p *protocol) draft(batch vendors.Batch) request {
 		NotifyID: vendors.NotifyID(note.Replaces()), Tag: note.Replaces(), Group: short(conversation),
 		ForegroundShow: &c.ForegroundShow,
 	}
-	if name, _, _ := strings.Cut(note.Android.Sound, "."); soundForm.MatchString(name) {
+	if name, _, _ := strings.Cut(note.Android.Sound, "."); soundForm.MatchString(name) && !note.Quiet {
 		n.Sound, n.DefaultSound = "/raw/"+name, new(bool)
 	}
 	if strings.HasPrefix(note.Android.Image, "https://") {
@@ -202,7 +202,12 @@ func (p *protocol) click(note *vendors.Notification) click {
 	return click{Type: clickOpen}
 }
 
+// importance is the message's, else the certificate's. LOW makes no sound; the class is the
+// category's alone.
 func (p *protocol) importance(note *vendors.Notification) string {
+	if note.Quiet {
+		return low
+	}
 	if asked := strings.ToUpper(note.Android.HuaweiImportance); asked == low || asked == normal {
 		return asked
 	}

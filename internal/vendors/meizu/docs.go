@@ -60,6 +60,9 @@ func Doc() vendors.Doc {
 			vendors.TextRow("Test pushes", "测试推送", "none; `test_mode` changes nothing", "没有；`test_mode` 不起作用"),
 		},
 		Screen: vendors.Screen{
+			Recall: vendors.Both(
+				"Overwritten, under the same `notifyKey`, without vibration, light, sound and floating notice.",
+				"覆盖：`notifyKey` 相同，不振动、不亮灯、不响铃，也不悬浮显示。"),
 			Repeat:    vendors.RepeatReplaced("notifyKey").And("Meizu deduplicates nothing.", "魅族不去重。"),
 			CallEnded: vendors.CallEnded("notifyKey"),
 			Collapse:  vendors.Collapsed("notifyKey").And("It counts for the folding all the same.", "仍计入折叠条数。"),

@@ -133,6 +133,9 @@ func (p *protocol) message(n *vendors.Notification, now time.Time) message {
 			Suspend: 1, ClearNoticeBar: 1, NotificationType: notificationType{Vibrate: 1, Lights: 1, Sound: 1}, NotifyKey: notifyKey(n.Replaces()),
 		},
 	}
+	if n.Quiet {
+		m.AdvanceInfo.Suspend, m.AdvanceInfo.NotificationType = 0, notificationType{}
+	}
 	if n.Urgent { // an hour is the shortest time for which Meizu keeps a push, and a call is over long before
 		m.PushTimeInfo = pushTimeInfo{OffLine: 0}
 	}

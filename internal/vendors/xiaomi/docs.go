@@ -93,6 +93,9 @@ templates:
 			vendors.TextRow("Test pushes", "测试推送", "none: Xiaomi's sandbox is for iOS; use a phone of your own", "没有：小米沙箱仅用于 iOS，请用自己的手机"),
 		},
 		Screen: vendors.Screen{
+			Recall: vendors.Both(
+				"Overwritten, under the same `notify_id`, with `notify_type` 0 and a `jobkey` of its own. Xiaomi's own recall is not used: what it needs and answers is not documented well enough.",
+				"覆盖：`notify_id` 相同，`notify_type` 为 0，`jobkey` 不同。小米自身的撤回接口资料不足，不使用。"),
 			Repeat: vendors.Both(
 				"One notification: the phone shows only the first push with an `extra.jobkey`, which is the message's.", "只显示一条：手机只展示同一 `extra.jobkey` 的第一条，该值每条消息唯一。"),
 			CallEnded: vendors.CallEnded("notify_id").And("They differ in `jobkey`.", "各事件的 `jobkey` 不同。"),
