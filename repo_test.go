@@ -70,6 +70,7 @@ var arrows = []arrow{
 	{"internal/terminal", nil, "what a terminal is shown, whoever wrote it"},
 	{"internal/h2conn", nil, "it carries requests to a host, and knows neither vendors nor what a push is"},
 	{"tools/lint", nil, "the linters' runner is a program of another module"},
+	{"internal/explain", []string{"."}, "words about reasons and codes; the codes come in a table, not from the drivers"},
 	{"internal/texts", nil, "words in languages, whoever shows them"},
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},

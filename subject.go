@@ -153,6 +153,12 @@ func (s Subjects) OutcomesIn(app string, partition int) string {
 	return s.Root() + ".outcome." + app + ".*." + strconv.Itoa(partition)
 }
 
+// OutcomesOfStatus is the filter that covers the outcomes of an app with one status. The app may be
+// "*" for all.
+func (s Subjects) OutcomesOfStatus(app string, status Status) string {
+	return s.Root() + ".outcome." + app + "." + string(status) + ".*"
+}
+
 // Piece is the subject of the pieces of an app's large message events: each holds the recipients of
 // one partition. Only workers publish there.
 func (s Subjects) Piece(app string, partition int) string {

@@ -26,6 +26,7 @@ func TestSubjects(t *testing.T) {
 		{plain.Outcome("demo", hongyan.StatusAccepted, hongyan.Partition("bob")), "push.outcome.demo.accepted.0"},
 		{plain.OutcomesOf("demo", "bob"), "push.outcome.demo.*.0"},
 		{plain.OutcomesOf("demo", ""), "push.outcome.demo.*.*"},
+		{plain.OutcomesOfStatus("*", hongyan.StatusDead), "push.outcome.*.dead.*"},
 		{plain.Piece("demo", 15), "push.piece.demo.15"},
 		{own.All(hongyan.KindPiece), "im.eu.piece.*.*"},
 		{plain.RecallMark("demo", "m-1"), "push.mark.demo.recall.a461b472cb41a9ec3dee5c90cf8e4a78"},

@@ -16,6 +16,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
@@ -99,15 +100,23 @@ func (t *tool) deviceRemoveCommand() *cobra.Command {
 
 // deviceView is a device in answers.
 type deviceView struct {
-	Device          string    `json:"device"`
-	Certificate     string    `json:"certificate"`
-	Token           string    `json:"token"`
+	Device      string `json:"device"`
+	Certificate string `json:"certificate"`
+	Token       string `json:"token"`
+	// TokenHash is how logs name the token.
+	TokenHash       string    `json:"token_hash,omitempty"`
 	Platform        string    `json:"platform,omitempty"`
 	Locale          string    `json:"locale,omitempty"`
 	Region          string    `json:"region,omitempty"`
 	VoIPCertificate string    `json:"voip_certificate,omitempty"`
 	VoIPToken       string    `json:"voip_token,omitempty"`
 	RegisteredAt    time.Time `json:"registered_at,omitzero"`
+	// Model, OSVersion, AppVersion, Notifications and RegistrationError are as the app told them.
+	Model             string         `json:"model,omitempty"`
+	OSVersion         string         `json:"os_version,omitempty"`
+	AppVersion        string         `json:"app_version,omitempty"`
+	Notifications     hongyan.Switch `json:"notifications,omitempty"`
+	RegistrationError string         `json:"registration_error,omitempty"`
 	// State and StateAt are the presence, "" without one; Foreground says that a living gateway
 	// vouches for the foreground.
 	State      hongyan.PresenceState `json:"state,omitempty"`
@@ -149,7 +158,11 @@ func deviceViews(u *directory.User, showTokens bool) []deviceView {
 	for _, d := range u.Devices {
 		r := d.Registration
 		v := deviceView{Device: d.ID, Certificate: r.Certificate, Token: token(r.Token, showTokens), Platform: r.Platform, Locale: r.Locale,
-			Region: r.Region, RegisteredAt: r.RegisteredAt, Foreground: d.Foreground, Heard: d.Heard}
+			Region: r.Region, RegisteredAt: r.RegisteredAt, Foreground: d.Foreground, Heard: d.Heard,
+			Model: r.Model, OSVersion: r.OSVersion, AppVersion: r.AppVersion, Notifications: r.Notifications, RegistrationError: r.RegistrationError}
+		if r.Token != "" {
+			v.TokenHash = dispatch.TokenHash(r.Token)
+		}
 		if r.VoIP != nil {
 			v.VoIPCertificate, v.VoIPToken = r.VoIP.Certificate, token(r.VoIP.Token, showTokens)
 		}
@@ -163,13 +176,14 @@ func deviceViews(u *directory.User, showTokens bool) []deviceView {
 }
 
 func (t *tool) deviceTable(views []deviceView) {
-	w := t.table("device", "certificate", "token", "platform", "locale", "presence", "since", "registered")
+	w := t.table("device", "certificate", "token", "hash", "platform", "model", "locale", "notifications", "presence", "since", "registered")
 	for _, v := range views {
 		state := dash(string(v.State))
 		if v.Foreground {
 			state += " (gateway)"
 		}
-		w.AppendRow(table.Row{v.Device, v.Certificate, dash(v.Token), dash(v.Platform), dash(v.Locale), state, t.ago(v.StateAt), t.ago(v.RegisteredAt)})
+		w.AppendRow(table.Row{v.Device, v.Certificate, dash(v.Token), dash(v.TokenHash), dash(v.Platform), dash(shorten(v.Model, 16)), dash(v.Locale),
+			dash(string(v.Notifications)), state, t.ago(v.StateAt), t.ago(v.RegisteredAt)})
 		if v.VoIPCertificate != "" {
 			w.AppendRow(table.Row{"  calls", v.VoIPCertificate, v.VoIPToken})
 		}
@@ -185,8 +199,10 @@ func (t *tool) deviceListCommand() *cobra.Command {
 		Short: "List a user's registered devices and their presence",
 		Long: `list shows what the directory knows of a user's devices. Tokens are shortened unless --show-tokens is given.
 
-JSON: one object a line with device, certificate, token, platform, locale, region, voip_certificate, voip_token, registered_at,
-state, state_at, in_front, heard.`,
+The hash is how the workers' logs name the token.
+
+JSON: one object a line with device, certificate, token, token_hash, platform, locale, region, voip_certificate, voip_token,
+registered_at, model, os_version, app_version, notifications, registration_error, state, state_at, foreground, heard.`,
 		Example: `  publisher device list --app demo --user bob
   publisher device list --app demo --user bob -o json | jq -r .certificate`,
 		Args: cobra.NoArgs,

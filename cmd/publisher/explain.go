@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/cli"
+	"github.com/hongyan-im/hongyan/internal/explain"
 )
 
 // explanation is all that can be found out about a user, and a message to the user.
@@ -25,6 +28,8 @@ type explanation struct {
 	Decisions []decision `json:"decisions"`
 	// Waiting are jobs of the message that were not done with yet.
 	Waiting []waitingView `json:"waiting"`
+	// Limits are how the certificates stand that something waits for.
+	Limits []limitedCertificate `json:"limits,omitempty"`
 	// Notes say in words what else is to be known.
 	Notes []string `json:"notes"`
 }
@@ -41,9 +46,15 @@ type decision struct {
 	// Over says of a push that was stored to be sent later that something came of it since: another
 	// try, or an end.
 	Over bool `json:"over,omitzero"`
-	// Error is what the dead letter says, where there is one.
+	// Rule is the place of the rule that suppressed the push in the order in which they apply, from
+	// 1; 0 where none did.
+	Rule int `json:"rule,omitzero"`
+	// Error is what the dead letter says, where there is one, and Letter its number.
 	Error  string `json:"error,omitempty"`
-	Advice string `json:"advice"`
+	Letter uint64 `json:"letter,omitzero"`
+	// Meaning is what the vendor means by its code, where that is known.
+	Meaning string `json:"meaning,omitempty"`
+	Advice  string `json:"advice"`
 
 	job    string    // of a waiting one, the hash of the job's name
 	stored time.Time // when the record was stored
@@ -68,14 +79,19 @@ type waitingView struct {
 func (t *tool) explainCommand() *cobra.Command {
 	var app, user, message, since string
 	var limit int
-	var showTokens bool
+	var showTokens, follow bool
 	c := &cobra.Command{
-		Use:   "explain --app APP --user USER [--message ID]",
+		Use:   "explain --app APP --user USER [--message ID [--follow]]",
 		Short: "Why did the user get a push, or none?",
 		Long: `explain puts together what is known of a user: the registered devices and their presence, mutes and quiet hours, what was decided
 for each message and device, what the vendors said, and what to do about it.
 
-With --message it explains that message, and looks for it among what still waits and among the malformed ones.
+With --message it explains that message, and looks for it among what still waits and among the malformed ones. The id may be
+written <app>/<id>, as Nats-Msg-Id has it; then --app may be left out. For what waits it shows how its certificate stands: parked and
+in whose words, slowed, or its quota spent, and whether a live worker serves it.
+
+--follow shows live what becomes of the message, and explains it when it has come to an end on each of the user's devices. The
+interrupt key ends it before.
 
 A push that could not be sent at once was stored to be sent later: its status is waiting as long as nothing came of it, and waited
 once it was tried again or came to an end. The reason says what it waits for.
@@ -83,10 +99,11 @@ once it was tried again or came to an end. The reason says what it waits for.
 --since says how far back it reads what was decided, what waits and what died, a day if it is not given. What was decided is kept
 for three days. It reads the part of the users that this one belongs to, a sixteenth of the app's; a long read shows its progress.
 
-JSON: one object with app, user, message, devices (as "device list"), settings, decisions (outcomes with over, error and advice; over
-says that a waiting one waits no more), waiting and notes.`,
+JSON: one object with app, user, message, devices (as "device list"), settings, decisions (outcomes with over, rule, error, letter,
+meaning and advice; over says that a waiting one waits no more), waiting, limits (as the certificates of "limits") and notes.`,
 		Example: `  publisher explain --app demo --user bob
   publisher explain --app demo --user bob --message m-1001
+  publisher explain --user bob --message demo/m-1001 --follow
   publisher explain --app demo --user bob --message m-0907 --since 3d
   publisher explain --app demo --user bob -o json | jq -r '.decisions[] | [.message_id, .status, .reason] | @tsv'`,
 		Args: cobra.NoArgs,
@@ -95,6 +112,12 @@ says that a waiting one waits no more), waiting and notes.`,
 			if err != nil {
 				return err
 			}
+			if app, message, err = messageOfApp(app, message); err != nil {
+				return err
+			}
+			if follow && message == "" {
+				return cli.UsageError(errors.New("--follow needs a --message to follow"))
+			}
 			b, err := t.connect(cmd.Context(), t.topology().Directory(), t.topology().Outcomes())
 			if err != nil {
 				return err
@@ -102,7 +125,12 @@ says that a waiting one waits no more), waiting and notes.`,
 			defer b.Close()
 			x := &explainer{t: t, b: b, e: explanation{App: app, User: user, Message: message}, since: from, limit: limit, showTokens: showTokens,
 				reading: t.reading("reading")}
-			err = x.explain(cmd.Context())
+			if follow {
+				err = x.follow(cmd.Context())
+			}
+			if err == nil {
+				err = x.explain(cmd.Context())
+			}
 			x.reading.stop(err != nil)
 			if err != nil {
 				return err
@@ -114,13 +142,28 @@ says that a waiting one waits no more), waiting and notes.`,
 			return nil
 		},
 	}
-	owner(c, &app, &user, nil)
 	f := c.Flags()
-	f.StringVar(&message, "message", "", "the message's `id`")
+	f.StringVar(&app, "app", "", "the `app`")
+	f.StringVar(&user, "user", "", "the `user`")
+	require(c, "user")
+	f.StringVar(&message, "message", "", "the message's `id`, or its app and id as <app>/<id>")
+	f.BoolVar(&follow, "follow", false, "show live what becomes of the message, until it has come to an end")
 	f.StringVar(&since, "since", "1d", "read what was stored since a `time` (RFC 3339), or since so long ago (90m, 8h, 3d)")
 	f.IntVar(&limit, "limit", 20, "without --message, show at most so many decisions, the newest; 0 for all")
 	f.BoolVar(&showTokens, "show-tokens", false, "show tokens whole")
 	return c
+}
+
+// messageOfApp takes the app out of a message's name that begins with it.
+func messageOfApp(app, message string) (_, id string, err error) {
+	before, after, has := strings.Cut(message, "/")
+	switch {
+	case app == "" && !has:
+		return "", "", cli.UsageError(errors.New("required flag \"app\" not set; --message <app>/<id> names it as well"))
+	case has && (app == "" || app == before):
+		return before, after, nil
+	}
+	return app, message, nil
 }
 
 // explainer gathers an explanation.
@@ -145,6 +188,7 @@ func (x *explainer) explain(ctx context.Context) error {
 	}
 	x.e.Devices, x.e.Settings = deviceViews(u, x.showTokens), u.Settings
 	x.e.Notes = append(x.e.Notes, notes...)
+	x.registrations()
 	if err := x.decisions(ctx); err != nil {
 		return err
 	}
@@ -153,8 +197,11 @@ func (x *explainer) explain(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := x.standing(ctx); err != nil {
+		return err
+	}
 	if len(x.e.Devices) == 0 {
-		x.note("%s has no registered device now, so nothing can be pushed. %s", x.e.User, suppressionAdvice(hongyan.NoDevice))
+		x.note("%s has no registered device now, so nothing can be pushed. %s", x.e.User, explain.Suppression(hongyan.NoDevice))
 	}
 	if x.e.Message == "" && len(x.e.Decisions) == 0 {
 		x.note("Nothing was decided for %s since %s: no message named the user as a recipient, or no worker has read it. Is a worker running? "+
@@ -187,17 +234,32 @@ func (t *tool) showExplanation(e *explanation) {
 	for i := range e.Decisions {
 		d := &e.Decisions[i]
 		if d.Error != "" {
-			t.printf("%s on %s, %s said: %s", shorten(d.MessageID, 24), d.Device, d.Vendor, d.Error)
+			t.printf("%s on %s, %s said: %s (dead letter %d)", shorten(d.MessageID, 24), dash(d.Device), or(d.Vendor, "the worker"), d.Error, d.Letter)
+		}
+		if key := d.Vendor + " " + d.VendorCode; d.Meaning != "" && d.Meaning != d.Error && !said[key] && !d.Over {
+			said[key] = true
+			t.printf("%s means by %s: %s", d.Vendor, d.VendorCode, d.Meaning)
 		}
 		// what a push waited for once needs no advice any more
 		if key := string(d.Status) + " " + d.Reason.String(); !said[key] && !d.Over {
 			said[key] = true
-			t.printf("%s: %s", strings.TrimSuffix(key, " "+string(d.Status)), d.Advice)
+			t.printf("%s%s: %s", strings.TrimSuffix(key, " "+string(d.Status)), ruleText(d.Rule), d.Advice)
 		}
 	}
 	for _, n := range e.Notes {
 		t.printf("%s", n)
 	}
+	for i := range e.Limits {
+		t.explainLimits(&e.Limits[i])
+	}
+}
+
+// ruleText names a rule by its place.
+func ruleText(rule int) string {
+	if rule == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (rule %d of %d, the first that applied)", rule, len(hongyan.Suppressions))
 }
 
 // status is the record's status for people, who must see at a glance what waits still.

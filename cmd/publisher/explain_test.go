@@ -36,12 +36,12 @@ func TestExplain(t *testing.T) {
 			register(r)
 			r.ok("presence", "--app", "demo", "--user", "bob", "--device", "phone", "--state", "foreground")
 			r.outcome("m-1", "bob", "suppressed", "foreground", "")
-		}, nil, []string{"suppressed", "suppressed foreground: The device was in the foreground"}},
+		}, nil, []string{"suppressed", "suppressed foreground (rule 14 of 18, the first that applied): The device was in the foreground"}},
 		{"muted", func(r *rig) {
 			register(r)
 			r.ok("settings", "--app", "demo", "--user", "bob", "--mute", "g-7", "--quiet", "22:00-08:00")
 			r.outcome("m-1", "bob", "suppressed", "muted", "")
-		}, nil, []string{"conversation g-7: muted", "quiet hours: 22:00 to 08:00, Asia/Shanghai", "suppressed muted: The user muted"}},
+		}, nil, []string{"conversation g-7: muted", "quiet hours: 22:00 to 08:00, Asia/Shanghai", "suppressed muted (rule 16 of 18, the first that applied): The user muted"}},
 		{"certificate-missing", func(r *rig) { register(r); r.outcome("m-1", "bob", "suppressed", "unknown_certificate", "") }, nil,
 			[]string{"Add it there and restart the workers"}},
 		{"dead-with-the-vendors-words", func(r *rig) { register(r); r.die("m-1", "bob", "bad_payload", "13", "channel does not exist") }, []string{"--message", "m-1"},

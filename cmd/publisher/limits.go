@@ -17,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/explain"
 	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
@@ -231,7 +232,7 @@ func (t *tool) limitsView(ctx context.Context, b *bus.Bus, want func(*limitedCer
 			if json.Unmarshal(parked[key], &p) != nil || !p.Over.IsZero() {
 				return nil
 			}
-			return &limitsParked{p, r.workers[p.Worker].Host, reasonAdvice(hongyan.Reason(p.Reason))}
+			return &limitsParked{p, r.workers[p.Worker].Host, explain.Result(hongyan.Reason(p.Reason))}
 		}
 		lc.Parked = note(s.ID)
 		for _, kind := range vendors.Kinds {

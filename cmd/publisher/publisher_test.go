@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/schema"
-	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 func TestHelp(t *testing.T) {
@@ -347,36 +345,4 @@ func TestReplayOfWhatNobodyServes(t *testing.T) {
 
 func certificate(app, vendor, id string) dispatch.CertificateNote {
 	return dispatch.CertificateNote{App: app, Vendor: vendor, Limits: ratelimit.Certificate{ID: id}}
-}
-
-func TestAdviceIsTotal(t *testing.T) {
-	t.Parallel()
-	unknown := suppressionAdvice("no such suppression")
-	var seen []string
-	check := func(what, advice string) {
-		if advice == unknown || len(advice) < 20 || !strings.HasSuffix(advice, ".") && !strings.HasSuffix(advice, "?") {
-			t.Errorf("%s: %q is no advice", what, advice)
-		}
-		if slices.Contains(seen, advice) {
-			t.Errorf("%s: the advice is another's", what)
-		}
-		seen = append(seen, advice)
-	}
-	for _, s := range hongyan.Suppressions {
-		check(string(s), suppressionAdvice(s))
-	}
-	for _, reason := range hongyan.Results {
-		check(reason.String(), reasonAdvice(reason))
-	}
-	says(t, reasonAdvice("no such reason"), "does not know")
-	// What a driver may say and is tried again, and what a job waits for beside that.
-	for _, reason := range []hongyan.Reason{hongyan.Busy, hongyan.Parked, vendors.RateLimited, vendors.QuotaSpent, vendors.BadCredentials, vendors.AuthExpired,
-		vendors.Unavailable, vendors.Timeout, vendors.Interrupted, vendors.Unknown} {
-		check("waiting "+reason.String(), waitingAdvice(reason))
-	}
-	says(t, waitingAdvice("no such reason"), "does not know")
-	for _, reason := range []hongyan.Reason{hongyan.Withdrawn, hongyan.Overwritten, hongyan.NotPossible} {
-		check(reason.String(), withdrawalAdvice(reason))
-	}
-	says(t, withdrawalAdvice("no such reason"), "does not know")
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/explain"
 	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
@@ -90,7 +91,7 @@ func (t *tool) showLetter(l *dispatch.Letter, showTokens bool) error {
 	default:
 		t.printf("  body %d bytes that are no text; -o json shows them in base64", len(v.Body))
 	}
-	t.printf("  what to do: %s\n", reasonAdvice(hongyan.Reason(v.Reason)))
+	t.printf("  what to do: %s\n", explain.Result(hongyan.Reason(v.Reason)))
 	return nil
 }
 

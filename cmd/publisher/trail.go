@@ -13,6 +13,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/explain"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -40,8 +41,7 @@ func (x *explainer) decisions(ctx context.Context) error {
 		}
 		for i := range r.Devices {
 			if r.Devices[i].User == x.e.User {
-				all = append(all, decision{MessageID: r.MessageID, App: r.App, Vendor: r.Vendor, Certificate: r.Certificate, Status: r.Status, At: r.At,
-					DeviceOutcome: r.Devices[i], Advice: advice(r.Status, r.Devices[i].Reason), job: r.Job, stored: r.Stored})
+				all = append(all, decided(&r, i))
 			}
 		}
 		trim(2 * keep)
@@ -65,12 +65,26 @@ func (x *explainer) decisions(ctx context.Context) error {
 	}
 	for i := range all {
 		if all[i].Status == hongyan.StatusDead {
-			if all[i].Error, err = x.lastWords(ctx, box, &all[i]); err != nil {
+			if err = x.lastWords(ctx, box, &all[i]); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// decided is what a record says of its i-th device, with what it means.
+func decided(r *dispatch.Record, i int) decision {
+	d := decision{MessageID: r.MessageID, App: r.App, Vendor: r.Vendor, Certificate: r.Certificate, Status: r.Status, At: r.At, DeviceOutcome: r.Devices[i],
+		Advice: explain.Advice(r.Status, r.Devices[i].Reason), job: r.Job, stored: r.Stored}
+	if d.Status == hongyan.StatusSuppressed {
+		d.Rule, _ = explain.Rule(d.Reason)
+	}
+	if d.VendorCode != "" && d.Status != hongyan.StatusAccepted {
+		meaning, _ := explain.Meaning(d.Vendor, d.VendorCode, d.Reason)
+		d.Meaning = meaning.EN
+	}
+	return d
 }
 
 // order puts decisions in the order in which they were taken, which is not always that in which
@@ -91,16 +105,14 @@ func order(all []decision) {
 	}
 }
 
-// lastWords finds the error in a dead device's letter; empty when the letter is gone.
-func (x *explainer) lastWords(ctx context.Context, box *bus.LetterBox, o *decision) (string, error) {
+// lastWords finds the error in a dead device's letter; there is none when the letter is gone.
+func (x *explainer) lastWords(ctx context.Context, box *bus.LetterBox, o *decision) error {
 	filter := dispatch.LetterFilter{Vendor: cmp.Or(o.Vendor, "none"), Certificate: cmp.Or(o.Certificate, "none"), Reason: o.Reason, App: o.App, User: o.User,
 		Message: o.MessageID, Since: o.At.Add(-time.Minute), Until: o.stored.Add(time.Minute)}
 	if o.Vendor == "" {
 		filter.User = "" // the letter is the message itself
 	}
-	said := ""
-	err := x.letters(ctx, box, &filter, func(l *dispatch.Letter) { said = l.Header[dispatch.HeaderError] })
-	return said, err
+	return x.letters(ctx, box, &filter, func(l *dispatch.Letter) { o.Error, o.Letter = l.Header[dispatch.HeaderError], l.Sequence })
 }
 
 // letters calls each with the letters that fit, up to lookLimit of those that have to be read.
@@ -281,7 +293,7 @@ func (x *explainer) malformed(ctx context.Context) error {
 	found := false
 	err = x.letters(ctx, box, &filter, func(l *dispatch.Letter) {
 		found = true
-		x.note("The message could not be read: %s (dead letter %d). %s", l.Header[dispatch.HeaderError], l.Sequence, reasonAdvice(vendors.Malformed))
+		x.note("The message could not be read: %s (dead letter %d). %s", l.Header[dispatch.HeaderError], l.Sequence, explain.Result(vendors.Malformed))
 	})
 	if err == nil && !found {
 		x.note("Nothing is known of message %s for %s since %s: it was never published in %s, it does not name the user as a recipient, or it is older. "+

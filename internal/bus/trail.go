@@ -57,8 +57,17 @@ func (b *Bus) Outcomes(ctx context.Context, app string, status hongyan.Status, s
 // until it returns false. Records that cannot be read are left out. It implements store.Records and
 // replay.Trail.
 func (b *Bus) Records(ctx context.Context, app string, partition int, since time.Time, each func(dispatch.Record) (more bool)) error {
-	s := b.topology.Subjects
-	return b.scan(ctx, b.topology.Outcomes(), s.OutcomesIn(app, partition), place{since: since}, func(m *jetstream.RawStreamMsg) bool {
+	return b.records(ctx, b.topology.Subjects.OutcomesIn(app, partition), since, each)
+}
+
+// RecordsOf calls each with the records of a status since a time, oldest first, until it returns
+// false: of an app, or of all with "*". Records that cannot be read are left out.
+func (b *Bus) RecordsOf(ctx context.Context, app string, status hongyan.Status, since time.Time, each func(dispatch.Record) (more bool)) error {
+	return b.records(ctx, b.topology.Subjects.OutcomesOfStatus(app, status), since, each)
+}
+
+func (b *Bus) records(ctx context.Context, subject string, since time.Time, each func(dispatch.Record) (more bool)) error {
+	return b.scan(ctx, b.topology.Outcomes(), subject, place{since: since}, func(m *jetstream.RawStreamMsg) bool {
 		outcomes, err := hongyan.ParseOutcomes(m.Data)
 		if err != nil {
 			b.log.Warn("an outcome cannot be read", "sequence", m.Sequence, "error", err)

@@ -206,6 +206,12 @@ func DeviceHash(user, device string) string {
 	return strconv.FormatUint(h.Sum64(), 36)
 }
 
+// TokenHash names a token in logs and answers without telling it.
+func TokenHash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:4])
+}
+
 // JobHash is how HeaderJob names a stored job.
 func JobHash(storedAs string) string {
 	h := fnv.New64a()

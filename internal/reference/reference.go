@@ -12,6 +12,8 @@
 //	wire types, and their comments ───────────┤
 //	the catalogue of texts ───────────────────┘
 //
+//	codes of the vendors' Docs ─▶ internal/explain/codes.tsv, for tools that link no driver
+//
 //	fakes of the sandbox ─▶ the demo's certificates and phones ─▶ deploy/compose/*
 //
 // A key or field without a comment is an error, because the comments are the manual. A test checks
@@ -77,6 +79,7 @@ func Pages(root string) (map[string][]byte, error) {
 		return nil, err
 	}
 	maps.Copy(pages, compose)
+	pages["internal/explain/codes.tsv"] = codeTable(docs)
 	for _, l := range languages() {
 		messages, err := messageGaps(l, wire, words)
 		if err != nil {

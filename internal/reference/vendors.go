@@ -143,6 +143,21 @@ func codes(l language, d vendors.Doc) string {
 	return l.table(rows)
 }
 
+// codeTable is a line for each code of each vendor, as package explain reads it.
+func codeTable(docs []vendors.Doc) []byte {
+	var b strings.Builder
+	for _, d := range docs {
+		for _, c := range d.Codes {
+			fields := []string{d.Vendor, c.Code, c.Reason.String(), c.Meaning.EN, c.Meaning.ZH}
+			for i, f := range fields {
+				fields[i] = strings.Join(strings.Fields(f), " ")
+			}
+			b.WriteString(strings.Join(fields, "\t") + "\n")
+		}
+	}
+	return []byte(b.String())
+}
+
 // concerns names what a code speaks of: its scope, or what its reason speaks of.
 func concerns(c vendors.Code) vendors.Bilingual {
 	device, message, certificate := text("the device", "该设备"), text("the message", "该消息"), text("the whole certificate", "整个证书")

@@ -83,8 +83,12 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 func (r *routing) malformed(x *routed, known bool, err error) {
 	id := ""
 	if x.message != nil {
-		id = dispatch.HeaderValue(x.message.ID)
+		id = x.message.ID
 	}
+	if id == "" {
+		id = readableID(x.delivery, x.app)
+	}
+	id = dispatch.HeaderValue(id)
 	// App names of strangers must not become metric labels.
 	label := x.app
 	if !known {

@@ -2,8 +2,6 @@ package send
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -45,14 +44,8 @@ func (l *lane) reportOne(c *call, k int, r *vendors.Result, batch int, began tim
 	cert, job := &l.s.Certificate, c.works[k].job
 	t := &job.Targets[c.index[k]]
 	l.s.Log.Log(context.Background(), level, "push attempt", "vendor", cert.Vendor, "certificate", cert.ID, "lane", l.name, "reason", r.Reason.String(),
-		"code", r.Code, "message_id", job.Notification.MessageID, "user", t.User, "device", t.Device, "token", tokenHash(t.Token),
+		"code", r.Code, "message_id", job.Notification.MessageID, "user", t.User, "device", t.Device, "token", dispatch.TokenHash(t.Token),
 		"attempt", job.Attempts+1, "batch", batch, "probe", c.probe, "began", began, "took", took, "retry_after", r.RetryAfter, "error", r.Err)
-}
-
-// tokenHash names a token in a log without telling it.
-func tokenHash(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:4])
 }
 
 // span traces a call as a child of the message that it carries, or of the first of several.

@@ -1,53 +1,67 @@
-package main
+// Package explain says in words what a status, a reason and a vendor's code mean, and what to do.
+// It reads nothing and knows no vendor by itself: what a code means is in codes.tsv, which is
+// written from the vendors' own tables, so that a tool that links no driver tells the same as one.
+//
+//	status + reason         ──▶ Advice: what it means, and what to do
+//	vendor + code + reason  ──▶ Meaning: what the vendor means by it
+package explain
 
-import (
-	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/vendors"
-)
+import "github.com/hongyan-im/hongyan"
 
-// advice says what a status and reason mean and what to do.
-func advice(status hongyan.Status, r hongyan.Reason) string {
-	switch status {
-	case hongyan.StatusSuppressed:
-		return suppressionAdvice(r)
-	case hongyan.StatusWaiting:
-		return waitingAdvice(r)
-	case hongyan.StatusWithdrawn:
-		return withdrawalAdvice(r)
+// Rule is the place of a suppression in the order in which the rules apply, from 1, and how many
+// there are; 0 where it is none.
+func Rule(r hongyan.Reason) (n, of int) {
+	for i, s := range hongyan.Suppressions {
+		if s == r {
+			return i + 1, len(hongyan.Suppressions)
+		}
 	}
-	return reasonAdvice(r)
+	return 0, len(hongyan.Suppressions)
 }
 
-// waitingAdvice says, for each reason to send a push later, what it waits for and what to do if
+// Advice says what a status and reason mean and what to do.
+func Advice(status hongyan.Status, r hongyan.Reason) string {
+	switch status {
+	case hongyan.StatusSuppressed:
+		return Suppression(r)
+	case hongyan.StatusWaiting:
+		return Waiting(r)
+	case hongyan.StatusWithdrawn:
+		return Withdrawal(r)
+	}
+	return Result(r)
+}
+
+// Waiting says, for each reason to send a push later, what it waits for and what to do if
 // that takes too long.
-func waitingAdvice(r hongyan.Reason) string {
+func Waiting(r hongyan.Reason) string {
 	switch r {
 	case hongyan.Busy:
 		return "There was no free place for it: every call that the worker may make at once for the certificate was under way, or the worker was stopping. It goes by itself, in its turn. If that is often so, the vendor is slow (push_call_duration_seconds), or there are too few calls at once: raise the certificate's concurrency, or add workers."
 	case hongyan.Parked:
 		return "The certificate is parked: the vendor was unavailable, or refuses the credentials, or the channel or template that the certificate has for this kind of pushes. One push after another tries whether it is well again, and then all go by themselves. \"publisher limits\" shows what the vendor said."
-	case vendors.RateLimited:
+	case hongyan.RateLimited:
 		return "The certificate's rate lets no more through at the moment, or the vendor called it too fast. It goes by itself, in its turn; set the rate to what the vendor grants, or ask it for more."
-	case vendors.QuotaSpent:
+	case hongyan.QuotaSpent:
 		return "The day's quota is used up. It goes by itself after the vendor's midnight. If that is too late, ask the vendor for more; \"publisher limits\" shows what is left, and changes our own limit."
-	case vendors.BadCredentials:
+	case hongyan.BadCredentials:
 		return "Key, secret, certificate or permission is wrong. It goes by itself after the workers got the right ones; put them right before it is worthless."
-	case vendors.AuthExpired:
+	case hongyan.AuthExpired:
 		return "The access token or JWT was too old and is refreshed by itself; it goes again in a second or two. If it comes again and again, compare the worker's clock with the vendor's."
-	case vendors.Unavailable:
+	case hongyan.Unavailable:
 		return "The vendor answered with a server error or not at all. It is tried again by itself, after longer and longer waits; look at the vendor's status page and at the way there (proxy, DNS, firewall) if it stays so."
-	case vendors.Timeout:
+	case hongyan.Timeout:
 		return "No answer came in time. It is tried again by itself under the same key, so that it replaces the first where both arrive; if it stays so, look at the way to the vendor, or raise the certificate's timeout."
-	case vendors.Interrupted:
+	case hongyan.Interrupted:
 		return "A worker stopped before it was sent, or in the middle of the call. Another one sends it at once; if none does, is a worker running?"
-	case vendors.Unknown:
+	case hongyan.Unknown:
 		return "The vendor answered with a code that nobody here knows. It is tried three times in all; look the code up in the vendor's documentation, and please report it."
 	}
 	return "This version of publisher does not know what it waits for; a newer one may."
 }
 
-// withdrawalAdvice says what was done about a push that was accepted and then taken back.
-func withdrawalAdvice(r hongyan.Reason) string {
+// Withdrawal says what was done about a push that was accepted and then taken back.
+func Withdrawal(r hongyan.Reason) string {
 	switch r {
 	case hongyan.Withdrawn:
 		return "The message was recalled, and the vendor took the notification back. Nothing to do."
@@ -59,9 +73,9 @@ func withdrawalAdvice(r hongyan.Reason) string {
 	return "This version of publisher does not know what was done about it; a newer one may."
 }
 
-// suppressionAdvice says, for each suppression, why it happened and what to do if it should not
+// Suppression says, for each suppression, why it happened and what to do if it should not
 // have.
-func suppressionAdvice(r hongyan.Reason) string {
+func Suppression(r hongyan.Reason) string {
 	switch r {
 	case hongyan.Disabled:
 		return "The message asked for no push (offline_push.disable), or its group is larger than the app's max_push_group. Change the message, or the policy."
@@ -103,44 +117,45 @@ func suppressionAdvice(r hongyan.Reason) string {
 	return "This version of publisher does not know why; a newer one may."
 }
 
-// reasonAdvice says, for each reason, what the vendor's word means and what to do.
-func reasonAdvice(r hongyan.Reason) string {
+// Result says, for each reason of an accepted or dead push, what the vendor's word means and what
+// to do.
+func Result(r hongyan.Reason) string {
 	switch r {
 	case hongyan.UnknownCertificate:
 		return "The push waited for a certificate that no worker serves any more. Put it back into the configuration and replay, or let the app register under one that is served."
-	case vendors.Accepted:
+	case hongyan.Accepted:
 		return "The vendor took it. If the phone showed nothing: are notifications allowed for the app and its channel, is battery saving on, and is the vendor's channel or category set up? The vendor's console follows the push by its id."
-	case vendors.BadToken:
+	case hongyan.BadToken:
 		return "The vendor calls the token dead: the app was removed, its data cleared, or the token belongs to another app or environment (a vendor's sandbox and production are two). The registration was removed; the app registers again when it starts."
-	case vendors.NotDisplayed:
+	case hongyan.NotDisplayed:
 		return "The phone refuses: notifications are off, the device is no test device, or was inactive for long; only the user can change that. Or the vendor called the token dead while it accepted nothing else of the certificate: then check the certificate's environment, topic, project and app. The registration stays."
-	case vendors.BadPayload:
+	case hongyan.BadPayload:
 		return "The vendor calls the request wrong. The error says what; mostly a channel, category or template that the vendor's console does not have. Correct the message or the certificate's defaults, then replay."
-	case vendors.Refused:
+	case hongyan.Refused:
 		return "The vendor's policy refused it: sensitive words, a message class that was not granted to the app, or the app is blocked. Look into the vendor's console, or apply for the class; then replay."
-	case vendors.BadCredentials:
+	case hongyan.BadCredentials:
 		return "Key, secret, certificate or permission is wrong: nothing of this certificate goes out until it is put right. The jobs wait, and go by themselves after the workers got the right ones."
-	case vendors.AuthExpired:
+	case hongyan.AuthExpired:
 		return "The access token or JWT was too old. It is refreshed by itself; if it comes again and again, compare the worker's clock with the vendor's."
-	case vendors.RateLimited:
+	case hongyan.RateLimited:
 		return "The vendor calls it too fast. Jobs wait and go later by themselves; set the certificate's rate to what the vendor grants, or ask it for more."
-	case vendors.QuotaSpent:
+	case hongyan.QuotaSpent:
 		return "The day's quota is used up, and the message would not have lived until the vendor's midnight. Ask the vendor for more, move chat into its private or system class, then replay with --include-expired if it still matters."
-	case vendors.DeviceCapped:
+	case hongyan.DeviceCapped:
 		return "The device had its share of the day in this message class. Chat belongs into the vendor's private or communication class, where the share is larger or none."
-	case vendors.Unavailable:
+	case hongyan.Unavailable:
 		return "The vendor answered with a server error or not at all. It is tried again by itself until the message is worthless; look at the vendor's status page and at the way there (proxy, DNS, firewall)."
-	case vendors.Timeout:
+	case hongyan.Timeout:
 		return "No answer in time; the phone may have got it all the same. It is tried again under the same key. If it comes often, look at the way to the vendor, or raise the certificate's timeout."
-	case vendors.Interrupted:
+	case hongyan.Interrupted:
 		return "A worker stopped in the middle of it. It goes again at once by itself."
-	case vendors.Unknown:
+	case hongyan.Unknown:
 		return "The vendor answered with a code that nobody here knows; the code and the error say more. Look it up in the vendor's documentation, and please report it."
-	case vendors.Expired:
+	case hongyan.Expired:
 		return "It waited until it was worthless: the vendor, its limits or the workers were in the way for that long. See what the certificate suffers from; replay with --include-expired if it still matters."
-	case vendors.AttemptsExhausted:
+	case hongyan.AttemptsExhausted:
 		return "It was tried as often as allowed, and the error begins with the last reason; when its cause is gone, replay. Or workers took the message a hundred times and none came to an end with it: then publish it again."
-	case vendors.Malformed:
+	case hongyan.Malformed:
 		return "The message could not be read; the error says what is wrong. Correct the publisher. Replay helps only where the workers' configuration was at fault, such as an app that was missing."
 	}
 	return "This version of publisher does not know the reason; a newer one may."

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// A message that waits and then comes through is told as it happens, and explained at its end.
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.ok("device", "set", "--app", "demo", "--user", "bob", "--device", "phone", "--certificate", "35001", "--token", "CN_0123456789abcdef")
+	at := time.Now()
+	r.records(hongyan.StatusWaiting, "bob", []string{"j1"}, about("m-1", at, bobs("phone", vendors.Unavailable, 1)))
+	said := make(chan result)
+	go func() { said <- r.run("explain", "--user", "bob", "--message", "demo/m-1", "--follow") }()
+	// What ends it is stored once it is read, or before: it is told in either case.
+	r.records(hongyan.StatusAccepted, "bob", nil, about("m-0", at, bobs("phone", vendors.Accepted, 1)), about("m-1", at.Add(time.Second), bobs("phone", vendors.Accepted, 2)))
+	got := <-said
+	if got.code != 0 {
+		t.Fatalf("exit code %d\n%s", got.code, got.err)
+	}
+	says(t, got.out, "following m-1 to bob", "device phone  waiting unavailable", "device phone  accepted accepted", "accepted: The vendor took it")
+	r.misused([]string{"explain", "--app", "demo", "--user", "bob", "--follow"}, "--follow needs a --message")
+	r.misused([]string{"explain", "--user", "bob", "--message", "m-1"}, `required flag "app"`)
+}
+
+// A message that cannot be read has no end to wait for.
+func TestFollowWhatIsMalformed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.publish(dispatch.Outgoing{Subject: "push.dead.none.none.malformed", Data: []byte("{}"), Header: map[string]string{
+		dispatch.HeaderApp: "demo", dispatch.HeaderMessageID: "m-1", dispatch.HeaderError: "content.type is missing"}})
+	says(t, r.ok("explain", "--app", "demo", "--user", "bob", "--message", "m-1", "--follow"), "could not be read: content.type is missing")
+}
+
+func TestFollowingIsOver(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	on := func(device string, status hongyan.Status, after time.Duration) decision {
+		return decision{Status: status, At: at.Add(after), DeviceOutcome: bobs(device, "r", 1)}
+	}
+	for _, c := range []struct {
+		name  string
+		came  []decision
+		quiet time.Duration
+		over  bool
+	}{
+		{"nothing-came", nil, time.Hour, false},
+		{"one-of-two", []decision{on("phone", hongyan.StatusAccepted, 0)}, time.Second, false},
+		{"one-of-two-and-long-nothing", []decision{on("phone", hongyan.StatusAccepted, 0)}, followQuiet, true},
+		{"both", []decision{on("phone", hongyan.StatusAccepted, 0), on("pad", hongyan.StatusSuppressed, 0)}, 0, true},
+		{"one-waits", []decision{on("phone", hongyan.StatusWaiting, 0), on("pad", hongyan.StatusSuppressed, 0)}, time.Hour, false},
+		{"waited-and-ended", []decision{on("phone", hongyan.StatusWaiting, 0), on("pad", hongyan.StatusDead, 0), on("phone", hongyan.StatusAccepted, 1)}, 0, true},
+		{"ended-before-it-was-stored-to-wait", []decision{on("phone", hongyan.StatusAccepted, 1), on("phone", hongyan.StatusWaiting, 0), on("pad", hongyan.StatusDead, 0)}, 0, true},
+		{"the-whole-user", []decision{on("phone", hongyan.StatusWaiting, 0), on("", hongyan.StatusDead, 1)}, 0, true},
+		{"taken-back", []decision{on("phone", hongyan.StatusAccepted, 0), on("phone", hongyan.StatusWithdrawn, 1), on("pad", hongyan.StatusDead, 0)}, 0, true},
+	} {
+		f := following{devices: map[string]bool{"phone": true, "pad": true}, seen: map[string]bool{}}
+		for i := range c.came {
+			if !f.take(&c.came[i]) || f.take(&c.came[i]) {
+				t.Errorf("%s: what is new and what was seen is not told apart", c.name)
+			}
+		}
+		if f.over(c.quiet) != c.over {
+			t.Errorf("%s: over %v, want %v", c.name, !c.over, c.over)
+		}
+	}
+}
