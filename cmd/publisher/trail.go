@@ -228,7 +228,7 @@ func (x *explainer) waiting(ctx context.Context) error {
 func (x *explainer) view(job *dispatch.Job, device string) waitingView {
 	v := waitingView{Vendor: job.Vendor, Certificate: job.Certificate, Device: device, Lane: job.Lane, Attempts: job.Attempts, NotBefore: job.NotBefore,
 		Deadline: job.Notification.Deadline}
-	name := dispatch.JobHash(job.StoredAs)
+	name := job.WaitName()
 	for i := range x.e.Decisions {
 		if d := &x.e.Decisions[i]; d.Status == hongyan.StatusWaiting && d.Device == device && (!d.Over || d.job == name) {
 			v.Reason, v.Code, v.Since = d.Reason, d.VendorCode, d.At

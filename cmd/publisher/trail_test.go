@@ -155,7 +155,7 @@ func TestExplainWhyAJobWaits(t *testing.T) {
 			r.publish(m)
 			device := bobs("phone", c.reason, 2)
 			device.VendorCode = "77"
-			r.records(hongyan.StatusWaiting, "bob", []string{"other", dispatch.JobHash(job.StoredAs)},
+			r.records(hongyan.StatusWaiting, "bob", []string{"other", job.WaitName()},
 				about("m-0", now.Add(-2*time.Minute), bobs("phone", vendors.Timeout, 1)),
 				about("m-1", now.Add(-time.Minute), device))
 			e := r.explained("--message", "m-1")
@@ -173,7 +173,7 @@ func TestExplainTakesTheRecordOfTheJob(t *testing.T) {
 	t.Parallel()
 	x := &explainer{e: explanation{Decisions: []decision{
 		{Status: hongyan.StatusWaiting, DeviceOutcome: bobs("phone", hongyan.Busy, 0), Over: true, job: "first"},
-		{Status: hongyan.StatusWaiting, DeviceOutcome: bobs("phone", hongyan.Parked, 0), Over: true, job: dispatch.JobHash("second")},
+		{Status: hongyan.StatusWaiting, DeviceOutcome: bobs("phone", hongyan.Parked, 0), Over: true, job: (&dispatch.Job{StoredAs: "second"}).WaitName()},
 		{Status: hongyan.StatusWaiting, DeviceOutcome: bobs("phone", vendors.Timeout, 1), job: "third"},
 		{Status: hongyan.StatusWaiting, DeviceOutcome: bobs("pad", vendors.RateLimited, 0), job: "third"},
 	}}}

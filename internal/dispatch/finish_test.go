@@ -492,8 +492,12 @@ func TestWaitingRecords(t *testing.T) {
 		if len(jobs) != 2 || len(records) != 1 {
 			t.Fatalf("%d jobs and %d records, want 2 and 1", len(jobs), len(records))
 		}
-		if name := records[0].Header[dispatch.HeaderJob]; name != dispatch.JobHash(jobs[1].ID) {
-			t.Errorf("the record names job %q, the job is %q", name, jobs[1].ID)
+		waits, err := dispatch.DecodeJob(jobs[1].Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := records[0].Header[dispatch.HeaderJob]; name != waits.WaitName() || waits.Turn != 1 {
+			t.Errorf("the record names job %q, the job is %q", name, waits.WaitName())
 		}
 		m.queue.Fail("job.apns", dispatchtest.Fault{})
 		stop = m.worker()

@@ -61,9 +61,10 @@ type Job struct {
 	FirstAttempt time.Time `json:"first_attempt,omitzero"`
 	LastAttempt  time.Time `json:"last_attempt,omitzero"`
 
-	// StoredAs names this storing of the job; the waiting records of its devices carry a hash of
-	// the name in HeaderJob.
+	// StoredAs names this storing of the job, Turn counts those of its devices up to this one. The
+	// waiting records of its devices carry [Job.WaitName], which is made of both, in HeaderJob.
 	StoredAs string `json:"stored_as,omitzero"`
+	Turn     int    `json:"turn,omitzero"`
 	// Trace is the trace context of the message; it travels in a header.
 	Trace string `json:"-"`
 
@@ -212,9 +213,10 @@ func TokenHash(token string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// JobHash is how HeaderJob names a stored job.
-func JobHash(storedAs string) string {
+// WaitName is how HeaderJob names the stored job. Of the jobs in which a device waits one after the
+// other, the later one has the greater name, whenever the records that name them are stored.
+func (j *Job) WaitName() string {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(storedAs)) // a hash never fails
-	return strconv.FormatUint(h.Sum64(), 36)
+	_, _ = h.Write([]byte(j.StoredAs)) // a hash never fails
+	return fmt.Sprintf("%08d.%s", j.Turn, strconv.FormatUint(h.Sum64(), 36))
 }

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// HeaderJob of waiting records names, by a hash for each line, the stored job that its devices
-	// wait in; of a job that comes later it is the id under which it is stored then.
+	// HeaderJob of waiting records names, by a [Job.WaitName] for each line, the stored job that
+	// its devices wait in; of a job that comes later it is the id under which it is stored then.
 	HeaderJob = "Push-Job"
 	// HeaderShown of accepted records says, by a [Shown] for each line, how the push stands on the
 	// screens; absent where all are plain.

@@ -86,7 +86,7 @@ var ErrAway = errors.New("the server cannot be reached")
 // Record is a stored record of what became of a message on some devices.
 type Record struct {
 	hongyan.Outcome
-	// Job of a waiting record is [JobHash] of the stored job that the devices wait in.
+	// Job of a waiting record is [Job.WaitName] of the stored job that the devices wait in.
 	Job    string
 	Stored time.Time
 }

@@ -374,6 +374,7 @@ func (l *lane) wait(w *work, next *dispatch.Job, prefix string, devices []hongya
 	now := s.Now()
 	first := &next.Targets[0]
 	next.StoredAs = prefix + next.Name() + "/" + dispatch.DeviceHash(first.User, first.Device)
+	next.Turn++
 	debt := &store.Debt{Duty: w.duty, Owner: l.debts, Divert: !w.stored}
 	w.duty.Add(1)
 	data, err := next.Encode()
@@ -389,7 +390,7 @@ func (l *lane) wait(w *work, next *dispatch.Job, prefix string, devices []hongya
 		if next.Withdraws { // its devices have their end since they were accepted
 			break
 		}
-		debt.Then = append(debt.Then, store.Line{Duty: w.duty, Job: next.StoredAs, Device: devices[i], Outcome: hongyan.Outcome{
+		debt.Then = append(debt.Then, store.Line{Duty: w.duty, Job: next.WaitName(), Device: devices[i], Outcome: hongyan.Outcome{
 			MessageID: next.Notification.MessageID, App: next.App, Vendor: next.Vendor, Certificate: next.Certificate, Status: hongyan.StatusWaiting, At: now.UTC()}})
 	}
 	debt.Msgs = []dispatch.Outgoing{m}

@@ -21,7 +21,7 @@ type Line struct {
 	Device hongyan.DeviceOutcome
 	// Shown of an accepted line is how the push stands on the screen.
 	Shown dispatch.Shown
-	// Job of a waiting line is [dispatch.Job.StoredAs] of the job that the device waits in.
+	// Job of a waiting line is [dispatch.Job.WaitName] of the job that the device waits in.
 	Job string
 	// Duty is what the line belongs to.
 	Duty *Duty
@@ -196,11 +196,7 @@ func (g *gathering) message(subjects hongyan.Subjects) (dispatch.Outgoing, error
 		m.Header = map[string]string{dispatch.HeaderShown: words}
 	}
 	if g.status == hongyan.StatusWaiting {
-		names := make([]string, len(g.jobs))
-		for i, job := range g.jobs {
-			names[i] = dispatch.JobHash(job)
-		}
-		m.Header = map[string]string{dispatch.HeaderJob: strings.Join(names, " ")}
+		m.Header = map[string]string{dispatch.HeaderJob: strings.Join(g.jobs, " ")}
 	}
 	return m, nil
 }

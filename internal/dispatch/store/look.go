@@ -60,7 +60,8 @@ type Question struct {
 	// Partitions are those of the users that are asked about.
 	Partitions [hongyan.Partitions]bool
 	Since      time.Time
-	// Job is [dispatch.Job.StoredAs] of the job that asks; its own waiting records say nothing.
+	// Job is [dispatch.Job.WaitName] of the job that asks, empty for a message. Its own waiting
+	// records and those of the jobs that it follows, which may have been stored late, say nothing.
 	Job string
 	// Withdrawn asks which devices have a record that what was accepted was taken back, and for
 	// nothing else.
@@ -260,7 +261,7 @@ func (q *Question) learn(r *dispatch.Record) {
 		return
 	}
 	waits := r.Status == hongyan.StatusWaiting
-	if !q.Withdrawn && !r.Status.End() && !waits || r.Stored.Before(q.Since) || waits && q.Job != "" && r.Job == dispatch.JobHash(q.Job) {
+	if !q.Withdrawn && !r.Status.End() && !waits || r.Stored.Before(q.Since) || waits && q.Job != "" && r.Job <= q.Job {
 		return
 	}
 	for i := range r.Devices {

@@ -198,37 +198,40 @@ func TestLookThatFails(t *testing.T) {
 	})
 }
 
-// The waiting records of another job say that its devices are taken care of, those of the job that
-// asks say nothing; a user's end as a whole is that of each device; a tried record is no end.
+// The waiting records of a later job say that its devices are taken care of, those of the job that
+// asks and of earlier ones say nothing, however late they were stored; a user's end as a whole is
+// that of each device; a tried record is no end.
 func TestWhatALookLearns(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	waits := func(job string) dispatch.Record {
+	name := func(turn int) string { return (&dispatch.Job{StoredAs: "x", Turn: turn}).WaitName() }
+	waits := func(turn int) dispatch.Record {
 		r := end("m", "u", "d", hongyan.StatusWaiting, now)
-		r.Job = dispatch.JobHash(job)
+		r.Job = name(turn)
 		return r
 	}
-	for name, c := range map[string]struct {
+	for what, c := range map[string]struct {
 		record dispatch.Record
 		job    string
 		has    bool
 	}{
-		"accepted":       {end("m", "u", "d", hongyan.StatusAccepted, now), "", true},
-		"dead":           {end("m", "u", "d", hongyan.StatusDead, now), "", true},
-		"suppressed":     {end("m", "u", "d", hongyan.StatusSuppressed, now), "", true},
-		"whole_user":     {end("m", "u", "", hongyan.StatusSuppressed, now), "", true},
-		"other_device":   {end("m", "u", "e", hongyan.StatusAccepted, now), "", false},
-		"other_user":     {end("m", "v", "d", hongyan.StatusAccepted, now), "", false},
-		"before":         {end("m", "u", "d", hongyan.StatusAccepted, now.Add(-time.Second)), "", false},
-		"waits":          {waits("job"), "", true},
-		"waits_here":     {waits("job"), "job", false},
-		"waits_in_other": {waits("next"), "job", true},
+		"accepted":      {end("m", "u", "d", hongyan.StatusAccepted, now), "", true},
+		"dead":          {end("m", "u", "d", hongyan.StatusDead, now), "", true},
+		"suppressed":    {end("m", "u", "d", hongyan.StatusSuppressed, now), "", true},
+		"whole_user":    {end("m", "u", "", hongyan.StatusSuppressed, now), "", true},
+		"other_device":  {end("m", "u", "e", hongyan.StatusAccepted, now), "", false},
+		"other_user":    {end("m", "v", "d", hongyan.StatusAccepted, now), "", false},
+		"before":        {end("m", "u", "d", hongyan.StatusAccepted, now.Add(-time.Second)), "", false},
+		"waits":         {waits(9), "", true},
+		"waits_here":    {waits(9), name(9), false},
+		"waits_in_next": {waits(10), name(9), true},
+		"stored_late":   {waits(9), name(10), false},
 	} {
 		q := question("m", "u", now, nil)
 		q.Job, q.answer = c.job, new(Answer)
 		q.learn(&c.record)
 		if got := q.answer.Has("u", "d"); got != c.has {
-			t.Errorf("%s: Has is %v, want %v", name, got, c.has)
+			t.Errorf("%s: Has is %v, want %v", what, got, c.has)
 		}
 	}
 }
