@@ -151,6 +151,12 @@ func (s Subjects) Piece(app string, partition int) string {
 // PiecesOf is the filter that covers the pieces of an app's large message events.
 func (s Subjects) PiecesOf(app string) string { return s.Root() + ".piece." + app + ".*" }
 
+// Badge is the subject that holds what workers count for the number on a user's icons. Only workers
+// publish there.
+func (s Subjects) Badge(app, user string) string {
+	return s.Root() + ".badge." + app + "." + EncodeToken(user)
+}
+
 // All is the filter that covers every subject of a kind.
 func (s Subjects) All(k Kind) string {
 	switch k {

@@ -34,8 +34,10 @@ type Bus struct {
 	log          *slog.Logger
 	windows      windows
 	last         multiGet // of PUSH_DIRECTORY
+	badges       multiGet // of PUSH_BADGES
 	pages        pages
 	reads        chan struct{} // holds a token for each request of last that is under way
+	badgeReads   chan struct{} // the same for badges
 	back         *atomic.Int64 // when a connection came back last, in Unix nanoseconds
 	refusals     *refusals
 	laterRoom    laterRoom
@@ -160,6 +162,8 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 	b.nc, b.js, b.windows = nc, js, windows{nc: nc, subjects: opts.Topology.Subjects}
 	b.last = multiGet{nc: nc, subject: jetstream.DefaultAPIPrefix + "DIRECT.GET." + opts.Topology.Directory(), probe: opts.Topology.probe()}
 	b.reads = make(chan struct{}, readsAtOnce)
+	b.badges = multiGet{nc: nc, subject: jetstream.DefaultAPIPrefix + "DIRECT.GET." + opts.Topology.Badges(), probe: opts.Topology.badgeProbe()}
+	b.badgeReads = make(chan struct{}, badgeReads)
 	return b, nil
 }
 
