@@ -25,7 +25,9 @@ const JobVersion = 2
 var ErrNewerJob = errors.New("a newer worker wrote it")
 
 // Job is one notification for those devices of one certificate and one partition of users that get
-// the same content. One that has to wait is stored in PUSH_JOBS; a dead letter holds one.
+// the same content. Devices with one token are one phone and get one push: they stand together, and
+// the first of them says of what content and partition. A job that has to wait is stored in
+// PUSH_JOBS; a dead letter holds one.
 type Job struct {
 	Version int `json:"v"`
 	// ID names the job after its message, partition, certificate and variant: a message that is

@@ -2,6 +2,7 @@ package route
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,7 +98,9 @@ var variants = [...]string{"zh", "en"}
 
 // Compose makes the jobs of a message for the devices that the plan pushes to: one for the devices
 // of one certificate and one partition of users that get the same content. A message that is
-// planned twice makes jobs of the same names, whatever changed in between.
+// planned twice makes jobs of the same names, whatever changed in between. Devices with one token
+// are one phone: they stand one after the other in the job of the first of them, whatever the
+// partitions and languages of the users, and get one push.
 func Compose(m *hongyan.Message, app string, decisions []Decision, account func(certificate string) Account, published time.Time) []*dispatch.Job {
 	type variant struct {
 		certificate       string
@@ -109,6 +112,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 	var contents map[variant]*vendors.Notification // by variant, whatever the partition
 	var last variant
 	var jobs []*dispatch.Job
+	var known phones
 	messageKey := ""
 	until := m.Deadline()
 	for i := range decisions {
@@ -117,8 +121,10 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			continue
 		}
 		v := variant{d.Certificate, hongyan.Partition(d.User), column(d.Device.Registration.Locale), d.VoIP, kindOf(m, d.User)}
-		var job *dispatch.Job
+		job := known.job(jobs, d.Certificate, d.Token)
+		twin := job != nil
 		switch {
+		case twin:
 		case len(jobs) > 0 && v == last:
 			job = jobs[len(jobs)-1]
 		case len(jobs) > 0:
@@ -168,9 +174,65 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 				t.Alert = &dispatch.Alert{Vendor: a.Vendor, Certificate: reg.Certificate, Token: reg.Token}
 			}
 		}
+		if twin {
+			job.Targets = slices.Insert(job.Targets, after(job.Targets, d.Token), t)
+			continue
+		}
 		job.Targets = append(job.Targets, t)
+		known.add(job, d.Token)
 	}
 	return jobs
+}
+
+// fewPhones is how many devices of a message are compared one by one.
+const fewPhones = 8
+
+// phones finds devices of a message that share a token. With few devices it takes no memory.
+type phones struct {
+	n    int
+	seen map[address]*dispatch.Job // where there are more than fewPhones
+}
+
+// address is where a push goes.
+type address struct{ certificate, token string }
+
+// job is the one of the jobs that pushes to a token already, or nil.
+func (p *phones) job(jobs []*dispatch.Job, certificate, token string) *dispatch.Job {
+	if p.n == fewPhones && p.seen == nil {
+		p.seen = make(map[address]*dispatch.Job, 8*fewPhones)
+		for _, j := range jobs {
+			for i := range j.Targets {
+				p.seen[address{j.Certificate, j.Targets[i].Token}] = j
+			}
+		}
+	}
+	if p.seen != nil {
+		return p.seen[address{certificate, token}]
+	}
+	for _, j := range jobs {
+		if j.Certificate == certificate && after(j.Targets, token) > 0 {
+			return j
+		}
+	}
+	return nil
+}
+
+// add notes that a job pushes to a token.
+func (p *phones) add(job *dispatch.Job, token string) {
+	p.n++
+	if p.seen != nil {
+		p.seen[address{job.Certificate, token}] = job
+	}
+}
+
+// after is the place behind the targets with a token, or 0 where there are none.
+func after(targets []dispatch.Target, token string) int {
+	for i := len(targets); i > 0; i-- {
+		if targets[i-1].Token == token {
+			return i
+		}
+	}
+	return 0
 }
 
 // kindOf is what a message is to a user.

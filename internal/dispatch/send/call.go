@@ -19,9 +19,12 @@ type call struct {
 	probe bool
 	class vendors.Class
 	with  *company
-	// tokens are those of the batch, where none may stand in it twice: in a call for different
-	// notifications, and under a cap.
-	tokens map[string]bool
+	// tokens finds the devices of the batch by their tokens; nil where none can stand in it twice
+	// but next to one another.
+	tokens map[string]int
+	// twins are the targets that get the result of a device of the batch with the same token: their
+	// phone gets one push.
+	twins  []twin
 	capped bool // the devices were counted under a cap
 	grant  ratelimit.Grant
 
@@ -29,6 +32,13 @@ type call struct {
 	oneDevice [1]vendors.Device
 	oneWork   [1]*work
 	oneIndex  [1]int
+}
+
+// twin is a target whose phone the at-th device of a call is.
+type twin struct {
+	at    int
+	w     *work
+	index int
 }
 
 // mergeScan is how many pieces a call looks through for others of the same message.
@@ -130,13 +140,15 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 		if lead == nil {
 			lead = p.w
 		}
-		if c.tokens == nil && (mixed > 1 || l.caps(c.class)) {
-			c.tokens = make(map[string]bool)
-		}
-		n := min(room, len(p.targets))
 		notes++
+		if c.tokens == nil && (notes > 1 || len(p.targets) > 1 && (mixed > 1 || p.with != nil || l.caps(c.class))) {
+			c.tokens = make(map[string]int, len(c.works)+len(p.targets))
+			for k := range c.batch.Devices {
+				c.tokens[c.batch.Devices[k].Token] = k
+			}
+		}
 		before := len(p.targets)
-		l.move(c, p, n, lead, mixed > 1)
+		l.move(c, p, room, lead, mixed > 1)
 		l.hand.used(p, before-len(p.targets))
 		bytes.add(before - len(p.targets))
 		holes = holes || i > 0
@@ -182,29 +194,96 @@ func (b *callBytes) add(n int) {
 	b.apart += n * (b.content + b.device)
 }
 
-// move puts n targets of a piece into the call, but no token a second time where that matters: it
-// waits for the next call.
+// move puts up to n devices of a piece into the call. No token stands in it twice: what says the
+// same to a phone of the call becomes a twin, and what says something else waits for the next call.
 func (l *lane) move(c *call, p *piece, n int, lead *work, mixed bool) {
 	p.w.begin(c.batch.Now)
-	rest := p.targets[n:]
-	for _, i := range p.targets[:n] {
-		if c.tokens != nil {
-			token := p.w.job.Targets[i].Token
-			if c.tokens[token] {
-				rest = append(slices.Clone(rest), i)
-				continue
-			}
-			c.tokens[token] = true
+	var held []int
+	next := 0
+	for ; next < len(p.targets); next++ {
+		i := p.targets[next]
+		token := p.w.job.Targets[i].Token
+		at := c.find(token)
+		if at >= 0 && c.works[at].samePush(p.w) {
+			c.twins = append(c.twins, twin{at, p.w, i})
+			continue
+		}
+		if n == 0 {
+			break
+		}
+		n--
+		if at >= 0 {
+			held = append(held, i)
+			continue
 		}
 		d := p.w.job.Device(i)
 		if !mixed {
 			d.Notification = lead.job.Notification
 		}
+		if c.tokens != nil {
+			c.tokens[token] = len(c.works)
+		}
 		c.batch.Devices = append(c.batch.Devices, d)
 		c.works = append(c.works, p.w)
 		c.index = append(c.index, i)
 	}
-	p.targets = rest
+	p.targets = p.targets[next:]
+	if len(held) > 0 {
+		p.targets = append(held, p.targets...)
+	}
+}
+
+// find is the place of a token in the batch, or -1. Where the call keeps no tokens it is the last
+// device's or nobody's.
+func (c *call) find(token string) int {
+	if c.tokens != nil {
+		if at, ok := c.tokens[token]; ok {
+			return at
+		}
+		return -1
+	}
+	if last := len(c.batch.Devices) - 1; last >= 0 && c.batch.Devices[last].Token == token {
+		return last
+	}
+	return -1
+}
+
+// shed resolves the devices of the call that may not be pushed to, with their twins, and keeps the
+// others.
+func (c *call) shed(result func(k int) (vendors.Result, bool)) {
+	moved := make([]int, len(c.works)) // where a device is now, or -1
+	kept := 0
+	for k, w := range c.works {
+		if r, is := result(k); is {
+			c.lane.resolve(w, c.index[k:k+1], r)
+			moved[k] = -1
+			continue
+		}
+		moved[k] = kept
+		c.works[kept], c.index[kept], c.batch.Devices[kept] = w, c.index[k], c.batch.Devices[k]
+		kept++
+	}
+	twins := c.twins
+	c.twins = nil
+	for _, t := range twins {
+		if moved[t.at] >= 0 {
+			c.twins = append(c.twins, twin{moved[t.at], t.w, t.index})
+		} else if r, is := result(t.at); is {
+			c.lane.resolve(t.w, []int{t.index}, r)
+		}
+	}
+	c.works, c.index, c.batch.Devices = c.works[:kept], c.index[:kept], c.batch.Devices[:kept]
+}
+
+// unfold gives the twins of a call's devices places of their own behind them, with the results of
+// those whose phones they are.
+func (c *call) unfold(results []vendors.Result) []vendors.Result {
+	for _, t := range c.twins {
+		c.works, c.index = append(c.works, t.w), append(c.index, t.index)
+		c.batch.Devices = append(c.batch.Devices, c.batch.Devices[t.at])
+		results = append(results, results[t.at])
+	}
+	return results
 }
 
 // putBack returns the devices of a call beyond the first n to the front of the queue.
@@ -221,21 +300,30 @@ func (l *lane) putBack(c *call, n int) {
 	l.hand.back(back)
 	l.mu.Unlock()
 	c.batch.Devices, c.works, c.index = c.batch.Devices[:n], c.works[:n], c.index[:n]
+	c.twins = slices.DeleteFunc(c.twins, func(t twin) bool { return t.at >= n })
 }
 
-// piecesOf makes pieces of some devices of a call again.
+// piecesOf makes pieces of some devices of a call again, with their twins.
 func (l *lane) piecesOf(c *call, some []int, with *company) []piece {
 	var ps []piece
-	for _, k := range some {
-		if last := len(ps) - 1; last >= 0 && ps[last].w == c.works[k] {
-			ps[last].targets = append(ps[last].targets, c.index[k])
-			continue
+	add := func(k int, w *work, target int) {
+		if last := len(ps) - 1; last >= 0 && ps[last].w == w {
+			ps[last].targets = append(ps[last].targets, target)
+			return
 		}
 		host := ""
 		if l.limits.Partition != nil {
 			host = l.limits.Partition(c.batch.Devices[k])
 		}
-		ps = append(ps, piece{w: c.works[k], targets: []int{c.index[k]}, host: host, with: with})
+		ps = append(ps, piece{w: w, targets: []int{target}, host: host, with: with})
+	}
+	for _, k := range some {
+		add(k, c.works[k], c.index[k])
+		for _, t := range c.twins {
+			if t.at == k {
+				add(k, t.w, t.index)
+			}
+		}
 	}
 	return ps
 }
@@ -244,6 +332,7 @@ func (l *lane) piecesOf(c *call, some []int, with *company) []piece {
 // calls of half the size. So one bad message among a thousand is alone after ten rounds, and the
 // others were accepted beside; none of that is an attempt.
 func (l *lane) takeApart(c *call, some []int) {
+	some = slices.DeleteFunc(some, func(k int) bool { return k >= len(c.works)-len(c.twins) }) // they go with theirs
 	half := (len(some) + 1) / 2
 	back := append(l.piecesOf(c, some[:half], new(company)), l.piecesOf(c, some[half:], new(company))...)
 	l.mu.Lock()
@@ -287,7 +376,7 @@ func (l *lane) call(c *call) {
 	s.Metrics.Called(cert.Vendor, cert.ID, l.name, now.Sub(began))
 	s.doubt(results, now)
 	l.report(c, results, began, now.Sub(began))
-	l.carryOut(c, results, sick, now)
+	l.carryOut(c, c.unfold(results), sick, now)
 }
 
 // splits leaves [vendors.Result.Split] to calls for several devices. Of such a result only that is

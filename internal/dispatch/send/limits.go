@@ -41,9 +41,7 @@ func (l *lane) limit(c *call) bool {
 			if c.capped {
 				l.returnDevices(c, 0, func(int) bool { return true })
 			}
-			for k, w := range c.works {
-				l.resolve(w, c.index[k:k+1], vendors.Result{Reason: g.Reason, RetryAfter: g.Wait})
-			}
+			c.shed(func(int) (vendors.Result, bool) { return vendors.Result{Reason: g.Reason, RetryAfter: g.Wait}, true })
 			return false
 		}
 		if !sleep(ctx, max(g.Wait, time.Millisecond)) {
@@ -68,23 +66,14 @@ func (l *lane) capDevices(c *call) bool {
 	}
 	may, err := l.s.Limiter.TakeDevices(l.s.ctx, l.deviceRequest(c, 0, func(int) bool { return true }))
 	if err != nil {
-		for k, w := range c.works {
-			l.resolve(w, c.index[k:k+1], vendors.Result{Reason: vendors.RateLimited, RetryAfter: longWait, Err: err})
-		}
+		c.shed(func(int) (vendors.Result, bool) {
+			return vendors.Result{Reason: vendors.RateLimited, RetryAfter: longWait, Err: err}, true
+		})
 		return false
 	}
 	c.capped = true
-	kept := 0
-	for k, w := range c.works {
-		if !may[k] {
-			l.resolve(w, c.index[k:k+1], vendors.Result{Reason: vendors.DeviceCapped})
-			continue
-		}
-		c.works[kept], c.index[kept], c.batch.Devices[kept] = w, c.index[k], c.batch.Devices[k]
-		kept++
-	}
-	c.works, c.index, c.batch.Devices = c.works[:kept], c.index[:kept], c.batch.Devices[:kept]
-	return kept > 0
+	c.shed(func(k int) (vendors.Result, bool) { return vendors.Result{Reason: vendors.DeviceCapped}, !may[k] })
+	return len(c.works) > 0
 }
 
 // deviceRequest names the devices from the first-th on that are chosen, by a hash: keys of the

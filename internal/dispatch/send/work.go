@@ -56,6 +56,12 @@ func (w *work) alike(o *work) bool {
 		a.Notification.MessageID == b.Notification.MessageID && a.Variant == b.Variant && a.Published.Equal(b.Published) && a.App == b.App
 }
 
+// samePush says whether two jobs say the same to a phone: they are parts of one message.
+func (w *work) samePush(o *work) bool {
+	a, b := w.job, o.job
+	return a == b || a.Notification.MessageID == b.Notification.MessageID && a.Notification.Key == b.Notification.Key && a.App == b.App && a.Published.Equal(b.Published)
+}
+
 // piece is the part of a job's targets that is not on its way yet and goes to one host.
 type piece struct {
 	w       *work
@@ -85,17 +91,32 @@ func (w *work) whole() []int {
 	return all
 }
 
-// pieces divides targets of a job by host.
+// pieces divides targets of a job by what keeps devices out of one call. Those with one token stay
+// together.
 func pieces(w *work, targets []int, host func(vendors.Device) string) []piece {
 	if host == nil {
 		return []piece{{w: w, targets: targets}}
 	}
+	of := func(i int) string {
+		t := &w.job.Targets[i]
+		return host(vendors.Device{Token: t.Token, Region: t.Region, Badge: t.Badge})
+	}
+	if len(targets) == 1 {
+		return []piece{{w: w, targets: targets, host: of(targets[0])}}
+	}
 	var ps []piece
 	at := map[string]int{}
+	k, before := 0, ""
 	for _, i := range targets {
-		t := &w.job.Targets[i]
-		h := host(vendors.Device{Token: t.Token, Region: t.Region})
-		k, ok := at[h]
+		token := w.job.Targets[i].Token
+		if len(ps) > 0 && token == before {
+			ps[k].targets = append(ps[k].targets, i)
+			continue
+		}
+		before = token
+		h := of(i)
+		var ok bool
+		k, ok = at[h]
 		if !ok {
 			k = len(ps)
 			at[h] = k
