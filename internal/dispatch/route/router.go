@@ -51,6 +51,8 @@ type Router struct {
 	Apps     map[string]App
 	// Sender of a certificate that is in Apps.
 	Sender func(certificate string) Sender
+	// Withdrawals is nil where what was accepted of recalled messages stays as it is.
+	Withdrawals Withdrawals
 	// Elsewhere says whether another live worker serves an app, or a certificate of it where that
 	// is not empty; nil for no other worker.
 	Elsewhere func(app, certificate string) bool

@@ -24,11 +24,11 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 	switch {
 	case err != nil:
 	case subject.Kind == hongyan.KindSignal:
-		// Signals are judged and counted; suppressing by them is not built yet.
-		if _, repairs, err = hongyan.ParseSignal(d.Data(), c.Stored); err == nil {
+		var s hongyan.Signal
+		if s, repairs, err = hongyan.ParseSignal(d.Data(), c.Stored); err == nil {
 			r.Metrics.Repaired(repairs)
 			r.Metrics.Ignore("signal")
-			x.duty.Done(true)
+			r.signal(x, s)
 			return nil
 		}
 	case subject.Kind == hongyan.KindPiece:
