@@ -326,8 +326,8 @@ const changeTimeout = 10 * time.Second
 
 // Read takes a read mark into account: what was counted in the conversation until at is read, and
 // unread, where it is not nil, is the number of all that the user has not read at that time. It
-// returns at once; done is called when that is stored, or with the error why not: then the same call
-// may be made again. It must be quick.
+// returns at once; done is called when that is stored, or with the error why not: then the same
+// call may be made again. It must be quick.
 func (b *Book) Read(app, user, conversation string, at time.Time, unread *int, done func(error)) {
 	c := Change{Ref: Ref{app, user}, Mark: &Mark{conversation, at}}
 	if unread != nil {

@@ -7,9 +7,9 @@
 //
 // A [Record] is one user's: the number that was last heard of, and the messages planned since, each
 // once, whatever the order in which all of that arrives. A [Book] keeps the records of all users in
-// a [Store]. What [Book.Change] returned nil for is stored, so that a worker that is killed loses no
-// count; what is changed a second time changes nothing. [Book.Numbers] reads the store: a number is
-// as new as the call.
+// a [Store]. What [Book.Change] returned nil for is stored, so that a worker that is killed loses
+// no count; what is changed a second time changes nothing. [Book.Numbers] reads the store: a number
+// is as new as the call.
 //
 // What it does not promise: beyond [Most] nothing is counted, and of a user with more than sixty
 // messages the ones older than ten minutes are known by their conversation alone. So a message that

@@ -14,8 +14,8 @@ var ErrNewer = errors.New("a newer worker wrote it")
 
 var errCut = errors.New("it ends too early or goes on too long")
 
-// encode writes the record: numbers as varints, times as the difference to the one before, hashes as
-// they are.
+// encode writes the record: numbers as varints, times as the difference to the one before, hashes
+// as they are.
 func (r *Record) encode() []byte {
 	out := make([]byte, 0, 16+24*len(r.conversations)+20*len(r.known))
 	out = append(out, version)

@@ -111,8 +111,8 @@ func (r *Record) Empty() bool {
 	return r.baseAt == 0 && len(r.conversations) == 0 && len(r.known) == 0
 }
 
-// Count counts a message, unless it was counted before, is in the number that was reported since, or
-// was read. A record that is full counts no more.
+// Count counts a message, unless it was counted before, is in the number that was reported since,
+// or was read. A record that is full counts no more.
 func (r *Record) Count(m Message) (changed bool) {
 	k := known{id: hashID(m.ID), conversation: hashConversation(m.Conversation), sent: micros(m.Sent), stored: micros(m.Stored)}
 	if k.stored <= r.baseAt || r.Number() >= Most {

@@ -143,8 +143,8 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	notes := base(t.Notes(), "Hongyan: what workers tell each other, with a lifetime", subjects.Own("note.>"))
 	notes.MaxMsgsPerSubject, notes.AllowMsgTTL = 1, true
 
-	// What was counted is of no use once a user was away for so long: devices that were not heard of
-	// for a week are left alone, and the next report says the number anew.
+	// What was counted is of no use once a user was away for so long: devices that were not heard
+	// of for a week are left alone, and the next report says the number anew.
 	badges := base(t.Badges(), "Hongyan: the number on the icons of each user, and what was counted for it", subjects.Own("badge.>"))
 	badges.MaxMsgsPerSubject, badges.MaxAge = 1, 30*24*time.Hour
 

@@ -106,6 +106,7 @@ func TestParseSaysEverythingAtOnce(t *testing.T) {
 		"twice":         {"shutdown: 1s\nshutdown: 2s\n", []string{"shutdown"}},
 		"relations":     {"nats: {url: nats://a:4222, replicas: 2, embedded: {dir: x}}\nretry: {base: 10s, max: 1s}\nlog: {level: loud, format: xml}\n", []string{"nats.replicas: is none of 1, 3 and 5", "nats.embedded: is given beside nats.url", "retry.max: is shorter", "log.level: is no level", "log.format: is no format"}},
 		"negative":      {"nats: {max_bytes: -1, max_messages_per_app: -1, outcomes_max_bytes: -1}\n", []string{"nats.max_bytes: is negative", "nats.max_messages_per_app: is negative", "nats.outcomes_max_bytes: is negative"}},
+		"badge":         {"apps: [{id: a, policy: {badge: yes}}]\n", []string{"apps[0].policy.badge: is none of message, counted and off"}},
 		"collapse":      {"apps: [{id: a, policy: {collapse: yes}}]\n", []string{"apps[0].policy.collapse: is neither none nor conversation"}},
 		"ways_out": {"apps: [{id: a, certificates: [{id: x, vendor: oppo, app_key: k, master_secret: s, channel_id: c, proxy: p, ca_only: true, codes: {\"7\": accepted}}]}]\n",
 			[]string{"proxy: is no address of an HTTP proxy", "ca_only: needs ca_file", "codes: holds a reason that no code can be given"}},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/dispatchtest"
@@ -45,6 +46,8 @@ type memory struct {
 	pieces bool
 	// also are more subjects whose messages the router takes.
 	also []string
+	// badges is where the workers keep what they count on icons; nil where they do not count.
+	badges badge.Store
 }
 
 // people is a directory in which every user has a device of each certificate.
@@ -91,15 +94,26 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	recorder := store.NewRecorder(hard, store.Options{Queue: queue, Metrics: m.metrics, Log: log, Now: time.Now})
 	looker := &store.Looker{Records: queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
 	flights, load := new(send.Flights), new(send.Load)
-	apps := map[string]route.App{"demo": {Accounts: map[string]route.Account{
-		"c": {App: "demo", Vendor: "apns", Certificate: "c"}, "h": {App: "demo", Vendor: "huawei", Certificate: "h"},
-	}}}
-	decider := &route.Decider{Devices: m.devices, Apps: apps, Log: log, Now: time.Now}
+	carries := driver.Limits().Badge
+	app := route.App{Accounts: map[string]route.Account{
+		"c": {App: "demo", Vendor: "apns", Certificate: "c", Badge: carries}, "h": {App: "demo", Vendor: "huawei", Certificate: "h"},
+	}}
+	decider := &route.Decider{Devices: m.devices, Log: log, Now: time.Now}
+	numbers, book := &tether{Store: m.badges}, (*badge.Book)(nil)
+	if m.badges != nil {
+		app.Policy.Badge, book = route.BadgeCounted, badge.New(numbers, badge.Options{Log: log})
+		decider.Badges = book
+	}
+	apps := map[string]route.App{"demo": app}
+	decider.Apps = apps
 	senders := map[string]*send.Sender{}
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
 			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: driver, Concurrency: m.concurrency},
 			Recorder:    recorder, Looker: looker, Decider: decider, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
+		}
+		if book != nil {
+			senders[id].Badges = book
 		}
 		senders[id].Start(ctx, hard)
 	}
@@ -107,6 +121,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: m.devices, Log: log, Now: time.Now, Sender: func(id string) route.Sender { return senders[id] },
 		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics,
+	}
+	if book != nil {
+		router.Badges = book
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -135,6 +152,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		looker.Wait()
 		decider.Wait()
 		flights.Close()
+		if book != nil {
+			book.Wait()
+		}
 		cut()
 		synctest.Wait()
 		if n := load.Devices(); n != 0 {
@@ -144,6 +164,7 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	return stop, func() {
 		cancel()
 		queue.Cut()
+		numbers.cut.Store(true)
 		cut()
 		stop(0)
 	}

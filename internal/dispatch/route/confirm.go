@@ -7,31 +7,46 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 )
 
-// settle follows decisions, but for those on users of whom the answer may have lacked what was
-// acknowledged before: it appends the message for these to doubts, with a share of its duty.
-func (r *routing) settle(m *routed, decisions []Decision, doubts []*routed) []*routed {
-	if !r.Devices.MustConfirm() {
-		r.follow(m, decisions)
-		return doubts
+// plan decides on the devices of a message's recipients, and leaves aside those of whom the answer
+// may have lacked what was acknowledged before. ours is false where the message is left to another
+// worker.
+func (r *routing) plan(m *routed, known []*directory.User) (p planned, ours bool) {
+	p = planned{m: m, users: known, decisions: r.decide(m, known)}
+	if r.leave(m, p.decisions) {
+		return p, false
 	}
-	doubtful := map[string]bool{}
-	for i := range decisions {
-		if d := &decisions[i]; staleCould[d.Suppressed] {
-			doubtful[d.User] = true
+	if !r.Devices.MustConfirm() {
+		return p, true
+	}
+	for i := range p.decisions {
+		if d := &p.decisions[i]; staleCould[d.Suppressed] {
+			if p.doubtful == nil {
+				p.doubtful = map[string]bool{}
+			}
+			p.doubtful[d.User] = true
 		}
 	}
-	if len(doubtful) == 0 {
-		r.follow(m, decisions)
+	if p.doubtful != nil {
+		p.decisions = slices.DeleteFunc(p.decisions, func(d Decision) bool { return p.doubtful[d.User] })
+	}
+	return p, true
+}
+
+// settle follows decisions. Where there are doubtful users it appends the message for these to
+// doubts, with a share of its duty.
+func (r *routing) settle(p *planned, doubts []*routed) []*routed {
+	m := p.m
+	r.follow(m, p.decisions)
+	if p.doubtful == nil {
 		return doubts
 	}
 	later, part := *m, *m.message
 	later.message, part.Recipients = &part, nil
 	for _, u := range m.message.Recipients {
-		if doubtful[u] {
+		if p.doubtful[u] {
 			part.Recipients = append(part.Recipients, u)
 		}
 	}
-	r.follow(m, slices.DeleteFunc(decisions, func(d Decision) bool { return doubtful[d.User] }))
 	m.duty.Add(1)
 	return append(doubts, &later)
 }
@@ -46,13 +61,22 @@ var staleCould = map[hongyan.Reason]bool{
 // confirm decides again, by answers that lack nothing, and follows the decisions. It returns false
 // when the worker ended before.
 func (r *routing) confirm(messages []*routed) (done bool) {
-	var known []*directory.User
+	var round []planned
 	for {
-		var err error
-		if known, err = r.ask(messages, r.Devices.Confirm); err == nil {
+		known, err := r.ask(messages, r.Devices.Confirm)
+		if err == nil {
+			round = round[:0]
+			for _, m := range messages {
+				n := len(m.message.Recipients)
+				round = append(round, planned{m: m, users: known[:n], decisions: r.decide(m, known[:n])})
+				known = known[n:]
+			}
+			err = r.count(round)
+		}
+		if err == nil {
 			break
 		}
-		r.Log.Warn("cannot confirm what the directory says, trying again", "messages", len(messages), "error", err)
+		r.Log.Warn("cannot confirm what the directory says, or count by it, trying again", "messages", len(messages), "error", err)
 		if !sleep(r.hard, backoffDelay()) {
 			for _, m := range messages {
 				m.duty.Done(false)
@@ -60,11 +84,9 @@ func (r *routing) confirm(messages []*routed) (done bool) {
 			return false
 		}
 	}
-	for _, m := range messages {
-		n := len(m.message.Recipients)
-		r.follow(m, r.decide(m, known[:n]))
-		known = known[n:]
-		m.duty.Done(true)
+	for i := range round {
+		r.follow(round[i].m, round[i].decisions)
+		round[i].m.duty.Done(true)
 	}
 	return true
 }

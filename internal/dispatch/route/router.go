@@ -51,6 +51,8 @@ type Router struct {
 	Apps     map[string]App
 	// Sender of a certificate that is in Apps.
 	Sender func(certificate string) Sender
+	// Badges keep the numbers of apps that count; nil where none does.
+	Badges Badges
 	// Withdrawals is nil where what was accepted of recalled messages stays as it is.
 	Withdrawals Withdrawals
 	// Elsewhere says whether another live worker serves an app, or a certificate of it where that
@@ -235,18 +237,31 @@ func (r *routing) round(messages []*routed) {
 		}
 		return
 	}
-	var doubts []*routed
+	round := make([]planned, 0, len(messages))
 	for _, m := range messages {
 		n := len(m.message.Recipients)
-		decisions := r.decide(m, known[:n])
+		p, ours := r.plan(m, known[:n])
 		known = known[n:]
-		if r.leave(m, decisions) {
+		if !ours {
 			m.duty.GiveBack(store.RollOut(m.duty.Claim.Takes()))
 			continue
 		}
-		doubts = r.settle(m, decisions, doubts)
-		r.Metrics.Message(m.app, "planned")
-		m.duty.Done(true)
+		round = append(round, p)
+	}
+	uncounted := r.count(round)
+	if uncounted != nil && r.hard.Err() == nil {
+		r.Log.Warn("cannot count messages on icons, trying again", "error", uncounted)
+	}
+	var doubts []*routed
+	for i := range round {
+		p := &round[i]
+		if uncounted != nil && r.counts(p) {
+			p.m.duty.GiveBack(backoffDelay())
+			continue
+		}
+		doubts = r.settle(p, doubts)
+		r.Metrics.Message(p.m.app, "planned")
+		p.m.duty.Done(true)
 	}
 	if len(doubts) > 0 {
 		r.confirming.Go(func() { r.confirm(doubts) })
@@ -306,14 +321,16 @@ func (r *routing) inPlace(m *routed) (done bool) {
 	for {
 		known, err := r.lookup([]*routed{m})
 		if err == nil {
-			decisions := r.decide(m, known)
-			if r.leave(m, decisions) {
+			p, ours := r.plan(m, known)
+			if !ours {
 				return false // the whole message comes again, and what ended of it is known then
 			}
-			doubts := r.settle(m, decisions, nil)
-			return len(doubts) == 0 || r.confirm(doubts)
+			if err = r.count([]planned{p}); err == nil {
+				doubts := r.settle(&p, nil)
+				return len(doubts) == 0 || r.confirm(doubts)
+			}
 		}
-		r.Log.Warn("cannot read the directory, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
+		r.Log.Warn("cannot read the directory or count on icons, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
 		if !sleep(r.hard, backoffDelay()) {
 			return false
 		}

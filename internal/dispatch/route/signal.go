@@ -32,5 +32,9 @@ func (r *routing) signal(x *routed, s hongyan.Signal) {
 		x.duty.Add(1)
 		r.Withdrawals.Recall(Recall{App: x.app, Signal: s, Stored: x.stored, Again: x.duty.Claim.Again}, x.duty)
 	}
+	if s.Type == hongyan.SignalRead && r.Badges != nil && r.Apps[x.app].Policy.Badge == BadgeCounted {
+		x.duty.Add(1)
+		r.Badges.Read(x.app, s.User, s.Conversation, s.At, s.Unread, func(err error) { x.duty.Done(err == nil) })
+	}
 	x.duty.Done(true)
 }

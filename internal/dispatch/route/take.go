@@ -60,6 +60,9 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 	if !x.bulk {
 		x.size = len(x.message.Recipients)
 	}
+	if x.conf.Policy.Badge != BadgeOfMessage {
+		x.message.Unread = nil
+	}
 	trace, dropped := dispatch.TraceOf(d.Header(dispatch.HeaderTrace))
 	if dropped {
 		r.Metrics.Ignore("traceparent")

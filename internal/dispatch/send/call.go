@@ -1,6 +1,7 @@
 package send
 
 import (
+	"context"
 	"math"
 	"slices"
 	"time"
@@ -251,11 +252,28 @@ func (c *call) find(token string) int {
 // shed resolves the devices of the call that may not be pushed to, with their twins, and keeps the
 // others.
 func (c *call) shed(result func(k int) (vendors.Result, bool)) {
+	for k, w := range c.works {
+		if r, is := result(k); is {
+			c.lane.resolve(w, []int{c.index[k]}, r)
+		}
+	}
+	for _, t := range c.twins {
+		if r, is := result(t.at); is {
+			c.lane.resolve(t.w, []int{t.index}, r)
+		}
+	}
+	c.keep(func(k int) bool {
+		_, is := result(k)
+		return !is
+	})
+}
+
+// keep leaves the devices in the call that stay, with their twins.
+func (c *call) keep(stays func(k int) bool) {
 	moved := make([]int, len(c.works)) // where a device is now, or -1
 	kept := 0
 	for k, w := range c.works {
-		if r, is := result(k); is {
-			c.lane.resolve(w, c.index[k:k+1], r)
+		if !stays(k) {
 			moved[k] = -1
 			continue
 		}
@@ -268,8 +286,6 @@ func (c *call) shed(result func(k int) (vendors.Result, bool)) {
 	for _, t := range twins {
 		if moved[t.at] >= 0 {
 			c.twins = append(c.twins, twin{moved[t.at], t.w, t.index})
-		} else if r, is := result(t.at); is {
-			c.lane.resolve(t.w, []int{t.index}, r)
 		}
 	}
 	c.works, c.index, c.batch.Devices = c.works[:kept], c.index[:kept], c.batch.Devices[:kept]
@@ -347,12 +363,13 @@ func (l *lane) call(c *call) {
 	defer l.landing.Done()
 	s := l.s
 	cert := &s.Certificate
+	numbered := l.number(c)
 	began := s.Now()
 	s.mu.Lock()
 	s.flying++
 	s.mu.Unlock()
 	ctx, span := l.span(c)
-	results := cert.Driver.Push(ctx, c.batch)
+	results := l.push(ctx, c, numbered)
 	splits(results)
 	now := s.Now()
 	span(results)
@@ -377,6 +394,14 @@ func (l *lane) call(c *call) {
 	s.doubt(results, now)
 	l.report(c, results, began, now.Sub(began))
 	l.carryOut(c, c.unfold(results), sick, now)
+}
+
+// push makes the vendor call, unless the worker ended before it could.
+func (l *lane) push(ctx context.Context, c *call, may bool) []vendors.Result {
+	if !may {
+		return vendors.All(len(c.works), vendors.Result{Reason: vendors.Interrupted})
+	}
+	return l.s.Certificate.Driver.Push(ctx, c.batch)
 }
 
 // splits leaves [vendors.Result.Split] to calls for several devices. Of such a result only that is

@@ -59,6 +59,7 @@ func (l *lane) take(w *work) {
 	if l.s.Certificate.Class != nil {
 		w.class = l.s.Certificate.Class(w.job.Notification)
 	}
+	l.guess(w)
 	ps := pieces(w, w.whole(), l.limits.Partition)
 	l.s.Load.add(l.s.Certificate.App, len(w.job.Targets))
 	l.mu.Lock()

@@ -97,6 +97,8 @@ type Sender struct {
 	Subjects hongyan.Subjects
 	// Limiter is nil for no limits.
 	Limiter Limiter
+	// Badges is nil where the app's pushes carry the numbers that their jobs say.
+	Badges Badges
 	// Accepted is nil where every word of a dead token is believed.
 	Accepted Acceptances
 	Flights  *Flights

@@ -55,7 +55,7 @@ type driver struct {
 }
 
 // Limits returns one device per call: APNs has no batches.
-func (d *driver) Limits() vendors.Limits { return vendors.Limits{Batch: 1} }
+func (d *driver) Limits() vendors.Limits { return vendors.Limits{Batch: 1, Badge: true} }
 
 // Close ends all calls and closes the connections.
 func (d *driver) Close() { d.transport.Close() }

@@ -216,7 +216,7 @@ func newProtocol(c *Config) (*protocol, error) {
 // Limits: one notification, with one number for the icon, for up to 1,000 tokens, or 10 with test
 // pushes.
 func (p *protocol) Limits() vendors.Limits {
-	l := vendors.Limits{Batch: pushkit.MaxTokens, Partition: vendors.ByBadge}
+	l := vendors.Limits{Batch: pushkit.MaxTokens, Partition: vendors.ByBadge, Badge: true}
 	if p.c.TestMode {
 		l.Batch = maxTestTokens
 	}

@@ -1,0 +1,359 @@
+package dispatch_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/badge"
+	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/dispatchtest"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// What is counted on icons, in virtual time.
+
+var stormed = flag.Int("storm", 1500, "how many messages TestBadgeStorm sends")
+
+// tether is a worker's way to the store of badges, which can be cut for good.
+type tether struct {
+	badge.Store
+	cut atomic.Bool
+}
+
+func (s *tether) ReadBadges(ctx context.Context, refs []badge.Ref) ([]badge.Stored, uint64, error) {
+	if s.cut.Load() {
+		return nil, 0, dispatch.ErrAway
+	}
+	return s.Store.ReadBadges(ctx, refs)
+}
+
+func (s *tether) WriteBadges(ctx context.Context, records []badge.Stored) []badge.Written {
+	if !s.cut.Load() {
+		return s.Store.WriteBadges(ctx, records)
+	}
+	written := make([]badge.Written, len(records))
+	for i := range written {
+		written[i].Err = dispatch.ErrAway
+	}
+	return written
+}
+
+// said are people whose devices went to the background with a number.
+type said struct {
+	people
+	unread func(user string) int
+	at     time.Time
+}
+
+func (p *said) Lookup(ctx context.Context, refs []directory.Ref) ([]*directory.User, error) {
+	known, err := p.people.Lookup(ctx, refs)
+	for i, ref := range refs {
+		n := p.unread(ref.User)
+		known[i].Devices[0].Presence = &hongyan.Presence{State: hongyan.StateBackground, Unread: &n, At: p.at}
+	}
+	return known, err
+}
+
+func (p *said) Confirm(ctx context.Context, refs []directory.Ref) ([]*directory.User, error) {
+	return p.Lookup(ctx, refs)
+}
+
+// calls are all that were begun, in order.
+func (m *memory) calls() []vendors.Batch {
+	m.driver.mu.Lock()
+	defer m.driver.mu.Unlock()
+	return slices.Clone(m.driver.calls)
+}
+
+// lastNumbers are the numbers of the pushes that began last, by user; -1 for none.
+func (m *memory) lastNumbers() map[string]int {
+	last := map[string]int{}
+	for _, b := range m.calls() {
+		for _, d := range b.Devices {
+			n := -1
+			if d.Badge != nil {
+				n = *d.Badge
+			}
+			last[strings.TrimSuffix(strings.TrimPrefix(d.Token, "token-"), "d")] = n
+		}
+	}
+	return last
+}
+
+// counting makes workers count, on a vendor with these limits.
+func (m *memory) counting(limits vendors.Limits) *dispatchtest.Badges {
+	limits.Badge = true
+	m.driver.limits = limits
+	s := &dispatchtest.Badges{Delay: func() time.Duration { return 300 * time.Microsecond }}
+	m.badges = s
+	return s
+}
+
+// A storm of messages over four workers that are killed again and again, while acks and answers are
+// lost: the push of each device that began last carries the exact number.
+func TestBadgeStorm(t *testing.T) {
+	for name, limits := range map[string]vendors.Limits{
+		"one_a_call":  {Batch: 1},
+		"many_a_call": {Batch: 20, Partition: vendors.ByBadge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seed := rand.Uint64()
+			synctest.Test(t, func(t *testing.T) { badgeStorm(t, limits, rand.New(rand.NewPCG(seed, 0))) })
+			if t.Failed() {
+				t.Fatalf("seed %d", seed)
+			}
+		})
+	}
+}
+
+func badgeStorm(t *testing.T, limits vendors.Limits, rng *rand.Rand) {
+	messages := *stormed
+	const users, workers = 100, 4
+	m := newMemory(t)
+	store := m.counting(limits)
+	store.LoseAnswers = func() bool { return rand.IntN(50) == 0 }
+	m.devices = &said{at: time.Now(), unread: func(user string) int { return len(user) }}
+	m.driver.answer = func(ctx context.Context, _ vendors.Device, _ int) vendors.Result {
+		select {
+		case <-time.After(rand.N(50 * time.Millisecond)):
+			return []vendors.Result{{Reason: vendors.Accepted}, {Reason: vendors.Unavailable}}[rand.IntN(20)/19]
+		case <-ctx.Done():
+			return vendors.Result{Reason: vendors.Interrupted}
+		}
+	}
+	var stops [workers]func(time.Duration)
+	var kills [workers]func()
+	for i := range workers {
+		stops[i], kills[i] = m.start(m.driver)
+	}
+	time.Sleep(time.Second)
+	want := map[string]int{}
+	for n := 0; n < messages; {
+		var batch []dispatch.Outgoing
+		for range min(1+rng.IntN(100), messages-n) {
+			x := chat(fmt.Sprint("m-", n), fmt.Sprint("u", rng.IntN(users)))
+			want[x.Recipients[0]]++
+			if n%50 == 0 { // to some more
+				for range 4 {
+					if u := fmt.Sprint("u", rng.IntN(users)); !slices.Contains(x.Recipients, u) {
+						x.Recipients = append(x.Recipients, u)
+						want[u]++
+					}
+				}
+			}
+			data, err := json.Marshal(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			batch = append(batch, dispatch.Outgoing{Subject: hongyan.Subjects{}.Message("demo"), Data: data})
+			n++
+		}
+		if errs := m.queue.Publish(t.Context(), batch); errs != nil {
+			t.Fatal(errs)
+		}
+		switch rng.IntN(12) {
+		case 0:
+			k := rng.IntN(workers)
+			kills[k]()
+			stops[k], kills[k] = m.start(m.driver)
+		case 1:
+			m.queue.Fail("message", dispatchtest.Fault{LoseAcks: true})
+		case 2:
+			m.queue.Fail("message", dispatchtest.Fault{})
+		}
+		time.Sleep(time.Duration(rng.Int64N(int64(200 * time.Millisecond))))
+	}
+	m.queue.Fail("message", dispatchtest.Fault{})
+	time.Sleep(10 * dispatchtest.AckWait)
+	for _, stop := range stops {
+		stop(time.Minute)
+	}
+	if left := m.left("message") + m.left("job.apns"); left > 0 {
+		t.Errorf("%d messages and jobs are left", left)
+	}
+	last := m.lastNumbers()
+	for user, n := range want {
+		if got := last[user]; got != n+len(user) {
+			t.Errorf("the last push to %s carries %d, want %d", user, got, n+len(user))
+		}
+	}
+	keys, most := m.pushes()
+	t.Logf("%d devices of messages were pushed to, at most %d times", keys, most)
+}
+
+// What waited carries the number of the moment at which it is sent, whoever counted meanwhile.
+func TestWhatWaitedCarriesTheNumberOfToday(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t)
+		store := m.counting(vendors.Limits{Batch: 1})
+		m.driver.answer = func(_ context.Context, _ vendors.Device, n int) vendors.Result {
+			if n == 1 {
+				return vendors.Result{Reason: vendors.RateLimited, RetryAfter: 5 * time.Second}
+			}
+			return vendors.Result{Reason: vendors.Accepted}
+		}
+		stop := m.worker()
+		m.message(1)
+		time.Sleep(time.Second)
+		if got := m.lastNumbers()["u1"]; got != 1 {
+			t.Errorf("the first try carries %d, want 1", got)
+		}
+		other, now := badge.New(store, badge.Options{}), time.Now()
+		for n := range 3 {
+			err := other.Change(t.Context(), []badge.Change{{Ref: badge.Ref{App: "demo", User: "u1"},
+				Message: &badge.Message{ID: fmt.Sprint("x", n), Conversation: "c", Sent: now, Stored: now}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		if got := m.lastNumbers()["u1"]; got != 4 {
+			t.Errorf("the second try carries %d, want 4", got)
+		}
+		stop(time.Second)
+	})
+}
+
+// A read mark takes away what was counted in its conversation, and one with a number says it.
+func TestReadMarksMoveTheNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t)
+		m.counting(vendors.Limits{Batch: 1})
+		signals := hongyan.Subjects{}.Signal("demo")
+		m.also = []string{signals}
+		stop := m.worker()
+		say := func(s hongyan.Signal) {
+			t.Helper()
+			data, err := json.Marshal(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.raw(signals, data)
+			time.Sleep(time.Second)
+		}
+		send := func(id, conversation string, want int) {
+			t.Helper()
+			x := chat(id, "u1")
+			x.Conversation.ID = conversation
+			m.publish(hongyan.Subjects{}.Message("demo"), x)
+			time.Sleep(time.Second)
+			if got := m.lastNumbers()["u1"]; got != want {
+				t.Errorf("the push of %s carries %d, want %d", id, got, want)
+			}
+		}
+		send("m-1", "a", 1)
+		send("m-2", "b", 2)
+		send("m-3", "b", 3)
+		say(hongyan.Signal{Type: hongyan.SignalRead, User: "u1", Conversation: "b", At: time.Now()})
+		send("m-4", "b", 2)
+		seven := 7
+		say(hongyan.Signal{Type: hongyan.SignalRead, User: "u1", Conversation: "a", At: time.Now(), Unread: &seven})
+		send("m-5", "a", 8)
+		send("m-5", "a", 8) // once more
+		if left := m.left("signal"); left > 0 {
+			t.Errorf("%d signals are left", left)
+		}
+		stop(time.Second)
+	})
+}
+
+// While the store of badges is away, no message that counts is pushed: its number must be stored
+// before. Then all are, once.
+func TestBadgesAreAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t)
+		store := m.counting(vendors.Limits{Batch: 1})
+		store.Leave(true)
+		stop := m.worker()
+		for range 5 {
+			m.publish(hongyan.Subjects{}.Message("demo"), chat(fmt.Sprint("m-", rand.Uint64()), "u1"))
+		}
+		time.Sleep(time.Minute)
+		if keys, _ := m.pushes(); keys > 0 {
+			t.Errorf("%d were pushed", keys)
+		}
+		store.Leave(false)
+		time.Sleep(10 * time.Second)
+		if keys, most := m.pushes(); keys != 5 || most != 1 {
+			t.Errorf("%d were pushed, at most %d times", keys, most)
+		}
+		if got := m.lastNumbers()["u1"]; got != 5 {
+			t.Errorf("the last push carries %d, want 5", got)
+		}
+		stop(time.Second)
+	})
+}
+
+// Pushes that cannot learn their numbers go all the same, with those that the worker knew last.
+func TestNumbersCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t)
+		store := m.counting(vendors.Limits{Batch: 1})
+		m.driver.answer = func(_ context.Context, d vendors.Device, n int) vendors.Result {
+			if n == 1 {
+				store.Leave(true)
+				return vendors.Result{Reason: vendors.Timeout}
+			}
+			return vendors.Result{Reason: vendors.Accepted}
+		}
+		stop := m.worker()
+		m.message(1)
+		time.Sleep(30 * time.Second)
+		if devices, _ := m.ends(); devices != 1 {
+			t.Errorf("%d devices have an end", devices)
+		}
+		if got := m.lastNumbers()["u1"]; got != 1 {
+			t.Errorf("the last push carries %d, want 1", got)
+		}
+		stop(time.Second)
+	})
+}
+
+// Where a call carries one number for all, a group's devices are divided by theirs, and no call
+// carries a wrong one.
+func TestGroupIsDividedByNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t)
+		m.counting(vendors.Limits{Batch: 100, Partition: vendors.ByBadge})
+		m.devices = &said{at: time.Now(), unread: func(user string) int { return len(user) - 2 + int(user[1]-'0')%3 }}
+		var users []string
+		for n := range 200 {
+			users = append(users, fmt.Sprint("u", n))
+		}
+		stop := m.worker()
+		time.Sleep(time.Second)
+		m.publish(hongyan.Subjects{}.Message("demo"), chat("m-1", users...))
+		time.Sleep(10 * time.Second)
+		calls := m.calls()
+		for n, b := range calls {
+			if vendors.SharedBadge(b.Devices) == nil {
+				t.Errorf("call %d to %d devices has no common number", n, len(b.Devices))
+			}
+		}
+		last := m.lastNumbers()
+		for _, user := range users {
+			if want := len(user) - 1 + int(user[1]-'0')%3; last[user] != want {
+				t.Errorf("the push to %s carries %d, want %d", user, last[user], want)
+			}
+		}
+		if keys, most := m.pushes(); keys != len(users) || most != 1 {
+			t.Errorf("%d devices were pushed to, at most %d times", keys, most)
+		}
+		// 5 numbers in 16 partitions of users
+		if len(calls) > 80 {
+			t.Errorf("it took %d calls", len(calls))
+		}
+		stop(time.Second)
+	})
+}
