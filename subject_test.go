@@ -2,6 +2,7 @@ package hongyan_test
 
 import (
 	"errors"
+	"hash/crc32"
 	"strings"
 	"testing"
 
@@ -125,5 +126,17 @@ func TestReasons(t *testing.T) {
 	}
 	if hongyan.Reason("").String() != "unknown" || hongyan.Reason("loved").Known() {
 		t.Error("a word that is none is known")
+	}
+}
+
+// Partition is the CRC-32 that hash/crc32 and everybody else computes.
+func TestPartition(t *testing.T) {
+	for _, user := range []string{"", "bob", "alice@example.com", "鸿雁", strings.Repeat("x", 256), "\x00\xff"} {
+		if got, want := hongyan.Partition(user), int(crc32.ChecksumIEEE([]byte(user))%hongyan.Partitions); got != want {
+			t.Errorf("%q: %d, want %d", user, got, want)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { hongyan.Partition("somebody with a long name") }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"runtime/pprof"
 
 	"github.com/spf13/cobra"
@@ -42,21 +41,12 @@ GET /healthz, /readyz and /metrics (Prometheus) are served at http.listen, by de
 			if err != nil {
 				return err
 			}
-			calmGC()
+			defer paceGC()()
 			return errors.Join(serve(cmd.Context(), conf, log, nil), stop())
 		},
 	}
 	configFlag(c, &file)
 	return c
-}
-
-// calmGC lets the heap grow to two and a half times what lives in it before it is collected: little
-// lives in a worker, and collecting that over and over costs more than the memory. GOGC and
-// GOMEMLIMIT still rule where they are set.
-func calmGC() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(150)
-	}
 }
 
 // profile writes a CPU profile until stop is called; an empty file name writes none. It is for

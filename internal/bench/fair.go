@@ -35,7 +35,7 @@ func (r *rig) flood(ctx context.Context) (figures []figure, err error) {
 	// under way, another app's call would wait behind them at the fake, whatever the worker does.
 	more := map[string]keys{}
 	for _, id := range append(large, r.certificate()) {
-		more[id] = keys{"concurrency": "16"}
+		more[id] = keys{"concurrency": 16}
 	}
 	return figures, r.with(ctx, r.appsOf(append(large, r.certificate(), quiet), more), func(*worker) error {
 		if err := r.warm(ctx, "loud"); err != nil {
@@ -270,7 +270,7 @@ func (r *rig) gateways(ctx context.Context) (figures []figure, err error) {
 		return nil, err
 	}
 	died := time.Now()
-	pushes := make(chan sandbox.Push, 1<<17)
+	pushes := make(chan sandbox.Push, 1<<14)
 	defer r.box.Watch(pushes)()
 	tick, renewals := time.NewTicker(time.Second/rate), time.NewTicker(renewal)
 	defer tick.Stop()

@@ -44,7 +44,7 @@ func calls(app, run, prefix string, users int, rate float64, d time.Duration) st
 // from their publication until the vendor accepted the push, sorted. One that does not arrive is an
 // error.
 func (r *rig) latencies(ctx context.Context, streams ...stream) ([][]time.Duration, error) {
-	pushes := make(chan sandbox.Push, 1<<18)
+	pushes := make(chan sandbox.Push, 1<<14)
 	defer r.box.Watch(pushes)()
 	type sending struct {
 		stream int

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/goccy/go-yaml"
 )
 
 // worker is a worker process under measurement.
@@ -22,6 +25,9 @@ type worker struct {
 	// ready is how long it took from its start until it consumed.
 	ready time.Duration
 	say   func(text string)
+	// ended is closed when the process has ended, and end is how.
+	ended chan struct{}
+	end   error
 }
 
 // startPatience is how long a worker may take until it consumes.
@@ -48,12 +54,21 @@ func (r *rig) start(ctx context.Context, apps string, env ...string) (*worker, e
 	if err := w.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the worker %s: %w", r.opts.Worker, err)
 	}
+	w.ended = make(chan struct{})
+	go func() {
+		defer close(w.ended)
+		w.end = w.cmd.Wait()
+	}()
 	for !ready(ctx, "http://"+listen+"/readyz") {
 		if time.Since(began) > startPatience {
 			return nil, errors.Join(fmt.Errorf("the worker did not become ready within %v", startPatience), w.stop())
 		}
-		if !sleep(ctx, 20*time.Millisecond) {
+		select {
+		case <-w.ended:
+			return nil, errors.Join(errors.New("the worker did not start"), w.stop())
+		case <-ctx.Done():
 			return nil, errors.Join(ctx.Err(), w.stop())
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 	w.ready = time.Since(began)
@@ -72,15 +87,15 @@ func (r *rig) with(ctx context.Context, apps string, use func(*worker) error) er
 // stop ends the worker cleanly, and tells what it said of errors while it ran; that a certificate
 // was parked is one of them.
 func (w *worker) stop() error {
-	if err := w.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := w.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	err := w.cmd.Wait()
+	<-w.ended
 	const most = 2000
 	if said := w.stderr.String(); said != "" {
 		w.say("the worker reported: " + strings.TrimSpace(said[:min(len(said), most)]))
 	}
-	return err
+	return w.end
 }
 
 // cpu is what the process used until now.
@@ -140,51 +155,46 @@ func ready(ctx context.Context, url string) bool {
 // apps is the demo's part of the configuration.
 func (r *rig) apps() string { return string(r.demo.Apps(r.place)) }
 
-// keys are lines of a certificate in the configuration, by key.
-type keys map[string]string
+// keys are those of a certificate in the configuration.
+type keys map[string]any
 
 // appsOf is a part of the configuration with certificates of any number of apps. A certificate is
 // named <app>-<vendor> or <app>-<vendor>-<anything>, and has the keys of the demo's certificate of
 // that vendor, with those of more in their place or beside them.
 func (r *rig) appsOf(ids []string, more map[string]keys) string {
-	const item = "- id: "
+	var all []keys
+	if err := yaml.Unmarshal(r.demo.Certificates(r.place), &all); err != nil {
+		panic(fmt.Sprintf("bench: the demo's certificates: %v", err)) // they are constants
+	}
 	demo := map[string]keys{}
-	for text := range strings.SplitSeq(string(r.demo.Certificates(r.place)), item) {
-		own := keys{}
-		for line := range strings.Lines(text) {
-			if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
-				own[key] = value
-			}
-		}
-		if vendor := own["vendor"]; demo[vendor] == nil {
+	for _, own := range all {
+		if vendor := own["vendor"].(string); demo[vendor] == nil {
 			demo[vendor] = own
 		}
 	}
-	var order []string
-	of := map[string]*strings.Builder{}
+	type app struct {
+		ID           string `yaml:"id"`
+		Certificates []keys `yaml:"certificates"`
+	}
+	var apps []*app
+	of := map[string]*app{}
 	for _, id := range ids {
-		app, vendor := named(id)
-		b := of[app]
-		if b == nil {
-			b = new(strings.Builder)
-			of[app], order = b, append(order, app)
+		name, vendor := named(id)
+		a := of[name]
+		if a == nil {
+			a = &app{ID: name}
+			of[name], apps = a, append(apps, a)
 		}
-		fmt.Fprintf(b, "      %s%s\n", item, id)
-		for key, value := range demo[vendor] {
-			if _, replaced := more[id][key]; !replaced {
-				fmt.Fprintf(b, "        %s: %s\n", key, value)
-			}
-		}
-		for key, value := range more[id] {
-			fmt.Fprintf(b, "        %s: %s\n", key, value)
-		}
+		certificate := maps.Clone(demo[vendor])
+		certificate["id"] = id
+		maps.Copy(certificate, more[id])
+		a.Certificates = append(a.Certificates, certificate)
 	}
-	var all strings.Builder
-	all.WriteString("apps:\n")
-	for _, app := range order {
-		fmt.Fprintf(&all, "  - id: %s\n    certificates:\n%s", app, of[app])
+	text, err := yaml.Marshal(map[string][]*app{"apps": apps})
+	if err != nil {
+		panic(fmt.Sprintf("bench: a configuration: %v", err))
 	}
-	return all.String()
+	return string(text)
 }
 
 // named takes the name of a certificate apart, see [rig.appsOf].

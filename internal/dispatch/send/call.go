@@ -96,6 +96,9 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 	var host string
 	var lead *work
 	notes := 0 // pieces in the call
+	if q == &l.hand.bulk && same > 1 {
+		mixed = 1 // a call for one notification is smaller by its content for each device
+	}
 	var bytes callBytes
 	holes := false
 	for i := 0; i < q.len(); i++ {
@@ -134,7 +137,11 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 				break
 			}
 		}
-		if room = min(room, bytes.room(&l.limits, p.w.job.Notification)); room <= 0 {
+		note := p.w.job.Notification
+		if lead != nil && lead.alike(p.w) {
+			note = lead.job.Notification
+		}
+		if room = min(room, bytes.room(&l.limits, note)); room <= 0 {
 			break
 		}
 		host, c.class, c.with = p.host, p.w.class, p.with
@@ -149,7 +156,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 			}
 		}
 		before := len(p.targets)
-		l.move(c, p, room, lead, mixed > 1)
+		l.move(c, p, room, note)
 		l.hand.used(p, before-len(p.targets))
 		bytes.add(before - len(p.targets))
 		holes = holes || i > 0
@@ -195,9 +202,10 @@ func (b *callBytes) add(n int) {
 	b.apart += n * (b.content + b.device)
 }
 
-// move puts up to n devices of a piece into the call. No token stands in it twice: what says the
-// same to a phone of the call becomes a twin, and what says something else waits for the next call.
-func (l *lane) move(c *call, p *piece, n int, lead *work, mixed bool) {
+// move puts up to n devices of a piece into the call, with a notification that is the piece's own
+// or says the same. No token stands in it twice: what says the same to a phone of the call becomes
+// a twin, and what says something else waits for the next call.
+func (l *lane) move(c *call, p *piece, n int, note *vendors.Notification) {
 	p.w.begin(c.batch.Now)
 	var held []int
 	next := 0
@@ -218,9 +226,7 @@ func (l *lane) move(c *call, p *piece, n int, lead *work, mixed bool) {
 			continue
 		}
 		d := p.w.job.Device(i)
-		if !mixed {
-			d.Notification = lead.job.Notification
-		}
+		d.Notification = note
 		if c.tokens != nil {
 			c.tokens[token] = len(c.works)
 		}

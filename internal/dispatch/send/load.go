@@ -7,8 +7,8 @@ import (
 
 const (
 	// mostDevices is how many devices all senders of a worker have at hand and on calls before
-	// nothing more is planned: some 30 MB.
-	mostDevices = 100_000
+	// nothing more is planned: some 20 MB.
+	mostDevices = 50_000
 	// fairDevices is what an app may have in any case, so that it waits for no other one.
 	fairDevices = mostDevices / 8
 )

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"testing"
+	"time"
+)
+
+func TestGCPercent(t *testing.T) {
+	for _, c := range []struct {
+		live uint64
+		want int
+	}{
+		{0, mostGC}, {5 << 20, mostGC}, {8 << 20, mostGC}, {16 << 20, 200}, {32 << 20, 100}, {64 << 20, leastGC}, {80 << 20, leastGC}, {1 << 30, leastGC},
+	} {
+		if got := gcPercent(c.live); got != c.want {
+			t.Errorf("%d MB live: %d %%, want %d", c.live>>20, got, c.want)
+		}
+	}
+}
+
+// The pace follows what lives in the heap, and ends with stop.
+func TestPaceGC(t *testing.T) {
+	t.Setenv("GOGC", "")
+	percent := func() uint64 {
+		sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+		metrics.Read(sample)
+		return sample[0].Value.Uint64()
+	}
+	before := percent()
+	stop := paceGC()
+	live := make([]byte, 256<<20)
+	deadline := time.Now().Add(30 * time.Second)
+	for percent() != leastGC {
+		if time.Now().After(deadline) {
+			t.Fatalf("with 256 MB alive it is %d %%, want %d", percent(), leastGC)
+		}
+		runtime.GC()
+		time.Sleep(time.Millisecond) // the cleanup runs beside
+	}
+	runtime.KeepAlive(live)
+	stop()
+	if got := percent(); got != before {
+		t.Errorf("it stays at %d %%, before it was %d", got, before)
+	}
+}
