@@ -103,6 +103,8 @@ type limitedCertificate struct {
 	Vendor string `json:"vendor"`
 	// Parked is nil while it is not.
 	Parked *limitsParked `json:"parked,omitempty"`
+	// ParkedKinds are the kinds of pushes that are parked.
+	ParkedKinds map[vendors.Kind]*limitsParked `json:"parked_kinds,omitempty"`
 	// Unit, Rate, Current and PausedUntil are the rate's, Classes the quotas.
 	Unit        string                 `json:"unit,omitempty"`
 	Rate        float64                `json:"rate"`
@@ -224,9 +226,22 @@ func (t *tool) limitsView(ctx context.Context, b *bus.Bus, want func(*limitedCer
 		if !want(&lc) {
 			continue
 		}
-		var p parking.Note
-		if json.Unmarshal(parked[s.ID], &p) == nil && p.Over.IsZero() {
-			lc.Parked = &limitsParked{p, r.workers[p.Worker].Host, reasonAdvice(hongyan.Reason(p.Reason))}
+		note := func(key string) *limitsParked {
+			var p parking.Note
+			if json.Unmarshal(parked[key], &p) != nil || !p.Over.IsZero() {
+				return nil
+			}
+			return &limitsParked{p, r.workers[p.Worker].Host, reasonAdvice(hongyan.Reason(p.Reason))}
+		}
+		lc.Parked = note(s.ID)
+		for _, kind := range vendors.Kinds {
+			if p := note(parking.KindKey(s.ID, kind)); p != nil {
+				if lc.ParkedKinds == nil {
+					lc.ParkedKinds = map[vendors.Kind]*limitsParked{}
+				}
+				p.Advice = "Mend the channel or template of this kind in the configuration or in the vendor's console, and restart the workers where the configuration changed."
+				lc.ParkedKinds[kind] = p
+			}
 		}
 		v.Certificates = append(v.Certificates, lc)
 	}
@@ -289,12 +304,24 @@ func (t *tool) state(c *limitedCertificate) string {
 	switch {
 	case c.Parked != nil:
 		return "parked, " + c.Parked.Reason
+	case len(c.ParkedKinds) > 0:
+		return "parked for " + strings.Join(kindsOf(c), ", ")
 	case c.PausedUntil.After(t.now()):
 		return "paused by the vendor"
 	case c.Current > 0 && (c.Rate == 0 || c.Current < c.Rate):
 		return "slowed by the vendor"
 	}
 	return "well"
+}
+
+// kindsOf are the kinds that are parked, in order.
+func kindsOf(c *limitedCertificate) (list []string) {
+	for _, kind := range vendors.Kinds {
+		if c.ParkedKinds[kind] != nil {
+			list = append(list, string(kind))
+		}
+	}
+	return list
 }
 
 // quotaRows adds a row for the quota that all may use, and one for the calls' reserve.
@@ -332,6 +359,11 @@ func (t *tool) explainLimits(c *limitedCertificate) {
 	if p := c.Parked; p != nil {
 		t.printf("\n%s is parked since %s (%s): %s\n  found by worker %s%s\n  Its jobs wait and use no attempts. One push probes from time to time; when the vendor takes it, all go on.\n  %s",
 			c.ID, when(p.Since), t.ago(p.Since), said(p.Reason, p.Code, p.Error), p.Worker, on(p.Host), p.Advice)
+	}
+	for _, kind := range kindsOf(c) {
+		p := c.ParkedKinds[vendors.Kind(kind)]
+		t.printf("\n%s is parked for pushes of kind %s since %s (%s): %s\n  found by worker %s%s\n  They wait and use no attempts; the others go on. One push probes from time to time.\n  %s",
+			c.ID, kind, when(p.Since), t.ago(p.Since), said(p.Reason, p.Code, p.Error), p.Worker, on(p.Host), p.Advice)
 	}
 	if c.PausedUntil.After(t.now()) {
 		t.printf("\n%s is paused until %s: the vendor gave a Retry-After. \"publisher limits resume-rate\" ends it.", c.ID, when(c.PausedUntil))

@@ -18,7 +18,7 @@ import (
 )
 
 // show is what `worker dev` shows: it registers sample users, sends messages through the real
-// pipeline in three steps, and prints the pushes.
+// pipeline in five steps, and prints the pushes.
 type show struct {
 	s       *service
 	box     *sandbox.Server
@@ -27,6 +27,8 @@ type show struct {
 	pageURL string
 	// owners maps each token to the name of the device's owner.
 	owners map[string]string
+	// refused is the user of the message that a vendor refused.
+	refused string
 	// fakes are the vendors, each with a user who has one of its phones.
 	fakes []sandbox.Fake
 }
@@ -40,7 +42,7 @@ func (d *show) run(ctx context.Context) error {
 		return err
 	}
 	d.addresses()
-	for _, step := range []func(context.Context, chan sandbox.Push) error{d.conversation, d.call, d.largeGroup} {
+	for _, step := range []func(context.Context, chan sandbox.Push) error{d.conversation, d.call, d.chat, d.largeGroup, d.thousand} {
 		if err := step(ctx, pushes); err != nil {
 			return err
 		}
@@ -88,13 +90,23 @@ func (d *show) put(ctx context.Context, subject string, v any) error {
 	return d.s.bus.Put(ctx, subject, data)
 }
 
-func (d *show) send(ctx context.Context, m hongyan.Message) error {
-	m.SentAt = time.Now().UTC()
-	data, err := json.Marshal(m)
-	if err != nil {
-		return err
+// send publishes messages of an app.
+func (d *show) send(ctx context.Context, app string, messages ...hongyan.Message) error {
+	out := make([]dispatch.Outgoing, len(messages))
+	for i, m := range messages {
+		m.SentAt = time.Now().UTC()
+		var err error
+		if out[i], err = d.outgoing(app, m.ID, m); err != nil {
+			return err
+		}
 	}
-	return errors.Join(d.s.bus.Publish(ctx, []dispatch.Outgoing{{Subject: d.s.topology().Subjects.Message(sandbox.DemoApp), ID: sandbox.DemoApp + "/" + m.ID, Data: data}})...)
+	return errors.Join(d.s.bus.Publish(ctx, out)...)
+}
+
+// outgoing is an event of an app with the message's id.
+func (d *show) outgoing(app, id string, event any) (dispatch.Outgoing, error) {
+	data, err := json.Marshal(event)
+	return dispatch.Outgoing{Subject: d.s.topology().Subjects.Message(app), ID: app + "/" + id, Data: data}, err
 }
 
 func (d *show) message(id, sender, nickname string, kind hongyan.ContentType, text string) hongyan.Message {
@@ -119,7 +131,7 @@ func (d *show) conversation(ctx context.Context, pushes chan sandbox.Push) error
 		d.message("2", "alice", "Alice", hongyan.ContentImage, ""),
 		d.message("3", "bob", "Bob", hongyan.ContentText, "I bring the tea 🍵"),
 	} {
-		if err := d.send(ctx, m); err != nil {
+		if err := d.send(ctx, sandbox.DemoApp, m); err != nil {
 			return err
 		}
 		want := len(d.fakes)
@@ -138,13 +150,13 @@ func (d *show) call(ctx context.Context, pushes chan sandbox.Push) error {
 	d.title("A call, in the urgent lane")
 	m := d.message("call", "alice", "Alice", hongyan.ContentCall, "")
 	m.Content.Call = &hongyan.Call{Media: "video", Action: hongyan.CallInvite, ID: fmt.Sprintf("call-%d", time.Now().UnixNano())}
-	if err := d.send(ctx, m); err != nil {
+	if err := d.send(ctx, sandbox.DemoApp, m); err != nil {
 		return err
 	}
 	return d.show(ctx, pushes, len(d.fakes))
 }
 
-// largeGroup is the third step: one message to a thousand members over all vendors.
+// largeGroup is the fourth step: one message to a thousand members over all vendors.
 func (d *show) largeGroup(ctx context.Context, pushes chan sandbox.Push) error {
 	n := d.options.members
 	if n <= 0 {
@@ -154,23 +166,14 @@ func (d *show) largeGroup(ctx context.Context, pushes chan sandbox.Push) error {
 	m := d.message("large", "alice", "Alice", hongyan.ContentText, "全体成员请注意：集合时间改为九点。")
 	m.Conversation = hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g-all", Name: "爬山总群"}
 	m.Recipients, m.Unread = nil, nil
-	subjects := d.s.topology().Subjects
-	msgs := make([]dispatch.Outgoing, n)
 	for i := range n {
-		user := fmt.Sprintf("member-%d", i)
-		f := d.fakes[i%len(d.fakes)]
-		data, err := json.Marshal(hongyan.Device{Certificate: certificate(f), Token: f.Token(user), Locale: f.User.Locale, RegisteredAt: time.Now().UTC()})
-		if err != nil {
-			return err
-		}
-		msgs[i] = dispatch.Outgoing{Subject: subjects.Device(sandbox.DemoApp, user, "phone"), Data: data}
-		m.Recipients = append(m.Recipients, user)
+		m.Recipients = append(m.Recipients, fmt.Sprintf("member-%d", i))
 	}
-	if err := errors.Join(d.s.bus.Publish(ctx, msgs)...); err != nil {
+	if err := d.phones(ctx, m.Recipients, func(i int) sandbox.Fake { return d.fakes[i%len(d.fakes)] }); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := d.send(ctx, m); err != nil {
+	if err := d.send(ctx, sandbox.DemoApp, m); err != nil {
 		return err
 	}
 	counts := map[string]int{}
@@ -185,6 +188,21 @@ func (d *show) largeGroup(ctx context.Context, pushes chan sandbox.Push) error {
 	}
 	fmt.Fprintf(d.out, "  %d of %d members have it after %s: %s\n", got, n, took.Round(time.Millisecond), strings.Join(parts, ", "))
 	return nil
+}
+
+// phones registers a phone for each user, of the vendor that of says.
+func (d *show) phones(ctx context.Context, users []string, of func(i int) sandbox.Fake) error {
+	subjects := d.s.topology().Subjects
+	records := make([]dispatch.Outgoing, len(users))
+	for i, user := range users {
+		f := of(i)
+		data, err := json.Marshal(hongyan.Device{Certificate: certificate(f), Token: f.Token(user), Locale: f.User.Locale, RegisteredAt: time.Now().UTC()})
+		if err != nil {
+			return err
+		}
+		records[i] = dispatch.Outgoing{Subject: subjects.Device(sandbox.DemoApp, user, "phone"), Data: data}
+	}
+	return errors.Join(d.s.bus.Publish(ctx, records)...)
 }
 
 // show prints the next n pushes.
@@ -243,17 +261,22 @@ func (d *show) addresses() {
 }
 
 func (d *show) hints() {
+	refused := ""
+	if d.refused != "" {
+		refused = "\n  # the one message among a thousand that was refused\n  go run ./cmd/publisher explain --app demo --user " + d.refused + "\n"
+	}
 	fmt.Fprintf(d.out, `
 Everything keeps running; Ctrl-C ends it. Try, in another terminal:
 
   go run ./cmd/publisher send --app demo --from alice --to bob --text "Hello Bob"
   go run ./cmd/publisher explain --app demo --user bob
   go run ./cmd/publisher device list --app demo --user bob
+  go run ./cmd/publisher dead list --app demo
   nats pub push.message.demo '{"id":"m-1","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"Hi"}}'
-
+%[3]s
   # make a vendor hang, send to everybody, and see that nobody else waits
   curl -X POST %[1]s/sandbox/api/faults -d '{"vendor":"%[2]s","kind":"hang"}'
   curl -X DELETE %[1]s/sandbox/api/faults
 
-`, d.pageURL, d.fakes[len(d.fakes)/2].Vendor)
+`, d.pageURL, d.fakes[len(d.fakes)/2].Vendor, refused)
 }

@@ -30,8 +30,8 @@ func devCommand() *cobra.Command {
 		Use:   "dev",
 		Short: "Start everything on this machine and watch pushes arrive",
 		Long: `dev starts an embedded NATS server, a sandbox that plays all vendors, and a worker with a demo app; registers sample
-devices; sends a short group conversation, a call and a message to a large group through the real pipeline; prints each push as
-it arrives; and keeps running so that you can go on with the publisher, the nats tool, or your own IM backend.
+devices; sends a short group conversation, a call, ten messages of one chat, a message to a large group, and a thousand messages of which a
+vendor refuses one, through the real pipeline; prints what arrives; and keeps running so that you can go on with the publisher, the nats tool, or your own IM backend.
 
 Nothing leaves this machine, and nothing but Go is needed.`,
 		Example: `  go run ./cmd/worker dev
@@ -50,7 +50,7 @@ Nothing leaves this machine, and nothing but Go is needed.`,
 	f.StringVar(&o.tls, "tls", "127.0.0.1:8241", "`address` of the sandbox's vendor APIs, over TLS")
 	f.StringVar(&o.http, "http", "127.0.0.1:8230", "`address` of the worker's /healthz, /readyz and /metrics")
 	f.StringVar(&o.level, "log", "warn", "log `level`: debug, info, warn or error")
-	f.IntVar(&o.members, "members", 1000, "members of the large `group`; 0 leaves that step out")
+	f.IntVar(&o.members, "members", 1000, "members of the large `group`; 0 leaves out that step and the thousand messages")
 	return c
 }
 
@@ -86,7 +86,7 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 		return err
 	}
 	file := filepath.Join(dir, "hongyan.yaml")
-	yaml := fmt.Appendf(nil, "nats: {embedded: {dir: %q, listen: %q}}\nhttp: {listen: %q}\n%s", filepath.Join(dir, "nats"), o.nats, o.http, demo.Apps(address))
+	yaml := fmt.Appendf(nil, "nats: {embedded: {dir: %q, listen: %q}}\nhttp: {listen: %q}\n%s", filepath.Join(dir, "nats"), o.nats, o.http, append(demo.Apps(address), demo.Collapsing(address)...))
 	if err := os.WriteFile(file, yaml, 0o600); err != nil {
 		return fmt.Errorf("write the demo's configuration: %w", err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -256,8 +257,24 @@ func TestDevShowsAllNine(t *testing.T) {
 	if !strings.Contains(out.String(), "1000 of 1000 members have it") {
 		t.Errorf("the large group did not get it:\n%s", out.String())
 	}
-	if _, body, err := get("http://" + page + "/sandbox/api/violations"); err != nil || strings.Contains(body, "rule") {
+	if n := strings.Count(out.String(), "; collapsed: 1 card, replaced"); n != len(all.Vendors()) {
+		t.Errorf("%d vendors show a chat as one card:\n%s", n, out.String())
+	}
+	if n := strings.Count(out.String(), " 10 cards in a group;"); n < 3 {
+		t.Errorf("%d vendors group a chat:\n%s", n, out.String())
+	}
+	if !strings.Contains(out.String(), "999 of 1000 were accepted") || !strings.Contains(out.String(), "1 is a dead letter: bad_payload") {
+		t.Errorf("one bad message among a thousand:\n%s", out.String())
+	}
+	// The refused message breaks its rule, and nothing else breaks any.
+	var broken []sandbox.Violation
+	if _, body, err := get("http://" + page + "/sandbox/api/violations"); err != nil || json.Unmarshal([]byte(body), &broken) != nil {
 		t.Errorf("broken rules: %s, %v", body, err)
+	}
+	for _, v := range broken {
+		if v.Code != "41" {
+			t.Errorf("broken rule: %+v", v)
+		}
 	}
 	cancel()
 	if err := <-done; err != nil {

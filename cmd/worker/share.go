@@ -48,6 +48,12 @@ func (s *service) parkingBoard(worker string) *parking.Board {
 		id := sender.Certificate.ID
 		sender.Parked = func(open bool, since time.Time, r vendors.Result) { board.Tell(id, open, since, r) }
 		board.Add(id, sender.Follow)
+		sender.ParkedKind = func(kind vendors.Kind, open bool, since time.Time, r vendors.Result) {
+			board.Tell(parking.KindKey(id, kind), open, since, r)
+		}
+		for _, kind := range vendors.Kinds {
+			board.Add(parking.KindKey(id, kind), func(open bool, why vendors.Reason, since time.Time) { sender.FollowKind(kind, open, why, since) })
+		}
 	}
 	return board
 }

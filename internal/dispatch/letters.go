@@ -41,24 +41,40 @@ func DeadJob(subjects hongyan.Subjects, job *Job, reason vendors.Reason, last ve
 	if err != nil {
 		return Outgoing{}, err
 	}
-	said := ""
-	if last.Err != nil {
-		said = last.Err.Error()
-	}
-	if reason != last.Reason {
-		said = strings.TrimSuffix(last.Reason.String()+": "+said, ": ")
-	}
 	h := map[string]string{
 		HeaderReason: reason.String(), HeaderAttempts: strconv.Itoa(job.Attempts),
 		HeaderMessageID: HeaderValue(job.Notification.MessageID), HeaderApp: job.App,
 	}
 	put(h, HeaderVendorCode, last.Code)
-	put(h, HeaderError, said)
+	put(h, HeaderError, why(reason, last))
 	if !job.FirstAttempt.IsZero() {
 		h[HeaderFirstAttempt] = job.FirstAttempt.UTC().Format(time.RFC3339Nano)
 		h[HeaderLastAttempt] = job.LastAttempt.UTC().Format(time.RFC3339Nano)
 	}
 	return Outgoing{Subject: subjects.Dead(job.Vendor, job.Certificate, reason), ID: id, Data: data, Header: h}, nil
+}
+
+// why explains to a person why a job is dead: in the driver's words, or where it gave none, in ours.
+func why(reason vendors.Reason, last vendors.Result) string {
+	said := ""
+	switch {
+	case last.Err != nil:
+		said = last.Err.Error()
+	case last.Reason == vendors.Expired:
+		said = "the deadline passed while it waited"
+	case last.Reason == vendors.DeviceCapped:
+		said = "the device had its share of the day"
+	case last.Reason == vendors.QuotaSpent:
+		said = "the day's quota is used up, and the next day comes too late"
+	case last.Code != "":
+		said = "the vendor answered " + last.Code + " and no more"
+	default:
+		said = "the vendor gave no reason"
+	}
+	if reason != last.Reason {
+		return last.Reason.String() + ": " + said
+	}
+	return said
 }
 
 // DeadMessage is the dead letter of a message that could not be read: its own bytes.

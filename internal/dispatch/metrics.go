@@ -25,6 +25,7 @@ type Metrics struct {
 	ignored    metric.Int64Counter
 	dropped    metric.Int64Counter
 	parked     metric.Int64Gauge
+	kind       metric.Int64Gauge
 	waiting    metric.Int64UpDownCounter
 	paused     metric.Int64Gauge
 	looked     metric.Int64Counter
@@ -64,6 +65,8 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.paused, err = meter.Int64Gauge("push_paused", metric.WithDescription("1 while attempts pause because what became of earlier ones cannot be stored, by vendor, certificate and lane"))
 	errs = append(errs, err)
 	m.parked, err = meter.Int64Gauge("push_parked", metric.WithDescription("1 while a certificate is parked, by vendor and certificate"))
+	errs = append(errs, err)
+	m.kind, err = meter.Int64Gauge("push_parked_kind", metric.WithDescription("1 while pushes of one kind are parked, by vendor, certificate and kind; a kind that never was is not there"))
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
@@ -175,6 +178,17 @@ func (m *Metrics) Park(vendor, certificate string, parked bool) {
 			v = 1
 		}
 		m.parked.Record(context.Background(), v, m.set([4]string{vendor, certificate, "", "park"}, "vendor", "certificate"))
+	}
+}
+
+// ParkKind says whether a certificate's pushes of one kind are parked.
+func (m *Metrics) ParkKind(vendor, certificate, kind string, parked bool) {
+	if m != nil {
+		var v int64
+		if parked {
+			v = 1
+		}
+		m.kind.Record(context.Background(), v, m.set([4]string{vendor, certificate, kind, "park"}, "vendor", "certificate", "kind"))
 	}
 }
 

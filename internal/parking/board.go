@@ -15,8 +15,12 @@ import (
 )
 
 // Room is the name of the room of notes that a [Board] uses. It holds a [Note] for each parked
-// certificate, by the certificate's id.
+// certificate, by the certificate's id, and for each parked kind of one, by its [KindKey].
 const Room = "park"
+
+// KindKey names a certificate's pushes of one kind where a certificate is named: a [Board] shares
+// their breaker like one of a certificate.
+func KindKey(certificate string, kind vendors.Kind) string { return certificate + "." + string(kind) }
 
 // Note is what the workers tell each other, and the operators' tools, of a certificate.
 type Note struct {

@@ -17,7 +17,8 @@ import (
 // [Options.Failures] calls in a row. What the vendor says of single devices or notifications opens
 // it only when [Options.Suspects] different ones got the same reason, with none accepted in between
 // and none within the last ten seconds: a foreign token among healthy pushes, however often it is
-// tried, parks nothing.
+// tried, parks nothing. What it says of the certificate's pushes of one kind is for a breaker of
+// that kind.
 type Breaker struct {
 	opts  Options
 	state State
@@ -134,7 +135,9 @@ func hear(results []vendors.Result) heard {
 			h.accepted = h.accepted || r.Reason == vendors.Accepted
 		default:
 			switch r.Reach() {
-			case vendors.ScopeDevice, vendors.ScopeNotification, vendors.ScopeKind:
+			case vendors.ScopeKind:
+				h.healthy = true // the vendor knows the certificate; kinds have breakers of their own
+			case vendors.ScopeDevice, vendors.ScopeNotification:
 				h.single = r.Reason
 			case vendors.ScopeCertificate:
 				h.failed = r.Reason
@@ -203,7 +206,7 @@ func (b *Breaker) suspect(devices []vendors.Device, results []vendors.Result) {
 		switch r.Reach() {
 		case vendors.ScopeDevice:
 			who = devices[i].Token
-		case vendors.ScopeNotification, vendors.ScopeKind:
+		case vendors.ScopeNotification:
 			who = devices[i].Notification.Key
 		default:
 			continue

@@ -56,6 +56,8 @@ type Push struct {
 	// Key is whatever the vendor collapses or deduplicates by; empty where the request had nothing.
 	Key      string `json:"key,omitempty"`
 	VendorID string `json:"vendor_id,omitempty"`
+	// Group is what the phone groups notifications by; empty where the request named nothing.
+	Group    string `json:"group,omitempty"`
 	Title    string `json:"title"`
 	Subtitle string `json:"subtitle,omitempty"`
 	Body     string `json:"body"`

@@ -10,6 +10,9 @@ import (
 const (
 	// DemoApp is the app that the demo's certificates belong to.
 	DemoApp = "demo"
+	// DemoCollapse is an app with certificates of its own at the same accounts, in which a newer
+	// message replaces the older one of its conversation.
+	DemoCollapse = "demo-collapse"
 	// DemoPackage is the app's bundle id and Android package name.
 	DemoPackage = "com.example.im"
 	// DemoChannel is the notification channel of chat messages.

@@ -30,8 +30,20 @@ func (d *Demo) Certificates(place Place) []byte {
 
 // Apps is a whole "apps" section with the app [DemoApp] and the demo's certificates.
 func (d *Demo) Apps(place Place) []byte {
-	list := strings.TrimRight(string(d.Certificates(place)), "\n")
-	return []byte("apps:\n  - id: " + DemoApp + "\n    certificates:\n      " + strings.ReplaceAll(list, "\n", "\n      ") + "\n")
+	return []byte("apps:\n  - id: " + DemoApp + "\n" + listed(d.Certificates(place)))
+}
+
+// Collapsing is the app [DemoCollapse] as a further item of [Demo.Apps]. Its certificates are those
+// of the demo, "collapse-" in their ids instead of "demo-".
+func (d *Demo) Collapsing(place Place) []byte {
+	list := strings.ReplaceAll(string(d.Certificates(place)), "- id: demo-", "- id: collapse-")
+	return []byte("  - id: " + DemoCollapse + "\n    policy: {collapse: conversation}\n" + listed([]byte(list)))
+}
+
+// listed is a list of certificates as the key of an app.
+func listed(certificates []byte) string {
+	list := strings.TrimRight(string(certificates), "\n")
+	return "    certificates:\n      " + strings.ReplaceAll(list, "\n", "\n      ") + "\n"
 }
 
 // quote writes a string as YAML: JSON's strings are YAML's.

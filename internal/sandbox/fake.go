@@ -31,6 +31,9 @@ type Fake struct {
 	Token func(name string) string
 	// User owns a phone of the vendor in the demo.
 	User User
+	// Refused is the offline_push, as JSON, of a message that the demo's account refuses; empty for
+	// a vendor that is not asked to.
+	Refused string
 	// Account opens the vendor's account in the demo. read returns the content of a file that
 	// [DemoAccount.Files] left; it is nil for a new demo, whose keys must be new.
 	Account func(read ReadFile) (DemoAccount, error)
@@ -94,6 +97,16 @@ type DemoAccount struct {
 	// [DemoPackage] and {{.Channel}} [DemoChannel]. Their ids are "demo-<vendor>" and, where a
 	// vendor needs more than one, "demo-<vendor>-…".
 	Certificates string
+}
+
+// SecretAccount is the account in the demo of a vendor that gives an app a secret, which the file
+// <vendor>.secret holds.
+func SecretAccount(vendor, secret, certificates string, api func(*Core) API) DemoAccount {
+	return DemoAccount{
+		New:          api,
+		Files:        func(string) []File { return []File{{Name: vendor + ".secret", Data: []byte(secret)}} },
+		Certificates: certificates,
+	}
 }
 
 // File is a file of the demo.

@@ -264,7 +264,7 @@ func (d *httpDriver) call(ctx, parent context.Context, batch Batch) ([]Result, s
 			if err != nil {
 				return All(n, TransportResult(parent, err)), token
 			}
-			handle, result := d.preparer.Prepared(resp)
+			handle, result := d.preparer.Prepared(resp, batch)
 			if result.Reason != Accepted {
 				return All(n, result), token
 			}

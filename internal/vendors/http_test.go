@@ -91,7 +91,7 @@ func (p prepared) Prepare(ctx context.Context, batch Batch, _ string) (*http.Req
 	return http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/store", nil)
 }
 
-func (prepared) Prepared(resp Response) (string, Result) {
+func (prepared) Prepared(resp Response, _ Batch) (string, Result) {
 	if resp.Status != http.StatusOK {
 		return "", HTTPResult(resp)
 	}

@@ -12,6 +12,9 @@ const (
 	KindMention Kind = "mention"
 )
 
+// Kinds are all kinds.
+var Kinds = [...]Kind{KindC2C, KindGroup, KindCall, KindMention}
+
 // OfKind returns what is configured for a kind: its own, that of a group for a mention that has
 // none, else the default. has says whether a value is one.
 func OfKind[T any](k Kind, c2c, group, call, mention, otherwise T, has func(T) bool) T {

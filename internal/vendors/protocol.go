@@ -28,7 +28,7 @@ type Preparer interface {
 	Prepare(ctx context.Context, batch Batch, token string) (*http.Request, error)
 	// Prepared reads the answer. It returns the handle for Batch.Prepared, or the result of every
 	// device when its reason is not Accepted.
-	Prepared(resp Response) (handle string, result Result)
+	Prepared(resp Response, batch Batch) (handle string, result Result)
 }
 
 // Noter is a Protocol that may leave something out of a push that does not fit.

@@ -122,13 +122,42 @@ func Shrink(body string, steps []func(), write func(body string), fits func() bo
 // ShortTitle is what a title keeps where room must be made for an ext.
 var ShortTitle = TextLimit{Max: 12, Measure: Runes}
 
+// Initial is what a title keeps in the end, for an ext that fits beside next to nothing: its first
+// character, or an ellipsis where that is a long one.
+func Initial(title string) string {
+	first, _, _, _ := uniseg.FirstGraphemeClusterInString(title, -1)
+	if first == "" || len(first) > len(ellipsis) {
+		return ellipsis
+	}
+	return first
+}
+
 // LongClick is how long what a tap opens must be, in bytes, to be given up for an ext: it grew by
 // placeholders.
 const LongClick = 256
 
-// LongExtra is how long an ext and what else travels beside the text must be, in bytes, before any
+// longExtra is how long an ext and what else travels beside the text must be, as JSON, before any
 // of it can be left out of a push.
-const LongExtra = 1024
+const longExtra = 1024
+
+// LongExtra says whether what travels beside the texts is so long that some of it may have been left
+// out. It counts the worst that JSON within JSON makes of each byte.
+func LongExtra(parts ...string) bool {
+	n := 0
+	for _, part := range parts {
+		for i := range len(part) {
+			switch c := part[i]; {
+			case c < ' ', c == '<', c == '>', c == '&':
+				n += 7
+			case c == '"', c == '\\':
+				n += 4
+			default:
+				n++
+			}
+		}
+	}
+	return n >= longExtra
+}
 
 // Printable removes what no screen shows and some vendors refuse: control characters other than a
 // line break, and bytes that are not UTF-8. A tab becomes a space. A text that contains none of

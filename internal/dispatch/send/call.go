@@ -18,6 +18,9 @@ type call struct {
 	works []*work // for each device: its job,
 	index []int   // and its place there
 	probe bool
+	// trial says that the call probes whether pushes of the kind of its device get through again.
+	trial bool
+	kind  vendors.Kind
 	class vendors.Class
 	with  *company
 	// tokens finds the devices of the batch by their tokens; nil where none can stand in it twice
@@ -62,6 +65,9 @@ func (l *lane) assemble() *call {
 		if probe {
 			l.s.forgetProbe()
 		}
+		if c.trial {
+			l.s.kinds.forget(c.kind)
+		}
 		return nil
 	}
 	return c
@@ -77,22 +83,28 @@ func (l *lane) gather(probe bool) *call {
 	if probe {
 		same, mixed = 1, 1
 	}
-	var expired, old []piece
+	var out leftOut
 	l.mu.Lock()
 	if !l.hand.empty() {
-		expired, old = l.fill(c, l.hand.next(), same, mixed, now)
+		out = l.fill(c, l.hand.next(), same, mixed, now)
 	}
 	l.mu.Unlock()
-	l.decideAgain(old)
-	for _, p := range expired {
+	l.decideAgain(out.old)
+	for _, p := range out.expired {
 		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
+	}
+	for _, p := range out.parked {
+		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeKind})
 	}
 	return c
 }
 
-// fill moves devices from a queue into a call, and returns the pieces that are past their deadline,
-// and those that were decided on too long ago. The lock is held.
-func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, old []piece) {
+// leftOut is the pieces that gather takes from the hand for no call: those past their deadline,
+// those that were decided on too long ago, and those of a kind that is parked.
+type leftOut struct{ expired, old, parked []piece }
+
+// fill moves devices from a queue into a call. The lock is held.
+func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftOut) {
 	var host string
 	var lead *work
 	notes := 0 // pieces in the call
@@ -106,19 +118,32 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 		if len(p.targets) == 0 {
 			continue
 		}
-		if late := !now.Before(p.w.job.Notification.Deadline); late || l.old(p, now) {
-			if late {
-				expired = append(expired, *p)
-			} else {
-				old = append(old, *p)
+		note := p.w.job.Notification
+		shut := l.s.kinds.parked(note.Kind)
+		trial := shut && notes == 0 && l.s.kinds.try(note.Kind, now)
+		if late := !now.Before(note.Deadline); late || l.old(p, now) || shut && !trial {
+			switch {
+			case late:
+				out.expired = append(out.expired, *p)
+			case shut && !trial:
+				out.parked = append(out.parked, *p)
+			default:
+				out.old = append(out.old, *p)
 				if p.w.stored {
 					l.away++
 				}
+			}
+			if trial {
+				l.s.kinds.forget(note.Kind)
 			}
 			n := len(p.targets)
 			p.targets = nil
 			l.hand.used(p, n)
 			continue
+		}
+		if trial {
+			c.trial, c.kind = true, note.Kind
+			same, mixed = 1, 1
 		}
 		room := same
 		if notes > 0 {
@@ -137,7 +162,6 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 				break
 			}
 		}
-		note := p.w.job.Notification
 		if lead != nil && lead.alike(p.w) {
 			note = lead.job.Notification
 		}
@@ -165,7 +189,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (expired, 
 		}
 	}
 	q.tidy(holes)
-	return expired, old
+	return out
 }
 
 // callBytes bounds a call by its bytes.
@@ -389,6 +413,7 @@ func (l *lane) call(c *call) {
 	}
 	s.flying--
 	s.mu.Unlock()
+	l.learnKinds(c, results, began, now)
 	l.calls.leave(answered(results))
 	switch {
 	case changed:

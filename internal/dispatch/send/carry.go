@@ -113,11 +113,11 @@ func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
 // decide gives the verdict on a result. luck is a draw from [0,1).
 func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time, luck float64) Verdict {
 	s := l.s
-	first := w.job.FirstAttempt
-	if first.IsZero() {
-		first = now
+	n := w.job.Notification
+	if r.Scope == vendors.ScopeKind {
+		sick = s.kinds.sick(n.Kind, w.job.Published)
 	}
-	situation := Situation{Attempts: w.job.Attempts, First: first, Deadline: w.job.Notification.Deadline, Now: now, Sick: sick, Random: luck, Retries: s.Retries}
+	situation := Situation{Attempts: w.job.Attempts, Published: w.job.Published, Deadline: n.Deadline, Now: now, Sick: sick, Random: luck, Retries: s.Retries}
 	if r.Reason == vendors.QuotaSpent {
 		zone := s.Certificate.Zone
 		if zone == nil {
@@ -297,9 +297,13 @@ func (l *lane) postpone(w *work, f fate, answers []answer, now time.Time) *store
 		l.s.waits()
 	}
 	devices := make([]hongyan.DeviceOutcome, len(answers))
+	s := l.s
 	for k, a := range answers {
 		t := &w.job.Targets[a.target]
 		devices[k] = hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: a.result.Reason, VendorCode: a.result.Code, Attempt: next.Attempts}
+		if a.result.Scope == vendors.ScopeKind && s.kinds.parked(w.job.Notification.Kind) {
+			devices[k].Reason = parked
+		}
 	}
 	return l.wait(w, next, ":again/"+w.duty.Claim.Name()+"/", devices, f.Delay)
 }

@@ -114,6 +114,8 @@ type Sender struct {
 	// and of every probe that failed: whether it is open, since when, and the result that says why.
 	// Follow brings it the others' changes.
 	Parked func(open bool, since time.Time, result vendors.Result)
+	// ParkedKind is the same for the pushes of one kind; FollowKind brings the others' changes.
+	ParkedKind func(kind vendors.Kind, open bool, since time.Time, result vendors.Result)
 	// Stored, when it is set, is told of each subject on which a job was stored.
 	Stored func(subject hongyan.Subject)
 
@@ -123,6 +125,7 @@ type Sender struct {
 	mu      sync.Mutex
 	breaker *parking.Breaker
 	parked  atomic.Bool // what the breaker says
+	kinds   kinds
 	flying  int
 	lanes   [2]*lane  // urgent, normal; made when they are used first
 	doubted time.Time // when it was last said that dead tokens are not believed

@@ -90,13 +90,13 @@ func (r Retries) withDefaults() Retries {
 
 // Situation is what Decide knows besides the result.
 type Situation struct {
-	// Attempts that counted before this one, and when the first attempt of all was made; Now where
-	// this is it.
-	Attempts int
-	First    time.Time
-	Deadline time.Time
-	Now      time.Time
-	// Sick says that the vendor as a whole is in trouble: an outage burns no attempts.
+	// Attempts that counted before this one, and when the message was published.
+	Attempts  int
+	Published time.Time
+	Deadline  time.Time
+	Now       time.Time
+	// Sick says that the vendor as a whole is in trouble, or with a result of [vendors.ScopeKind]
+	// that pushes of the kind are: an outage burns no attempts.
 	Sick bool
 	// Midnight is when the vendor's day ends, and Spread is over how long after it what waited for
 	// it comes.
@@ -111,8 +111,8 @@ type Situation struct {
 // such limits count by the minute.
 const deviceWait = 10 * time.Second
 
-// Pushes of a kind whose channel or template is wrong are tried again after half the time for which
-// they waited, within these bounds, and up to twice that.
+// Pushes of a kind that is parked come again after half the age of their message, within these
+// bounds, and up to twice that. The first that comes probes.
 const (
 	kindWait     = 15 * time.Second
 	mostKindWait = 2 * time.Minute
@@ -130,9 +130,9 @@ func Decide(r vendors.Result, s Situation) Verdict {
 	if v.Act != Retry {
 		return v
 	}
-	// A device's or a text's own trouble must not be tried for ever: where the certificate was not
-	// parked meanwhile, the vendor refuses this push alone.
-	own := r.Reason == vendors.BadCredentials && r.Reach() != vendors.ScopeCertificate && r.Reach() != vendors.ScopeKind
+	// A device's or a text's own trouble must not be tried for ever: where the certificate, or the
+	// kind, was not parked meanwhile, the vendor refuses this push alone.
+	own := r.Reason == vendors.BadCredentials && r.Reach() != vendors.ScopeCertificate
 	v.Counts = v.Counts || own
 	if vendors.Sick(r.Reason) && s.Sick {
 		v.Counts = false
@@ -157,7 +157,7 @@ func Decide(r vendors.Result, s Situation) Verdict {
 	switch {
 	case r.Reason == vendors.BadCredentials && r.Reach() == vendors.ScopeKind:
 		// Pushes of this kind wait for somebody to mend the certificate, ever longer.
-		v.Delay = min(max(s.Now.Sub(s.First)/2, kindWait), mostKindWait)
+		v.Delay = min(max(s.Now.Sub(s.Published)/2, kindWait), mostKindWait)
 		v.Delay += time.Duration(s.Random * float64(v.Delay))
 	case own:
 		v.Delay = fullJitter(s.Retries, attempts, s.Random)

@@ -9,8 +9,8 @@ import (
 
 // payload is what a payload shows.
 type payload struct {
-	title, subtitle, body, ext, image, sound string
-	badge                                    *int
+	title, subtitle, body, thread, ext, image, sound string
+	badge                                            *int
 }
 
 // Limits of a payload. Apple, "Generating a remote notification".
@@ -95,7 +95,7 @@ func readPayload(body []byte, h headers) (payload, *brokenRule) {
 	if bad := aps.check(h); bad != nil {
 		return p, bad
 	}
-	p.ext, p.image, p.badge = text(top.Ext), text(top.Image), aps.Badge
+	p.ext, p.image, p.badge, p.thread = text(top.Ext), text(top.Image), aps.Badge, aps.ThreadID
 	if h.pushType == "voip" {
 		p.title, p.body = top.Call.Title, top.Call.Body
 		return p, nil

@@ -246,27 +246,19 @@ func (n *note) check(p *sandbox.Push) *pushkit.BrokenRule {
 		return bad("badge addNum value ranges from 1 to 99")
 	case n.Badge != nil && n.Badge.SetNum != nil && (*n.Badge.SetNum < 0 || *n.Badge.SetNum > 99):
 		return bad("badge setNum value ranges from 0 to 99")
-	case n.Image != "" && !strings.HasPrefix(n.Image, "https://"):
-		return bad("image must be an https address")
-	case n.Style != nil && !slices.Contains([]int{0, 1, 3}, *n.Style):
-		return bad("style must be 0, 1 or 3")
-	case n.Style != nil && *n.Style == 1 && (n.BigTitle == "" || n.BigBody == ""):
-		return bad("style 1 needs bigTitle and bigBody")
-	case n.Style != nil && *n.Style == 3 && len(n.InboxContent) == 0:
-		return bad("style 3 needs inboxContent")
-	case len(n.InboxContent) > 3 || slices.ContainsFunc(n.InboxContent, func(s string) bool { return len(s) > 1024 }):
-		return bad("inboxContent must have at most 3 lines of at most 1024")
 	case n.SoundDuration != nil && (n.Sound == "" || *n.SoundDuration < 1 || *n.SoundDuration > 60):
 		return bad("soundDuration must be from 1 to 60 and goes with sound only")
-	case len(n.ProfileID) > 64:
-		return bad("profileId must not be longer than 64")
+	}
+	look := pushkit.Look{Image: n.Image, Style: n.Style, BigTitle: n.BigTitle, BigBody: n.BigBody, Inbox: n.InboxContent, Lines: 3, ProfileID: n.ProfileID}
+	if rule := look.Broken(pushkit.Names{BigTitle: "bigTitle", BigBody: "bigBody", Inbox: "inboxContent", ProfileID: "profileId"}); rule != "" {
+		return bad(rule)
 	}
 	p.Class, p.Title, p.Body, p.Image, p.Sound = n.Category, n.Title, n.Body, n.Image, n.Sound
 	p.Call = n.Category == "VOIP"
-	if n.NotifyID != nil && *n.NotifyID != -1 {
+	switch { // the phone drops a repeat of the message's id, and replaces what has the same notifyId
+	case n.NotifyID != nil && *n.NotifyID != -1:
 		p.Key = strconv.Itoa(int(*n.NotifyID))
-	}
-	if n.AppMessageID != nil {
+	case n.AppMessageID != nil:
 		p.Key = *n.AppMessageID
 	}
 	if n.Badge != nil {

@@ -119,7 +119,7 @@ func TestAcceptsTheDocumentedExample(t *testing.T) {
 		}
 	}
 	p := r.Pushes()[0]
-	if p.Title != "Li Lei" || p.Key != "m42" || p.Ext != `{"cid":"c77"}` || p.Class != "IM" || *p.Badge != 3 {
+	if p.Title != "Li Lei" || p.Key != "70077" || p.Ext != `{"cid":"c77"}` || p.Class != "IM" || *p.Badge != 3 {
 		t.Errorf("the phone shows %+v", p)
 	}
 	if !r.Pushes()[1].Repeat {

@@ -123,6 +123,7 @@ func read(data []byte, most int) (m message, rule string) {
 	} else if n.Tag != "" {
 		m.push.Key = n.Tag
 	}
+	m.push.Group = n.Group
 	if n.Badge != nil {
 		m.push.Badge = n.Badge.SetNum
 	}

@@ -237,6 +237,7 @@ func (m *message) check() (*push, *pushkit.BrokenRule) {
 	if n.Tag != "" {
 		p.Key += "/" + n.Tag
 	}
+	p.Group = n.Group
 	if n.Badge != nil && n.Badge.Class != "" {
 		// the class is what makes the badge work; add_num counts from a number that only the phone
 		// knows
@@ -287,24 +288,12 @@ func (n *note) check() *pushkit.BrokenRule {
 		return bad("default_sound false needs sound")
 	case n.Color != "" && !color.MatchString(n.Color):
 		return bad("color must be #RRGGBB")
-	case n.Image != "" && !strings.HasPrefix(n.Image, "https://"):
-		return bad("image must be an https address")
-	case n.Style != nil && !slices.Contains([]int{0, 1, 3}, *n.Style):
-		return bad("style must be 0, 1 or 3")
-	case n.Style != nil && *n.Style == 1 && (n.BigTitle == "" || n.BigBody == ""):
-		return bad("style 1 needs big_title and big_body")
-	case n.Style != nil && *n.Style == 3 && len(n.InboxContent) == 0:
-		return bad("style 3 needs inbox_content")
-	case len(n.InboxContent) > 5 || slices.ContainsFunc(n.InboxContent, func(s string) bool { return len(s) > 1024 }):
-		return bad("inbox_content must have at most 5 lines of at most 1024")
 	case !slices.Contains([]string{"", "LOW", "NORMAL", "HIGH"}, n.Importance):
 		return bad("importance must be LOW or NORMAL")
 	case !slices.Contains([]string{"", "VISIBILITY_UNSPECIFIED", "PRIVATE", "PUBLIC", "SECRET"}, n.Visibility):
 		return bad("visibility must be VISIBILITY_UNSPECIFIED, PRIVATE, PUBLIC or SECRET")
 	case n.NotifyID != nil && *n.NotifyID < -1:
 		return bad("notify_id must not be negative")
-	case len(n.ProfileID) > 64:
-		return bad("profile_id must not be longer than 64")
 	case n.Badge != nil && n.Badge.AddNum != nil && (*n.Badge.AddNum < 1 || *n.Badge.AddNum > 99):
 		return bad("badge.add_num must be from 1 to 99")
 	case n.Badge != nil && n.Badge.SetNum != nil && (*n.Badge.SetNum < 0 || *n.Badge.SetNum > 99):
@@ -315,6 +304,10 @@ func (n *note) check() *pushkit.BrokenRule {
 		return bad("light_settings needs color, light_on_duration and light_off_duration")
 	case len(n.Buttons) > 3:
 		return bad("at most 3 buttons")
+	}
+	look := pushkit.Look{Image: n.Image, Style: n.Style, BigTitle: n.BigTitle, BigBody: n.BigBody, Inbox: n.InboxContent, Lines: 5, ProfileID: n.ProfileID}
+	if rule := look.Broken(pushkit.Names{BigTitle: "big_title", BigBody: "big_body", Inbox: "inbox_content", ProfileID: "profile_id"}); rule != "" {
+		return bad(rule)
 	}
 	for _, b := range n.Buttons {
 		if b.Name == "" || len([]rune(b.Name)) > 40 || b.ActionType < 0 || b.ActionType > 4 || b.IntentType < 0 || b.IntentType > 1 || len(b.Data) > 1024 {

@@ -40,11 +40,7 @@ func demoToken(name string) string {
 // openAccount opens the demo's account.
 func openAccount(_ sandbox.ReadFile) (sandbox.DemoAccount, error) {
 	account := Account{AppID: demoApp, AppSecret: demoSecret}
-	return sandbox.DemoAccount{
-		New:          func(core *sandbox.Core) sandbox.API { return newFake(core, []Account{account}) },
-		Files:        func(string) []sandbox.File { return []sandbox.File{{Name: "meizu.secret", Data: []byte(demoSecret)}} },
-		Certificates: demoCertificates,
-	}, nil
+	return sandbox.SecretAccount("meizu", demoSecret, demoCertificates, func(core *sandbox.Core) sandbox.API { return newFake(core, []Account{account}) }), nil
 }
 
 const demoCertificates = `- id: demo-meizu

@@ -29,6 +29,7 @@ func Fake(accounts ...Account) sandbox.Fake {
 		New:     func(core *sandbox.Core) sandbox.API { return newFake(core, accounts) },
 		Token:   demoToken,
 		User:    sandbox.User{ID: "heidi", Name: "海迪", Device: "findx7", Platform: "android", Locale: "zh-CN"},
+		Refused: `{"android":{"oppo_channel_id":"not-of-this-app"}}`,
 		Account: openAccount,
 	}
 }
@@ -45,11 +46,7 @@ func openAccount(_ sandbox.ReadFile) (sandbox.DemoAccount, error) {
 		AppKey: demoKey, MasterSecret: demoSecret, Channels: []string{sandbox.DemoChannel},
 		Templates: map[string]Template{demoTemplate: {Title: []string{"sender"}, Content: []string{"text"}}},
 	}
-	return sandbox.DemoAccount{
-		New:          func(core *sandbox.Core) sandbox.API { return newFake(core, []Account{account}) },
-		Files:        func(string) []sandbox.File { return []sandbox.File{{Name: "oppo.secret", Data: []byte(demoSecret)}} },
-		Certificates: demoCertificates,
-	}, nil
+	return sandbox.SecretAccount("oppo", demoSecret, demoCertificates, func(core *sandbox.Core) sandbox.API { return newFake(core, []Account{account}) }), nil
 }
 
 const demoCertificates = `- id: demo-oppo

@@ -45,11 +45,7 @@ func openAccount(_ sandbox.ReadFile) (sandbox.DemoAccount, error) {
 		Channels:  map[string]string{sandbox.DemoChannel: "private", "demo_news": "public"},
 		Templates: map[string][]string{demoTemplate: {"keywords1", "keywords2"}, demoGroup: {"keywords1", "keywords2", "keywords3"}},
 	}
-	return sandbox.DemoAccount{
-		New:          func(core *sandbox.Core) sandbox.API { return newFake(core, []Account{account}) },
-		Files:        func(string) []sandbox.File { return []sandbox.File{{Name: "xiaomi.secret", Data: []byte(demoSecret)}} },
-		Certificates: demoCertificates,
-	}, nil
+	return sandbox.SecretAccount("xiaomi", demoSecret, demoCertificates, func(core *sandbox.Core) sandbox.API { return newFake(core, []Account{account}) }), nil
 }
 
 const demoCertificates = `- id: demo-xiaomi

@@ -79,6 +79,8 @@ func subject() vendortest.Subject {
 func TestConformance(t *testing.T) {
 	s := subject()
 	s.Problems, s.Advice, s.Doc = problems(t), advice(), Doc
+	s.Call = []string{"Apns-Expiration: 1795420860\n", "Apns-Priority: 10\n"}
+	s.Badge = func(vendors.Config) {}
 	vendortest.Run(t, s)
 }
 

@@ -76,6 +76,10 @@ func (d *driver) fit(f *fitted, limit int) error {
 		f.image, f.left = "", vendors.NoteImageDropped
 		room = d.room(f, limit)
 	}
+	if room <= 0 && f.subtitle != "" {
+		f.subtitle = ""
+		room = d.room(f, limit)
+	}
 	if room <= 0 && f.ext != "" {
 		f.ext, f.left = "", vendors.NoteExtDropped
 		room = d.room(f, limit)
@@ -95,9 +99,13 @@ func (d *driver) fit(f *fitted, limit int) error {
 	return nil
 }
 
-// room is how many bytes are left for the three texts together.
+// room is how many bytes are left for the texts together.
 func (d *driver) room(f *fitted, limit int) int {
-	return limit - len(d.write(f.note, nil, &fitted{texts: texts{" ", " ", " "}, image: f.image, ext: f.ext})) + 3
+	t := texts{title: " ", body: " "}
+	if f.subtitle != "" {
+		t.subtitle = " "
+	}
+	return limit - len(d.write(f.note, nil, &fitted{texts: t, image: f.image, ext: f.ext})) + t.size()
 }
 
 // errTooLarge is the error of names from the message that are longer than any payload.

@@ -80,6 +80,8 @@ func subject(changes ...func(*Config)) vendortest.Subject {
 func TestConformance(t *testing.T) {
 	s := subject()
 	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	s.Call = []string{`"ttl": "60s"`}
+	s.Badge = func(vendors.Config) {}
 	vendortest.Run(t, s)
 }
 

@@ -185,7 +185,7 @@ const (
 
 // shape makes the message fit, and says what it left out. The texts are shortened first, then the
 // rest goes, least missed first, until short texts fit; what room is left goes to the body and then
-// to the title. An ext that fits beside a few characters of text stays.
+// to the title. An ext that fits beside a character of each stays.
 func shape(m *messaging.Message, limit int) (note string) {
 	if weight(m) <= limit {
 		return ""
@@ -216,6 +216,7 @@ func shape(m *messaging.Message, limit int) (note string) {
 				delete(m.Data, keyMessage)
 			}
 		},
+		func() { n.Title, n.Body = vendors.Initial(title), vendors.Initial(body) },
 		func() {
 			if _, ok := m.Data[keyExt]; ok {
 				delete(m.Data, keyExt)

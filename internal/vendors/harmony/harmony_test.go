@@ -75,6 +75,9 @@ func subject() vendortest.Subject {
 func TestConformance(t *testing.T) {
 	s := subject()
 	s.Problems, s.Advice, s.Doc = problems(t), advice(), Doc
+	s.Receipts = &vendors.Receipts{ID: "rcp-1"}
+	s.Call = []string{`"receiptId": "rcp-1"`, `"biTag": "{key}"`, `"ttl": 60`}
+	s.Badge = func(vendors.Config) {}
 	vendortest.Run(t, s)
 }
 

@@ -106,7 +106,7 @@ func (p *protocol) Prepare(ctx context.Context, batch vendors.Batch, token strin
 
 // Prepared reads the answer: how many seconds it holds, and the address to send. Whatever is wrong
 // with an image or its check, the push goes without it.
-func (p *protocol) Prepared(resp vendors.Response) (handle string, result vendors.Result) {
+func (p *protocol) Prepared(resp vendors.Response, _ vendors.Batch) (handle string, result vendors.Result) {
 	var a struct {
 		Code        vendors.Loose `json:"code"`
 		DownloadURL string        `json:"downloadUrl"`

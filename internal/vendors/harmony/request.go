@@ -144,6 +144,7 @@ func (p *protocol) compose(batch vendors.Batch) (request, int) {
 		steps = []func(){
 			func() {},
 			func() { call.Title = vendors.ShortTitle.Fit(call.Title) },
+			func() { call.Title = vendors.Initial(call.Title) },
 			func() { call.Ext = "" },
 			// an id of kilobytes is none
 			func() { call.Call = &hongyan.Call{Media: call.Call.Media, Action: call.Call.Action} },
@@ -170,6 +171,7 @@ func (p *protocol) compose(batch vendors.Batch) (request, int) {
 					n.ClickAction = click{ActionType: clickHome, Data: c.Data}
 				}
 			},
+			func() { n.Title = vendors.Initial(n.Title) },
 			func() { n.ClickAction.Data = nil },
 			func() { n.ClickAction = click{ActionType: clickHome} },
 		}
@@ -194,7 +196,7 @@ func inbox(body string) []string {
 // that is long enough for that.
 func (p *protocol) Note(batch vendors.Batch) string {
 	note := batch.Devices[0].Notification
-	if len(note.Ext) < vendors.LongExtra && note.Harmony.Image == "" {
+	if !vendors.LongExtra(note.Ext) && note.Harmony.Image == "" {
 		return ""
 	}
 	r, _ := p.compose(batch)

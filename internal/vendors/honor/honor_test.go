@@ -76,6 +76,9 @@ func ok(body string) vendors.Response {
 func TestConformance(t *testing.T) {
 	s := subject(nil)
 	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	s.Receipts = &vendors.Receipts{}
+	s.Call = []string{`"biTag": "{key}"`, `"ttl": "60s"`}
+	s.Badge = func(vendors.Config) {}
 	vendortest.Run(t, s)
 }
 

@@ -100,7 +100,7 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token strin
 
 // compose writes all but the tokens and keeps it within the bytes of max_bytes. What makes room, in
 // this order: the body is shortened; then the image goes; then the long form of the text, the group
-// and most of the title; then the ext (a part of it would be worse than none), for the names by
+// and most of the title; then the title but for a character; then the ext (a part of it would be worse than none), for the names by
 // which the app finds the message; then the click target, which may hold the ext as well, for the
 // app.
 func (p *protocol) compose(batch vendors.Batch) request {
@@ -123,6 +123,7 @@ func (p *protocol) compose(batch vendors.Batch) request {
 				nt.ClickAction = click{Type: clickApp}
 			}
 		},
+		func() { nt.Title = vendors.Initial(nt.Title) },
 		func() { r.Data = names },
 		func() { nt.ClickAction = click{Type: clickApp} },
 		func() { r.Data = "" },
@@ -137,7 +138,7 @@ func (p *protocol) compose(batch vendors.Batch) request {
 // enough for that.
 func (p *protocol) Note(batch vendors.Batch) string {
 	n := batch.Devices[0].Notification
-	if len(n.Ext)+len(n.Android.Image) < vendors.LongExtra {
+	if !vendors.LongExtra(n.Ext, n.Android.Image) {
 		return ""
 	}
 	whole, r := p.draft(batch), p.compose(batch)

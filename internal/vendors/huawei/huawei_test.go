@@ -44,6 +44,9 @@ func subject() vendortest.Subject {
 func TestConformance(t *testing.T) {
 	s := subject()
 	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	s.Receipts = &vendors.Receipts{ID: "rcp-1"}
+	s.Call = []string{`"receipt_id": "rcp-1"`, `"bi_tag": "{key}"`, `"ttl": "60s"`}
+	s.Badge = func(vendors.Config) {}
 	vendortest.Run(t, s)
 }
 

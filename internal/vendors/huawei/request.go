@@ -92,8 +92,9 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token strin
 
 // compose writes all but the tokens and keeps it within the bytes that Huawei takes. What makes
 // room, in this order: the body is shortened; where even a body of one character is too much, the
-// image goes, then the long form of the text, the group and most of the title, then the ext (a part
-// of it would be worse than none), then the click target, which may hold the ext as well.
+// image goes, then the long form of the text, the group and most of the title, then the title but for
+// a character, then the ext (a part of it would be worse than none), then the click target, which
+// may hold the ext as well.
 func (p *protocol) compose(batch vendors.Batch) request {
 	r := p.draft(batch)
 	style := batch.Devices[0].Notification.Android.Style
@@ -110,6 +111,7 @@ func (p *protocol) compose(batch vendors.Batch) request {
 				n.ClickAction = click{Type: clickOpen}
 			}
 		},
+		func() { n.Title = vendors.Initial(n.Title) },
 		func() { r.Message.Data = "" },
 		func() { n.ClickAction = click{Type: clickOpen} },
 	}, func(body string) { put(n, body, style) }, func() bool { return len(vendors.JSON(r)) <= p.maxBytes })
@@ -120,7 +122,7 @@ func (p *protocol) compose(batch vendors.Batch) request {
 // enough for that.
 func (p *protocol) Note(batch vendors.Batch) string {
 	note := batch.Devices[0].Notification
-	if len(note.Ext)+len(note.Android.Image) < vendors.LongExtra {
+	if !vendors.LongExtra(note.Ext, note.Android.Image) {
 		return ""
 	}
 	r := p.compose(batch)

@@ -64,6 +64,7 @@ func Doc() vendors.Doc {
 			"https://github.com/MEIZUPUSH/JavaSdk",
 		},
 		Rows: []vendors.Row{
+			vendors.TextRow("Badge", "角标", "no number is sent: the API has no field for one", "不下发数字：接口没有此字段"),
 			vendors.NumberRow("Devices per call", "单次最多设备数", maxTokens),
 			vendors.NumberRow("Title, in characters", "标题字符数", maxTitle),
 			vendors.NumberRow("Content, in characters", "内容字符数", maxContent),

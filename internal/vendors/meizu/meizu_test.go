@@ -70,8 +70,10 @@ func ok(body string) vendors.Response {
 }
 
 func TestConformance(t *testing.T) {
-	s := subject(nil)
+	s := subject(func(a *fake.Account, _ *Config) { a.Callbacks = []string{"https://im.example.com/meizu"} })
 	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	s.Receipts = &vendors.Receipts{URL: "https://im.example.com/meizu"}
+	s.Call = []string{`"extra":{"callback":"https://im.example.com/meizu","callback.param":"{key}","callback.type":3}`, `"pushTimeInfo":{"offLine":0}`}
 	vendortest.Run(t, s)
 }
 
@@ -379,39 +381,4 @@ func advice() []vendortest.ConfigCase {
 		{"reports", func(c *Config) { c.Receipts = &vendors.Receipts{URL: "https://im.example.com/x"} }, []string{"must be registered"}},
 		{"72_hours", func(c *Config) { c.TTL = 100 * time.Hour }, []string{"72 hours"}},
 	})
-}
-
-// TestCallAndReports holds that what ends a call replaces the ringing notification without being
-// taken for its repeat, and that reports are asked for where they are configured.
-func TestCallAndReports(t *testing.T) {
-	t.Parallel()
-	s := subject(func(a *fake.Account, _ *Config) { a.Callbacks = []string{"https://im.example.com/meizu"} })
-	plain := s.Config
-	s.Config = func(endpoint, caFile string) vendors.Config {
-		c := plain(endpoint, caFile)
-		c.Base().Receipts = &vendors.Receipts{URL: "https://im.example.com/meizu"}
-		return c
-	}
-	r := vendortest.NewRig(t, s, nil)
-	ringing, missed := vendortest.Chat(), vendortest.Chat()
-	ringing.Key, ringing.ReplaceKey, ringing.Urgent = strings.Repeat("a", 32), strings.Repeat("c", 32), true
-	ringing.Deadline = vendortest.Now.Add(time.Minute)
-	missed.Key, missed.ReplaceKey = strings.Repeat("b", 32), strings.Repeat("c", 32)
-	for i, n := range []*vendors.Notification{ringing, missed} {
-		b := r.Batch(1, n)
-		b.Devices[0].Key = n.Key
-		if got := r.Driver.Push(context.Background(), b)[0]; got.Reason != vendors.Accepted {
-			t.Fatalf("push %d: %v (code %s): %v", i, got.Reason, got.Code, r.Sandbox.Violations())
-		}
-	}
-	pushes := r.Sandbox.Pushes()
-	if len(pushes) != 2 || !pushes[1].Repeat {
-		t.Errorf("the missed call does not replace the ringing one: %+v", pushes)
-	}
-	requests := strings.Join(r.Requests.Take(), "\n")
-	for _, want := range []string{`"extra":{"callback":"https://im.example.com/meizu","callback.param":"` + ringing.Key + `","callback.type":3}`, `"pushTimeInfo":{"offLine":0}`} {
-		if !strings.Contains(requests, want) {
-			t.Errorf("no %q in the requests:\n%s", want, requests)
-		}
-	}
 }

@@ -19,6 +19,7 @@ func Doc() vendors.Doc {
 			"https://open.oppomobile.com/new/developmentDoc/info?id=11256",
 		},
 		Rows: []vendors.Row{
+			vendors.TextRow("Badge", "角标", "with badge: true, set to the number, at most 9,999; most phones show a dot instead", "badge: true 时设置为该数字，最大 9999；多数手机只显示圆点"),
 			{What: vendors.Bilingual{EN: "Devices per call", ZH: "每次调用的设备数"}, Value: vendors.Bilingual{
 				EN: fmt.Sprintf("%d, each with a message of its own", maxMessages), ZH: fmt.Sprintf("%d 台，内容可各不相同", maxMessages)}},
 			{What: vendors.Bilingual{EN: "Title, body", ZH: "标题、正文"}, Value: vendors.Bilingual{

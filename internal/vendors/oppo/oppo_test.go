@@ -1,7 +1,6 @@
 package oppo
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -55,6 +54,9 @@ func subject(change func(*Config)) vendortest.Subject {
 func TestConformance(t *testing.T) {
 	s := subject(nil)
 	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	s.Receipts = &vendors.Receipts{URL: "https://im.example.com/oppo"}
+	s.Call = []string{`"call_back_url":"https://im.example.com/oppo","call_back_parameter":"{key}`, `"off_line_ttl":60,`}
+	s.Badge = func(c vendors.Config) { c.(*Config).Badge = true }
 	vendortest.Run(t, s)
 }
 
@@ -156,41 +158,6 @@ func TestKinds(t *testing.T) {
 		if got.ChannelID != "groups" || got.TemplateID != "2" || string(got.TitleParameters) != `{"group":"Family"}` ||
 			string(got.ContentParameters) != `{"sender":"Alice","text":"See you at eight"}` {
 			t.Errorf("%s: channel %q, template %q, title %s, content %s", kind, got.ChannelID, got.TemplateID, got.TitleParameters, got.ContentParameters)
-		}
-	}
-}
-
-// TestCallAndReports holds that what ends a call replaces the ringing notification without being
-// taken for its repeat, and that reports are asked for where they are configured.
-func TestCallAndReports(t *testing.T) {
-	t.Parallel()
-	s := subject(nil)
-	plain := s.Config
-	s.Config = func(endpoint, caFile string) vendors.Config {
-		c := plain(endpoint, caFile)
-		c.Base().Receipts = &vendors.Receipts{URL: "https://im.example.com/oppo"}
-		return c
-	}
-	r := vendortest.NewRig(t, s, nil)
-	ringing, missed := vendortest.Chat(), vendortest.Chat()
-	ringing.Key, ringing.ReplaceKey, ringing.Urgent = strings.Repeat("a", 32), strings.Repeat("c", 32), true
-	ringing.Deadline = vendortest.Now.Add(time.Minute)
-	missed.Key, missed.ReplaceKey = strings.Repeat("b", 32), strings.Repeat("c", 32)
-	for i, n := range []*vendors.Notification{ringing, missed} {
-		b := r.Batch(1, n)
-		b.Devices[0].Key = n.Key
-		if got := r.Driver.Push(context.Background(), b)[0]; got.Reason != vendors.Accepted {
-			t.Fatalf("push %d: %v (code %s): %v", i, got.Reason, got.Code, r.Sandbox.Violations())
-		}
-	}
-	pushes := r.Sandbox.Pushes()
-	if len(pushes) != 2 || !pushes[1].Repeat {
-		t.Errorf("the missed call does not replace the ringing one: %+v", pushes)
-	}
-	requests := strings.Join(r.Requests.Take(), "\n")
-	for _, want := range []string{`"call_back_url":"https://im.example.com/oppo","call_back_parameter":"` + ringing.Key, `"off_line_ttl":60,`} {
-		if !strings.Contains(requests, want) {
-			t.Errorf("no %q in the requests:\n%s", want, requests)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -29,6 +30,14 @@ type Recorder struct {
 
 	mu   sync.Mutex
 	seen []string
+	from map[string]bool // the addresses that it was called from
+}
+
+// callers are the addresses from which it was called.
+func (r *Recorder) callers() map[string]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.from)
 }
 
 // ServeHTTP records and passes on.
@@ -44,6 +53,10 @@ func (r *Recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	r.mu.Lock()
 	r.seen = append(r.seen, text)
+	if r.from == nil {
+		r.from = map[string]bool{}
+	}
+	r.from[req.RemoteAddr] = true
 	r.mu.Unlock()
 	r.next.ServeHTTP(w, req)
 }

@@ -64,6 +64,9 @@ func deadAmongLive(t *testing.T, s Subject) {
 				if res.Reason != want {
 					t.Errorf("device %d: got %v (code %q, err %v), want %v", i, res.Reason, res.Code, res.Err, want)
 				}
+				if want != vendors.Accepted && res.Err == nil {
+					t.Errorf("device %d: a dead token without a word why: a dead letter would say nothing", i)
+				}
 				noLeak(t, r, res)
 			}
 		})

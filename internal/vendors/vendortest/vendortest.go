@@ -5,8 +5,11 @@ package vendortest
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -40,6 +43,14 @@ type Subject struct {
 	Token func(i int) string
 	// RealClock is set for vendors whose libraries read the clock themselves.
 	RealClock bool
+	// Badge changes the certificate so that it sets the number on the app's icon, where the vendor
+	// can and the certificate does not by itself; nil where the vendor sets none.
+	Badge func(vendors.Config)
+	// Receipts are what the vendor needs to report what became of a push; nil where it reports
+	// nothing or needs nothing.
+	Receipts *vendors.Receipts
+	// Call is what the request of an incoming call holds; {key} stands for its key.
+	Call []string
 	// Scrub replaces in a golden request what differs from run to run (tokens, signatures over
 	// random nonces).
 	Scrub func(string) string
@@ -52,10 +63,17 @@ type Rig struct {
 	// Requests is filled with every request to the fake, scrubbed and readable.
 	Requests *Recorder
 	subject  Subject
+	sent     int
 }
 
 // NewRig starts a fake over TLS with HTTP/2 and a driver that points at it. Both end with the test.
 func NewRig(t testing.TB, s Subject, change func(*vendors.Common)) *Rig {
+	t.Helper()
+	return newRig(t, s, change, nil)
+}
+
+// newRig is NewRig for a server that shows a certificate of its own.
+func newRig(t testing.TB, s Subject, change func(*vendors.Common), shown *tls.Certificate) *Rig {
 	t.Helper()
 	now := func() time.Time { return Now }
 	if s.RealClock {
@@ -65,6 +83,10 @@ func NewRig(t testing.TB, s Subject, change func(*vendors.Common)) *Rig {
 	rec := &Recorder{next: box.Handler(), scrub: s.Scrub}
 	srv := httptest.NewUnstartedServer(rec)
 	srv.EnableHTTP2 = true
+	if shown != nil {
+		srv.TLS = &tls.Config{Certificates: []tls.Certificate{*shown}}
+		srv.Config.ErrorLog = log.New(io.Discard, "", 0) // who does not trust it says so
+	}
 	srv.StartTLS()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
@@ -179,6 +201,10 @@ func Run(t *testing.T, s Subject) {
 	t.Run("dead_token_among_live", func(t *testing.T) { deadAmongLive(t, s) })
 	t.Run("trouble", func(t *testing.T) { trouble(t, s) })
 	t.Run("options", func(t *testing.T) { options(t, s) })
+	t.Run("call_ends", func(t *testing.T) { callEnds(t, s) })
+	t.Run("badge", func(t *testing.T) { badge(t, s) })
+	t.Run("ext_fits", func(t *testing.T) { extFits(t, s) })
+	t.Run("way_out", func(t *testing.T) { wayOut(t, s) })
 	t.Run("hang", func(t *testing.T) { hang(t, s) })
 	t.Run("cancelled", func(t *testing.T) { cancelled(t, s) })
 	t.Run("concurrent", func(t *testing.T) { concurrent(t, s) })

@@ -64,12 +64,12 @@ func read(resp vendors.Response) (answer, vendors.Result) {
 }
 
 // Prepared reads the taskId of a stored content.
-func (p *protocol) Prepared(resp vendors.Response) (handle string, result vendors.Result) {
+func (p *protocol) Prepared(resp vendors.Response, batch vendors.Batch) (handle string, result vendors.Result) {
 	a, result := read(resp)
 	if result.Reason != vendors.Accepted {
 		return "", result
 	}
-	if result = p.callResult(a); result.Reason == vendors.Accepted && result.VendorID == "" {
+	if result = p.pushResult(a, batch); result.Reason == vendors.Accepted && result.VendorID == "" {
 		return "", vendors.Result{Reason: vendors.Unavailable, Code: codeOK, Err: errors.New("the answer to saveListPayload has no taskId")}
 	}
 	return result.VendorID, result
@@ -83,7 +83,7 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 	if result.Reason != vendors.Accepted {
 		return vendors.All(n, result)
 	}
-	result = p.callResult(a)
+	result = p.pushResult(a, batch)
 	if n > 1 {
 		result.VendorID = batch.Prepared
 	}
@@ -108,6 +108,20 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 		}
 	}
 	return results
+}
+
+// pushResult is the result that the answer gives for a whole push. A class that the message chose
+// for itself is the message's fault, and the certificate's own that of all its messages.
+func (p *protocol) pushResult(a answer, batch vendors.Batch) vendors.Result {
+	r := p.callResult(a)
+	if r.Reason != vendors.BadCredentials || r.Code != codeCategory && r.Code != codePair {
+		return r
+	}
+	class, category := p.c.resolve(batch.Devices[0].Notification)
+	if own, ownCategory := p.c.resolve(&vendors.Notification{}); class != own || category != ownCategory {
+		r.Reason, r.Scope = vendors.Refused, vendors.ScopeNotification
+	}
+	return r
 }
 
 // callResult is the result that the answer gives for the whole call.

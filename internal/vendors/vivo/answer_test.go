@@ -22,9 +22,9 @@ func TestEveryCode(t *testing.T) {
 		vendors.Accepted:       "0",
 		vendors.AuthExpired:    "10000",
 		vendors.Unavailable:    "10040 10152 10155",
-		vendors.BadCredentials: "10043 10045 10094 10200 10201 10202 10203 10204 10205 10206 10207",
+		vendors.BadCredentials: "10096 10097 10043 10045 10094 10200 10201 10202 10203 10204 10205 10206 10207",
 		vendors.BadPayload: "10050 10051 10054 10055 10056 10057 10058 10059 10060 10061 10062 10063 10064 10065 10066 10067 10068 10069 " +
-			"10095 10096 10097 10150 10151 10153 10154 10301 10304 10305 10306 10352 10353 10471 10473 10800 10801 11000",
+			"10095 10150 10151 10153 10154 10301 10304 10305 10306 10352 10353 10471 10473 10800 10801 11000",
 		vendors.QuotaSpent:   "10070 10073 10252 10254",
 		vendors.RateLimited:  "10072 10093",
 		vendors.Refused:      "10071 10082 10085 10103 10104",
@@ -44,7 +44,7 @@ func TestEveryCode(t *testing.T) {
 			if rephrase := code == "10104" || code == "10085"; got.Rephrase != rephrase {
 				t.Errorf("single %s: rephrase is %v", code, got.Rephrase)
 			}
-			handle, prepared := w.Prepared(resp)
+			handle, prepared := w.Prepared(resp, batchOf(vendortest.Chat(), "a", "b"))
 			if prepared.Reason != reason || (handle == "7") != (reason == vendors.Accepted) {
 				t.Errorf("stored content %s: got %q, %+v, want %v", code, handle, prepared, reason)
 			}
@@ -158,11 +158,11 @@ func TestUnreadableAnswers(t *testing.T) {
 		if got := w.Interpret(c.resp, batchOf(vendortest.Chat(), "a"))[0]; got.Reason != c.want {
 			t.Errorf("%s: got %+v, want %v", name, got, c.want)
 		}
-		if _, got := w.Prepared(c.resp); got.Reason != c.want {
+		if _, got := w.Prepared(c.resp, batchOf(vendortest.Chat(), "a", "b")); got.Reason != c.want {
 			t.Errorf("%s, stored content: got %+v, want %v", name, got, c.want)
 		}
 	}
-	if handle, got := w.Prepared(ok(`{"result":0}`)); handle != "" || got.Reason != vendors.Unavailable {
+	if handle, got := w.Prepared(ok(`{"result":0}`), batchOf(vendortest.Chat(), "a", "b")); handle != "" || got.Reason != vendors.Unavailable {
 		t.Errorf("a stored content without taskId: got %q, %+v", handle, got)
 	}
 }

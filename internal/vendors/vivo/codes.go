@@ -10,6 +10,8 @@ const (
 	codeTooOld     = "10000"
 	codeTestText   = "10104"
 	codeTestText2  = "10085"
+	codeCategory   = "10096"
+	codePair       = "10097"
 	codeListBodies = "10252"
 	codeBadDevice  = "10302"
 	codeUnshowable = "10311"
@@ -55,8 +57,8 @@ func codes() []vendors.Code {
 		{Code: "10093", Reason: vendors.RateLimited, Meaning: "more than ten logins a second"},
 		{Code: "10094", Reason: account, Meaning: "appId is not the authToken's app"},
 		{Code: "10095", Reason: payload, Meaning: "notifyId is illegal", Uncertain: true},
-		{Code: "10096", Reason: payload, Meaning: "category is none of vivo's"},
-		{Code: "10097", Reason: payload, Meaning: "category and classification do not agree"},
+		{Code: codeCategory, Reason: account, Meaning: "category is none of vivo's; refused where the message chose it"},
+		{Code: codePair, Reason: account, Meaning: "category and classification do not agree; refused where the message chose them"},
 		{Code: "10103", Reason: vendors.Refused, Meaning: "the content has sensitive words", Uncertain: true},
 		{Code: codeTestText, Reason: vendors.Refused, Meaning: "the text of a formal push looks like a test"},
 		{Code: "10150", Reason: payload, Meaning: "regIds and aliases are empty"},

@@ -16,6 +16,7 @@ func Doc() vendors.Doc {
 			"https://dev.vivo.com.cn/documentCenter/doc/681",
 		},
 		Rows: []vendors.Row{
+			vendors.TextRow("Badge", "角标", "no number is sent: vivo's addBadge can only add one, and needs a right", "不下发数字：vivo 的 addBadge 只能加一，且需申请权限"),
 			vendors.NumberRow("Devices per call", "单次最多设备数", maxList),
 			vendors.TextRow("Calls", "调用方式", "one device: /message/send; 2 to 1,000: /message/saveListPayload, then /message/pushToList",
 				"单设备用 /message/send；2 至 1000 个设备先 /message/saveListPayload 再 /message/pushToList"),

@@ -2,6 +2,7 @@ package vivo
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,8 +43,9 @@ func (d *driver) Push(ctx context.Context, batch vendors.Batch) []vendors.Result
 	return d.pushSingly(ctx, batch)
 }
 
-// pushSingly pushes to each device in a call of its own. If an answer concerns the app and not the
-// device, it stops, and the remaining devices get the same result.
+// pushSingly pushes to each device in a call of its own, until an answer concerns the app or a call
+// gets no answer. The devices for which there was no call then get the app's result where that
+// counts as no attempt, and else are Interrupted, which sends them again at once.
 func (d *driver) pushSingly(ctx context.Context, batch vendors.Batch) []vendors.Result {
 	results := make([]vendors.Result, len(batch.Devices))
 	var stop atomic.Pointer[vendors.Result]
@@ -57,13 +59,17 @@ func (d *driver) pushSingly(ctx context.Context, batch vendors.Batch) []vendors.
 					return
 				}
 				if result := stop.Load(); result != nil {
-					results[i] = *result
+					results[i] = ofOthers(result)
+					continue
+				}
+				if ctx.Err() != nil { // the time of the call is over, and the device had none of it
+					results[i] = untried()
 					continue
 				}
 				single := batch
 				single.Devices = batch.Devices[i : i+1]
 				results[i] = d.Driver.Push(ctx, single)[0]
-				if concernsAll(results[i].Reason) {
+				if stops(results[i].Reason) {
 					stop.CompareAndSwap(nil, &results[i])
 				}
 			}
@@ -73,14 +79,27 @@ func (d *driver) pushSingly(ctx context.Context, batch vendors.Batch) []vendors.
 	return results
 }
 
-// concernsAll reports whether the other devices would get the same result.
-func concernsAll(r vendors.Reason) bool {
+// stops says whether no more single pushes are to be made after a result.
+func stops(r vendors.Reason) bool {
 	switch r {
 	case vendors.BadCredentials, vendors.AuthExpired, vendors.RateLimited, vendors.QuotaSpent, vendors.Unavailable, vendors.Timeout, vendors.Interrupted:
 		return true
 	default:
 		return false
 	}
+}
+
+// ofOthers is the result of a device that was not pushed to because of another device's result.
+func ofOthers(r *vendors.Result) vendors.Result {
+	switch {
+	case r.Reason == vendors.Unavailable, r.Reason == vendors.Timeout, r.Scope == vendors.ScopeDevice, r.Scope == vendors.ScopeNotification:
+		return untried()
+	}
+	return *r
+}
+
+func untried() vendors.Result {
+	return vendors.Result{Reason: vendors.Interrupted, Err: errors.New("not tried after the trouble of others of the list")}
 }
 
 // midnight is the end of vivo's day, which is the day in China.

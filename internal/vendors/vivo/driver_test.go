@@ -2,6 +2,7 @@ package vivo
 
 import (
 	"context"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,62 @@ func TestSinglesStopAtQuota(t *testing.T) {
 	}
 	if calls := len(r.Requests.Take()); calls > 2*singlesAtOnce {
 		t.Errorf("%d calls after a quota code", calls)
+	}
+}
+
+// One timeout or 5xx among single pushes is that device's: no attempt is burnt for those that nobody
+// asked for, nor where the time of the call is over.
+func TestSinglesCopyNoFailure(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault   sandbox.Fault
+		timeout time.Duration
+		want    vendors.Reason
+	}{
+		"5xx":     {sandbox.Fault{Kind: sandbox.FaultServerError}, time.Minute, vendors.Unavailable},
+		"timeout": {sandbox.Fault{Kind: sandbox.FaultHang}, 2 * time.Second, vendors.Timeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := vendortest.NewRig(t, subject(nil), func(common *vendors.Common) { common.Timeout = c.timeout })
+			r.Driver.(*driver).noListsUntil.Store(math.MaxInt64)
+			c.fault.Vendor = "vivo"
+			r.Sandbox.Arm(c.fault)
+			got := map[vendors.Reason]int{}
+			for _, res := range r.Driver.Push(context.Background(), r.Batch(200, vendortest.Chat())) {
+				got[res.Reason]++
+			}
+			calls := len(r.Requests.Take())
+			if got[c.want] == 0 || got[c.want] > calls || got[c.want]+got[vendors.Interrupted] != 200 || calls > 2*singlesAtOnce {
+				t.Errorf("after %d calls: %v", calls, got)
+			}
+		})
+	}
+}
+
+// A class that the message chose, and vivo does not know, is the message's fault; the certificate's
+// own parks the certificate.
+func TestWhoseClassIsWrong(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{codeCategory, codePair} {
+		w := wireOf(t, func(c *Config) { c.Category, c.Categories = "NEWEST", map[string]int{"NEWEST": 1} })
+		plain, choosy := vendortest.Chat(), vendortest.Chat()
+		choosy.Android.VivoCategory = "TODO"
+		for _, x := range []struct {
+			note *vendors.Notification
+			want vendors.Result
+		}{
+			{plain, vendors.Result{Reason: vendors.BadCredentials}},
+			{choosy, vendors.Result{Reason: vendors.Refused, Scope: vendors.ScopeNotification}},
+		} {
+			resp := ok(`{"result":` + code + `,"desc":"x"}`)
+			_, list := w.Prepared(resp, batchOf(x.note, "a", "b"))
+			for _, got := range []vendors.Result{w.Interpret(resp, batchOf(x.note, "a"))[0], list} {
+				if got.Reason != x.want.Reason || got.Scope != x.want.Scope || got.Code != code {
+					t.Errorf("%s with category %q: got %+v", code, x.note.Android.VivoCategory, got)
+				}
+			}
+		}
 	}
 }
 

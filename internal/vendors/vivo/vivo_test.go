@@ -1,11 +1,9 @@
 package vivo
 
 import (
-	"context"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -56,6 +54,8 @@ func itoa(i int) string {
 func TestConformance(t *testing.T) {
 	s := subject(nil)
 	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	s.Receipts = &vendors.Receipts{ID: "17"}
+	s.Call = []string{`"callback.id": "17"`, `"callback.param": "{key}`}
 	vendortest.Run(t, s)
 }
 
@@ -156,40 +156,5 @@ func TestClassOfEveryPair(t *testing.T) {
 				t.Errorf("class (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// TestCallAndReports holds that what ends a call replaces the ringing notification without being
-// taken for its repeat, and that reports are asked for where they are configured.
-func TestCallAndReports(t *testing.T) {
-	t.Parallel()
-	s := subject(nil)
-	plain := s.Config
-	s.Config = func(endpoint, caFile string) vendors.Config {
-		c := plain(endpoint, caFile)
-		c.Base().Receipts = &vendors.Receipts{ID: "17"}
-		return c
-	}
-	r := vendortest.NewRig(t, s, nil)
-	ringing, missed := vendortest.Chat(), vendortest.Chat()
-	ringing.Key, ringing.ReplaceKey, ringing.Urgent = strings.Repeat("a", 32), strings.Repeat("c", 32), true
-	ringing.Deadline = vendortest.Now.Add(time.Minute)
-	missed.Key, missed.ReplaceKey = strings.Repeat("b", 32), strings.Repeat("c", 32)
-	for i, n := range []*vendors.Notification{ringing, missed} {
-		b := r.Batch(1, n)
-		b.Devices[0].Key = n.Key
-		if got := r.Driver.Push(context.Background(), b)[0]; got.Reason != vendors.Accepted {
-			t.Fatalf("push %d: %v (code %s): %v", i, got.Reason, got.Code, r.Sandbox.Violations())
-		}
-	}
-	pushes := r.Sandbox.Pushes()
-	if len(pushes) != 2 || !pushes[1].Repeat {
-		t.Errorf("the missed call does not replace the ringing one: %+v", pushes)
-	}
-	requests := strings.Join(r.Requests.Take(), "\n")
-	for _, want := range []string{`"callback.id": "17"`, `"callback.param": "` + ringing.Key} {
-		if !strings.Contains(requests, want) {
-			t.Errorf("no %q in the requests:\n%s", want, requests)
-		}
 	}
 }

@@ -19,6 +19,7 @@ func Doc() vendors.Doc {
 			"https://dev.mi.com/xiaomihyperos/documentation/detail?pId=2321",
 		},
 		Rows: []vendors.Row{
+			vendors.TextRow("Badge", "角标", "no number is sent: the phone counts its notifications itself, and the API has no field", "不下发数字：手机自行统计通知数，接口没有此字段"),
 			{What: vendors.Bilingual{EN: "Devices per call", ZH: "每次调用的设备数"}, Value: vendors.Bilingual{
 				EN: fmt.Sprintf("%d, with one notification or with different ones", maxTargets),
 				ZH: fmt.Sprintf("%d 台，内容相同或各不相同均可", maxTargets)}},

@@ -1,7 +1,6 @@
 package xiaomi
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -46,6 +45,8 @@ func subject() vendortest.Subject {
 func TestConformance(t *testing.T) {
 	s := subject()
 	s.Problems, s.Advice, s.Doc = problems(), advice(), Doc
+	s.Receipts = &vendors.Receipts{URL: "https://im.example.com/xiaomi"}
+	s.Call = []string{"extra.callback = https://im.example.com/xiaomi\n", "extra.callback.param = {key}", "extra.callback.type = 1203\n", "time_to_live = 60000\n"}
 	vendortest.Run(t, s)
 }
 
@@ -168,41 +169,6 @@ func TestKinds(t *testing.T) {
 		extra := p.message(n, vendortest.Now).Extra
 		if got := [3]string{extra["channel_id"], extra["template_id"], extra["template_param"]}; got != want {
 			t.Errorf("%s: got %q, want %q", kind, got, want)
-		}
-	}
-}
-
-// TestCallAndReports holds that what ends a call replaces the ringing notification without being
-// taken for its repeat, and that reports are asked for where they are configured.
-func TestCallAndReports(t *testing.T) {
-	t.Parallel()
-	s := subject()
-	plain := s.Config
-	s.Config = func(endpoint, caFile string) vendors.Config {
-		c := plain(endpoint, caFile)
-		c.Base().Receipts = &vendors.Receipts{URL: "https://im.example.com/xiaomi"}
-		return c
-	}
-	r := vendortest.NewRig(t, s, nil)
-	ringing, missed := vendortest.Chat(), vendortest.Chat()
-	ringing.Key, ringing.ReplaceKey, ringing.Urgent = strings.Repeat("a", 32), strings.Repeat("c", 32), true
-	ringing.Deadline = vendortest.Now.Add(time.Minute)
-	missed.Key, missed.ReplaceKey = strings.Repeat("b", 32), strings.Repeat("c", 32)
-	for i, n := range []*vendors.Notification{ringing, missed} {
-		b := r.Batch(1, n)
-		b.Devices[0].Key = n.Key
-		if got := r.Driver.Push(context.Background(), b)[0]; got.Reason != vendors.Accepted {
-			t.Fatalf("push %d: %v (code %s): %v", i, got.Reason, got.Code, r.Sandbox.Violations())
-		}
-	}
-	pushes := r.Sandbox.Pushes()
-	if len(pushes) != 2 || !pushes[1].Repeat {
-		t.Errorf("the missed call does not replace the ringing one: %+v", pushes)
-	}
-	requests := strings.Join(r.Requests.Take(), "\n")
-	for _, want := range []string{"extra.callback = https://im.example.com/xiaomi\n", "extra.callback.param = " + ringing.Key, "extra.callback.type = 1203\n", "time_to_live = 60000\n"} {
-		if !strings.Contains(requests, want) {
-			t.Errorf("no %q in the requests:\n%s", want, requests)
 		}
 	}
 }
