@@ -205,6 +205,7 @@ func (s *service) consume(ctx context.Context) error {
 	decider := &route.Decider{Devices: dir, Log: s.log, Now: time.Now} // its apps follow
 	book := badge.New(s.bus, badge.Options{Unreadable: func() { metrics.Ignore("badge_record") }, Log: s.log})
 	decider.Badges = book
+	refresher := &route.Refresher{Badges: book, Devices: dir, Log: s.log, Now: time.Now} // its apps and senders follow
 	apps, err := s.apps(func(certificate send.Certificate, counts bool) *send.Sender {
 		sender := &send.Sender{
 			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Devices: dir, Subjects: subjects, Limiter: limiter,
@@ -213,14 +214,14 @@ func (s *service) consume(ctx context.Context) error {
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
 		}
 		if counts {
-			sender.Badges = book
+			sender.Badges, sender.Refresher = book, refresher
 		}
 		return sender
 	})
 	if err != nil {
 		return err
 	}
-	decider.Apps = apps
+	decider.Apps, refresher.Apps = apps, apps
 	defer s.closeDrivers()
 	board := s.parkingBoard(worker)
 	senders := map[string]*send.Sender{}
@@ -228,9 +229,10 @@ func (s *service) consume(ctx context.Context) error {
 		senders[sender.Certificate.ID] = sender
 		sender.Start(ctx, hard)
 	}
+	refresher.Sender = func(id string) route.Refreshing { return senders[id] }
 	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
-		Recorder: recorder, Looker: looker, Devices: dir, Badges: book, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
+		Recorder: recorder, Looker: looker, Devices: dir, Badges: book, Moved: refresher.Moved, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
 		Elsewhere: others.serve, Stored: s.bus.Hint, Metrics: metrics, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
@@ -291,6 +293,7 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { s.measureBacklogs(ctx) })
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
+	wg.Go(func() { refresher.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
 	wg.Go(func() { heart.run(ctx) })
 	// The limiter runs until the last vendor call is made.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/badge"
+	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/bus/bustest"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/dispatchtest"
@@ -355,5 +358,163 @@ func TestGroupIsDividedByNumber(t *testing.T) {
 			t.Errorf("it took %d calls", len(calls))
 		}
 		stop(time.Second)
+	})
+}
+
+// quiet is a driver that can change the number on an icon without a notification.
+type quiet struct {
+	*scripted
+	mu    sync.Mutex
+	calls []vendors.Batch
+}
+
+func (d *quiet) Refresh(_ context.Context, b vendors.Batch) []vendors.Result {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls = append(d.calls, b)
+	return vendors.All(len(b.Devices), vendors.Result{Reason: vendors.Accepted})
+}
+
+// refreshes are "token number" of all refreshes since the last time, in order.
+func (d *quiet) refreshes() (all []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, b := range d.calls {
+		for _, x := range b.Devices {
+			all = append(all, fmt.Sprint(x.Token, " ", *x.Badge))
+		}
+	}
+	d.calls = nil
+	slices.Sort(all)
+	return all
+}
+
+// A number that moves while a push with it is under way, or by a read mark, is refreshed once it
+// stands still; one that does not move is not, nor where the app is open.
+func TestRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, town := newMemory(t), &village{}
+		store := m.counting(vendors.Limits{Batch: 1})
+		m.devices = town
+		signals := hongyan.Subjects{}.Signal("demo")
+		m.also = []string{signals}
+		driver := &quiet{scripted: m.driver}
+		slow := 0 * time.Second
+		m.driver.answer = func(context.Context, vendors.Device, int) vendors.Result {
+			time.Sleep(slow)
+			return vendors.Result{Reason: vendors.Accepted}
+		}
+		stop, _ := m.start(driver)
+		wantRefreshes := func(what string, want ...string) {
+			t.Helper()
+			time.Sleep(10 * time.Second)
+			if got := driver.refreshes(); !slices.Equal(got, want) {
+				t.Errorf("%s: refreshes of %q, want %q", what, got, want)
+			}
+		}
+		m.message(1)
+		m.message(2)
+		wantRefreshes("pushes one after the other")
+		read := func(user string) {
+			data, err := json.Marshal(hongyan.Signal{Type: hongyan.SignalRead, User: user, Conversation: "c2c_alice", At: time.Now()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.raw(signals, data)
+		}
+		read("u1")
+		wantRefreshes("a read mark", "token-u1d 0")
+		slow = 3 * time.Second
+		m.publish(hongyan.Subjects{}.Message("demo"), chat("x-1", "u1"))
+		time.Sleep(time.Second)
+		other, now := badge.New(store, badge.Options{}), time.Now()
+		if err := other.Change(t.Context(), []badge.Change{{Ref: badge.Ref{App: "demo", User: "u1"}, Message: &badge.Message{ID: "x-2", Sent: now, Stored: now}}}); err != nil {
+			t.Fatal(err)
+		}
+		wantRefreshes("another message meanwhile", "token-u1d 2")
+		slow = 0
+		for n := range 20 { // each carries its own
+			m.publish(hongyan.Subjects{}.Message("demo"), chat(fmt.Sprint("y-", n), "u1"))
+			time.Sleep(100 * time.Millisecond)
+		}
+		wantRefreshes("many messages")
+		town.set(false, map[string]func(*directory.User){"u2": func(u *directory.User) {
+			u.Devices[0].Presence = &hongyan.Presence{State: hongyan.StateForeground, At: time.Now()}
+		}})
+		read("u2")
+		wantRefreshes("a read mark while the app is open")
+		stop(time.Second)
+	})
+}
+
+// The same on a real server: two workers, of which one stops in the middle, count messages that
+// some devices get one a call and some in calls for one number.
+func TestBadgesOnNATS(t *testing.T) {
+	t.Parallel()
+	first := newRig(t)
+	first.counts = true
+	for _, d := range []*scripted{first.apns, first.huawei} {
+		d.limits.Badge = true
+	}
+	first.huawei.limits.Partition = vendors.ByBadge
+	second := newRigOn(t, bustest.Connect(t, first.bus.URL(), bus.Topology{}, "apns", "huawei"))
+	second.counts, second.apns, second.huawei = true, first.apns, first.huawei
+	first.start()
+	second.start()
+	const users, messages = 12, 20
+	var all []string
+	three := 3
+	for u := range users {
+		all = append(all, fmt.Sprint("u", u))
+		first.register(all[u], "d", []string{"c-apns", "c-huawei"}[u%2])
+		first.put(hongyan.Subjects{}.Presence("demo", all[u], "d"), hongyan.Presence{State: hongyan.StateBackground, Unread: &three})
+	}
+	for n := range messages {
+		if n == messages/2 {
+			second.stop()
+		}
+		if n%5 == 0 {
+			first.send(chat(fmt.Sprint("g-", n), all...))
+			continue
+		}
+		for u := range users {
+			first.send(chat(fmt.Sprintf("m-%d-%d", n, u), all[u]))
+		}
+	}
+	first.empty()
+	for _, d := range []*scripted{first.apns, first.huawei} {
+		d.mu.Lock()
+		last := map[string]int{}
+		for _, b := range d.calls {
+			for _, x := range b.Devices {
+				last[x.Token] = *x.Badge
+			}
+		}
+		d.mu.Unlock()
+		if len(last) != users/2 {
+			t.Errorf("%d devices were pushed to", len(last))
+		}
+		for token, n := range last {
+			if n != messages+three {
+				t.Errorf("the last push to %s carries %d, want %d", token, n, messages+three)
+			}
+		}
+	}
+}
+
+// A message that is planned while its worker stops, and whose certificate had nothing to send until
+// then, is stored.
+func TestPlannedWhileStopping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t)
+		store := m.counting(vendors.Limits{Batch: 1})
+		store.Delay = func() time.Duration { return time.Second }
+		stop := m.worker()
+		m.message(1)
+		time.Sleep(500 * time.Millisecond)
+		stop(time.Minute)
+		if keys, _ := m.pushes(); keys > 0 || m.left("job.apns") != 1 || m.left("message") > 0 {
+			t.Errorf("%d were pushed, %d jobs and %d messages are left", keys, m.left("job.apns"), m.left("message"))
+		}
 	})
 }

@@ -104,8 +104,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		app.Policy.Badge, book = route.BadgeCounted, badge.New(numbers, badge.Options{Log: log})
 		decider.Badges = book
 	}
+	refresher := &route.Refresher{Badges: book, Devices: m.devices, Log: log, Now: time.Now}
 	apps := map[string]route.App{"demo": app}
-	decider.Apps = apps
+	decider.Apps, refresher.Apps = apps, apps
 	senders := map[string]*send.Sender{}
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
@@ -113,7 +114,7 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 			Recorder:    recorder, Looker: looker, Decider: decider, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
 		}
 		if book != nil {
-			senders[id].Badges = book
+			senders[id].Badges, senders[id].Refresher = book, refresher
 		}
 		senders[id].Start(ctx, hard)
 	}
@@ -123,9 +124,13 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics,
 	}
 	if book != nil {
-		router.Badges = book
+		router.Badges, router.Moved = book, refresher.Moved
+		refresher.Sender = func(id string) route.Refreshing { return senders[id] }
 	}
 	var wg sync.WaitGroup
+	if book != nil {
+		wg.Go(func() { refresher.Run(ctx) })
+	}
 	wg.Go(func() {
 		senders["c"].Serve(ctx, hongyan.LaneNormal, queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
 	})

@@ -39,6 +39,9 @@ type Counts struct {
 	// an earlier one.
 	Accepted int64 `json:"accepted"`
 	Repeats  int64 `json:"repeats"`
+	// Quiet counts devices whose number was changed by a push that shows nothing; Accepted does
+	// not.
+	Quiet int64 `json:"quiet"`
 	// Refused counts devices that were refused without a rule being broken, Violations broken
 	// rules.
 	Refused    int64 `json:"refused"`
@@ -69,6 +72,8 @@ type Push struct {
 	Sound   string `json:"sound,omitempty"`
 	Image   string `json:"image,omitempty"`
 	Badge   *int   `json:"badge,omitempty"`
+	// Quiet marks a push that shows nothing and changes the number on the icon.
+	Quiet bool `json:"quiet,omitzero"`
 	// Call marks an incoming call.
 	Call bool `json:"call,omitzero"`
 	// Repeat says that a push with this key had been accepted for this token before, so that the
@@ -138,7 +143,11 @@ func (c *Core) Accept(p Push) Push {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	counts := c.counts[p.Vendor]
-	counts.Accepted++
+	if p.Quiet {
+		counts.Quiet++
+	} else {
+		counts.Accepted++
+	}
 	p.At = c.now()
 	if p.Key != "" {
 		id := p.Vendor + "\x00" + p.App + "\x00" + p.Token + "\x00" + p.Key
@@ -157,7 +166,7 @@ func (c *Core) Accept(p Push) Push {
 	c.counts[p.Vendor] = counts
 	var total int64
 	for _, n := range c.counts {
-		total += n.Accepted
+		total += n.Accepted + n.Quiet
 	}
 	p.Seq = total
 	c.pushes = append(c.pushes, p)

@@ -40,13 +40,21 @@ func NewHTTP(protocol Protocol, common *Common, env Env) (Driver, error) {
 			return token, nil
 		}
 	default:
-		return d, nil
+		return d.whole(), nil
 	}
 	if env.Tokens == nil {
 		return nil, errors.New("vendors: this vendor needs Env.Tokens")
 	}
 	d.tokens = env.Tokens(common.ID, fetch)
-	return d, nil
+	return d.whole(), nil
+}
+
+// whole is the driver with all that its protocol can do.
+func (d *httpDriver) whole() Driver {
+	if p, ok := d.protocol.(RefreshProtocol); ok {
+		return &httpRefresher{d, p}
+	}
+	return d
 }
 
 // NewClient makes the HTTP client of one certificate. Each has connections of its own, so that a

@@ -53,6 +53,8 @@ type Router struct {
 	Sender func(certificate string) Sender
 	// Badges keep the numbers of apps that count; nil where none does.
 	Badges Badges
+	// Moved, when it is set, is told of users whose numbers moved without a push.
+	Moved func(app, user string)
 	// Withdrawals is nil where what was accepted of recalled messages stays as it is.
 	Withdrawals Withdrawals
 	// Elsewhere says whether another live worker serves an app, or a certificate of it where that

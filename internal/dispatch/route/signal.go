@@ -34,7 +34,12 @@ func (r *routing) signal(x *routed, s hongyan.Signal) {
 	}
 	if s.Type == hongyan.SignalRead && r.Badges != nil && r.Apps[x.app].Policy.Badge == BadgeCounted {
 		x.duty.Add(1)
-		r.Badges.Read(x.app, s.User, s.Conversation, s.At, s.Unread, func(err error) { x.duty.Done(err == nil) })
+		r.Badges.Read(x.app, s.User, s.Conversation, s.At, s.Unread, func(err error) {
+			if err == nil && r.Moved != nil {
+				r.Moved(x.app, s.User)
+			}
+			x.duty.Done(err == nil)
+		})
 	}
 	x.duty.Done(true)
 }

@@ -1,7 +1,9 @@
 package send
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/badge"
@@ -65,12 +67,15 @@ func (l *lane) number(c *call) bool {
 		numbers = make([]int, len(users))
 	}
 	for k := range c.batch.Devices {
-		c.batch.Devices[k].Badge = &numbers[k]
-		if err == nil {
-			continue
+		// Another read, or a count, may have brought something newer since this one was answered.
+		// What this worker pushes last must not be older than what it pushed before.
+		n, known := l.s.Badges.Held(users[k])
+		if known {
+			numbers[k] = n
 		}
-		var known bool
-		if numbers[k], known = l.s.Badges.Held(users[k]); !known {
+		if known || err == nil {
+			c.batch.Devices[k].Badge = &numbers[k]
+		} else {
 			c.batch.Devices[k].Badge = nil
 		}
 	}
@@ -102,6 +107,7 @@ func (l *lane) divide(c *call) {
 			others = append(others, k)
 		}
 	}
+	slices.SortStableFunc(others, func(a, b int) int { return cmp.Compare(hosts[a], hosts[b]) })
 	if c.capped {
 		l.returnDevices(c, 0, func(k int) bool { return hosts[k] != most })
 	}
