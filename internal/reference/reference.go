@@ -84,7 +84,7 @@ func Pages(root string) (map[string][]byte, error) {
 			return nil, err
 		}
 		for name, gaps := range map[string]map[string]string{
-			"vendors":  {"Overview": overview(l, docs), "Repeats": repeats(l, docs), "Vendors": vendorSections(l, docs, keys)},
+			"vendors":  {"Overview": overview(l, docs), "Repeats": repeats(l, docs), "Badges": badges(l, docs), "Vendors": vendorSections(l, docs, keys)},
 			"config":   {"Sections": sections, "Common": keyTable(l, keys.common, ""), "Certificates": certificateSections(l, docs, keys)},
 			"messages": messages,
 		} {

@@ -29,6 +29,25 @@ func overview(l language, docs []vendors.Doc) string {
 	return table([]string{"vendor", l.pick(text("name", "名称")), l.pick(text("devices per call", "单次最多设备数")), l.pick(text("class of chat, and its cap", "聊天所属类别及上限"))}, rows)
 }
 
+// badges says what each vendor does with the number on the icon.
+func badges(l language, docs []vendors.Doc) string {
+	var rows [][]string
+	for _, s := range docs {
+		what := text("nothing: its API sets no number", "无：接口不能设置数字")
+		for _, f := range s.Rows {
+			if f.What.EN == "Badge" {
+				what = f.Value
+			}
+		}
+		refresh := text("no", "否")
+		if s.Refreshes {
+			refresh = text("yes", "是")
+		}
+		rows = append(rows, []string{"[" + code(s.Vendor) + "](#" + s.Vendor + ")", cell(l.pick(what)), l.pick(refresh)})
+	}
+	return table([]string{"vendor", l.pick(text("the number", "数字")), l.pick(text("refresh", "刷新"))}, rows)
+}
+
 func repeats(l language, docs []vendors.Doc) string {
 	var rows [][]string
 	for _, s := range docs {

@@ -19,6 +19,8 @@ type Doc struct {
 	Classes []ClassRow
 	// Codes is the whole code table.
 	Codes []Code
+	// Refreshes says that the driver is a [Refresher].
+	Refreshes bool
 	// Setup are the steps in the vendor's console that chat needs, in order.
 	Setup []Bilingual
 	// Tap says how ext reaches the app. Repeat says what a phone shows when the same push arrives

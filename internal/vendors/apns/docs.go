@@ -32,6 +32,8 @@ func Doc() vendors.Doc {
 				"负载中的 image 字段，由应用的通知服务扩展下载；同时设置 mutable-content"),
 			fact("Calls", "通话", "the key call: call_id, media, action. A VoIP push adds title, body, conversation and message_id, and has an empty aps",
 				"负载中的 call 字段：call_id、media、action。VoIP 推送另有 title、body、conversation、message_id，aps 为空"),
+			fact("Badge", "角标", "set to the number; 0 removes it; a refresh is an alert with the badge alone, priority 5, expiration 0",
+				"设置为该数字，0 表示清除；刷新是只含 badge 的 alert 推送，优先级 5，expiration 为 0"),
 			fact("Sound", "提示音", "a file of the app, default or none; a critical push plays it at full volume",
 				"应用内的声音文件、default 或 none；critical 级别以最大音量播放"),
 			fact("Many bad tokens at once", "大量无效 token", "mostly the wrong host: tokens of development builds are bad tokens in production, and the reverse",
@@ -42,7 +44,8 @@ func Doc() vendors.Doc {
 			Means: vendors.Bilingual{EN: "every push", ZH: "全部推送"},
 			Cap:   vendors.Bilingual{EN: "none published; too many pushes in a row to one device get TooManyRequests", ZH: "未公布；短时间内向同一设备连续推送会得到 TooManyRequests"},
 		}},
-		Codes: codes(),
+		Refreshes: true,
+		Codes:     codes(),
 		Setup: []vendors.Bilingual{
 			{EN: "In the developer account, Identifiers, switch on Push Notifications for the bundle id.", ZH: "在开发者账号的 Identifiers 中，为 Bundle ID 启用 Push Notifications。"},
 			{EN: "In Keys, create a key with Apple Push Notifications service, for the environment you push to, and download the .p8 file: it can be downloaded once.",

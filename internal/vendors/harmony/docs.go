@@ -30,7 +30,7 @@ func Doc() vendors.Doc {
 			vendors.TextRow("Image", "图片", "checked by images:verify before the first push with it; one that is refused is left out, and the outcome's note says image_dropped",
 				"首次推送前经 images:verify 审核；未通过则不带图片，结局的 note 为 image_dropped"),
 			vendors.TextRow("Sound", "铃声", "harmony.sound is a file in resources/rawfile, harmony.sound_seconds 1 to 60", "harmony.sound 为 resources/rawfile 中的文件，harmony.sound_seconds 为 1 至 60 秒"),
-			vendors.TextRow("Badge", "角标", "set to the number; devices with different numbers go in calls of their own", "设置为该数字；数字不同的设备分开调用"),
+			vendors.TextRow("Badge", "角标", "set to the number, at most 99; devices with different numbers go in calls of their own; a refresh takes the right for IM", "设置为该数字，最大 99；数字不同的设备分开调用；刷新需要 IM 自分类权益"),
 		},
 		Classes: []vendors.ClassRow{
 			{Name: "communication", Means: vendors.Both("service and communication: every category but MARKETING, with the self-classification right",
@@ -38,7 +38,8 @@ func Doc() vendors.Doc {
 			{Name: "marketing", Means: vendors.Both("information and marketing: MARKETING, and silently every category without the right",
 				"资讯营销：MARKETING，以及未开通权益的所有类别（不报错）"), Cap: vendors.Both("2 a device and day, 5 for licensed news apps", "每设备每天 2 条，持牌新闻类应用 5 条")},
 		},
-		Codes: codes(),
+		Refreshes: true,
+		Codes:     codes(),
 		Setup: []vendors.Bilingual{
 			vendors.Both("Enable Push Kit for the app in AppGallery Connect.", "在 AppGallery Connect 中为应用开通推送服务。"),
 			vendors.Both("Create a service account key in the Huawei API Console for the same project and download its JSON file; it may push for every app of the project.",

@@ -111,6 +111,9 @@ func doc(t *testing.T, s Subject) {
 	if d.Dated == "" || d.Example == "" || len(d.Links) == 0 || len(d.Rows) == 0 || len(d.Classes) == 0 || len(d.Codes) == 0 || len(d.Setup) == 0 {
 		t.Errorf("the page lacks a part: %+v", d)
 	}
+	if _, can := NewRig(t, s, nil).Driver.(vendors.Refresher); can != d.Refreshes {
+		t.Errorf("the page says that numbers are refreshed: %v", d.Refreshes)
+	}
 	texts := append([]vendors.Bilingual{d.Name, d.Tap, d.Repeat}, d.Setup...)
 	for _, r := range d.Rows {
 		texts = append(texts, r.What, r.Value)
