@@ -142,8 +142,7 @@ func (c *Client) Send(ctx context.Context, app string, m *Message) (Receipt, err
 	return c.publishJSON(ctx, subject, app+"/"+m.ID, m, MaxMessage, 0)
 }
 
-// Signal publishes a recall or a read mark. Workers check and count signals, but do not act on them
-// yet: pushes go out all the same.
+// Signal publishes a recall or a read mark: see [Signal].
 func (c *Client) Signal(ctx context.Context, app string, s Signal) error {
 	if err := errors.Join(validApp(app), s.Validate()); err != nil {
 		return err
@@ -157,6 +156,10 @@ func validApp(app string) error {
 	j.word("app", app)
 	return j.err("name")
 }
+
+// ValidateNames says what is wrong with the names of an app, a user and a device under which a
+// record is to be stored. The error is [ErrInvalid].
+func ValidateNames(app, user, device string) error { return owner(app, user, device) }
 
 // SetDevice registers a device, or changes its registration. The last call wins.
 func (c *Client) SetDevice(ctx context.Context, app, user, device string, d Device) error {

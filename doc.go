@@ -13,5 +13,5 @@
 // Nothing here is needed to use Hongyan: any NATS client can publish the same JSON on the same
 // subjects; docs/messages.md tells how. Workers read it with the Parse functions, which take inputs
 // as they really come; a backend checks what it publishes with the Validate methods, which say the
-// same. Workers do not act on recalls and read marks yet.
+// same.
 package hongyan

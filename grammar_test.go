@@ -9,7 +9,7 @@ import (
 )
 
 // subjectPart is a piece of a subject in a string literal.
-var subjectPart = regexp.MustCompile(`^"[\w-]*\.(message|urgent|signal|user|gateway|job|dead|outcome|piece)\.|^"\.(message|urgent|signal|user|gateway|job|dead|outcome|piece)"`)
+var subjectPart = regexp.MustCompile(`^"[\w-]*\.(message|urgent|signal|user|gateway|job|dead|outcome|piece|mark)\.|^"\.(message|urgent|signal|user|gateway|job|dead|outcome|piece|mark)"`)
 
 // takeApart are the functions that take strings apart.
 var takeApart = []string{

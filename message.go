@@ -122,8 +122,9 @@ type Content struct {
 // CallAction is a step of a call.
 type CallAction string
 
-// The call actions. An invite rings; a cancel is notified only with OfflinePush.Desc; the other
-// steps notify nobody.
+// The call actions. An invite rings. A cancel and a hangup end the ringing on the devices of the
+// recipients, with a missed call in its place; an answer and a reject come from a callee, the
+// sender, and end it on the callee's other devices. See docs/messages.md.
 const (
 	CallInvite CallAction = "invite"
 	CallCancel CallAction = "cancel"
@@ -148,8 +149,9 @@ const (
 type Call struct {
 	// Media is what the call carries.
 	Media CallMedia `json:"media"`
-	// Action is the step. An invite rings; a cancel is notified only with OfflinePush.Desc; the
-	// other steps notify nobody.
+	// Action is the step. An invite rings; a cancel and a hangup make that a missed call on the
+	// recipients' devices; an answer and a reject, whose sender is the callee, end it on the
+	// callee's other devices.
 	Action CallAction `json:"action"`
 	// ID is the same in all steps of a call; at most [MaxName] bytes.
 	ID string `json:"call_id"`

@@ -92,6 +92,17 @@ func (m *Message) Rings() bool {
 	return m.Content.Type == ContentCall && m.Content.Call != nil && m.Content.Call.Action == CallInvite
 }
 
+// EndsRinging says whether the message is an event of a call after its invitation.
+func (m *Message) EndsRinging() bool {
+	return m.Content.Type == ContentCall && m.Content.Call != nil && m.Content.Call.Action != CallInvite
+}
+
+// ByCallee says whether the message is a callee's answer to a call, or refusal of it: it concerns
+// the devices of the callee, who is the sender.
+func (m *Message) ByCallee() bool {
+	return m.EndsRinging() && (m.Content.Call.Action == CallAnswer || m.Content.Call.Action == CallReject)
+}
+
 // Default lifetimes of messages that name none.
 const (
 	DefaultTTL       = 24 * time.Hour

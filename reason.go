@@ -87,7 +87,8 @@ const (
 
 // What a push waits for, beside the words of vendors.
 const (
-	// Parked: the certificate is parked; one worker tries it from time to time.
+	// Parked: the certificate is parked, or its pushes of this kind; one worker tries it from time
+	// to time.
 	Parked Reason = "parked"
 	// Busy: there was no free place for it.
 	Busy Reason = "busy"

@@ -97,8 +97,7 @@ type Settings struct {
 	QuietHours *QuietWindow `json:"quiet_hours,omitempty"`
 	// Conversations maps a conversation's id to MuteAll or MuteButMentions.
 	Conversations map[string]Mute `json:"conversations,omitempty"`
-	// Preview says how much notifications show; the stricter of this and the app's policy is meant
-	// to win. Workers do not act on it yet.
+	// Preview says how much notifications show; the stricter of this and the app's policy wins.
 	Preview Preview `json:"preview,omitempty"`
 }
 

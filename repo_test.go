@@ -41,18 +41,23 @@ var arrows = []arrow{
 	{"cmd/*", []string{"*"}, "a program wires everything together"},
 	{"internal/dispatch", []string{".", "internal/jsonerror", "internal/ratelimit", "internal/vendors"}, "the pipeline's words know neither NATS nor any one vendor"},
 	{"internal/dispatch/store", []string{".", "internal/dispatch", "internal/vendors"}, "what is owed is stored through the interfaces of dispatch, whoever owes it"},
-	{"internal/dispatch/route", []string{".", "internal/badge", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/vendors"}, "who plans knows no sender but by an interface"},
+	{"internal/dispatch/route", []string{".", "internal/badge", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/marks", "internal/texts", "internal/vendors"}, "who plans knows no sender but by an interface"},
+	{"internal/dispatch/recall", []string{".", "internal/directory", "internal/dispatch", "internal/dispatch/route", "internal/dispatch/store", "internal/texts", "internal/vendors"}, "what was accepted is withdrawn by jobs that it hands to senders, whom it knows by route's interface"},
 	{"internal/dispatch/send", []string{".", "internal/badge", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/parking", "internal/ratelimit", "internal/vendors"}, "who sends knows no plan"},
 	{"internal/dispatch/replay", []string{".", "internal/directory", "internal/dispatch", "internal/vendors"}, "a replay runs in a tool, which links no pipeline"},
 	{"internal/bus/bustest/natsd", []string{"internal/natsd"}, "the embedded server as a process, for tests"},
 	{"internal/schema", nil, "generated files that programs print"},
 	{"internal/jsonerror", nil, "how an error of JSON is said"},
 	{"internal/directory", []string{"."}, "what is known of users is read through small interfaces, and knows no NATS"},
+	{"internal/marks", []string{".", "internal/dispatch"}, "what was said of messages is read through small interfaces, and knows no NATS"},
+	{"internal/erase", []string{".", "internal/directory", "internal/dispatch", "internal/owner"}, "what is kept of a person is found through small interfaces, by a tool and by the workers"},
+	{"internal/tencent", nil, "it turns one JSON into another, and the result is judged as any other event"},
+	{"internal/owner", []string{".", "internal/directory", "internal/dispatch"}, "it compares registrations through the directory's store, and takes them from a queue like the pipeline's"},
 	{"internal/ratelimit", []string{"internal/vendors"}, "limits count classes of vendors, and know nothing of jobs"},
 	{"internal/accepted", nil, "it remembers a time for each certificate, and reads notes through an interface of two methods"},
 	{"internal/parking", []string{"internal/vendors"}, "it hears what vendors say of a certificate, and knows nothing of jobs"},
 	{"internal/badge", nil, "numbers are counted whoever asks, and stored through an interface of two methods"},
-	{"internal/bus", []string{".", "internal/badge", "internal/directory", "internal/dispatch", "internal/natsaddr", "internal/natsauth", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
+	{"internal/bus", []string{".", "internal/badge", "internal/directory", "internal/dispatch", "internal/erase", "internal/marks", "internal/natsaddr", "internal/natsauth", "internal/owner", "internal/ratelimit", "internal/vendors"}, "it implements the interfaces of those who call it, and knows no one vendor"},
 	{"internal/vendors", []string{"."}, "the frame of all drivers knows the wire types and no driver"},
 	{"internal/vendors/accesstoken", []string{"internal/vendors"}, "one token source serves all vendors"},
 	{"internal/vendors/pushkit", []string{"internal/vendors"}, "what two generations of one service share"},
@@ -61,15 +66,16 @@ var arrows = []arrow{
 	{"internal/sandbox/all", []string{"internal/sandbox", "internal/sandbox/*"}, "the one list of all fakes"},
 	{"internal/sandbox/pushkit", []string{"internal/sandbox"}, "what the fakes of two generations of one service share"},
 	{"internal/sandbox/*", []string{"internal/sandbox", "internal/sandbox/pushkit"}, "a fake is one vendor: it sees the core and no other fake"},
-	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/vendors"}, "each vendor's keys live beside its driver"},
+	{"internal/config", []string{"internal/natsaddr", "internal/natsauth", "internal/secretfile", "internal/texts", "internal/vendors"}, "each vendor's keys live beside its driver"},
 	{"internal/docstest", nil, "it holds pages to programs, and knows no program"},
 	{"internal/terminal", nil, "what a terminal is shown, whoever wrote it"},
 	{"internal/h2conn", nil, "it carries requests to a host, and knows neither vendors nor what a push is"},
 	{"tools/lint", nil, "the linters' runner is a program of another module"},
+	{"internal/texts", nil, "words in languages, whoever shows them"},
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox", "internal/sandbox/all"}, "it drives programs from outside, and links no driver"},
-	{"internal/reference", []string{".", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
+	{"internal/reference", []string{".", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/texts", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 
@@ -106,7 +112,7 @@ var light = []struct {
 }
 
 // pureFiles decide, with the time passed in.
-var pureFiles = []string{"internal/dispatch/route/plan.go", "internal/dispatch/route/compose.go", "internal/dispatch/route/badge.go", "internal/badge/record.go", "internal/dispatch/send/verdict.go", "internal/parking/breaker.go"}
+var pureFiles = []string{"internal/dispatch/route/plan.go", "internal/dispatch/route/compose.go", "internal/dispatch/route/words.go", "internal/dispatch/route/badge.go", "internal/badge/record.go", "internal/marks/call.go", "internal/marks/memory.go", "internal/dispatch/send/verdict.go", "internal/dispatch/recall/compose.go", "internal/dispatch/recall/window.go", "internal/dispatch/recall/find.go", "internal/parking/breaker.go"}
 
 // longFiles may be longer than a file should be, each for a reason.
 var longFiles = map[string]string{}

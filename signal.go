@@ -14,7 +14,10 @@ const (
 // Signal is what an IM backend says on push.signal.<app> about messages that it announced before:
 // that one was recalled, or that a user has read a conversation.
 //
-// Workers check and count signals, but do not act on them yet: pushes go out all the same.
+// Workers read signals before the messages that wait. A recall suppresses what was not sent of the
+// message, wherever it waits, and is remembered for 48 hours for what comes late. A read mark
+// suppresses what waits for the user in the conversation and was not sent after At; it is
+// remembered for 24 hours. Signals that are repeated, late or about nothing are harmless.
 //
 //	{"type": "recall", "message_id": "m-1001", "conversation": "c2c_alice"}
 //	{"type": "read", "user": "bob", "conversation": "c2c_alice", "at": "2026-11-23T08:00:00Z"}

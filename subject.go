@@ -1,6 +1,8 @@
 package hongyan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -33,11 +35,13 @@ const (
 	KindDead     Kind = "dead"     // dead.<vendor>.<certificate>.<reason>
 	KindOutcome  Kind = "outcome"  // outcome.<app>.<status>.<partition>
 	KindPiece    Kind = "piece"    // piece.<app>.<partition>; the workers' own
+	KindMark     Kind = "mark"     // mark.<app>.<what>.<hash>[.<hash>]; the workers' own
 )
 
 // Kinds lists every kind of subject.
 var Kinds = [...]Kind{
 	KindMessage, KindUrgent, KindSignal, KindDevice, KindPresence, KindSettings, KindGateway, KindJob, KindDead, KindOutcome, KindPiece,
+	KindMark,
 }
 
 // Lanes of jobs. Calls have a lane of their own, so that chat never holds them up.
@@ -59,6 +63,8 @@ type Subject struct {
 	Reason              Reason
 	Status              Status
 	Partition           int // of an outcome or piece; see [Partition]
+	// Mark is what stands behind the app in the subject of a mark.
+	Mark string
 }
 
 // Root is the prefix: everything of the installation lies below it.
@@ -137,6 +143,11 @@ func (s Subjects) OutcomesOf(app, user string) string {
 	return s.Root() + ".outcome." + app + ".*." + partition
 }
 
+// OutcomesWith is the filter that covers an app's outcomes of one status.
+func (s Subjects) OutcomesWith(app string, status Status) string {
+	return s.Root() + ".outcome." + app + "." + string(status) + ".*"
+}
+
 // OutcomesIn is the filter that covers the outcomes of an app's users in a partition.
 func (s Subjects) OutcomesIn(app string, partition int) string {
 	return s.Root() + ".outcome." + app + ".*." + strconv.Itoa(partition)
@@ -157,6 +168,50 @@ func (s Subjects) Badge(app, user string) string {
 	return s.Root() + ".badge." + app + "." + EncodeToken(user)
 }
 
+// The kinds of marks: what is remembered of a recall, of a read mark, and of an event of a call.
+const (
+	markRecall = "recall"
+	markRead   = "read"
+	markCall   = "call"
+)
+
+// RecallMark is the subject under which workers remember that a message was recalled.
+func (s Subjects) RecallMark(app, message string) string {
+	return s.mark(app, markRecall+"."+nameHash(message))
+}
+
+// ReadMark is the subject under which workers remember up to when a user has read a conversation.
+func (s Subjects) ReadMark(app, user, conversation string) string {
+	return s.mark(app, markRead+"."+nameHash(user)+"."+nameHash(conversation))
+}
+
+// ReadMarksOf is the filter that covers the read marks of a user.
+func (s Subjects) ReadMarksOf(app, user string) string {
+	return s.mark(app, markRead+"."+nameHash(user)+".*")
+}
+
+// CallMark is the subject under which workers remember an event of a call; event is any name that
+// tells the events of a call apart.
+func (s Subjects) CallMark(app, call, event string) string {
+	return s.mark(app, markCall+"."+nameHash(call)+"."+nameHash(event))
+}
+
+// CallMarksOf is the filter that covers what is remembered of a call.
+func (s Subjects) CallMarksOf(app, call string) string {
+	return s.mark(app, markCall+"."+nameHash(call)+".*")
+}
+
+// MarksOf is the filter that covers all marks of an app.
+func (s Subjects) MarksOf(app string) string { return s.mark(app, ">") }
+
+func (s Subjects) mark(app, mark string) string { return s.Root() + ".mark." + app + "." + mark }
+
+// nameHash is a name of any length as a short token.
+func nameHash(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:16])
+}
+
 // All is the filter that covers every subject of a kind.
 func (s Subjects) All(k Kind) string {
 	switch k {
@@ -170,6 +225,8 @@ func (s Subjects) All(k Kind) string {
 		return s.Root() + "." + string(k) + ".*.*"
 	case KindJob, KindDead, KindOutcome:
 		return s.Root() + "." + string(k) + ".*.*.*"
+	case KindMark:
+		return s.Root() + ".mark.>"
 	}
 	return ""
 }
@@ -199,6 +256,8 @@ func (s Subjects) Build(x Subject) string {
 		return s.Outcome(x.App, x.Status, x.Partition)
 	case KindPiece:
 		return s.Piece(x.App, x.Partition)
+	case KindMark:
+		return s.mark(x.App, x.Mark)
 	}
 	return ""
 }
@@ -293,6 +352,16 @@ func (s Subjects) parse(subject string) (x Subject, problem string) {
 		x = Subject{Kind: KindPiece, App: tokens[1]}
 		if x.Partition, ok = partition(tokens[2]); !shape(3) || !ok {
 			return x, "it needs app and partition"
+		}
+	case "mark":
+		x = Subject{Kind: KindMark, App: tokens[1]}
+		switch what := tokens[2]; {
+		case what == markRecall && shape(4) && isWord(tokens[3]):
+			x.Mark = what + "." + tokens[3]
+		case (what == markRead || what == markCall) && shape(5) && isWord(tokens[3]) && isWord(tokens[4]):
+			x.Mark = what + "." + tokens[3] + "." + tokens[4]
+		default:
+			return x, "it needs app, what it marks, and hashes"
 		}
 	default:
 		return x, "no such kind of subject"

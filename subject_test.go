@@ -28,6 +28,13 @@ func TestSubjects(t *testing.T) {
 		{plain.OutcomesOf("demo", ""), "push.outcome.demo.*.*"},
 		{plain.Piece("demo", 15), "push.piece.demo.15"},
 		{own.All(hongyan.KindPiece), "im.eu.piece.*.*"},
+		{plain.RecallMark("demo", "m-1"), "push.mark.demo.recall.a461b472cb41a9ec3dee5c90cf8e4a78"},
+		{plain.ReadMark("demo", "bob", "c"), "push.mark.demo.read.81b637d8fcd2c6da6359e6963113a117.2e7d2c03a9507ae265ecf5b5356885a5"},
+		{plain.ReadMarksOf("demo", "bob"), "push.mark.demo.read.81b637d8fcd2c6da6359e6963113a117.*"},
+		{plain.CallMarksOf("demo", "c"), "push.mark.demo.call.2e7d2c03a9507ae265ecf5b5356885a5.*"},
+		{plain.CallMark("demo", "c", "bob"), "push.mark.demo.call.2e7d2c03a9507ae265ecf5b5356885a5.81b637d8fcd2c6da6359e6963113a117"},
+		{own.MarksOf("demo"), "im.eu.mark.demo.>"},
+		{own.All(hongyan.KindMark), "im.eu.mark.>"},
 		{own.All(hongyan.KindDevice), "im.eu.user.*.*.device.*"},
 		{plain.All(hongyan.KindGateway), "push.gateway.*.*"},
 	} {
@@ -48,7 +55,7 @@ func TestParseRefuses(t *testing.T) {
 		"push.user.demo.zoe.device.ph%2fone", "push.user.demo.%41lice.settings", "push.user.demo.a%4.settings", "push.user.demo.a%.settings", "push.user.demo.a@b.settings",
 		"push.gateway.demo", "push.gateway.demo.a.b", "push.job.oppo.1", "push.job.oppo.1.slow", "push.job..1.normal", "push.job.oppo.1.normal.x", "push.dead.none.none",
 		"push.outcome.demo.accepted", "push.outcome.demo.lost.1", "push.outcome.demo.accepted.16", "push.outcome.demo.accepted.01", "push.outcome.demo.accepted.-1",
-		"push.outcome.demo.accepted.+1", "push.piece.demo", "push.piece.demo.16", "push.piece.demo.01", "push.piece.demo.1.2", "push.piece..1", "push.note.limits.x", "push.user.demo.b\x00b.settings", "push.a.b.c.d.e.f.g.h",
+		"push.outcome.demo.accepted.+1", "push.piece.demo", "push.piece.demo.16", "push.piece.demo.01", "push.piece.demo.1.2", "push.piece..1", "push.mark.demo", "push.mark.demo.recall", "push.mark.demo.recall.a.b", "push.mark.demo.read.a", "push.mark.demo.call.a.b.c", "push.mark.demo.love.a", "push.mark.:probe", "push.note.limits.x", "push.user.demo.b\x00b.settings", "push.a.b.c.d.e.f.g.h",
 	} {
 		if x, err := s.Parse(bad); !errors.Is(err, hongyan.ErrSubject) || x != (hongyan.Subject{}) {
 			t.Errorf("%q: %+v, %v; want ErrSubject", bad, x, err)
@@ -61,7 +68,7 @@ func FuzzSubjects(f *testing.F) {
 	for _, seed := range []string{
 		"push.message.demo", "push.urgent.demo", "push.signal.demo", "push.user.demo.alice%40example%2Ecom.device.ph%2Fone", "push.user.demo.bob.presence.d",
 		"push.user.demo.bob.settings", "push.gateway.demo.gw-7", "push.job.oppo.35001.urgent", "push.dead.none.none.malformed", "push.dead.fcm.30002.bad_token",
-		"push.outcome.demo.waiting.15", "push.piece.demo.15", "push.user.demo.zoe%40example%2ecom.device.d", "push..", "push.dead...",
+		"push.outcome.demo.waiting.15", "push.piece.demo.15", "push.mark.demo.recall.ab", "push.mark.demo.call.ab.cd", "push.user.demo.zoe%40example%2ecom.device.d", "push..", "push.dead...",
 	} {
 		f.Add(seed, "")
 		f.Add(strings.Replace(seed, "push", "im.eu", 1), "im.eu")

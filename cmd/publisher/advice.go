@@ -25,7 +25,7 @@ func waitingAdvice(r hongyan.Reason) string {
 	case hongyan.Busy:
 		return "There was no free place for it: every call that the worker may make at once for the certificate was under way, or the worker was stopping. It goes by itself, in its turn. If that is often so, the vendor is slow (push_call_duration_seconds), or there are too few calls at once: raise the certificate's concurrency, or add workers."
 	case hongyan.Parked:
-		return "The certificate is parked: the vendor was unavailable, or refuses the credentials. One push after another tries whether it is well again, and then all go by themselves. \"publisher limits\" shows what the vendor said."
+		return "The certificate is parked: the vendor was unavailable, or refuses the credentials, or the channel or template that the certificate has for this kind of pushes. One push after another tries whether it is well again, and then all go by themselves. \"publisher limits\" shows what the vendor said."
 	case vendors.RateLimited:
 		return "The certificate's rate lets no more through at the moment, or the vendor called it too fast. It goes by itself, in its turn; set the rate to what the vendor grants, or ask it for more."
 	case vendors.QuotaSpent:
@@ -54,7 +54,7 @@ func withdrawalAdvice(r hongyan.Reason) string {
 	case hongyan.Overwritten:
 		return "The message was recalled, and another notification replaced it, quietly. Nothing to do."
 	case hongyan.NotPossible:
-		return "The message was recalled after the vendor took it, and this vendor can neither take it back nor replace it. Nothing to do."
+		return "The message was recalled after the vendor took it, and the notification could neither be taken back nor replaced: the device is registered no more or with another certificate, was logged out, rang through VoIP, or the vendor refused (see its code). Nothing to do."
 	}
 	return "This version of publisher does not know what was done about it; a newer one may."
 }
@@ -68,15 +68,15 @@ func suppressionAdvice(r hongyan.Reason) string {
 	case hongyan.Expired:
 		return "The message was older than its ttl_seconds when a worker read it. Were the workers down or behind, or is sent_at wrong? Compare the clocks, or give a longer ttl_seconds."
 	case hongyan.Recalled:
-		return "The message was recalled before it was pushed. Nothing to do."
+		return "The message was recalled before it was pushed, by a recall of the last 48 hours. Nothing to do."
 	case hongyan.Read:
-		return "The user had read the conversation already, on another device. Nothing to do."
+		return "The user had read the conversation up to the message's sent_at or later, by a read mark of the last 24 hours. If that is wrong, compare the clocks of at and sent_at."
 	case hongyan.OwnMessage:
 		return "The user wrote the message. Nothing to do."
 	case hongyan.NoContent:
-		return "A custom message without offline_push.desc, or a call step that notifies nobody. Give a desc if it shall be pushed."
+		return "A custom message without offline_push.desc: give a desc if it shall be pushed. Or a step of a call for a device that the call had not rung in the last hour, on which it was answered or declined, or whose ringing another step ended before: then nothing to do."
 	case hongyan.CallOver:
-		return "The invitation came after the call had ended: it was answered, rejected, cancelled or hung up meanwhile. Nothing to do."
+		return "The call had ended for the user before the invitation was sent: it was answered, rejected, cancelled or hung up. Nothing to do; a call that shall ring anew needs a call_id of its own."
 	case hongyan.NotificationsOff:
 		return "The app registered with notifications off: the user switched them off in the system's settings. Only the user can change that; the app then registers again."
 	case hongyan.TooManyDevices:

@@ -22,13 +22,13 @@ import (
 func (t *tool) deviceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "device",
-		Short: "Register devices, remove them, list a user's",
+		Short: "Register devices, remove them, list a user's, import many",
 		Long: `device handles registrations: through which certificate, and under which token, a user's device is reached. The app
 gets the token from the phone vendor's SDK and tells the IM backend, which publishes the registration.`,
 		Example: `  publisher device set --app demo --user bob --device phone --certificate 35001 --token 8f2c…
   publisher device list --app demo --user bob`,
 	}
-	c.AddCommand(t.deviceSetCommand(), t.deviceRemoveCommand(), t.deviceListCommand())
+	c.AddCommand(t.deviceSetCommand(), t.deviceRemoveCommand(), t.deviceListCommand(), t.deviceImportCommand())
 	return c
 }
 
@@ -72,7 +72,7 @@ A worker removes a registration when the vendor calls its token dead; the app re
 	f.StringVar(&d.Token, "token", "", "the vendor's `token` of the device")
 	f.StringVar(&d.Platform, "platform", "", "its system: "+strings.Join(hongyan.Platforms[:], ", "))
 	f.StringVar(&d.Locale, "locale", "", "the device's `language`, such as zh-CN or en; placeholders are written in it")
-	f.StringVar(&d.Region, "region", "", "the token's `region` where the vendor has several; docs/vendors.md lists them")
+	f.StringVar(&d.Region, "region", "", "the token's `region` where the vendor has several; its page in docs/vendors lists them")
 	f.StringVar(&v.Certificate, "voip-certificate", "", "the certificate `id` for PushKit calls")
 	f.StringVar(&v.Token, "voip-token", "", "the PushKit `token`")
 	require(c, "certificate")

@@ -103,6 +103,23 @@ func TestLimitsOfAParkedCertificate(t *testing.T) {
 	says(t, r.ok("limits", "-o", "json"), `"parked":{"reason":"bad_credentials","code":"14","error":"invalid app_key"`, `"host":"box-w1"`)
 }
 
+// A kind of pushes that is parked stands beside its certificate, which goes on.
+func TestLimitsOfAParkedKind(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.introduce("w1", time.Now(), limited(1000))
+	note := parking.Note{Reason: "bad_credentials", Code: "10041", Error: "the template check refused the message", Since: time.Now().Add(-5 * time.Minute), Worker: "w1"}
+	r.note(parking.Room, parking.KindKey("35001", vendors.KindGroup), note)
+	note.Over = time.Now()
+	r.note(parking.Room, parking.KindKey("35001", vendors.KindCall), note)
+	got := r.ok("limits")
+	says(t, got, "parked for group", "35001 is parked for pushes of kind group", "bad_credentials, code 10041", "worker w1 on box-w1", "the others go on", "Mend the channel or template")
+	if strings.Contains(got, "kind call") || strings.Contains(got, "35001 is parked since") {
+		t.Errorf("more is parked than the kind:\n%s", got)
+	}
+	says(t, r.ok("limits", "-o", "json"), `"parked_kinds":{"group":{"reason":"bad_credentials","code":"10041"`)
+}
+
 func TestLimitOrders(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

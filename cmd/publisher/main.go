@@ -111,7 +111,7 @@ done, 1 when it is not, and 2 for a mistake in the command line.`,
 	f.DurationVar(&t.timeout, "timeout", 30*time.Second, "how long one step may take, a server's election included")
 	complete(root, "output", "table", "json")
 	root.AddCommand(t.sendCommand(), t.deviceCommand(), t.presenceCommand(), t.settingsCommand(), t.recallCommand(), t.readCommand(),
-		t.deadCommand(), t.replayCommand(), t.explainCommand(), t.limitsCommand(), t.schemaCommand())
+		t.deadCommand(), t.replayCommand(), t.explainCommand(), t.userCommand(), t.importTencentCommand(), t.limitsCommand(), t.schemaCommand())
 	return root
 }
 

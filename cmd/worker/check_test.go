@@ -38,3 +38,30 @@ apps:
 		}
 	}
 }
+
+// What is wrong with a file of texts is told with its own place, beside the configuration's.
+func TestCheckReadsTexts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, texts := filepath.Join(dir, "hongyan.yaml"), filepath.Join(dir, "texts.yaml")
+	for name, content := range map[string]string{file: `texts_file: texts.yaml
+log: {level: loud}
+apps:
+  - id: demo
+    certificates:
+      - {id: a, vendor: meizu, app_id: "1", app_secret: s}
+`, texts: "en:\n  image: \"{nick} sent a photo\"\n"} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, errs bytes.Buffer
+	if code := run([]string{"check", "--config", file}, &out, &errs); code != 2 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{file + ":2:14: log.level: is no level", texts + ":2:10: en.image: holds a placeholder that nobody knows"} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("it does not say %q:\n%s", want, &errs)
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
 )
 
@@ -62,6 +63,9 @@ func exported(t *testing.T) map[string]bool {
 	}
 	b := bustest.Start(t, "oppo")
 	if err := directory.New(b, hongyan.Subjects{}, directory.Options{}).Measure(tel.Meter); err != nil {
+		t.Fatal(err)
+	}
+	if err := marks.New(b, hongyan.Subjects{}, marks.Options{}).Measure(tel.Meter); err != nil {
 		t.Fatal(err)
 	}
 	s := &service{conf: &config.Config{}, bus: b, tel: tel, log: slog.New(slog.DiscardHandler)}

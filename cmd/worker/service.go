@@ -21,10 +21,13 @@ import (
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/recall"
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
 	"github.com/hongyan-im/hongyan/internal/dispatch/send"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/natsd"
+	"github.com/hongyan-im/hongyan/internal/owner"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
@@ -106,14 +109,14 @@ func (s *service) topology() bus.Topology { return topology(s.conf) }
 func topology(conf *config.Config) bus.Topology {
 	n := conf.NATS
 	return bus.Topology{Subjects: hongyan.Subjects{Prefix: n.SubjectPrefix}, StreamPrefix: n.StreamPrefix, Replicas: n.Replicas,
-		MaxBytes: n.MaxBytes, MaxMessagesPerApp: n.MaxMessagesPerApp, OutcomesMaxBytes: n.OutcomesMaxBytes}
+		MaxBytes: n.MaxBytes, MaxMessagesPerApp: n.MaxMessagesPerApp, OutcomesMaxBytes: n.OutcomesMaxBytes, DeadMaxAge: n.DeadMaxAge}
 }
 
 func (s *service) connect(ctx context.Context) error {
 	url := s.conf.NATS.URL
 	if url == "" {
 		e := s.conf.NATS.Embedded
-		srv, err := natsd.Start(natsd.Options{Dir: e.Dir, Listen: e.Listen, Log: s.log})
+		srv, err := natsd.Start(natsd.Options{Dir: e.Dir, Listen: e.Listen, Cipher: e.Cipher, Key: string(e.Key), Log: s.log})
 		if err != nil {
 			return err
 		}
@@ -181,6 +184,10 @@ func (s *service) consume(ctx context.Context) error {
 	if err := dir.Measure(s.tel.Meter); err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
+	said := marks.New(s.bus, s.topology().Subjects, marks.Options{Unreadable: func(error) { metrics.Ignore("mark") }, Log: s.log})
+	if err := said.Measure(s.tel.Meter); err != nil {
+		return fmt.Errorf("set up metrics: %w", err)
+	}
 	worker := "w" + rand.Text()
 	limiter, err := s.limiter(worker)
 	if err != nil {
@@ -202,14 +209,18 @@ func (s *service) consume(ctx context.Context) error {
 	if err := acceptances.Load(ctx); err != nil {
 		s.log.Warn("it is not known which certificates had pushes accepted lately", "error", err)
 	}
-	decider := &route.Decider{Devices: dir, Log: s.log, Now: time.Now} // its apps follow
+	recaller := &recall.Recaller{
+		Outcomes: s.bus, Devices: dir, Marks: said, Recorder: recorder, Texts: s.conf.Texts(), Trouble: looker.Trouble,
+		Metrics: metrics, Log: s.log, Now: time.Now,
+	} // its apps and senders follow
+	decider := &route.Decider{Devices: dir, Marks: said, Log: s.log, Now: time.Now} // its apps follow
 	book := badge.New(s.bus, badge.Options{Unreadable: func() { metrics.Ignore("badge_record") }, Log: s.log})
 	decider.Badges = book
 	refresher := &route.Refresher{Badges: book, Devices: dir, Log: s.log, Now: time.Now} // its apps and senders follow
 	apps, err := s.apps(func(certificate send.Certificate, counts bool) *send.Sender {
 		sender := &send.Sender{
-			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Devices: dir, Subjects: subjects, Limiter: limiter,
-			Accepted: acceptances, Flights: flights, Load: load,
+			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Marks: said, Devices: dir, Subjects: subjects, Limiter: limiter,
+			Accepted: acceptances, Flights: flights, Load: load, Recalls: recaller,
 			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
 		}
@@ -221,10 +232,12 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	decider.Apps, refresher.Apps = apps, apps
+	decider.Apps, recaller.Apps, refresher.Apps = apps, apps, apps
 	defer s.closeDrivers()
 	board := s.parkingBoard(worker)
 	senders := map[string]*send.Sender{}
+	recaller.Sender = func(id string) route.Sender { return senders[id] }
+	recaller.Start(ctx)
 	for _, sender := range s.senders {
 		senders[sender.Certificate.ID] = sender
 		sender.Start(ctx, hard)
@@ -232,8 +245,9 @@ func (s *service) consume(ctx context.Context) error {
 	refresher.Sender = func(id string) route.Refreshing { return senders[id] }
 	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
-		Recorder: recorder, Looker: looker, Devices: dir, Badges: book, Moved: refresher.Moved, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
-		Elsewhere: others.serve, Stored: s.bus.Hint, Metrics: metrics, Log: s.log, Now: time.Now,
+		Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Moved: refresher.Moved, Subjects: subjects, Apps: apps,
+		Sender: func(id string) route.Sender { return senders[id] }, Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint,
+		Texts: s.conf.Texts(), Metrics: metrics, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
 	if err != nil {
@@ -253,13 +267,15 @@ func (s *service) consume(ctx context.Context) error {
 			}
 		})
 	}
+	wg.Go(func() { said.Run(ctx, s.bus) })
+	wg.Go(func() { router.Run(ctx, hard, signals) })
+	signalsFirst(ctx, s.bus, s.log)
 	patient := *router // what is urgent waits for no room
 	patient.Room = load.Wait
 	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { patient.Run(ctx, hard, source) }
 	serving("messages", func() error { return s.bus.ServeMessages(ctx, slices.Collect(maps.Keys(apps)), holdMessages, routes) })
 	serving("pieces", func() error { return s.bus.ServePieces(ctx, holdPieces, routes) })
 	wg.Go(func() { router.Run(ctx, hard, urgent) })
-	wg.Go(func() { router.Run(ctx, hard, signals) })
 	hold := func(where hongyan.Subject) int {
 		if sender := senders[where.Certificate]; sender != nil {
 			return sender.Certificate.Hold()
@@ -295,7 +311,10 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { refresher.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
+	keeper := &owner.Keeper{Store: s.bus, Subjects: subjects, Metrics: metrics, Log: s.log}
+	wg.Go(func() { keeper.Run(ctx, s.bus.RegistrationConsumer(holdRegistrations)) })
 	wg.Go(func() { heart.run(ctx) })
+	wg.Go(func() { s.sweepNightly(ctx, worker) })
 	// The limiter runs until the last vendor call is made.
 	var limiting sync.WaitGroup
 	limiting.Go(func() {
@@ -314,6 +333,7 @@ func (s *service) consume(ctx context.Context) error {
 	timer := time.AfterFunc(s.conf.Shutdown, cut)
 	defer timer.Stop()
 	wg.Wait()
+	recaller.Wait()
 	recorder.Wait()
 	looker.Wait()
 	decider.Wait()
@@ -352,12 +372,13 @@ func usualClasses(c vendors.Config) []vendors.Class {
 	}
 }
 
-// What one consumer may have at hand: messages, pieces of large ones, and jobs of certificates that
-// the configuration lacks.
+// What one consumer may have at hand: messages, pieces of large ones, jobs of certificates that the
+// configuration lacks, and registrations.
 const (
-	holdMessages = 2048
-	holdPieces   = 64
-	holdOrphans  = 256
+	holdMessages      = 2048
+	holdPieces        = 64
+	holdOrphans       = 256
+	holdRegistrations = 512
 )
 
 // badges are the words of policy.badge.
@@ -369,7 +390,8 @@ func (s *service) apps(sender func(c send.Certificate, counts bool) *send.Sender
 	for _, a := range s.conf.Apps {
 		app := route.App{Accounts: map[string]route.Account{}, Policy: route.Policy{
 			ForegroundLease: a.Policy.ForegroundLease, StaleAfter: *a.Policy.StaleAfter, MaxPushGroup: a.Policy.MaxPushGroup,
-			QuietWhenActiveElsewhere: a.Policy.QuietWhenActiveElsewhere, Badge: badges[a.Policy.Badge],
+			QuietWhenActiveElsewhere: a.Policy.QuietWhenActiveElsewhere, RecallOverwrite: *a.Policy.RecallOverwrite,
+			Preview: hongyan.Preview(a.Policy.Preview), Badge: badges[a.Policy.Badge],
 		}}
 		for _, c := range a.Certificates {
 			base := c.Base()

@@ -83,6 +83,7 @@ func TestStreamRefuses(t *testing.T) {
 		"outcomes":  {streams: []string{"PUSH_OUTCOMES"}},
 		"messages":  {streams: []string{"PUSH_MESSAGES"}},
 		"directory": {streams: []string{"PUSH_DIRECTORY"}},
+		"marks":     {streams: []string{"PUSH_MARKS"}},
 		"notes":     {streams: []string{"PUSH_NOTES"}, conf: []string{"rate: {devices_per_second: 500}"}},
 		"counters":  {streams: []string{"PUSH_COUNTERS"}, conf: []string{"daily_quota: {all: 100000}", "timezone: UTC"}},
 		// Jobs are stored because they are over the rate, or tried again.

@@ -31,6 +31,8 @@ type options struct {
 	Midnight int
 	// Connected is how many users say that they are in the foreground at some gateway.
 	Connected int
+	// Soak is how long a worker runs under load with failing vendors.
+	Soak time.Duration
 	// Only names the parts to do; empty for all of a full run. See [parts].
 	Only []string
 	// Profile is where a worker leaves a CPU profile when it stops; empty for none.
@@ -71,6 +73,7 @@ var parts = []part{
 	{name: "midnight", run: (*rig).midnight},
 	{name: "gateways", run: (*rig).gateways},
 	{name: "limits", run: (*rig).limits, only: true},
+	{name: "soak", run: (*rig).soak, only: true},
 }
 
 func partNames() (names []string) {

@@ -23,6 +23,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,6 +68,7 @@ of yours. Each part has a server, a sandbox and users of its own:
   midnight    jobs that wait for one midnight, and the others' latency when it comes
   gateways    users on fifty gateways, of which one dies
   limits      what a rate and a quota cost; takes long, and is not part of a full run
+  soak        what a worker holds at the beginning and the end of an hour in which vendors fail; not part of a full run either
 
 It needs Linux, and is run in the source tree, where it builds the worker that it measures; --worker names another one.
 Everything shares the machine's cores, so compare ratios, not machines. A part that fails is reported at the end, after the
@@ -74,7 +76,8 @@ figures of the others.`,
 		Example: `  go run ./internal/bench
   go run ./internal/bench --only cpu,latency50 --pushes 100000
   go run ./internal/bench --only backlog,midnight,gateways --backlog 1000000 --midnight 1000000 --connected 1000000
-  go run ./internal/bench --only limits --pushes 120000`,
+  go run ./internal/bench --only limits --pushes 120000
+  go run ./internal/bench --only soak --soak 1h`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -90,8 +93,9 @@ figures of the others.`,
 				}
 				defer func() { err = errors.Join(err, remove()) }()
 			}
-			// What shares the cores with the worker here, and has a heap for a server and nine fakes,
-			// collects its garbage seldom: its collections would be measured as the worker's latency.
+			// This process shares the cores with the worker, and has the heap of a server and of
+			// all fakes: it collects its garbage seldom, or that would be measured as the
+			// worker's latency.
 			debug.SetGCPercent(400)
 			self, err := os.Executable()
 			if err != nil {
@@ -115,7 +119,8 @@ figures of the others.`,
 	f.IntVar(&o.FloodGroups, "flood-groups", 100, "`messages` to the large group among them")
 	f.IntVar(&o.Midnight, "midnight", 50_000, "`jobs` that wait for one midnight")
 	f.IntVar(&o.Connected, "connected", 100_000, "`users` on fifty gateways")
-	f.StringSliceVar(&o.Only, "only", nil, "`parts` to run, default all but limits: "+strings.Join(partNames(), ", "))
+	f.DurationVar(&o.Soak, "soak", time.Hour, "how `long` the worker runs in that part")
+	f.StringSliceVar(&o.Only, "only", nil, "`parts` to run, default all but limits and soak: "+strings.Join(partNames(), ", "))
 	f.StringVar(&o.Profile, "cpuprofile", "", "`file` for the CPU profile of the last worker")
 	f.BoolVar(&asJSON, "json", false, "print a JSON object for each figure instead of a table")
 	c.AddCommand(bareCommand())

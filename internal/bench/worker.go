@@ -25,6 +25,7 @@ type worker struct {
 	// ready is how long it took from its start until it consumed.
 	ready time.Duration
 	say   func(text string)
+	url   string // of its HTTP server
 	// ended is closed when the process has ended, and end is how.
 	ended chan struct{}
 	end   error
@@ -44,7 +45,7 @@ func (r *rig) start(ctx context.Context, apps string, env ...string) (*worker, e
 	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
 		return nil, err
 	}
-	w := &worker{cmd: exec.Command(r.opts.Worker, "run", "--config", file), say: r.opts.Say}
+	w := &worker{cmd: exec.Command(r.opts.Worker, "run", "--config", file), say: r.opts.Say, url: "http://" + listen}
 	w.cmd.Stderr = &w.stderr
 	w.cmd.Env = append(os.Environ(), env...)
 	if r.opts.Profile != "" {
@@ -59,7 +60,7 @@ func (r *rig) start(ctx context.Context, apps string, env ...string) (*worker, e
 		defer close(w.ended)
 		w.end = w.cmd.Wait()
 	}()
-	for !ready(ctx, "http://"+listen+"/readyz") {
+	for !ready(ctx, w.url+"/readyz") {
 		if time.Since(began) > startPatience {
 			return nil, errors.Join(fmt.Errorf("the worker did not become ready within %v", startPatience), w.stop())
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/hongyan-im/hongyan"
 )
 
 // Backlog is what waits in a vendor's job stream.
@@ -27,6 +29,11 @@ func (b *Bus) MessageBacklog(ctx context.Context) (Backlog, error) {
 // PieceBacklog reads what waits of large messages that were divided.
 func (b *Bus) PieceBacklog(ctx context.Context) (Backlog, error) {
 	return b.backlog(ctx, b.topology.Pieces())
+}
+
+// SignalBacklog is how many signals no worker is done with yet.
+func (b *Bus) SignalBacklog(ctx context.Context) (uint64, error) {
+	return b.count(ctx, b.topology.Messages(), b.topology.Subjects.All(hongyan.KindSignal))
 }
 
 func (b *Bus) backlog(ctx context.Context, name string) (Backlog, error) {

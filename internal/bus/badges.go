@@ -2,23 +2,12 @@ package bus
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/hongyan-im/hongyan/internal/badge"
-	"github.com/hongyan-im/hongyan/internal/directory"
-)
-
-const (
-	// badgesPerRead is how many records a request asks for, at most 1,024.
-	badgesPerRead = 700
-	// badgeReads is how many requests for records may be under way at once.
-	badgeReads = 4
 )
 
 // badgeProbe is asked for with each read. It is never written.
@@ -32,68 +21,15 @@ func (b *Bus) ReadBadges(ctx context.Context, refs []badge.Ref) (stored []badge.
 		subjects[i] = b.topology.Subjects.Badge(ref.App, ref.User)
 		of[subjects[i]] = ref
 	}
-	var pages [][]string
-	for page := range slices.Chunk(subjects, badgesPerRead) {
-		pages = append(pages, page)
-	}
-	answers, upTos := make([][]directory.Value, len(pages)), make([]uint64, len(pages))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(badgeReads)
-	for i, page := range pages {
-		g.Go(func() (err error) {
-			answers[i], upTos[i], err = b.readBadges(ctx, page)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	read, err := b.badges.values(ctx, subjects)
+	if err != nil {
 		return nil, 0, err
 	}
-	for i, values := range answers {
-		if upTos[i] > 0 && (upTo == 0 || upTos[i] < upTo) {
-			upTo = upTos[i]
-		}
-		for _, v := range values {
-			stored = append(stored, badge.Stored{Ref: of[v.Subject], Data: v.Data, Revision: v.Revision})
-		}
+	stored = make([]badge.Stored, len(read.Values))
+	for i, v := range read.Values {
+		stored[i] = badge.Stored{Ref: of[v.Subject], Data: v.Data, Revision: v.Revision}
 	}
-	return stored, upTo, nil
-}
-
-// readBadges reads a page, with more requests where one answer would be too large.
-func (b *Bus) readBadges(ctx context.Context, subjects []string) (values []directory.Value, upTo uint64, err error) {
-	values, upTo, err = b.askBadges(ctx, subjects)
-	if !errors.Is(err, errTooMany) || len(subjects) < 2 {
-		return values, upTo, err
-	}
-	for half := range slices.Chunk(subjects, (len(subjects)+1)/2) {
-		more, to, err := b.readBadges(ctx, half)
-		if err != nil {
-			return nil, 0, err
-		}
-		values = append(values, more...)
-		if to > 0 && (upTo == 0 || to < upTo) {
-			upTo = to
-		}
-	}
-	return values, upTo, nil
-}
-
-// askBadges asks once, when there is room for one more request.
-func (b *Bus) askBadges(ctx context.Context, subjects []string) (values []directory.Value, upTo uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	select {
-	case b.badgeReads <- struct{}{}:
-		defer func() { <-b.badgeReads }()
-	case <-ctx.Done():
-		return nil, 0, context.Cause(ctx)
-	}
-	for tries := 3; ; tries-- {
-		// A record may have ended its life, or been replaced, between being found and being read.
-		if values, upTo, err = b.badges.read(ctx, subjects); !errors.Is(err, errTorn) || tries == 1 {
-			return values, upTo, err
-		}
-	}
+	return stored, read.UpTo, nil
 }
 
 // WriteBadges implements badge.Store.

@@ -33,14 +33,13 @@ type Bus struct {
 	topology     Topology
 	log          *slog.Logger
 	windows      windows
-	last         multiGet // of PUSH_DIRECTORY
-	badges       multiGet // of PUSH_BADGES
-	pages        pages
-	reads        chan struct{} // holds a token for each request of last that is under way
-	badgeReads   chan struct{} // the same for badges
+	directory    reader
+	marks        reader
+	badges       reader
 	back         *atomic.Int64 // when a connection came back last, in Unix nanoseconds
 	refusals     *refusals
 	laterRoom    laterRoom
+	markRoom     markRoom
 
 	budget    *budget
 	making    chan struct{} // bounds the durable consumers that are made at once
@@ -160,10 +159,9 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
 	b.nc, b.js, b.windows = nc, js, windows{nc: nc, subjects: opts.Topology.Subjects}
-	b.last = multiGet{nc: nc, subject: jetstream.DefaultAPIPrefix + "DIRECT.GET." + opts.Topology.Directory(), probe: opts.Topology.probe()}
-	b.reads = make(chan struct{}, readsAtOnce)
-	b.badges = multiGet{nc: nc, subject: jetstream.DefaultAPIPrefix + "DIRECT.GET." + opts.Topology.Badges(), probe: opts.Topology.badgeProbe()}
-	b.badgeReads = make(chan struct{}, badgeReads)
+	b.directory.open(b, nc, "directory", opts.Topology.Directory(), opts.Topology.probe())
+	b.marks.open(b, nc, "marks", opts.Topology.Marks(), opts.Topology.markProbe())
+	b.badges.open(b, nc, "badges", opts.Topology.Badges(), opts.Topology.badgeProbe())
 	return b, nil
 }
 

@@ -41,18 +41,53 @@ var (
 	errSilent = errors.New("no change arrives: may the NATS user subscribe to the changes?")
 )
 
+// feed is a stream that tells of what it stores.
+type feed struct {
+	bus *Bus
+	// changes is the filter of the subjects on which it tells, probe a record in it.
+	changes, probe string
+	reader         *reader
+}
+
+// ear hears of changes.
+type ear interface {
+	// live says that each change after a sequence is told, which was stored at a time.
+	live(sequence uint64, stored time.Time)
+	// changed tells of one: the message has the headers of the record, and its body unless only
+	// headers are told. An empty subject is a change that concerns nobody.
+	changed(subject string, sequence uint64, stored time.Time, m *nats.Msg)
+	lost(err error)
+}
+
 // Follow tells of each change of PUSH_DIRECTORY as the server tells it, until ctx ends. Where it
 // cannot be sure to have heard of every one, it says so and begins again. It implements
 // directory.Feed.
 func (b *Bus) Follow(ctx context.Context, l directory.Listener) {
+	f := feed{bus: b, changes: b.topology.changes(), probe: b.topology.probe(), reader: &b.directory}
+	f.run(ctx, directoryEar{l})
+}
+
+type directoryEar struct{ l directory.Listener }
+
+func (e directoryEar) live(sequence uint64, _ time.Time) { e.l.Live(sequence) }
+func (e directoryEar) changed(subject string, sequence uint64, _ time.Time, _ *nats.Msg) {
+	e.l.Changed(subject, sequence)
+}
+func (e directoryEar) lost(err error) { e.l.Lost(err) }
+
+// run tells of changes until ctx ends.
+func (f *feed) run(ctx context.Context, l ear) {
 	for delay := changesPause; ; {
-		live, err := b.follow(ctx, l)
+		live, err := f.follow(ctx, l)
 		if ctx.Err() != nil {
 			return
 		}
-		l.Lost(err)
+		l.lost(err)
 		if live || errors.Is(err, errUnsure) {
 			delay = changesPause
+		}
+		if errors.Is(err, jetstream.ErrNoStreamResponse) {
+			_ = f.bus.restore(ctx) // where it fails, the next try says so
 		}
 		pause(ctx, delay)
 		delay = min(2*delay, changesPauseMost)
@@ -61,7 +96,8 @@ func (b *Bus) Follow(ctx context.Context, l directory.Listener) {
 
 // follow returns when a change may have been missed, or ctx ended. live says that changes were told
 // until then.
-func (b *Bus) follow(ctx context.Context, l directory.Listener) (live bool, err error) {
+func (f *feed) follow(ctx context.Context, l ear) (live bool, err error) {
+	b := f.bus
 	ctx, cancel := context.WithCancel(ctx)
 	var asking sync.WaitGroup
 	defer asking.Wait()
@@ -72,7 +108,7 @@ func (b *Bus) follow(ctx context.Context, l directory.Listener) (live bool, err 
 		return false, errUnsure
 	}
 	changes := make(chan *nats.Msg, changesRoom)
-	sub, err := b.nc.ChanSubscribe(b.topology.changes(), changes)
+	sub, err := b.nc.ChanSubscribe(f.changes, changes)
 	if err != nil {
 		return false, fmt.Errorf("listen for changes: %w", err)
 	}
@@ -80,7 +116,7 @@ func (b *Bus) follow(ctx context.Context, l directory.Listener) (live bool, err 
 	slow := sub.StatusChanged(nats.SubscriptionSlowConsumer)
 	began := make(chan answered, 1)
 	asking.Go(func() {
-		ack, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: b.topology.probe()})
+		ack, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: f.probe})
 		if err != nil {
 			began <- answered{err: err}
 			return
@@ -112,7 +148,7 @@ func (b *Bus) follow(ctx context.Context, l directory.Listener) (live bool, err 
 				h.probe = a.sequence
 			}
 		case m := <-changes:
-			err = h.take(m, b.topology.probe(), l)
+			err = h.take(m, f.probe, l)
 		case a := <-probed:
 			waiting = false
 			if err = a.err; err == nil {
@@ -126,7 +162,7 @@ func (b *Bus) follow(ctx context.Context, l directory.Listener) (live bool, err 
 			asking.Go(func() {
 				ctx, cancel := context.WithTimeout(ctx, probePatience)
 				defer cancel()
-				_, upTo, err := b.last.read(ctx, nil) // before all reads that wait for their turn
+				_, upTo, err := f.reader.get.read(ctx, nil) // before all reads that wait for their turn
 				probed <- answered{upTo, err}
 			})
 		}
@@ -134,7 +170,7 @@ func (b *Bus) follow(ctx context.Context, l directory.Listener) (live bool, err 
 			return h.live, err
 		}
 		if h.begins() {
-			l.Live(h.last)
+			l.live(h.last, h.at)
 		}
 	}
 }
@@ -167,7 +203,7 @@ func (h *hearing) begins() bool {
 	return true
 }
 
-func (h *hearing) take(m *nats.Msg, probe string, l directory.Listener) error {
+func (h *hearing) take(m *nats.Msg, probe string, l ear) error {
 	sequence, err := strconv.ParseUint(lastHeader(m.Header, jetstream.SequenceHeader), 10, 64)
 	if err != nil {
 		return fmt.Errorf("a change's sequence: %w", err)
@@ -186,7 +222,7 @@ func (h *hearing) take(m *nats.Msg, probe string, l directory.Listener) error {
 	if subject == probe {
 		subject = "" // it concerns nobody
 	}
-	l.Changed(subject, sequence)
+	l.changed(subject, sequence, stored, m)
 	return nil
 }
 

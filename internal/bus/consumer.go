@@ -58,6 +58,12 @@ func (b *Bus) SignalConsumer(ctx context.Context, hold int) (*Consumer, error) {
 	return b.ready(ctx, b.newUrgent(b.topology.Messages(), hold, durable("signal", urgentAckWait, true, b.topology.Subjects.All(hongyan.KindSignal))))
 }
 
+// RegistrationConsumer consumes the registrations of all devices, each as it was stored last. It
+// does not wait for its durable consumer. What a killed worker held comes back after a second.
+func (b *Bus) RegistrationConsumer(hold int) *Consumer {
+	return b.newNormal(b.topology.Directory(), hold, durable("owners", registrationAckWait, true, b.topology.Subjects.All(hongyan.KindDevice)))
+}
+
 // JobConsumer is UrgentConsumer for the jobs of a certificate's lane.
 func (b *Bus) JobConsumer(ctx context.Context, vendor, certificate, lane string, hold int) (*Consumer, error) {
 	return b.ready(ctx, b.jobs(hongyan.Subject{Kind: hongyan.KindJob, Vendor: vendor, Certificate: certificate, Lane: lane}, hold))

@@ -5,6 +5,9 @@
 //	PUSH_PIECES     work queue    push.piece.<app>.<partition>, what large message events are divided into
 //	PUSH_DIRECTORY  last value    push.user.<app>.<user>.…, push.gateway.<app>.<gateway>
 //	                              push.probe; the headers of each record go out on push.change.…
+//	PUSH_MARKS      last value    push.mark.<app>.…, with a lifetime: recalls, read marks, what became of calls
+//	                              push.mark.:probe; each record goes out on push.marked.…
+//	PUSH_TOKENS     last value    push.token.<app>.<hash>, which registration was the last to bring a token
 //	PUSH_JOBS_<V>   work queue    push.job.<vendor>.<certificate>.<lane>, one stream a vendor: the bulkhead
 //	PUSH_LATER      schedules     push.later.at.… fires into push.later.due.…, which Wake moves to the jobs
 //	PUSH_DEAD       kept 30 days  push.dead.<vendor>.<certificate>.<reason>

@@ -14,9 +14,11 @@ import (
 // ackWait is how long the server waits for a delivery to be settled before it gives it to another
 // worker: what a killed worker held comes back after this. A live worker renews its claim (see
 // Delivery) as long as it needs, so it must outlast a moment without NATS. A call cannot wait long.
+// A registration takes milliseconds, and to settle it twice is harmless.
 const (
-	ackWait       = 60 * time.Second
-	urgentAckWait = 15 * time.Second
+	ackWait             = 60 * time.Second
+	urgentAckWait       = 15 * time.Second
+	registrationAckWait = time.Second
 )
 
 // inactive is when the server removes a consumer that was made on demand and that nobody pulls

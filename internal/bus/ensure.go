@@ -40,7 +40,7 @@ func (b *Bus) Ensure(ctx context.Context, vendors []string) error {
 		var old []string
 		for i, want := range wants {
 			switch want.Name {
-			case b.topology.Directory(), b.topology.Dead(), b.topology.Counters(), b.topology.Notes(), b.topology.Badges():
+			case b.topology.Directory(), b.topology.Tokens(), b.topology.Dead(), b.topology.Counters(), b.topology.Notes(), b.topology.Badges():
 			default:
 				if states[i] != missing {
 					old = append(old, want.Name)
@@ -162,6 +162,10 @@ func (t Topology) mended(want, got jetstream.StreamConfig) (next jetstream.Strea
 	}
 	if want.MaxBytes > 0 && (want.Name != t.Outcomes() || t.OutcomesMaxBytes > 0) {
 		set("max bytes", &next.MaxBytes, want.MaxBytes)
+	}
+	if want.Name == t.Dead() && t.DeadMaxAge > 0 && got.MaxAge != t.DeadMaxAge {
+		changes = append(changes, fmt.Sprintf("max age from %v to %v", got.MaxAge, t.DeadMaxAge))
+		next.MaxAge = t.DeadMaxAge
 	}
 	if r := want.RePublish; r != nil {
 		if got.RePublish == nil || *got.RePublish != *r {

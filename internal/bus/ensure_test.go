@@ -123,10 +123,13 @@ func TestEnsureChangesBounds(t *testing.T) {
 	if outcomes.MaxBytes != 5<<20 {
 		t.Errorf("outcomes have %d bytes, the operator gave them %d", outcomes.MaxBytes, 5<<20)
 	}
-	bustest.Connect(t, b.URL(), bus.Topology{OutcomesMaxBytes: 6 << 20, MaxMessagesPerApp: 100}, "apns")
+	bustest.Connect(t, b.URL(), bus.Topology{OutcomesMaxBytes: 6 << 20, MaxMessagesPerApp: 100, DeadMaxAge: 72 * time.Hour}, "apns")
 	messages, outcomes = config(t, js, "PUSH_MESSAGES"), config(t, js, "PUSH_OUTCOMES")
 	if messages.MaxBytes != 1<<30 || messages.MaxMsgsPerSubject != 100 || outcomes.MaxBytes != 6<<20 {
 		t.Errorf("messages %+v, outcomes %+v", messages, outcomes)
+	}
+	if dead := config(t, js, "PUSH_DEAD"); dead.MaxAge != 72*time.Hour {
+		t.Errorf("dead letters are kept for %v, the configuration says three days", dead.MaxAge)
 	}
 }
 

@@ -18,3 +18,8 @@ func (b *Bus) AtLeader(ctx context.Context, stream, filter string, sequence uint
 	}
 	return found[0], nil
 }
+
+// DeleteStream removes a stream.
+func (b *Bus) DeleteStream(ctx context.Context, name string) error {
+	return b.js.DeleteStream(ctx, name)
+}

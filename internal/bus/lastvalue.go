@@ -63,13 +63,34 @@ func (p *pages) tooMany(filters int) {
 	}
 }
 
+// reader reads last values of a stream that has a probe in it.
+type reader struct {
+	bus *Bus
+	// what it reads, for errors.
+	what, stream string
+	get          multiGet
+	pages        pages
+	reads        chan struct{} // holds a token for each request that is under way
+}
+
+func (r *reader) open(b *Bus, nc *nats.Conn, what, stream, probe string) {
+	r.bus, r.what, r.stream = b, what, stream
+	r.get.nc, r.get.subject, r.get.probe = nc, jetstream.DefaultAPIPrefix+"DIRECT.GET."+stream, probe
+	r.reads = make(chan struct{}, readsAtOnce)
+}
+
 // LastValues reads the last value of every subject that one of the filters covers, in any order,
 // with one request for many filters. Any error means that nothing is known. It implements
 // directory.Store.
 func (b *Bus) LastValues(ctx context.Context, filters []string) (directory.Read, error) {
-	size := b.pages.size()
+	return b.directory.values(ctx, filters)
+}
+
+// values is as Bus.LastValues, of any stream.
+func (r *reader) values(ctx context.Context, filters []string) (directory.Read, error) {
+	size := r.pages.size()
 	if len(filters) <= size {
-		return b.some(ctx, filters)
+		return r.some(ctx, filters)
 	}
 	parts := slices.Collect(slices.Chunk(filters, size))
 	reads := make([]directory.Read, len(parts))
@@ -77,7 +98,7 @@ func (b *Bus) LastValues(ctx context.Context, filters []string) (directory.Read,
 	g.SetLimit(readsAtOnce / 2)
 	for i, part := range parts {
 		g.Go(func() (err error) {
-			reads[i], err = b.some(ctx, part)
+			reads[i], err = r.some(ctx, part)
 			return err
 		})
 	}
@@ -102,45 +123,45 @@ func joined(reads ...directory.Read) directory.Read {
 }
 
 // some reads with one request, or with more where the answer would be too large.
-func (b *Bus) some(ctx context.Context, filters []string) (directory.Read, error) {
-	values, upTo, err := b.lastValues(ctx, filters)
+func (r *reader) some(ctx context.Context, filters []string) (directory.Read, error) {
+	values, upTo, err := r.last(ctx, filters)
 	switch {
 	case errors.Is(err, errTooMany) && len(filters) > 1:
-		b.pages.tooMany(len(filters))
+		r.pages.tooMany(len(filters))
 		half := len(filters) / 2
-		first, err := b.some(ctx, filters[:half])
+		first, err := r.some(ctx, filters[:half])
 		if err != nil {
 			return directory.Read{}, err
 		}
-		second, err := b.some(ctx, filters[half:])
+		second, err := r.some(ctx, filters[half:])
 		if err != nil {
 			return directory.Read{}, err
 		}
 		return joined(first, second), nil
 	case errors.Is(err, errTooMany) && len(filters) == 1:
 		// A single user with more records than one answer holds must not hold up everybody else.
-		return b.pagedValues(ctx, filters[0])
+		return r.paged(ctx, filters[0])
 	case err != nil:
-		return directory.Read{}, fmt.Errorf("read directory: %w", err)
+		return directory.Read{}, fmt.Errorf("read %s: %w", r.what, err)
 	}
 	if len(filters) > 0 {
-		b.pages.read(len(filters), len(values))
+		r.pages.read(len(filters), len(values))
 	}
 	return directory.Read{Values: values, UpTo: upTo}, nil
 }
 
-// lastValues asks once, when there is room for one more request.
-func (b *Bus) lastValues(ctx context.Context, filters []string) ([]directory.Value, uint64, error) {
+// last asks once, when there is room for one more request.
+func (r *reader) last(ctx context.Context, filters []string) ([]directory.Value, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	select {
-	case b.reads <- struct{}{}:
-		defer func() { <-b.reads }()
+	case r.reads <- struct{}{}:
+		defer func() { <-r.reads }()
 	case <-ctx.Done():
 		return nil, 0, context.Cause(ctx)
 	}
 	for tries := 3; ; tries-- {
-		values, upTo, err := b.last.read(ctx, filters)
+		values, upTo, err := r.get.read(ctx, filters)
 		// A record may have ended its life between being found and being read.
 		if !errors.Is(err, errTorn) || tries == 1 {
 			return values, upTo, err
@@ -148,18 +169,18 @@ func (b *Bus) lastValues(ctx context.Context, filters []string) ([]directory.Val
 	}
 }
 
-// pagedValues reads what one filter covers page by page: in a last-value stream every stored
+// paged reads what one filter covers page by page: in a last-value stream every stored
 // message is a last value. It is as new as the stream was before the first page, if the same
 // server, or one that knows more, answers all of them.
-func (b *Bus) pagedValues(ctx context.Context, filter string) (directory.Read, error) {
+func (r *reader) paged(ctx context.Context, filter string) (directory.Read, error) {
 	const page = 1000
-	_, upTo, err := b.lastValues(ctx, nil)
+	_, upTo, err := r.last(ctx, nil)
 	if err != nil {
-		return directory.Read{}, fmt.Errorf("read directory: %w", err)
+		return directory.Read{}, fmt.Errorf("read %s: %w", r.what, err)
 	}
 	all := directory.Read{UpTo: upTo}
 	for from := uint64(1); ; {
-		entries, err := b.Read(ctx, b.topology.Directory(), filter, from, page)
+		entries, err := r.bus.Read(ctx, r.stream, filter, from, page)
 		if err != nil {
 			return directory.Read{}, err
 		}
@@ -176,16 +197,20 @@ func (b *Bus) pagedValues(ctx context.Context, filter string) (directory.Read, e
 // LastSequence asks the leader of PUSH_DIRECTORY for its last sequence: what was acknowledged
 // before the call is at or below it. It implements directory.Store.
 func (b *Bus) LastSequence(ctx context.Context) (uint64, error) {
-	stream, err := b.js.Stream(ctx, b.topology.Directory())
+	return b.lastSequence(ctx, &b.directory)
+}
+
+func (b *Bus) lastSequence(ctx context.Context, of *reader) (uint64, error) {
+	stream, err := b.js.Stream(ctx, of.stream)
 	if err != nil {
-		return 0, fmt.Errorf("ask for the directory's last sequence: %w", err)
+		return 0, fmt.Errorf("ask for the last sequence of the %s: %w", of.what, err)
 	}
 	return stream.CachedInfo().State.LastSeq, nil
 }
 
 // PutIf writes a last-value subject, unless it changed since revision was read. Empty data removes
 // the value and leaves a marker that goes away by itself after an hour. It implements
-// directory.Store.
+// directory.Store and owner.Store.
 func (b *Bus) PutIf(ctx context.Context, subject string, data []byte, revision uint64) (changed bool, err error) {
 	opts := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(revision)}
 	if len(data) == 0 {

@@ -137,21 +137,26 @@ func (b *Bus) takeLater(ctx context.Context, subject string) error {
 	return nil
 }
 
-// countLater counts a certificate's jobs in PUSH_LATER. Asking for one message also tells how many
-// follow it; a list of them by subject would be two million long.
+// countLater counts a certificate's jobs in PUSH_LATER.
 func (b *Bus) countLater(ctx context.Context, vendor, certificate string) (uint64, error) {
 	either := hongyan.Subjects{Prefix: b.topology.Subjects.Own("later.*")}
-	request := fmt.Sprintf(`{"seq":1,"batch":1,"next_by_subj":%q}`, strings.TrimSuffix(either.Job(vendor, certificate, "*"), "*")+">")
-	m, err := b.nc.RequestWithContext(ctx, jetstream.DefaultAPIPrefix+"DIRECT.GET."+b.topology.Later(), []byte(request))
+	return b.count(ctx, b.topology.Later(), strings.TrimSuffix(either.Job(vendor, certificate, "*"), "*")+">")
+}
+
+// count counts the messages of a stream that a filter covers. Asking for one message also tells how
+// many follow it; a list of them by subject would be two million long.
+func (b *Bus) count(ctx context.Context, stream, filter string) (uint64, error) {
+	request := fmt.Sprintf(`{"seq":1,"batch":1,"next_by_subj":%q}`, filter)
+	m, err := b.nc.RequestWithContext(ctx, jetstream.DefaultAPIPrefix+"DIRECT.GET."+stream, []byte(request))
 	if err != nil {
-		return 0, fmt.Errorf("count the jobs that wait: %w", err)
+		return 0, fmt.Errorf("count what is stored in %s: %w", stream, err)
 	}
 	if m.Header.Get("Status") == "404" {
 		return 0, nil
 	}
 	more, err := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("count the jobs that wait: the server answers without a number: %w", err)
+		return 0, fmt.Errorf("count what is stored in %s: the server answers without a number: %w", stream, err)
 	}
 	return more + 1, nil
 }

@@ -66,10 +66,13 @@ func (w *windows) named(name string) (jetstream.JetStream, error) {
 
 func msg(o dispatch.Outgoing) *nats.Msg {
 	m := &nats.Msg{Subject: o.Subject, Data: o.Data}
-	if o.ID == "" && len(o.Header) == 0 {
+	if o.ID == "" && len(o.Header) == 0 && o.Life == 0 {
 		return m
 	}
 	m.Header = make(nats.Header, len(o.Header)+1)
+	if o.Life > 0 {
+		m.Header[jetstream.MsgTTLHeader] = []string{wholeSeconds(o.Life).String()}
+	}
 	if o.ID != "" {
 		m.Header[jetstream.MsgIDHeader] = []string{o.ID}
 	}
@@ -98,6 +101,9 @@ func (b *Bus) Publish(ctx context.Context, msgs []dispatch.Outgoing) (errs []err
 		}
 		if err == nil {
 			err = b.takeLater(ctx, o.Subject)
+		}
+		if o.Life > 0 {
+			b.roomMarks(ctx, o.Subject)
 		}
 		if err != nil {
 			fail(i, err)

@@ -48,7 +48,7 @@ func TestQueue(t *testing.T) {
 		// one.
 		time.Sleep(2100 * time.Millisecond)
 		test(t, &dispatchtest.Tested{
-			Queue: b, Records: b.Records, ClaimFor: 15 * time.Second, Source: source,
+			Queue: b, Records: b.Records, Outcomes: b.Outcomes, ClaimFor: 15 * time.Second, Source: source,
 			Fill: func() func() { return fill(t, b, b.Topology().Jobs("apns")) },
 			Leave: func() func() {
 				srv.Shutdown()

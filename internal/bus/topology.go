@@ -29,9 +29,15 @@ type Topology struct {
 	// MaxLater bounds PUSH_LATER for each certificate: [Bus.Publish] adds no more. Default two
 	// million.
 	MaxLater int64
+	// MaxMarks bounds PUSH_MARKS for each app, where the oldest go when there are more. Default a
+	// million.
+	MaxMarks int64
 	// OutcomesMaxBytes bounds PUSH_OUTCOMES, which then drops its oldest records, so that it never
 	// starves the other streams; 0 is 8 GiB, or less where the server has not that much.
 	OutcomesMaxBytes int64
+	// DeadMaxAge is how long PUSH_DEAD keeps dead letters; 0 is 30 days, or what an existing stream
+	// has.
+	DeadMaxAge time.Duration
 }
 
 // outcomesBytes is the default bound of PUSH_OUTCOMES: some 25 million devices. Where the server
@@ -63,8 +69,14 @@ func (t Topology) Pieces() string { return t.stream("PIECES") }
 // subject.
 func (t Topology) Directory() string { return t.stream("DIRECTORY") }
 
+// Tokens names the stream that holds which registration was the last to bring each token.
+func (t Topology) Tokens() string { return t.stream("TOKENS") }
+
 // Later names the stream that holds jobs with a time until it comes.
 func (t Topology) Later() string { return t.stream("LATER") }
+
+// Marks names the stream that holds what was said of messages after they were sent.
+func (t Topology) Marks() string { return t.stream("MARKS") }
 
 // Dead names the stream that holds dead letters.
 func (t Topology) Dead() string { return t.stream("DEAD") }
@@ -92,6 +104,8 @@ const (
 	jobsPerLane        = 500_000
 	// laterPerCertificate is held by the workers, since a stream with schedules cannot refuse.
 	laterPerCertificate = 2_000_000
+	// marksPerApp is held by the workers as well: the server's bounds know no apps.
+	marksPerApp = 1_000_000
 )
 
 // manyConsumers is above the server's default of a thousand for each stream.
@@ -125,12 +139,15 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	directory.MaxMsgsPerSubject, directory.AllowMsgTTL = 1, true
 	directory.RePublish = &jetstream.RePublish{Source: subjects.Own(">"), Destination: t.changes(), HeadersOnly: true}
 
+	tokens := base(t.Tokens(), "Hongyan: which registration was the last to bring each token", subjects.Own("token.>"))
+	tokens.MaxMsgsPerSubject, tokens.AllowMsgTTL = 1, true
+
 	at, due := t.later()
 	later := base(t.Later(), "Hongyan: jobs that wait for a time", at.Own(">"), due.Own(">"))
 	later.Retention, later.AllowMsgSchedules, later.AllowMsgTTL, later.MaxConsumers = jetstream.WorkQueuePolicy, true, true, manyConsumers
 
 	dead := base(t.Dead(), "Hongyan: dead letters, to be looked at and replayed", subjects.All(hongyan.KindDead))
-	dead.MaxAge = 30 * 24 * time.Hour
+	dead.MaxAge = cmp.Or(t.DeadMaxAge, 30*24*time.Hour)
 
 	outcomes := base(t.Outcomes(), "Hongyan: what became of each push", subjects.All(hongyan.KindOutcome))
 	outcomes.MaxAge, outcomes.MaxBytes = 72*time.Hour, cmp.Or(t.OutcomesMaxBytes, outcomesBytes)
@@ -143,12 +160,16 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	notes := base(t.Notes(), "Hongyan: what workers tell each other, with a lifetime", subjects.Own("note.>"))
 	notes.MaxMsgsPerSubject, notes.AllowMsgTTL = 1, true
 
+	marks := base(t.Marks(), "Hongyan: recalls, read marks and what became of calls, with a lifetime", subjects.Own("mark.>"))
+	marks.MaxMsgsPerSubject, marks.AllowMsgTTL = 1, true
+	marks.RePublish = &jetstream.RePublish{Source: subjects.Own("mark.>"), Destination: t.heardMarks()}
+
 	// What was counted is of no use once a user was away for so long: devices that were not heard
 	// of for a week are left alone, and the next report says the number anew.
 	badges := base(t.Badges(), "Hongyan: the number on the icons of each user, and what was counted for it", subjects.Own("badge.>"))
 	badges.MaxMsgsPerSubject, badges.MaxAge = 1, 30*24*time.Hour
 
-	all := []jetstream.StreamConfig{messages, pieces, directory, later, dead, outcomes, counters, notes, badges}
+	all := []jetstream.StreamConfig{messages, pieces, directory, tokens, marks, later, dead, outcomes, counters, notes, badges}
 	for _, v := range vendors {
 		jobs := queue(cmp.Or(t.MaxJobs, jobsPerLane), t.Jobs(v), "Hongyan: notifications for "+v+" that wait to be sent", subjects.Job(v, "*", "*"))
 		jobs.MaxConsumers = manyConsumers

@@ -43,6 +43,16 @@ func (b *Bus) Waiting(ctx context.Context, where hongyan.Subject, since time.Tim
 	return nil
 }
 
+// Outcomes calls each with the records of an app and status since a time, as they are stored,
+// oldest first, until it returns false. All that was stored before the call is among them. It
+// implements recall.Outcomes.
+func (b *Bus) Outcomes(ctx context.Context, app string, status hongyan.Status, since time.Time, each func(dispatch.Records) (more bool)) error {
+	subject := b.topology.Subjects.OutcomesWith(app, status)
+	return b.scan(ctx, b.topology.Outcomes(), subject, place{since: since}, func(m *jetstream.RawStreamMsg) bool {
+		return each(dispatch.Records{Data: m.Data, Shown: m.Header.Get(dispatch.HeaderShown), Stored: m.Time})
+	})
+}
+
 // Records calls each with the records of an app's users in a partition since a time, oldest first,
 // until it returns false. Records that cannot be read are left out. It implements store.Records and
 // replay.Trail.

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -185,7 +186,7 @@ func (b *binder) structure(node ast.Node, v reflect.Value, path string) {
 				continue
 			}
 		}
-		b.problem(e.key, key, "is no key that is known here", suggest(e.name, known))
+		b.problem(e.key, key, "is no key that is known here", suggest(e.name, slices.Collect(maps.Keys(known))))
 	}
 }
 
@@ -395,12 +396,10 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// suggest names the known key that is nearest to a mistyped one, or all of them.
-func suggest(name string, known map[string]field) string {
+// suggest names the known word that is nearest to a mistyped one, or all of them.
+func suggest(name string, known []string) string {
 	best, distance := "", 3
-	names := make([]string, 0, len(known))
-	for k := range known {
-		names = append(names, k)
+	for _, k := range known {
 		if d := editDistance(name, k); d < distance || d == distance && k < best {
 			best, distance = k, d
 		}
@@ -408,8 +407,7 @@ func suggest(name string, known map[string]field) string {
 	if best != "" {
 		return "did you mean " + best + "?"
 	}
-	slices.Sort(names)
-	return "known are " + strings.Join(names, ", ")
+	return "known are " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
 }
 
 // editDistance is Levenshtein's, over bytes.

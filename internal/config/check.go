@@ -88,10 +88,33 @@ func (b *binder) check(root ast.Node, c *Config) {
 	if c.Retry.Max > 0 && c.Retry.Max < c.Retry.Base {
 		b.problem(b.find(root, "retry", "max"), "retry.max", "is shorter than retry.base", "make it longer")
 	}
+	if ttl := c.DirectoryTTL; ttl != nil && *ttl != 0 && *ttl < leastDirectoryTTL {
+		b.problem(b.find(root, "directory_ttl"), "directory_ttl", "is shorter than a day, so that people would be forgotten between two days of use", "make it longer, such as 4320h, or write 0 for ever")
+	}
 	if len(c.Apps) == 0 {
 		b.problem(root, "apps", "is required", "name at least one app with its certificates")
 	}
 	b.checkApps(root, c)
+}
+
+// leastDirectoryTTL is the shortest time after which people are erased of whom nothing is heard.
+const leastDirectoryTTL = 24 * time.Hour
+
+// leastKey is the shortest key that streams are encrypted with, in bytes.
+const leastKey = 16
+
+// checkCipher holds how the embedded server's streams are encrypted.
+func (b *binder) checkCipher(root ast.Node, e *Embedded) {
+	switch {
+	case !slices.Contains([]string{"", "chacha", "aes"}, e.Cipher):
+		b.problem(b.find(root, "nats", "embedded", "cipher"), "nats.embedded.cipher", "is no cipher", "write chacha or aes, or leave it out")
+	case e.Cipher != "" && e.Key == "":
+		b.problem(b.find(root, "nats", "embedded", "cipher"), "nats.embedded.key", "is missing beside nats.embedded.cipher", "name a file with the key in key_file")
+	case e.Cipher == "" && e.Key != "":
+		b.problem(b.find(root, "nats", "embedded", "key"), "nats.embedded.cipher", "is missing beside nats.embedded.key", "write chacha or aes")
+	case e.Cipher != "" && len(e.Key) < leastKey:
+		b.problem(b.find(root, "nats", "embedded", "key"), "nats.embedded.key", "is shorter than 16 characters", "take what `openssl rand -hex 32` prints")
+	}
 }
 
 func (b *binder) checkNATS(root ast.Node, c *Config) {
@@ -102,7 +125,8 @@ func (b *binder) checkNATS(root ast.Node, c *Config) {
 			b.problem(b.find(root, "nats", "url"), "nats.url", err.Error(), "write nats://host:4222, several separated by commas")
 		}
 	}
-	if n.URL != "" && (n.Embedded.Dir != "" || n.Embedded.Listen != "") {
+	b.checkCipher(root, &c.NATS.Embedded)
+	if n.URL != "" && n.Embedded != (Embedded{}) {
 		b.problem(b.find(root, "nats", "embedded"), "nats.embedded", "is given beside nats.url", "keep one of the two")
 	}
 	switch {
@@ -126,6 +150,9 @@ func (b *binder) checkNATS(root ast.Node, c *Config) {
 	}
 	if n.MaxMessagesPerApp < 0 {
 		b.problem(b.find(root, "nats", "max_messages_per_app"), "nats.max_messages_per_app", "is negative", "write a number of messages, or 0 for 200000")
+	}
+	if n.DeadMaxAge < 0 {
+		b.problem(b.find(root, "nats", "dead_max_age"), "nats.dead_max_age", "is negative", "write how long, such as 72h, or 0 for 30 days")
 	}
 	if n.OutcomesMaxBytes < 0 {
 		b.problem(b.find(root, "nats", "outcomes_max_bytes"), "nats.outcomes_max_bytes", "is negative", "write a number of bytes, or 0 for 8 GiB")
@@ -156,6 +183,12 @@ func (b *binder) checkApps(root ast.Node, c *Config) {
 		}
 		if a.Policy.MaxPushGroup < 0 {
 			b.problem(b.find(node, "policy", "max_push_group"), key+".policy.max_push_group", "is negative", "write 0 for any number")
+		}
+		if a.Policy.RecallOverwrite != nil && *a.Policy.RecallOverwrite < 0 {
+			b.problem(b.find(node, "policy", "recall_overwrite"), key+".policy.recall_overwrite", "is negative", "write 0 for never")
+		}
+		if !slices.Contains([]string{"", "full", "sender", "none"}, a.Policy.Preview) {
+			b.problem(b.find(node, "policy", "preview"), key+".policy.preview", "is none of full, sender and none", "leave it out for full")
 		}
 		if !slices.Contains([]string{"", "none", "conversation"}, a.Policy.Collapse) {
 			b.problem(b.find(node, "policy", "collapse"), key+".policy.collapse", "is neither none nor conversation", "leave it out for none")

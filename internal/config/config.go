@@ -21,6 +21,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"github.com/hongyan-im/hongyan/internal/texts"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -34,11 +35,20 @@ type Config struct {
 	Log Log `yaml:"log"`
 	// Retry says how often and how fast a push is tried again.
 	Retry Retry `yaml:"retry"`
+	// TextsFile names a YAML file that changes the words of notifications, such as "[Photo]", or
+	// adds languages: language, then name of the text, then text; texts.md lists them. It is
+	// relative to the configuration's folder. Default: none, the built-in words.
+	TextsFile string `yaml:"texts_file"`
 	// Shutdown bounds the time to finish what is under way after SIGTERM. Default 20s.
 	Shutdown time.Duration `yaml:"shutdown"`
+	// DirectoryTTL is how long registrations, presences and settings of people are kept of whom
+	// nothing is heard: none of their records was stored anew. One worker erases them each night.
+	// Default 4320h, 180 days; 0 keeps them for ever.
+	DirectoryTTL *time.Duration `yaml:"directory_ttl"`
 	// Apps are the IM apps whose messages are pushed. At least one is required.
 	Apps []App `yaml:"apps"`
 
+	texts    *texts.Catalogue
 	warnings []Problem
 }
 
@@ -81,6 +91,9 @@ type NATS struct {
 	// OutcomesMaxBytes bounds PUSH_OUTCOMES, in bytes; it drops its oldest records then. 0
 	// (default): 8 GiB when it is made, or less where the server has not that much.
 	OutcomesMaxBytes int64 `yaml:"outcomes_max_bytes"`
+	// DeadMaxAge is how long PUSH_DEAD keeps dead letters, with their texts. 0 (default): 30 days
+	// when it is made.
+	DeadMaxAge time.Duration `yaml:"dead_max_age"`
 }
 
 // TLS says whom the connection to NATS trusts, and as whom it appears. Any of its keys makes the
@@ -101,6 +114,13 @@ type Embedded struct {
 	Dir string `yaml:"dir"`
 	// Listen is where publishers and tools reach it. Default 127.0.0.1:4222.
 	Listen string `yaml:"listen"`
+	// Cipher encrypts the streams on the disk, with Key: chacha or aes. Default: they are not
+	// encrypted. What is there already is encrypted at the next
+	// start.
+	Cipher string `yaml:"cipher"`
+	// Key is what the streams are encrypted with, at least 16 characters, such as what `openssl
+	// rand -hex 32` prints. Without it nobody can read them, so keep it safe, and not beside them.
+	Key vendors.Secret `yaml:"key"`
 }
 
 // HTTP is the worker's own small server.
@@ -157,6 +177,13 @@ type Policy struct {
 	// the last read mark's, and the messages planned for the user since; off: none is sent. Default
 	// message.
 	Badge string `yaml:"badge"`
+	// RecallOverwrite is for how long after a vendor accepted a push a recall of its message takes
+	// it back, or overwrites it with "message recalled". Default 2h; 0 for never.
+	RecallOverwrite *time.Duration `yaml:"recall_overwrite"`
+	// Preview is how much of a message its notification shows: full, sender (names, and "New
+	// message" for the text) or none (neither names nor text, and of the ext only the ids). What
+	// the user's settings say wins where it is stricter. Default full.
+	Preview string `yaml:"preview"`
 }
 
 // Kinds makes the empty settings of each vendor, by its name.
@@ -190,9 +217,11 @@ func Parse(path string, data []byte, kinds Kinds, env func(string) (string, bool
 	}
 	b.root(body, c)
 	b.check(body, c)
-	if len(b.errs) > 0 {
-		slices.SortStableFunc(b.errs, byPlace)
-		return nil, b.errs
+	inTexts := b.readTexts(body, c)
+	slices.SortStableFunc(b.errs, byPlace)
+	slices.SortStableFunc(inTexts, byPlace)
+	if problems := append(b.errs, inTexts...); len(problems) > 0 {
+		return nil, problems
 	}
 	b.lookForWarnings(body, c)
 	slices.SortStableFunc(b.warnings, byPlace)
@@ -221,6 +250,10 @@ func (c *Config) defaults() {
 	if c.Shutdown == 0 {
 		c.Shutdown = 20 * time.Second
 	}
+	if c.DirectoryTTL == nil {
+		halfYear := 180 * 24 * time.Hour
+		c.DirectoryTTL = &halfYear
+	}
 	for i := range c.Apps {
 		p := &c.Apps[i].Policy
 		if p.ForegroundLease == 0 {
@@ -229,6 +262,9 @@ func (c *Config) defaults() {
 		if p.StaleAfter == nil {
 			week := 168 * time.Hour
 			p.StaleAfter = &week
+		}
+		if p.RecallOverwrite == nil {
+			p.RecallOverwrite = new(2 * time.Hour)
 		}
 	}
 }

@@ -266,7 +266,7 @@ func (d *Directory) read(ctx context.Context, refs []Ref, missing []int, users [
 			filters = append(filters, d.subjects.User(ref.App, ref.User))
 		}
 	}
-	r, err := d.readUntil(ctx, filters, target, patience)
+	r, err := ReadUntil(ctx, d.store, filters, target, patience)
 	if err != nil {
 		return 0, err
 	}
@@ -285,30 +285,6 @@ func (d *Directory) read(ctx context.Context, refs []Ref, missing []int, users [
 		users[i] = b.user
 	}
 	return r.UpTo, nil
-}
-
-// readUntil reads until the answer takes the changes up to target into account.
-func (d *Directory) readUntil(ctx context.Context, filters []string, target uint64, patience time.Duration) (Read, error) {
-	delay, end := readAgain, time.NewTimer(patience)
-	defer end.Stop()
-	for {
-		r, err := d.store.LastValues(ctx, filters)
-		if err != nil || r.UpTo >= target {
-			return r, err
-		}
-		again := time.NewTimer(delay)
-		select {
-		case <-again.C:
-			delay = min(2*delay, readAgainMost)
-			continue
-		case <-end.C:
-			err = fmt.Errorf("%w: at %d, need %d", ErrBehind, r.UpTo, target)
-		case <-ctx.Done():
-			err = context.Cause(ctx)
-		}
-		again.Stop()
-		return Read{}, err
-	}
 }
 
 // add takes one record into account.

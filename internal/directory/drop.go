@@ -97,12 +97,24 @@ func (d *Directory) drop(ctx context.Context, dead *Dead, registration, presence
 			return Dropped{Err: err}
 		}
 	}
+	if rest == nil {
+		removed, err := Remove(ctx, d.store, registration, presence)
+		return Dropped{Removed: removed, Err: err}
+	}
 	changed, err := d.store.PutIf(ctx, registration.Subject, rest, dead.Revision)
+	return Dropped{Removed: err == nil && !changed, Err: err}
+}
+
+// Remove removes a registration as it was read, unless it changed since then, and the device's
+// presence, the zero value for none, likewise. It returns whether the registration is gone by this
+// call; an error may come with it, and then only the presence is left.
+func Remove(ctx context.Context, store Store, registration, presence Value) (removed bool, err error) {
+	changed, err := store.PutIf(ctx, registration.Subject, nil, registration.Revision)
 	if err != nil || changed {
-		return Dropped{Err: err}
+		return false, err
 	}
-	if rest == nil && presence.Revision != 0 {
-		_, err = d.store.PutIf(ctx, presence.Subject, nil, presence.Revision)
+	if presence.Revision != 0 {
+		_, err = store.PutIf(ctx, presence.Subject, nil, presence.Revision)
 	}
-	return Dropped{Removed: true, Err: err}
+	return true, err
 }

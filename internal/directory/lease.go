@@ -90,7 +90,7 @@ func (d *Directory) gatewaysOf(ctx context.Context, claims []claim, target uint6
 	if len(ask) == 0 {
 		return known, nil
 	}
-	r, err := d.readUntil(ctx, ask, target, confirmPatience)
+	r, err := ReadUntil(ctx, d.store, ask, target, confirmPatience)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -49,4 +50,29 @@ type Listener interface {
 	Changed(subject string, sequence uint64)
 	// Lost says that a change may be missed from now on, until Live is called.
 	Lost(err error)
+}
+
+// ReadUntil reads until the answer takes the changes up to target into account. The error is
+// [ErrBehind] where none does within the patience.
+func ReadUntil(ctx context.Context, store Store, filters []string, target uint64, patience time.Duration) (Read, error) {
+	delay, end := readAgain, time.NewTimer(patience)
+	defer end.Stop()
+	for {
+		r, err := store.LastValues(ctx, filters)
+		if err != nil || r.UpTo >= target {
+			return r, err
+		}
+		again := time.NewTimer(delay)
+		select {
+		case <-again.C:
+			delay = min(2*delay, readAgainMost)
+			continue
+		case <-end.C:
+			err = fmt.Errorf("%w: at %d, need %d", ErrBehind, r.UpTo, target)
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		again.Stop()
+		return Read{}, err
+	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
 	"github.com/hongyan-im/hongyan/internal/dispatch/send"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -38,6 +39,12 @@ type memory struct {
 		route.Devices
 		send.Devices
 	}
+	// marks says that the workers remember recalls, read marks and calls.
+	marks bool
+	// limiter is the senders'.
+	limiter send.Limiter
+	// withdrawals is the router's.
+	withdrawals route.Withdrawals
 	// elsewhere is the router's.
 	elsewhere   func(app, certificate string) bool
 	concurrency int
@@ -48,6 +55,12 @@ type memory struct {
 	also []string
 	// badges is where the workers keep what they count on icons; nil where they do not count.
 	badges badge.Store
+	// withdraws says how what was accepted of recalled messages is withdrawn; nil for not at all.
+	withdraws *withdraws
+	// onlySignals says that the workers take signals and nothing else.
+	onlySignals bool
+	// stops end the workers that run.
+	stops []func()
 }
 
 // people is a directory in which every user has a device of each certificate.
@@ -80,7 +93,10 @@ func newMemory(t *testing.T) *memory {
 
 // worker runs a worker until stop, which waits until it ended; hard is how long it may take.
 func (m *memory) worker() (stop func(hard time.Duration)) {
-	stop, _ = m.start(m.driver)
+	run, _ := m.start(m.driver)
+	var once sync.Once
+	stop = func(hard time.Duration) { once.Do(func() { run(hard) }) }
+	m.stops = append(m.stops, func() { stop(time.Second) })
 	return stop
 }
 
@@ -99,6 +115,12 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		"c": {App: "demo", Vendor: "apns", Certificate: "c", Badge: carries}, "h": {App: "demo", Vendor: "huawei", Certificate: "h"},
 	}}
 	decider := &route.Decider{Devices: m.devices, Log: log, Now: time.Now}
+	var said *marks.Marks
+	var heard send.Marks
+	if m.marks {
+		said = marks.New(queue, hongyan.Subjects{}, marks.Options{Log: log})
+		decider.Marks, heard = said, said
+	}
 	numbers, book := &tether{Store: m.badges}, (*badge.Book)(nil)
 	if m.badges != nil {
 		app.Policy.Badge, book = route.BadgeCounted, badge.New(numbers, badge.Options{Log: log})
@@ -111,17 +133,24 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
 			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: driver, Concurrency: m.concurrency},
-			Recorder:    recorder, Looker: looker, Decider: decider, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
+			Recorder:    recorder, Looker: looker, Decider: decider, Marks: heard, Limiter: m.limiter, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
 		}
 		if book != nil {
 			senders[id].Badges, senders[id].Refresher = book, refresher
 		}
-		senders[id].Start(ctx, hard)
+	}
+	recaller := m.recaller(queue, recorder, said, apps, senders)
+	for _, s := range senders {
+		s.Start(ctx, hard)
 	}
 	senders["h"].Follow(true, vendors.Unavailable, time.Now()) // its jobs are stored, and nobody takes them
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: m.devices, Log: log, Now: time.Now, Sender: func(id string) route.Sender { return senders[id] },
-		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics,
+		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics, Marks: said, Withdrawals: m.withdrawals,
+	}
+	if recaller != nil {
+		recaller.Start(ctx)
+		router.Withdrawals = recaller
 	}
 	if book != nil {
 		router.Badges, router.Moved = book, refresher.Moved
@@ -131,14 +160,33 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	if book != nil {
 		wg.Go(func() { refresher.Run(ctx) })
 	}
+	if m.marks {
+		wg.Go(func() { said.Run(ctx, queue) })
+		m.also = []string{hongyan.Subjects{}.Urgent("demo")}
+		wg.Go(func() { router.Run(ctx, hard, queue.Source(hongyan.Subjects{}.Signal("demo"), 64)) })
+		for range 100 { // signals are read before what waits
+			if m.left("signal") == 0 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
 	wg.Go(func() {
 		senders["c"].Serve(ctx, hongyan.LaneNormal, queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 28))
 	})
+	if m.marks {
+		wg.Go(func() {
+			senders["c"].Serve(ctx, hongyan.LaneUrgent, queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneUrgent), 28))
+		})
+	}
 	subjects := append([]string{hongyan.Subjects{}.Message("demo")}, m.also...)
 	for n := range hongyan.Partitions {
 		if m.pieces {
 			subjects = append(subjects, hongyan.Subjects{}.Piece("demo", n))
 		}
+	}
+	if m.onlySignals {
+		subjects = nil
 	}
 	for _, subject := range subjects {
 		wg.Go(func() { router.Run(ctx, hard, queue.Source(subject, 64)) })
@@ -153,6 +201,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		cancel()
 		time.AfterFunc(limit, cut)
 		wg.Wait()
+		if recaller != nil {
+			recaller.Wait()
+		}
 		recorder.Wait()
 		looker.Wait()
 		decider.Wait()

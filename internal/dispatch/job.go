@@ -19,7 +19,7 @@ import (
 
 // JobVersion is the form in which jobs are stored. A worker leaves what a newer one wrote to the
 // newer ones.
-const JobVersion = 2
+const JobVersion = 3
 
 // ErrNewerJob is a job that a newer worker stored, in a form that this one does not know.
 var ErrNewerJob = errors.New("a newer worker wrote it")
@@ -44,11 +44,16 @@ type Job struct {
 	Bulk bool `json:"bulk,omitzero"`
 	// Published is when the message reached the stream; latencies count from it.
 	Published time.Time `json:"published"`
+	// SentAt is when the message was sent.
+	SentAt time.Time `json:"sent_at,omitzero"`
 	// Decided is when it was decided last that the devices are pushed to. What waits for long since
 	// then is decided again.
 	Decided time.Time `json:"decided,omitzero"`
 	// IgnoreMute says that the message is pushed whatever the users muted.
 	IgnoreMute bool `json:"ignore_mute,omitzero"`
+	// Withdraws says that the job takes back, or overwrites, what was accepted of the message under
+	// the notification's ReplaceKey. Its devices end as withdrawn, whatever becomes of it.
+	Withdraws bool `json:"withdraws,omitzero"`
 	// NotBefore is when a job that waits may be tried; zero for at once.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// Attempts that counted, and the times of the first and last one.
@@ -145,6 +150,14 @@ func (j *Job) Name() string {
 	return j.ID
 }
 
+// Sent is when the job's message was sent, as far as is known.
+func (j *Job) Sent() time.Time {
+	if j.SentAt.IsZero() {
+		return j.Published
+	}
+	return j.SentAt
+}
+
 // Part is a copy of the job for some of its targets.
 func (j *Job) Part(targets []Target) *Job {
 	p := *j
@@ -155,11 +168,22 @@ func (j *Job) Part(targets []Target) *Job {
 // Device is what a driver gets for a target.
 func (j *Job) Device(i int) vendors.Device {
 	t := &j.Targets[i]
-	return vendors.Device{
-		Token: t.Token, Region: t.Region, Key: Key(j.App, j.Notification.MessageID, t.User, t.Device), RegisteredAt: t.RegisteredAt,
-		Badge: t.Badge, Notification: j.Notification,
+	d := vendors.Device{
+		Token: t.Token, Region: t.Region, RegisteredAt: t.RegisteredAt, Badge: t.Badge, Notification: j.Notification,
 	}
+	if j.Withdraws {
+		d.Key = Key(j.App, j.Notification.MessageID, t.User, t.Device, withdrawal)
+	} else {
+		d.Key = Key(j.App, j.Notification.MessageID, t.User, t.Device)
+	}
+	return d
 }
+
+// withdrawal tells the keys of what overwrites a message from the message's own.
+const withdrawal = "withdrawal"
+
+// WithdrawalKey is the [vendors.Notification.Key] of what overwrites a message.
+func WithdrawalKey(app, messageID string) string { return Key(app, messageID, withdrawal) }
 
 // Key is 32 lower-case hex digits, stable for its parts.
 func Key(parts ...string) string {

@@ -88,6 +88,9 @@ type street struct {
 	t     *testing.T
 	queue *dispatchtest.Queue
 	notes *board
+	// devices is nobody's where nil, and accepted may be nil.
+	devices  send.Devices
+	accepted send.Acceptances
 }
 
 // worker runs a worker until stop.
@@ -97,9 +100,13 @@ func (s *street) worker(name string, driver vendors.Driver) (sender *send.Sender
 	log := slog.New(slog.DiscardHandler)
 	recorder := store.NewRecorder(context.Background(), store.Options{Queue: queue, Log: log, Now: time.Now})
 	flights := new(send.Flights)
+	devices := s.devices
+	if devices == nil {
+		devices = people{}
+	}
 	sender = &send.Sender{
 		Certificate: send.Certificate{App: "demo", Vendor: "xiaomi", ID: "c", Driver: driver, Concurrency: 4},
-		Recorder:    recorder, Devices: people{}, Flights: flights, Log: log, Now: time.Now,
+		Recorder:    recorder, Devices: devices, Accepted: s.accepted, Flights: flights, Log: log, Now: time.Now,
 	}
 	b := parking.NewBoard(s.notes, name, log)
 	sender.Parked = func(open bool, since time.Time, r vendors.Result) { b.Tell("c", open, since, r) }
@@ -181,13 +188,13 @@ func TestAKindIsParkedAlone(t *testing.T) {
 				const n = 300
 				for i := range n {
 					if i == n/2 {
-						if driver.refused > 40 {
-							t.Errorf("%d pushes of groups were tried with the wrong template", driver.refused)
-						}
 						if notes, _ := s.notes.List(t.Context()); notes[parking.KindKey("c", vendors.KindGroup)] == nil {
 							t.Errorf("the other worker is not told: %v", notes)
 						}
 						driver.mu.Lock()
+						if driver.refused > 40 {
+							t.Errorf("%d pushes of groups were tried with the wrong template", driver.refused)
+						}
 						driver.mended = true
 						driver.mu.Unlock()
 					}

@@ -13,6 +13,9 @@ const (
 	// HeaderJob of waiting records names, by a hash for each line, the stored job that its devices
 	// wait in; of a job that comes later it is the id under which it is stored then.
 	HeaderJob = "Push-Job"
+	// HeaderShown of accepted records says, by a [Shown] for each line, how the push stands on the
+	// screens; absent where all are plain.
+	HeaderShown = "Push-Shown"
 	// HeaderLook of a job or piece says that it was stored from a message or job that had been
 	// taken before, and since when, in RFC 3339, the records of its devices must be looked at
 	// before they are pushed to.
@@ -54,7 +57,8 @@ func DeadJob(subjects hongyan.Subjects, job *Job, reason vendors.Reason, last ve
 	return Outgoing{Subject: subjects.Dead(job.Vendor, job.Certificate, reason), ID: id, Data: data, Header: h}, nil
 }
 
-// why explains to a person why a job is dead: in the driver's words, or where it gave none, in ours.
+// why explains to a person why a job is dead: in the driver's words, or where it gave none, in
+// ours.
 func why(reason vendors.Reason, last vendors.Result) string {
 	said := ""
 	switch {

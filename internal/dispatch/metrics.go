@@ -24,12 +24,14 @@ type Metrics struct {
 	call       metric.Float64Histogram
 	ignored    metric.Int64Counter
 	dropped    metric.Int64Counter
+	moved      metric.Int64Counter
 	parked     metric.Int64Gauge
 	kind       metric.Int64Gauge
 	waiting    metric.Int64UpDownCounter
 	paused     metric.Int64Gauge
 	looked     metric.Int64Counter
 	refreshed  metric.Int64Counter
+	signals    metric.Int64Counter
 
 	mu   sync.Mutex
 	sets map[[4]string]metric.MeasurementOption
@@ -59,6 +61,8 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.call = histogram("push_call_duration", "of vendor calls, by vendor, certificate and lane")
 	m.ignored = counter("push_ignored", "input that was ignored, or taken although it is not as the contract writes it, by kind")
 	m.dropped = counter("push_dropped_registrations", "registrations removed because a vendor called the token dead, by vendor and certificate")
+	m.signals = counter("push_signals", "recalls and read marks, by app, type and result: marked where it is remembered, known where it says nothing new, late where it is older than it would be remembered, foreign where no worker serves its app")
+	m.moved = counter("push_moved_registrations", "registrations removed because their token was registered again")
 	m.looked = counter("push_looked", "devices of messages and jobs that were taken again, by what the look at the records said: done, pushed, or unread where there were more records than a look reads")
 	m.refreshed = counter("push_badge_refreshes", "numbers on icons that were changed without a notification, one for each device, by vendor, certificate and reason")
 	var err error
@@ -179,6 +183,13 @@ func (m *Metrics) Drop(j *Job) {
 	}
 }
 
+// Moved counts a registration that was removed because its token was registered again.
+func (m *Metrics) Moved() {
+	if m != nil {
+		m.moved.Add(context.Background(), 1)
+	}
+}
+
 // Park says whether a certificate is parked.
 func (m *Metrics) Park(vendor, certificate string, parked bool) {
 	if m != nil {
@@ -216,6 +227,13 @@ func (m *Metrics) Pause(vendor, certificate, lane string, paused bool) {
 			v = 1
 		}
 		m.paused.Record(context.Background(), v, m.set([4]string{vendor, certificate, lane, "pause"}, "vendor", "certificate", "lane"))
+	}
+}
+
+// Signal counts a recall or read mark of an app, by what became of it.
+func (m *Metrics) Signal(app string, kind hongyan.SignalType, result string) {
+	if m != nil {
+		m.signals.Add(context.Background(), 1, m.set([4]string{app, string(kind), result, "signal"}, "app", "type", "result"))
 	}
 }
 

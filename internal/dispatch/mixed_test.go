@@ -36,6 +36,12 @@ func (t *tellers) DropAll(_ context.Context, dead []directory.Dead) []directory.
 	return make([]directory.Dropped, len(dead))
 }
 
+func (t *tellers) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.dropped
+}
+
 // sent pushes one device for each of n messages to a certificate, all at hand before the first
 // call, and returns how they ended, by user.
 func sent(t *testing.T, vendor string, driver vendors.Driver, devices send.Devices, n int, token func(i int) string, change func(i int, n *vendors.Notification)) map[string]dispatch.Ended {

@@ -59,6 +59,8 @@ type Outgoing struct {
 	ID     string
 	Data   []byte
 	Header map[string]string
+	// Life is how long the message is kept, in whole seconds; 0 for as long as the stream keeps it.
+	Life time.Duration
 }
 
 // Queue stores messages.
@@ -86,5 +88,13 @@ type Record struct {
 	hongyan.Outcome
 	// Job of a waiting record is [JobHash] of the stored job that the devices wait in.
 	Job    string
+	Stored time.Time
+}
+
+// Records is a stored message of records, one a line, which share app, status and partition.
+type Records struct {
+	Data []byte
+	// Shown is the value of HeaderShown.
+	Shown  string
 	Stored time.Time
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
 	"github.com/hongyan-im/hongyan/internal/dispatch/send"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -102,6 +103,7 @@ func (r *rig) start() {
 	hard, cut := context.WithCancel(context.Background())
 	subjects := hongyan.Subjects{}
 	dir := directory.New(r.bus, subjects, directory.Options{})
+	said := marks.New(r.bus, subjects, marks.Options{Log: r.log})
 	accounts := map[string]route.Account{
 		"c-apns":   {App: "demo", Vendor: "apns", Certificate: "c-apns"},
 		"c-huawei": {App: "demo", Vendor: "huawei", Certificate: "c-huawei"},
@@ -122,7 +124,7 @@ func (r *rig) start() {
 	for id, driver := range map[string]*scripted{"c-apns": r.apns, "c-huawei": r.huawei} {
 		s := &send.Sender{
 			Certificate: send.Certificate{App: "demo", Vendor: accounts[id].Vendor, ID: id, Driver: driver, Concurrency: 8},
-			Recorder:    recorder, Devices: dir, Subjects: subjects, Looker: looker, Flights: flights,
+			Recorder:    recorder, Devices: dir, Marks: said, Subjects: subjects, Looker: looker, Flights: flights,
 			Retries: r.retries, Breaker: r.breaker, Log: r.log, Now: time.Now, Tracer: r.tracer, Stored: r.bus.Hint,
 		}
 		if r.counts {
@@ -132,7 +134,7 @@ func (r *rig) start() {
 		r.senders = append(r.senders, s)
 		s.Start(ctx, hard)
 	}
-	router := &route.Router{Recorder: recorder, Looker: looker, Devices: dir, Badges: book, Subjects: subjects, Log: r.log, Now: time.Now, Stored: r.bus.Hint,
+	router := &route.Router{Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Subjects: subjects, Log: r.log, Now: time.Now, Stored: r.bus.Hint,
 		Sender: func(id string) route.Sender { return senders[id] },
 		Apps: map[string]route.App{
 			"demo":  {Policy: policy, Accounts: accounts},
@@ -173,6 +175,7 @@ func (r *rig) start() {
 		})
 	}
 	wg.Go(func() { r.bus.Wake(ctx) })
+	wg.Go(func() { said.Run(ctx, r.bus) })
 	var once sync.Once
 	r.stop = func() {
 		once.Do(func() {

@@ -316,7 +316,7 @@ func TestNewerFormsAreLeftToOthers(t *testing.T) {
 			m := newMemory(t)
 			m.job(1, 10)
 			j := m.queue.Stored("job.apns")[0]
-			newer := bytes.Replace(j.Data, []byte(`"v":2`), []byte(`"v":3`), 1)
+			newer := bytes.Replace(j.Data, fmt.Appendf(nil, `"v":%d`, dispatch.JobVersion), fmt.Appendf(nil, `"v":%d`, dispatch.JobVersion+1), 1)
 			m.queue = dispatchtest.New()
 			m.raw(j.Subject, newer)
 			m.leftToNewer("job.apns")

@@ -116,7 +116,7 @@ func TestOneTokenInJobsThatMeet(t *testing.T) {
 				refused := 0
 				m.driver.answer = func(_ context.Context, d vendors.Device, _ int) vendors.Result {
 					if d.Token == "first" {
-						time.Sleep(time.Second) // until the others are at hand
+						time.Sleep(time.Second / 2) // until the others are at hand
 					} else if len(m.driver.last().Devices) > 1 {
 						refused++
 						return vendors.Result{Reason: vendors.BadPayload, Split: true}

@@ -179,7 +179,8 @@ func TestStoredIsDecidedAgain(t *testing.T) {
 	})
 }
 
-// Devices of one job are decided on one by one, and what is tried again remembers its decision.
+// Devices of one job are decided on one by one, in one read, and what is tried again is decided on
+// again, unless that is less than a second ago.
 func TestJobIsDecidedAgainByDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, devices := newMemory(t), &village{}
@@ -193,9 +194,13 @@ func TestJobIsDecidedAgainByDevice(t *testing.T) {
 		devices.set(false, map[string]func(*directory.User){"u1": meanwhile["u1"], "u2": meanwhile["u2"]})
 		m.jobFor(0, "u0", "u1", "u2", "u3", "u4") // that says not when it was planned
 		stop := m.worker()
-		time.Sleep(9 * time.Second)
+		time.Sleep(100 * time.Millisecond)
 		if lookups, users := devices.reads(); lookups != 1 || users != 5 {
 			t.Errorf("%d reads of %d users, want one of 5", lookups, users)
+		}
+		time.Sleep(9 * time.Second)
+		if _, users := devices.reads(); users > 5+2*4 {
+			t.Errorf("%d users were read, want 5 and at most twice the four that are pushed to", users)
 		}
 		for user, want := range map[string]string{"u0": "accepted accepted", "u1": "suppressed logged_out", "u2": "accepted accepted", "u3": "accepted accepted", "u4": "accepted accepted"} {
 			if got := m.end(user); got != want {

@@ -38,6 +38,8 @@ type Options struct {
 	Listen string
 	// MaxStore bounds the disk, in bytes; 0 is three quarters of what is free.
 	MaxStore int64
+	// Cipher encrypts the streams with Key: "chacha" or "aes"; empty for none.
+	Cipher, Key string
 	// Log is nil for no log.
 	Log *slog.Logger
 }
@@ -63,7 +65,17 @@ func Start(opts Options) (*Server, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	return start(&server.Options{ServerName: "hongyan-embedded", Host: host, Port: port, StoreDir: opts.Dir, JetStreamMaxStore: opts.MaxStore}, opts.Log)
+	o := &server.Options{ServerName: "hongyan-embedded", Host: host, Port: port, StoreDir: opts.Dir, JetStreamMaxStore: opts.MaxStore}
+	switch opts.Cipher {
+	case "":
+	case "chacha":
+		o.JetStreamCipher, o.JetStreamKey = server.ChaCha, opts.Key
+	case "aes":
+		o.JetStreamCipher, o.JetStreamKey = server.AES, opts.Key
+	default:
+		return nil, fmt.Errorf("embedded NATS: %q is no cipher", opts.Cipher)
+	}
+	return start(o, opts.Log)
 }
 
 // start starts a server with a folder, an address and a name, and gives it what all servers have in
@@ -75,6 +87,9 @@ func start(o *server.Options, log *slog.Logger) (*Server, error) {
 	}
 	o.JetStream, o.SyncInterval, o.MaxPayload, o.WriteDeadline = true, time.Second, maxPayload, 10*time.Second
 	o.NoSigs, o.DisableJetStreamBanner = true, true
+	if err := checkKey(o); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	logger := &serverLog{log: log}
 	srv, err := server.NewServer(o)
 	if err != nil {

@@ -48,6 +48,11 @@ func (r *Room) Puts() int {
 func (r *Room) change(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.set(ctx, key, value, ttl)
+}
+
+// set is change where the lock is held.
+func (r *Room) set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -65,6 +70,22 @@ func (r *Room) change(ctx context.Context, key string, value []byte, ttl time.Du
 // Put stores value under key for ttl.
 func (r *Room) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	return r.change(ctx, key, append([]byte{}, value...), ttl)
+}
+
+// Create is Put that fails with taken when there is a note already.
+func (r *Room) Create(ctx context.Context, key string, value []byte, ttl time.Duration) (taken bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now, there := time.Now(), false
+	for _, c := range r.log {
+		if c.key == key {
+			there = c.value != nil && now.Before(c.ends)
+		}
+	}
+	if there {
+		return true, nil
+	}
+	return false, r.set(ctx, key, append([]byte{}, value...), ttl)
 }
 
 // Remove removes the note.

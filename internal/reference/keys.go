@@ -35,18 +35,6 @@ type key struct {
 	mapping bool
 }
 
-// required says whether the comment calls the key required, be it together with another one only.
-func (k key) required() bool {
-	return strings.Contains(k.text, "Required") || strings.Contains(k.text, "Either this or")
-}
-
-func (k key) names() string {
-	if k.secret {
-		return code(k.name) + ", " + code(k.name+"_file")
-	}
-	return code(k.name)
-}
-
 // keys are all keys of the configuration.
 type keys struct {
 	config  []key            // of the file
@@ -176,7 +164,7 @@ func (f folder) keys(typ string, more map[string]string) ([]key, error) {
 			continue
 		}
 		k := key{name: name}
-		var doc string
+		doc, subject := "", field.Names[0].Name
 		if err := f.typed(&k, field.Type, &doc); err != nil {
 			return nil, fmt.Errorf("key %s: %w", name, err)
 		}
@@ -184,13 +172,13 @@ func (f folder) keys(typ string, more map[string]string) ([]key, error) {
 		switch own := field.Doc.Text() + field.Comment.Text(); {
 		case own != "":
 			doc = own
-		case line == lastLine+1 && strings.Contains(last, field.Names[0].Name):
-			doc = last
+		case line == lastLine+1 && strings.Contains(last, subject):
+			doc, subject = last, "" // which names its own subject
 		}
 		if doc == "" {
 			return nil, fmt.Errorf("key %s has no comment", name)
 		}
-		k.text = translate(doc, field.Names[0].Name, names)
+		k.text = translate(doc, subject, names)
 		last, lastLine = doc, line
 		list = append(list, k)
 	}
@@ -256,7 +244,7 @@ var (
 	word = regexp.MustCompile(`\b[A-Z][A-Za-z]+\b`)
 	// opening begins a sentence that the verb was cut from; what is no such word is a value, and
 	// stays as it is.
-	opening = regexp.MustCompile(`^(the|a|an|its|how|what|where|one|used|played) `)
+	opening = regexp.MustCompile(`^(the|a|an|its|how|what|where|one|used|played|for) `)
 )
 
 // translate makes a reader's text of a Go comment on a field or its type: "Topic is the app's

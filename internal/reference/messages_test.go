@@ -81,7 +81,7 @@ func TestExamplesOfMessages(t *testing.T) {
 			continue
 		}
 		for _, kind := range hongyan.Kinds {
-			if kind != hongyan.KindJob && kind != hongyan.KindDead && kind != hongyan.KindOutcome && kind != hongyan.KindPiece && kinds[kind] == 0 {
+			if kind != hongyan.KindJob && kind != hongyan.KindDead && kind != hongyan.KindOutcome && kind != hongyan.KindPiece && kind != hongyan.KindMark && kinds[kind] == 0 {
 				t.Errorf("%s has no example of a %s", page, kind)
 			}
 		}

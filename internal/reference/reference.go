@@ -1,14 +1,16 @@
-// Package reference writes the generated pages of the documentation: docs/vendors.md from the Doc
-// of each vendor, docs/config.md from the comments of the structs that the configuration is read
-// into, and docs/messages.md from those of the wire types, all in English and in Chinese. It writes
-// JSON Schemas of the configuration and of the wire types from the same source, and what the
-// containers of docker-compose.yml know of the demo from the list of fakes.
+// Package reference writes the generated pages of the documentation: docs/vendors from the Doc of
+// each vendor, docs/config.md from the comments of the structs that the configuration is read
+// into, docs/messages.md from those of the wire types, and docs/texts.md from the catalogue of
+// texts, all in English and in Chinese. It writes JSON Schemas of the configuration and of the wire
+// types from the same source, and what the containers of docker-compose.yml know of the demo from
+// the list of fakes.
 //
 //	vendors' Doc() ───────────────────────────┐
 //	                                          ├─▶ tables ─▶ text/*.md, a page with gaps ─▶ docs/*.md
 //	comments of Config structs, from source ──┤
 //	                                          ├─▶ JSON Schemas ─▶ internal/schema/*.json
-//	wire types, and their comments ───────────┘
+//	wire types, and their comments ───────────┤
+//	the catalogue of texts ───────────────────┘
 //
 //	fakes of the sandbox ─▶ the demo's certificates and phones ─▶ deploy/compose/*
 //
@@ -21,6 +23,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"text/template"
@@ -79,14 +82,17 @@ func Pages(root string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		sections, err := configSections(l, keys, words)
+		messages["Recalls"] = recalls(l, docs)
+		config, err := configGaps(l, docs, keys, words)
+		if err != nil {
+			return nil, err
+		}
+		inTexts, err := textGaps(l)
 		if err != nil {
 			return nil, err
 		}
 		for name, gaps := range map[string]map[string]string{
-			"vendors":  {"Overview": overview(l, docs), "Repeats": repeats(l, docs), "Badges": badges(l, docs), "Vendors": vendorSections(l, docs, keys)},
-			"config":   {"Sections": sections, "Common": keyTable(l, keys.common, ""), "Certificates": certificateSections(l, docs, keys)},
-			"messages": messages,
+			"config": config, "messages": messages, "texts": inTexts,
 		} {
 			page, err := fill(name+l.suffix+".md", gaps)
 			if err != nil {
@@ -94,6 +100,11 @@ func Pages(root string) (map[string][]byte, error) {
 			}
 			pages[filepath.Join("docs", name+l.suffix+".md")] = page
 		}
+		about, err := vendorPages(l, docs, keys, words)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(pages, about)
 	}
 	return pages, nil
 }
@@ -114,7 +125,7 @@ func Write(root string) error {
 
 // fill puts the generated parts into the gaps of a page.
 func fill(name string, gaps map[string]string) ([]byte, error) {
-	t, err := template.New(name).Option("missingkey=error").ParseFS(texts, "text/"+name)
+	t, err := template.New(path.Base(name)).Option("missingkey=error").ParseFS(texts, "text/"+name)
 	if err != nil {
 		return nil, fmt.Errorf("page %s: %w", name, err)
 	}
@@ -138,9 +149,16 @@ func table(head []string, rows [][]string) string {
 }
 
 // cell makes a text safe in a table: one line, no bars, no HTML.
-func cell(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "*", `\*`).Replace(s)
+func cell(s string) string { return strings.ReplaceAll(escape(s), "|", `\|`) }
+
+// escape writes a text on one line, and without HTML or emphasis outside of code spans, where
+// everything stays as it is.
+func escape(s string) string {
+	parts := strings.Split(strings.Join(strings.Fields(s), " "), "`")
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = strings.NewReplacer("<", "&lt;", ">", "&gt;", "*", `\*`).Replace(parts[i])
+	}
+	return strings.Join(parts, "`")
 }
 
-func code(s string) string { return "`" + strings.ReplaceAll(s, "|", `\|`) + "`" }
+func code(s string) string { return "`" + s + "`" }

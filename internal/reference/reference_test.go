@@ -16,6 +16,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 	"github.com/hongyan-im/hongyan/internal/sandbox/all"
+	catalogue "github.com/hongyan-im/hongyan/internal/texts"
 )
 
 // TestFresh holds that the pages in docs are the ones that the source gives.
@@ -26,8 +27,8 @@ func TestFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pages) != 16 {
-		t.Errorf("%d files, want 16", len(pages))
+	if len(pages) != 36 {
+		t.Errorf("%d files, want 36", len(pages))
 	}
 	for name, want := range pages {
 		got, err := os.ReadFile(filepath.Join(root, name))
@@ -104,7 +105,7 @@ func TestConfigurationsOfPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	var found int
-	for _, pattern := range []string{"*.md", filepath.Join("docs", "*.md")} {
+	for _, pattern := range []string{"*.md", filepath.Join("docs", "*.md"), filepath.Join("docs", "vendors", "*.md")} {
 		names, err := filepath.Glob(filepath.Join("..", "..", pattern))
 		if err != nil {
 			t.Fatal(err)
@@ -131,50 +132,6 @@ func TestConfigurationsOfPages(t *testing.T) {
 	}
 }
 
-// TestDocs checks that every vendor fills in all that its section shows, in both languages.
-func TestDocs(t *testing.T) {
-	t.Parallel()
-	for _, v := range registry.Vendors() {
-		s := v.Doc()
-		for _, l := range languages() {
-			for what, got := range map[string]string{"name": l.pick(s.Name), "tap": l.pick(s.Tap), "repeat": l.pick(s.Repeat), "dated": s.Dated} {
-				if got == "" {
-					t.Errorf("%s%s: no %s", s.Vendor, l.suffix, what)
-				}
-			}
-			for _, step := range s.Setup {
-				if l.pick(step) == "" {
-					t.Errorf("%s%s: a step of the set-up is empty", s.Vendor, l.suffix)
-				}
-			}
-			for _, c := range s.Classes {
-				if l.pick(c.Means) == "" || l.pick(c.Cap) == "" {
-					t.Errorf("%s%s: class %s is not told", s.Vendor, l.suffix, c.Name)
-				}
-			}
-			for _, f := range s.Rows {
-				if l.pick(f.What) == "" || l.pick(f.Value) == "" {
-					t.Errorf("%s%s: a fact is empty", s.Vendor, l.suffix)
-				}
-			}
-		}
-		if len(s.Links) == 0 || len(s.Setup) == 0 || len(s.Classes) == 0 || len(s.Rows) == 0 || len(s.Codes) == 0 {
-			t.Errorf("%s: links, set-up, classes, facts or codes are missing", s.Vendor)
-		}
-		seen := map[string]bool{}
-		for _, c := range s.Codes {
-			if id := c.Level + " " + c.Code; seen[id] {
-				t.Errorf("%s: code %s stands twice", s.Vendor, id)
-			} else {
-				seen[id] = true
-			}
-			if c.Meaning == "" {
-				t.Errorf("%s: code %s has no meaning", s.Vendor, c.Code)
-			}
-		}
-	}
-}
-
 func TestTranslate(t *testing.T) {
 	t.Parallel()
 	names := map[string]string{"Topic": "topic", "KeyID": "key_id", "Key": "key"}
@@ -185,10 +142,19 @@ func TestTranslate(t *testing.T) {
 		{"Topic", "Topic says what is said.", "`topic` says what is said."},
 		// The console may call its value as the field is called.
 		{"Topic", "Topic is the console's Topic, not the Key.", "The console's Topic, not the `key`."},
+		// A comment that stands at the key above names both.
+		{"", "Key and KeyID belong together.", "`key` and `key_id` belong together."},
 	} {
 		if got := translate(c.doc, c.field, names); got != c.want {
 			t.Errorf("translate(%q): got %q, want %q", c.doc, got, c.want)
 		}
+	}
+}
+
+func TestEscape(t *testing.T) {
+	t.Parallel()
+	if got, want := cell("a <b>\n*c* `<d> * ` | e"), "a &lt;b&gt; \\*c\\* `<d> * ` \\| e"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -206,5 +172,33 @@ func TestKeysWithoutComment(t *testing.T) {
 	}
 	if _, err := f.keys("Config", nil); err == nil || !strings.Contains(err.Error(), "key a has no comment") {
 		t.Errorf("got %v, want an error that names the key", err)
+	}
+}
+
+// TestTextsExample holds that the example on the page of the texts is one that a worker takes.
+func TestTextsExample(t *testing.T) {
+	t.Parallel()
+	for _, l := range languages() {
+		page, err := os.ReadFile(filepath.Join("..", "..", "docs", "texts"+l.suffix+".md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, example, _ := strings.Cut(string(page), "```yaml\n")
+		example, _, ok := strings.Cut(example, "```")
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "texts.yaml"), []byte(example), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		configuration := "texts_file: texts.yaml\napps: [{id: demo, certificates: [{id: a, vendor: meizu, app_id: \"1\", app_secret: s}]}]\n"
+		conf, err := config.Parse(filepath.Join(dir, "hongyan.yaml"), []byte(configuration), config.Kinds(registry.Kinds()), os.LookupEnv)
+		if err != nil || !ok {
+			t.Fatal(err)
+		}
+		if got := conf.Texts().Text("nl-BE", catalogue.NewMessage); got != "Nieuw bericht" {
+			t.Errorf("got %q", got)
+		}
+		if got := conf.Texts().Text("nl", catalogue.Video); got != "[Video]" {
+			t.Errorf("got %q", got)
+		}
 	}
 }

@@ -9,135 +9,173 @@ import (
 
 func text(en, zh string) vendors.Bilingual { return vendors.Bilingual{EN: en, ZH: zh} }
 
-// overview is a row for each vendor, with its first fact about batches and the class that chat
-// belongs in.
-func overview(l language, docs []vendors.Doc) string {
-	var rows [][]string
-	for _, s := range docs {
-		per, class := "", ""
-		for _, f := range s.Rows {
-			if strings.HasPrefix(f.What.EN, "Devices per call") {
-				per = cell(l.pick(f.Value))
-				break
-			}
-		}
-		if len(s.Classes) > 0 {
-			class = code(s.Classes[0].Name) + ": " + cell(l.pick(s.Classes[0].Cap))
-		}
-		rows = append(rows, []string{"[" + code(s.Vendor) + "](#" + s.Vendor + ")", cell(l.pick(s.Name)), per, class})
+// vendorPages are the pages about the vendors, by their paths: an overview, and one for each.
+func vendorPages(l language, docs []vendors.Doc, keys *keys, words dictionary) (map[string][]byte, error) {
+	pages := map[string][]byte{}
+	write := func(to, form string, gaps map[string]string) error {
+		page, err := fill("vendors/"+form+l.suffix+".md", gaps)
+		pages["docs/vendors/"+to+l.suffix+".md"] = page
+		return err
 	}
-	return table([]string{"vendor", l.pick(text("name", "名称")), l.pick(text("devices per call", "单次最多设备数")), l.pick(text("class of chat, and its cap", "聊天所属类别及上限"))}, rows)
+	if err := write("README", "README", map[string]string{
+		"Overview": overview(l, docs), "Repeats": repeats(l, docs), "Screens": screens(l, docs),
+	}); err != nil {
+		return nil, err
+	}
+	for _, d := range docs {
+		p := speaker{l: l, words: words}
+		gaps := vendorGaps(l, d)
+		gaps["Keys"] = p.keyTable(keys.vendors[d.Vendor], "")
+		if err := p.lacks(); err != nil {
+			return nil, err
+		}
+		if err := write(d.Vendor, "vendor", gaps); err != nil {
+			return nil, err
+		}
+	}
+	return pages, nil
 }
 
-// badges says what each vendor does with the number on the icon.
-func badges(l language, docs []vendors.Doc) string {
-	var rows [][]string
-	for _, s := range docs {
-		what := text("nothing: its API sets no number", "无：接口不能设置数字")
-		for _, f := range s.Rows {
-			if f.What.EN == "Badge" {
-				what = f.Value
-			}
-		}
-		refresh := text("no", "否")
-		if s.Refreshes {
-			refresh = text("yes", "是")
-		}
-		rows = append(rows, []string{"[" + code(s.Vendor) + "](#" + s.Vendor + ")", cell(l.pick(what)), l.pick(refresh)})
-	}
-	return table([]string{"vendor", l.pick(text("the number", "数字")), l.pick(text("refresh", "刷新"))}, rows)
+// page is the cell that leads to a vendor's page.
+func (l language) page(d vendors.Doc) string {
+	return "[" + code(d.Vendor) + "](" + d.Vendor + l.suffix + ".md)"
 }
+
+// overview is a row for each vendor; its class is the one that chat belongs in.
+func overview(l language, docs []vendors.Doc) string {
+	rows := [][]vendors.Bilingual{{
+		text("vendor", "厂商"), text("name", "名称"), text("phones", "手机"), text("devices per call", "单次最多设备数"),
+		text("class of chat, and its cap", "聊天所属类别及上限"),
+	}}
+	for _, d := range docs {
+		chat := d.Classes[0]
+		class := text(code(chat.Name)+": "+chat.Cap.EN, code(chat.Name)+"："+chat.Cap.ZH)
+		rows = append(rows, []vendors.Bilingual{link(l, d), d.Name, d.Phones, d.PerCall, class})
+	}
+	return l.table(rows)
+}
+
+func link(l language, d vendors.Doc) vendors.Bilingual { return text(l.page(d), l.page(d)) }
 
 func repeats(l language, docs []vendors.Doc) string {
-	var rows [][]string
-	for _, s := range docs {
-		rows = append(rows, []string{"[" + code(s.Vendor) + "](#" + s.Vendor + ")", cell(l.pick(s.Repeat))})
+	rows := [][]vendors.Bilingual{{text("vendor", "厂商"), text("what the screen shows when a push comes twice", "同一条推送重复时屏幕上的表现")}}
+	for _, d := range docs {
+		rows = append(rows, []vendors.Bilingual{link(l, d), d.Screen.Repeat})
 	}
-	return table([]string{"vendor", l.pick(text("what the screen shows when a push comes twice", "同一条推送重复时屏幕上的表现"))}, rows)
+	return l.table(rows)
 }
 
-func vendorSections(l language, docs []vendors.Doc, keys *keys) string {
-	var b strings.Builder
-	for _, s := range docs {
-		section(&b, l, s, keys.vendors[s.Vendor])
+// recalls is a row for each vendor: what becomes of an accepted push whose message is recalled.
+func recalls(l language, docs []vendors.Doc) string {
+	rows := [][]vendors.Bilingual{{text("vendor", "厂商"), text("what a recall does to a push that was accepted", "撤回时已被接受的推送如何处理")}}
+	for _, d := range docs {
+		rows = append(rows, []vendors.Bilingual{text(code(d.Vendor), code(d.Vendor)), d.Screen.Recall})
 	}
-	return b.String()
+	return l.table(rows)
 }
 
-func section(b *strings.Builder, l language, s vendors.Doc, keys []key) {
-	head := func(en, zh string) { fmt.Fprintf(b, "\n### %s\n\n", s.Vendor+": "+l.pick(text(en, zh))) }
-	fmt.Fprintf(b, "\n## %s\n\n%s\n", s.Vendor, l.pick(text("**"+s.Name.EN+"**. Facts as of "+s.Dated+".", "**"+s.Name.ZH+"**，资料截至 "+s.Dated+"。")))
-
-	head("limits and abilities", "限制与能力")
-	var rows [][]string
-	for _, f := range s.Rows {
-		rows = append(rows, []string{cell(l.pick(f.What)), cell(l.pick(f.Value))})
+// screens compares what most people ask for first.
+func screens(l language, docs []vendors.Doc) string {
+	rows := [][]vendors.Bilingual{{text("vendor", "厂商"), text("badge", "角标"), text("refreshed", "刷新"), text("grouping", "分组"), text("image", "图片")}}
+	for _, d := range docs {
+		rows = append(rows, []vendors.Bilingual{link(l, d), d.Screen.Badge, refreshes(d), d.Screen.Group, d.Screen.Image})
 	}
-	b.WriteString(table([]string{l.pick(text("what", "项目")), l.pick(text("value", "值"))}, rows))
+	return l.table(rows)
+}
 
-	head("message classes", "消息类别")
-	rows = nil
-	for _, c := range s.Classes {
-		rows = append(rows, []string{code(c.Name), cell(l.pick(c.Means)), cell(l.pick(c.Cap))})
+// refreshes says whether the number on the icon is changed without a notification.
+func refreshes(d vendors.Doc) vendors.Bilingual {
+	if d.Screen.Refreshes {
+		return text("yes", "是")
 	}
-	b.WriteString(table([]string{l.pick(text("class", "类别")), l.pick(text("what belongs to it", "适用范围")), l.pick(text("cap", "上限"))}, rows))
+	return text("no", "否")
+}
 
-	head("steps in the console", "平台配置步骤")
-	for i, step := range s.Setup {
-		fmt.Fprintf(b, "%d. %s\n", i+1, l.pick(step))
+// vendorGaps are the parts of a vendor's page but its keys.
+func vendorGaps(l language, d vendors.Doc) map[string]string {
+	classes := [][]vendors.Bilingual{{text("class", "类别"), text("what belongs to it", "适用范围"), text("cap", "上限")}}
+	for _, c := range d.Classes {
+		classes = append(classes, []vendors.Bilingual{text(code(c.Name), code(c.Name)), c.Means, c.Cap})
 	}
-
-	head("what a certificate needs", "证书配置")
-	rows = nil
-	for _, k := range keys {
-		if k.required() {
-			rows = append(rows, []string{k.names(), cell(k.text)})
+	s := d.Screen
+	screen := []vendors.Row{
+		{What: text("The same push twice", "同一条推送重复"), Value: s.Repeat},
+		{What: text("A call that ended", "通话结束"), Value: s.CallEnded},
+		{What: text("`policy.collapse: conversation`", "`policy.collapse: conversation`"), Value: s.Collapse},
+		{What: text("A recall of what was accepted", "撤回已被接受的推送"), Value: s.Recall},
+		{What: text("Grouping", "分组"), Value: s.Group},
+		{What: text("Badge", "角标"), Value: s.Badge},
+		{What: text("Badge changed without a notification", "不显示通知，只刷新角标"), Value: refreshes(d)},
+		{What: text("Sound", "铃声"), Value: s.Sound},
+		{What: text("Image", "图片"), Value: s.Image},
+		{What: text("App in the foreground", "应用在前台"), Value: s.Front},
+		{What: text("Phone that was off", "手机离线"), Value: s.Off},
+	}
+	sources := ""
+	for _, source := range d.Sources {
+		sources += "- " + l.pick(source.What) + l.pick(text(": ", "：")) + "<" + source.URL + ">"
+		if source.Dated != "" {
+			sources += l.pick(text(", ", "，")) + source.Dated
 		}
+		sources += "\n"
 	}
-	b.WriteString(table([]string{l.pick(text("key", "键")), l.pick(text("meaning", "含义"))}, rows))
-	fmt.Fprintf(b, "\n%s\n\n```yaml\n%s```\n", l.pick(text(
-		"All keys: [config.md](config.md#"+s.Vendor+"). An example:", "全部键见 [config.zh-CN.md](config.zh-CN.md#"+s.Vendor+")。示例：")), example(s.Example))
-
-	head("what a tap hands to the app", "点击后应用得到什么")
-	b.WriteString(l.pick(s.Tap) + "\n")
-	head("when a push comes twice", "重复推送")
-	b.WriteString(l.pick(s.Repeat) + "\n")
-
-	head("codes", "返回码")
-	codes(b, l, s)
-
-	head("sources", "资料来源")
-	for _, link := range s.Links {
-		fmt.Fprintf(b, "- <%s>\n", link)
+	return map[string]string{
+		"Vendor": d.Vendor, "Name": l.pick(d.Name), "Dated": d.Dated, "Phones": l.prose(d.Phones), "Setup": l.list(d.Setup, true), "Example": example(d.Example),
+		"Classes": l.table(classes), "Kinds": l.list(d.Kinds, false), "Limits": l.rows(d.Limits), "Rates": l.rows(d.Rates), "Screen": l.rows(screen),
+		"Calls": l.list(d.Calls, false), "Tap": l.list(d.Tap, false), "Receipts": l.list(d.Receipts, false), "Codes": codes(l, d), "Traps": l.list(d.Traps, false),
+		"Sources": sources,
 	}
 }
 
-// codes is the table of codes; the level has a column of its own where the vendor has levels.
-func codes(b *strings.Builder, l language, s vendors.Doc) {
-	levels := false
-	for _, c := range s.Codes {
-		levels = levels || c.Level != ""
-	}
-	head := []string{l.pick(text("code", "返回码")), l.pick(text("reason", "原因")), l.pick(text("meaning", "含义（英文）"))}
-	if levels {
-		head = append([]string{head[0], l.pick(text("where", "位置"))}, head[1:]...)
-	}
-	var rows [][]string
-	for _, c := range s.Codes {
-		meaning := cell(c.Meaning)
+// codes is the table of codes; where a code stands has a column of its own where there are several
+// places.
+func codes(l language, d vendors.Doc) string {
+	head := []vendors.Bilingual{text("code", "返回码"), text("where", "位置"), text("reason", "原因"), text("concerns", "范围"), text("meaning", "含义")}
+	rows := [][]vendors.Bilingual{head}
+	for _, c := range d.Codes {
+		meaning := c.Meaning
 		if c.Uncertain {
-			meaning += l.pick(text(" *(uncertain)*", " *（不确定）*"))
+			meaning.EN += " (uncertain)"
+			meaning.ZH += "（不确定）"
 		}
 		if c.Doubtful {
-			meaning += l.pick(text(" *(believed only while other devices are accepted)*", " *（仅当其他设备被接受时才采信）*"))
+			meaning.EN += "; believed only while other devices are accepted"
+			meaning.ZH += "；仅当其他设备被受理时才采信"
 		}
-		row := []string{code(c.Code), code(c.Reason.String()), meaning}
-		if levels {
-			row = append([]string{row[0], cell(c.Level)}, row[1:]...)
-		}
-		rows = append(rows, row)
+		rows = append(rows, []vendors.Bilingual{text(code(c.Code), code(c.Code)), d.Levels[c.Level], text(code(c.Reason.String()), code(c.Reason.String())), concerns(c), meaning})
 	}
-	b.WriteString(table(head, rows))
+	if d.Levels == nil {
+		for i, row := range rows {
+			rows[i] = append(row[:1:1], row[2:]...)
+		}
+	}
+	return l.table(rows)
+}
+
+// concerns names what a code speaks of: its scope, or what its reason speaks of.
+func concerns(c vendors.Code) vendors.Bilingual {
+	device, message, certificate := text("the device", "该设备"), text("the message", "该消息"), text("the whole certificate", "整个证书")
+	switch c.Scope {
+	case vendors.ScopeDevice:
+		return device
+	case vendors.ScopeNotification:
+		return message
+	case vendors.ScopeCall:
+		return text("the call", "该次调用")
+	case vendors.ScopeKind:
+		return text("this kind of message", "同类消息")
+	case vendors.ScopeCertificate:
+		return certificate
+	}
+	switch c.Reason {
+	case vendors.Accepted:
+		return text("–", "–")
+	case vendors.BadToken, vendors.NotDisplayed, vendors.DeviceCapped:
+		return device
+	case vendors.BadPayload, vendors.Refused, vendors.Unknown:
+		return message
+	}
+	return certificate
 }
 
 // example is a certificate as an item of the list of certificates.
@@ -153,4 +191,42 @@ func example(yaml string) string {
 		}
 	}
 	return strings.ReplaceAll(strings.Join(lines, "\n"), "-\x00", "- ") + "\n"
+}
+
+// prose is a text with its marks of uncertainty set apart, safe outside of tables.
+func (l language) prose(t vendors.Bilingual) string {
+	return strings.NewReplacer("(uncertain)", "*(uncertain)*", "（不确定）", "*（不确定）*").Replace(escape(l.pick(t)))
+}
+
+// list is a list of texts, numbered or not.
+func (l language) list(texts []vendors.Bilingual, numbered bool) string {
+	var b strings.Builder
+	for i, t := range texts {
+		mark := "-"
+		if numbered {
+			mark = fmt.Sprintf("%d.", i+1)
+		}
+		b.WriteString(mark + " " + l.prose(t) + "\n")
+	}
+	return b.String()
+}
+
+// rows is a table of facts.
+func (l language) rows(facts []vendors.Row) string {
+	rows := [][]vendors.Bilingual{{text("what", "项目"), text("value", "值")}}
+	for _, f := range facts {
+		rows = append(rows, []vendors.Bilingual{f.What, f.Value})
+	}
+	return l.table(rows)
+}
+
+// table is a table of texts, the first row its head.
+func (l language) table(rows [][]vendors.Bilingual) string {
+	cells := make([][]string, len(rows))
+	for i, row := range rows {
+		for _, t := range row {
+			cells[i] = append(cells[i], strings.ReplaceAll(l.prose(t), "|", `\|`))
+		}
+	}
+	return table(cells[0], cells[1:])
 }

@@ -39,9 +39,11 @@ type Counts struct {
 	// an earlier one.
 	Accepted int64 `json:"accepted"`
 	Repeats  int64 `json:"repeats"`
-	// Quiet counts devices whose number was changed by a push that shows nothing; Accepted does
+	// OnlyBadge counts devices whose number was changed by a push that shows nothing; Accepted does
 	// not.
-	Quiet int64 `json:"quiet"`
+	OnlyBadge int64 `json:"only_badge"`
+	// Withdrawn counts devices for which the vendor was asked to take back a push.
+	Withdrawn int64 `json:"withdrawn,omitzero"`
 	// Refused counts devices that were refused without a rule being broken, Violations broken
 	// rules.
 	Refused    int64 `json:"refused"`
@@ -56,8 +58,11 @@ type Push struct {
 	// App is the vendor's name of the app: topic, project, app id or package.
 	App   string `json:"app"`
 	Token string `json:"token"`
-	// Key is whatever the vendor collapses or deduplicates by; empty where the request had nothing.
-	Key      string `json:"key,omitempty"`
+	// Key is that by which a phone replaces what it shows, or else by which the vendor
+	// deduplicates; empty where the request had nothing.
+	Key string `json:"key,omitempty"`
+	// Once is that by which a phone drops a push beside Key: the first with it stays as it is.
+	Once     string `json:"-"`
 	VendorID string `json:"vendor_id,omitempty"`
 	// Group is what the phone groups notifications by; empty where the request named nothing.
 	Group    string `json:"group,omitempty"`
@@ -72,10 +77,14 @@ type Push struct {
 	Sound   string `json:"sound,omitempty"`
 	Image   string `json:"image,omitempty"`
 	Badge   *int   `json:"badge,omitempty"`
-	// Quiet marks a push that shows nothing and changes the number on the icon.
-	Quiet bool `json:"quiet,omitzero"`
+	// OnlyBadge marks a push that shows nothing and changes the number on the icon.
+	OnlyBadge bool `json:"only_badge,omitzero"`
 	// Call marks an incoming call.
 	Call bool `json:"call,omitzero"`
+	// Quiet says that the phone makes no sound for it and lights nothing.
+	Quiet bool `json:"quiet,omitzero"`
+	// Dropped says that the phone changed nothing: it has had a push with this Once.
+	Dropped bool `json:"dropped,omitzero"`
 	// Repeat says that a push with this key had been accepted for this token before, so that the
 	// screen shows it once.
 	Repeat bool `json:"repeat,omitzero"`
@@ -143,8 +152,8 @@ func (c *Core) Accept(p Push) Push {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	counts := c.counts[p.Vendor]
-	if p.Quiet {
-		counts.Quiet++
+	if p.OnlyBadge {
+		counts.OnlyBadge++
 	} else {
 		counts.Accepted++
 	}
@@ -163,10 +172,15 @@ func (c *Core) Accept(p Push) Push {
 			clear(c.shown)
 		}
 	}
+	if p.Once != "" {
+		id := p.Vendor + "\x00" + p.App + "\x00" + p.Token + "\x00\x00" + p.Once
+		p.Dropped = c.shown[id] > 0
+		c.shown[id]++
+	}
 	c.counts[p.Vendor] = counts
 	var total int64
 	for _, n := range c.counts {
-		total += n.Accepted + n.Quiet
+		total += n.Accepted + n.OnlyBadge
 	}
 	p.Seq = total
 	c.pushes = append(c.pushes, p)
@@ -182,8 +196,17 @@ func (c *Core) Accept(p Push) Push {
 	return p
 }
 
-// seen reports whether a push with this key was accepted for this token before.
-func (c *Core) seen(vendor, app, token, key string) bool {
+// Withdraw counts a device for which a push was to be taken back.
+func (c *Core) Withdraw(vendor string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	counts := c.counts[vendor]
+	counts.Withdrawn++
+	c.counts[vendor] = counts
+}
+
+// Seen reports whether a push with this key was accepted for this token before.
+func (c *Core) Seen(vendor, app, token, key string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.shown[vendor+"\x00"+app+"\x00"+token+"\x00"+key] > 0
@@ -273,6 +296,24 @@ func (c *Core) Pushes() []Push {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.pushes)
+}
+
+// Screen returns what a phone shows of the pushes that are still remembered, the newest last: each
+// stands in the place of the one before it with its key.
+func (c *Core) Screen(vendor, token string) []Push {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var shown []Push
+	for _, p := range c.pushes {
+		if p.Vendor != vendor || p.Token != token || p.Dropped || p.OnlyBadge {
+			continue
+		}
+		if p.Key != "" {
+			shown = slices.DeleteFunc(shown, func(old Push) bool { return old.App == p.App && old.Key == p.Key })
+		}
+		shown = append(shown, p)
+	}
+	return shown
 }
 
 // PushesAfter returns the accepted pushes with a Seq above seq that are still remembered, oldest

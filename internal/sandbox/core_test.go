@@ -43,7 +43,7 @@ func TestAcceptRepeats(t *testing.T) {
 	if got, want := c.Counts()["crane"], (Counts{Accepted: 8, Repeats: 2}); got != want {
 		t.Errorf("counts of crane: %+v, want %+v", got, want)
 	}
-	if !c.seen("crane", "100000001", "t1", "k1") || c.seen("crane", "100000001", "t1", "k9") {
+	if !c.Seen("crane", "100000001", "t1", "k1") || c.Seen("crane", "100000001", "t1", "k9") {
 		t.Error("Seen must know k1 and not k9")
 	}
 }

@@ -103,8 +103,8 @@ type Common struct {
 	// Concurrency is how many calls may be under way at once in one worker. Default 1000 for a
 	// vendor that takes one device a call, 64 for the others.
 	Concurrency int `yaml:"concurrency"`
-	// Rate is the certificate's share of the vendor's rate, for all workers together. Default: the
-	// vendor's published rate.
+	// Rate is the certificate's share of the vendor's rate, for all workers together. Default:
+	// none, until the vendor says that pushes come too fast; then what it takes.
 	Rate Rate `yaml:"rate"`
 	// DailyQuota maps a message class to a number of devices a day or "unlimited". Default: the
 	// vendor's published numbers.

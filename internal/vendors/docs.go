@@ -2,41 +2,80 @@ package vendors
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 )
 
-// Doc is what docs/vendors.md says about a vendor. It is made from the same tables that the driver
-// uses, so that the page cannot contradict the code.
+// Doc is what docs/vendors/<vendor>.md says about a vendor. It is made from the same tables that
+// the driver uses, so that the page cannot contradict the code. In every text "(uncertain)", in
+// Chinese "（不确定）", stands behind what sources disagree about or only one of them tells.
 type Doc struct {
 	Vendor string    // its name in the configuration
 	Name   Bilingual // as people know it
 	// Dated is the month in which the facts were gathered, such as "2026-11".
 	Dated string
-	Links []string
-	// Rows are short facts such as {"Devices per call", "1,000"}.
-	Rows []Row
-	// Classes are the vendor's message classes and the cap of each.
-	Classes []ClassRow
-	// Codes is the whole code table.
-	Codes []Code
-	// Refreshes says that the driver is a [Refresher].
-	Refreshes bool
-	// Setup are the steps in the vendor's console that chat needs, in order.
+	// Phones says which phones the vendor serves. PerCall is how many devices one call takes.
+	Phones, PerCall Bilingual
+	// Setup are the steps in the vendor's console and in the app that chat needs, in order, for
+	// somebody who never saw the console.
 	Setup []Bilingual
-	// Tap says how ext reaches the app. Repeat says what a phone shows when the same push arrives
-	// twice, and which field of the request decides that.
-	Tap, Repeat Bilingual
 	// Example is a certificate in YAML, with ${NAME} for secrets.
 	Example string
+	// Classes are the vendor's message classes and the cap of each, that of chat first.
+	Classes []ClassRow
+	// Kinds tell how a channel and a template are chosen, by kind of message; nil for a vendor that
+	// has neither.
+	Kinds []Bilingual
+	// Limits are sizes and lifetimes. Rates are speeds, logins and addresses.
+	Limits, Rates []Row
+	Screen        Screen
+	// Calls tells how voice and video calls ring and end, Tap how ext reaches the app, Receipts
+	// what a certificate with receipts asks for, and what must be registered in the console for it.
+	Calls, Tap, Receipts []Bilingual
+	// Traps are mistakes that others made.
+	Traps []Bilingual
+	// Codes is the whole code table. Levels says in words where the codes of each level stand; nil
+	// where there is one level only.
+	Codes  []Code
+	Levels map[string]Bilingual
+	// Sources are the pages that the facts are from.
+	Sources []Source
 }
 
-// Bilingual is a sentence in English and Chinese.
+// Screen is what a phone shows.
+type Screen struct {
+	// Repeat is for the same push twice, and which field of the request decides that. CallEnded is
+	// for the end of a call over what rang, Collapse for policy.collapse.
+	Repeat, CallEnded, Collapse Bilingual
+	Group, Badge, Sound, Image  Bilingual
+	// Recall is for an accepted push whose message is recalled.
+	Recall Bilingual
+	// Refreshes says that the driver is a [Refresher].
+	Refreshes bool
+	// Front is for an app in the foreground, Off for a phone that was off.
+	Front, Off Bilingual
+}
+
+// Source is a page of the vendor's, or one about it.
+type Source struct {
+	What Bilingual
+	URL  string
+	// Dated is the page's own date; empty where it has none.
+	Dated string
+}
+
+// Bilingual is a text in English and Chinese.
 type Bilingual struct{ EN, ZH string }
 
-// Both is a sentence in both languages.
+// Both is a text in both languages.
 func Both(en, zh string) Bilingual { return Bilingual{EN: en, ZH: zh} }
 
-// Row is one fact about a vendor: a row of the table in docs/vendors.md.
+// Bothf is a text in both languages with the same values in it, each a format of package fmt.
+func Bothf(en, zh string, values ...any) Bilingual {
+	return Bilingual{EN: fmt.Sprintf(en, values...), ZH: fmt.Sprintf(zh, values...)}
+}
+
+// Row is one fact about a vendor: a row of a table.
 type Row struct {
 	What  Bilingual
 	Value Bilingual
@@ -67,8 +106,8 @@ type Code struct {
 	Scope Scope
 	// Doubtful is [Result.Doubtful].
 	Doubtful bool
-	// Meaning is in English, in the vendor's own words where they are short.
-	Meaning string
+	// Meaning is in the vendor's own words where they are short. Errors say it in English.
+	Meaning Bilingual
 	// Uncertain marks a code about which the sources disagree.
 	Uncertain bool
 }
@@ -77,7 +116,7 @@ type Code struct {
 func (c Code) Result() Result {
 	r := Result{Reason: c.Reason, Scope: c.Scope, Doubtful: c.Doubtful, Code: c.Code}
 	if c.Reason != Accepted {
-		r.Err = errors.New(c.Meaning)
+		r.Err = errors.New(c.Meaning.EN)
 	}
 	return r
 }
@@ -88,7 +127,7 @@ func (c Code) Result() Result {
 func (c *Common) Table(codes []Code, level string) map[string]Code {
 	index := Index(codes, level)
 	for code, reason := range c.Codes {
-		index[code] = Code{Code: code, Level: level, Reason: reason, Meaning: "as the configuration's codes say"}
+		index[code] = Code{Code: code, Level: level, Reason: reason, Meaning: Both("as the configuration's codes say", "按配置中的 codes")}
 	}
 	return index
 }

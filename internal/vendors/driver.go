@@ -22,6 +22,15 @@ type Driver interface {
 	Close()
 }
 
+// Withdrawer is a [Driver] whose vendor takes back pushes that phones did not show yet.
+type Withdrawer interface {
+	// Withdraw makes one call that takes back what was pushed to the devices of the batch under
+	// [Notification.Replaces] of their notification, which they share, and returns a result for
+	// each of them, in order: Accepted where the vendor takes it back. What a phone shows already
+	// stays. A result says nothing of the certificate, and never that a registration shall go.
+	Withdraw(ctx context.Context, batch Batch) []Result
+}
+
 // Limits say how large a batch may be and which devices may share one.
 type Limits struct {
 	// Batch is how many devices that get the same notification one call takes; 1 where the vendor
@@ -35,6 +44,9 @@ type Limits struct {
 	// In a call with different notifications each device takes both.
 	Bytes int
 	Size  func(n *Notification) (content, device int)
+	// Replaces says that a phone shows a push in the place of an earlier one of the same
+	// [Notification.Replaces], so that what was accepted can be overwritten.
+	Replaces bool
 	// Partition, where it is set, names the host that serves a device. Devices of different
 	// partitions never share a call.
 	Partition func(Device) string
@@ -91,12 +103,17 @@ type Notification struct {
 	// is replaced by: that of the call for the events of a call, that of the conversation where
 	// newer messages replace older ones. See [Notification.Replaces].
 	ReplaceKey string `json:"replace_key,omitempty"`
-	// MessageID and Conversation are the IM backend's own ids.
+	// MessageID and Conversation are the IM backend's own ids. Drivers send what [Notification.IDs]
+	// gives.
 	MessageID    string `json:"message_id"`
 	Conversation string `json:"conversation,omitempty"`
 	// Title and Body are never empty. They may still be longer than the vendor allows.
 	Title string `json:"title"`
 	Body  string `json:"body"`
+	// Lead is how many bytes of Body stand before its text; see [Notification.Text].
+	Lead int `json:"lead,omitzero"`
+	// Preview is how much of the message is shown; empty for all of it.
+	Preview hongyan.Preview `json:"preview,omitempty"`
 	// Sender is the name of the person who wrote the message, for vendors whose templates have a
 	// variable for it. It is empty where the title is that name.
 	Sender string `json:"sender,omitempty"`
@@ -104,10 +121,14 @@ type Notification struct {
 	Ext string `json:"ext,omitempty"`
 	// Kind is what the notification is about.
 	Kind Kind `json:"kind,omitempty"`
-	// Call is set when the message is a step of a voice or video call. Urgent says that the push
-	// was queued in the urgent lane.
+	// Call is set when the message is a step of a voice or video call; drivers send what
+	// [Notification.CallStep] gives. Urgent says that it is one that rings.
 	Call   *hongyan.Call `json:"call,omitempty"`
 	Urgent bool          `json:"urgent,omitzero"`
+	// Quiet asks for the least interruption that the vendor has for a push: no sound, no vibration,
+	// no banner. It never changes the vendor's message class, and never takes the place of
+	// another message that waits for a phone which is off.
+	Quiet bool `json:"quiet,omitzero"`
 	// VoIP marks a push to the PushKit token of an iOS device.
 	VoIP bool `json:"voip,omitzero"`
 	// Fallback says that the push stands in for one over VoIP that was refused.
@@ -173,6 +194,9 @@ type Result struct {
 	// calls of their own, down to those that the vendor refuses alone; the result holds for those.
 	// It means nothing for a call to one device.
 	Split bool
+	// Withdrawn says that the vendor took back what the push was to overwrite. It is for callers
+	// who ask a [Withdrawer] first; no driver sets it.
+	Withdrawn bool
 	// Note names what was different about the push, one of the notes of [hongyan.DeviceOutcome],
 	// such as [NoteExtDropped]; empty for nothing.
 	Note string

@@ -51,8 +51,19 @@ func NewHTTP(protocol Protocol, common *Common, env Env) (Driver, error) {
 
 // whole is the driver with all that its protocol can do.
 func (d *httpDriver) whole() Driver {
-	if p, ok := d.protocol.(RefreshProtocol); ok {
-		return &httpRefresher{d, p}
+	refreshes, canRefresh := d.protocol.(RefreshProtocol)
+	revokes, canRevoke := d.protocol.(Revoker)
+	switch {
+	case canRefresh && canRevoke:
+		return &struct {
+			*httpDriver
+			refresher
+			withdrawer
+		}{d, refresher{d, refreshes}, withdrawer{d, revokes}}
+	case canRefresh:
+		return &refresher{d, refreshes}
+	case canRevoke:
+		return &withdrawer{d, revokes}
 	}
 	return d
 }
@@ -116,6 +127,11 @@ func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+	return d.sendable(batch, func(b Batch) []Result { return d.push(ctx, parent, b) })
+}
+
+// sendable calls push with the devices whose token a call can carry.
+func (d *httpDriver) sendable(batch Batch, push func(Batch) []Result) []Result {
 	var results []Result
 	for i := range batch.Devices {
 		if err := CheckToken(batch.Devices[i].Token); err != nil {
@@ -126,9 +142,9 @@ func (d *httpDriver) Push(ctx context.Context, batch Batch) []Result {
 		}
 	}
 	if results == nil {
-		return d.push(ctx, parent, batch)
+		return push(batch)
 	}
-	return d.resend(results, batch, func(r Result) bool { return r.Err == nil }, func(b Batch) []Result { return d.push(ctx, parent, b) })
+	return d.resend(results, batch, func(r Result) bool { return r.Err == nil }, push)
 }
 
 // MaxToken is the longest token of a device, in bytes. No vendor's is half as long.

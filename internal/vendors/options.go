@@ -27,3 +27,22 @@ func FitParams(params map[string]string) map[string]string {
 	}
 	return fitted
 }
+
+// Hide takes out of a notification's options what says something of the message, for a reader who
+// shall not see it: titles, images, and the values of template parameters, each of which becomes
+// the given words, because a vendor refuses a template that lacks one. It changes no map that the
+// options had.
+func (o *Options) Hide(words string) {
+	o.IOS.Title, o.IOS.Subtitle, o.IOS.Image = "", "", ""
+	o.Android.Image, o.Harmony.Image = "", ""
+	for _, params := range []*map[string]string{&o.Android.XiaomiTemplateParams, &o.Android.OPPOTitleParams, &o.Android.OPPOContentParams} {
+		if len(*params) == 0 {
+			continue
+		}
+		hidden := make(map[string]string, len(*params))
+		for name := range *params {
+			hidden[name] = words
+		}
+		*params = hidden
+	}
+}

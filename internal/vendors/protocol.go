@@ -31,6 +31,15 @@ type Preparer interface {
 	Prepared(resp Response, batch Batch) (handle string, result Result)
 }
 
+// Revoker is a Protocol whose vendor takes back pushes that phones did not show yet; its driver is
+// a [Withdrawer].
+type Revoker interface {
+	// Revoke writes the call that takes back what was pushed to the devices of the batch.
+	Revoke(ctx context.Context, batch Batch, token string) (*http.Request, error)
+	// Revoked reads the answer and returns a result for each device, in order.
+	Revoked(resp Response, batch Batch) []Result
+}
+
 // Noter is a Protocol that may leave something out of a push that does not fit.
 type Noter interface {
 	// Note names what the request for this batch lacks, for [Result.Note]; empty for nothing. It

@@ -24,14 +24,14 @@ type RefreshProtocol interface {
 	RefreshRequest(ctx context.Context, batch Batch, token string) (*http.Request, error)
 }
 
-// httpRefresher is the driver of a RefreshProtocol.
-type httpRefresher struct {
+// refresher is the driver of a RefreshProtocol.
+type refresher struct {
 	*httpDriver
 	protocol RefreshProtocol
 }
 
 // Refresh makes the call, and once more at once where the access token was too old.
-func (d *httpRefresher) Refresh(ctx context.Context, batch Batch) []Result {
+func (d *refresher) Refresh(ctx context.Context, batch Batch) []Result {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
@@ -51,7 +51,7 @@ func (d *httpRefresher) Refresh(ctx context.Context, batch Batch) []Result {
 	})
 }
 
-func (d *httpRefresher) refresh(ctx, parent context.Context, batch Batch) ([]Result, string) {
+func (d *refresher) refresh(ctx, parent context.Context, batch Batch) ([]Result, string) {
 	n := len(batch.Devices)
 	var token string
 	if d.tokens != nil {

@@ -140,8 +140,8 @@ const LongClick = 256
 // of it can be left out of a push.
 const longExtra = 1024
 
-// LongExtra says whether what travels beside the texts is so long that some of it may have been left
-// out. It counts the worst that JSON within JSON makes of each byte.
+// LongExtra says whether what travels beside the texts is so long that some of it may have been
+// left out. It counts the worst that JSON within JSON makes of each byte.
 func LongExtra(parts ...string) bool {
 	n := 0
 	for _, part := range parts {

@@ -46,6 +46,9 @@ var errTimeout = errors.New("no answer")
 // Queue is streams in memory, named by what stands before the second dot of a subject after the
 // prefix: "job.apns", "outcome", "dead", "later", "message".
 type Queue struct {
+	// MarkLag is how long it takes until followers hear of a mark. It is set before the first is.
+	MarkLag time.Duration
+
 	mu       sync.Mutex
 	sequence uint64
 	faults   map[string]Fault
@@ -55,6 +58,9 @@ type Queue struct {
 	tries    map[string]int
 	reads    int
 	changed  chan struct{}
+
+	markReads int
+	deaf      bool
 }
 
 // Message is one that is stored.
@@ -87,21 +93,6 @@ func (q *Queue) Fail(stream string, f Fault) {
 func (q *Queue) tell() {
 	close(q.changed)
 	q.changed = make(chan struct{})
-}
-
-// left are a stream's messages that are not done, and some that are. The lock is held.
-func (q *Queue) left(stream string) []*Message {
-	open, done := q.open[stream], 0
-	for _, m := range open {
-		if m.Done {
-			done++
-		}
-	}
-	if done > 64 && done > len(open)/2 {
-		open = slices.DeleteFunc(open, func(m *Message) bool { return m.Done })
-		q.open[stream] = open
-	}
-	return open
 }
 
 // Stored are a stream's messages, done ones too, in order.
@@ -265,6 +256,23 @@ func (q *Queue) Records(_ context.Context, app string, partition int, since time
 	return nil
 }
 
+// Outcomes implements recall.Outcomes.
+func (q *Queue) Outcomes(_ context.Context, app string, status hongyan.Status, since time.Time, each func(dispatch.Records) bool) error {
+	q.mu.Lock()
+	q.reads++
+	q.mu.Unlock()
+	for _, m := range q.Stored("outcome") {
+		tokens := strings.Split(m.Subject, ".")
+		if m.Stored.Before(since) || tokens[2] != app || tokens[3] != string(status) {
+			continue
+		}
+		if !each(dispatch.Records{Data: m.Data, Shown: m.Header[dispatch.HeaderShown], Stored: m.Stored}) {
+			return nil
+		}
+	}
+	return nil
+}
+
 // Source hands out a stream's messages on one subject. Several sources of one subject share it, as
 // several workers do.
 func (q *Queue) Source(subject string, hold int) *Source {
@@ -302,6 +310,14 @@ func (c *Connection) Records(ctx context.Context, app string, partition int, sin
 		return dispatch.ErrAway
 	}
 	return c.Queue.Records(ctx, app, partition, since, each)
+}
+
+// Outcomes implements recall.Outcomes.
+func (c *Connection) Outcomes(ctx context.Context, app string, status hongyan.Status, since time.Time, each func(dispatch.Records) bool) error {
+	if c.cut.Load() {
+		return dispatch.ErrAway
+	}
+	return c.Queue.Outcomes(ctx, app, status, since, each)
 }
 
 // Source is Queue.Source through the connection.

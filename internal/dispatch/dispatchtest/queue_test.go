@@ -18,7 +18,7 @@ func TestQueue(t *testing.T) {
 				return func() { q.Fail(stream, dispatchtest.Fault{}) }
 			}
 			test(t, &dispatchtest.Tested{
-				Queue: q, Records: q.Records, ClaimFor: dispatchtest.AckWait,
+				Queue: q, Records: q.Records, Outcomes: q.Outcomes, ClaimFor: dispatchtest.AckWait,
 				Source: func(lane string, hold int) dispatch.Source {
 					return q.Source(hongyan.Subjects{}.Job("apns", "c", lane), hold)
 				},

@@ -3,7 +3,6 @@ package dispatchtest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -21,6 +20,8 @@ type Tested struct {
 	Source func(lane string, hold int) dispatch.Source
 	// Records is as that of store.Records.
 	Records func(ctx context.Context, app string, partition int, since time.Time, each func(dispatch.Record) (more bool)) error
+	// Outcomes is as that of recall.Outcomes.
+	Outcomes func(ctx context.Context, app string, status hongyan.Status, since time.Time, each func(dispatch.Records) (more bool)) error
 	// ClaimFor is how long a claim on an urgent job lasts that is not renewed.
 	ClaimFor time.Duration
 	// Fill makes the stream of the jobs full, and Leave makes the server unreachable, until heal.
@@ -46,6 +47,7 @@ func RunQueue(t *testing.T, run func(t *testing.T, test func(t *testing.T, q *Te
 		"too_large":    testTooLarge,
 		"away":         testAway,
 		"records":      testRecords,
+		"outcomes":     testOutcomes,
 		"two_sources":  testTwoSources,
 		"foreign_lane": testForeignLane,
 	} {
@@ -385,57 +387,6 @@ func testAway(k *taker) {
 	}
 	if again["before"] < 2 || again["after"] < 1 {
 		k.t.Errorf("deliveries: %v", again)
-	}
-}
-
-// All records stored before the call are read: of the app and partition, since the time, in order,
-// until the reader has enough. Those on the line of a job name it.
-func testRecords(k *taker) {
-	put := func(app string, partition int, status hongyan.Status, jobs string, messages ...string) {
-		var data []byte
-		for i, id := range messages {
-			line, err := json.Marshal(hongyan.Outcome{MessageID: id, App: app, Status: status, At: time.Now().UTC(), Devices: []hongyan.DeviceOutcome{{User: "u", Device: "d"}}})
-			if err != nil {
-				k.t.Fatal(err)
-			}
-			if i > 0 {
-				data = append(data, '\n')
-			}
-			data = append(data, line...)
-		}
-		o := dispatch.Outgoing{Subject: hongyan.Subjects{}.Outcome(app, status, partition), Data: data}
-		if jobs != "" {
-			o.Header = map[string]string{dispatch.HeaderJob: jobs}
-		}
-		k.publish(o)
-	}
-	put("demo", 3, hongyan.StatusAccepted, "", "old")
-	time.Sleep(20 * time.Millisecond)
-	since := time.Now()
-	time.Sleep(20 * time.Millisecond)
-	put("demo", 3, hongyan.StatusWaiting, "j1 j2", "a", "b")
-	put("demo", 4, hongyan.StatusAccepted, "", "other partition")
-	put("other", 3, hongyan.StatusAccepted, "", "other app")
-	put("demo", 3, hongyan.StatusDead, "", "c")
-	read := func(limit int) (got string) {
-		err := k.q.Records(k.t.Context(), "demo", 3, since, func(r dispatch.Record) bool {
-			if len(r.Devices) != 1 || r.Stored.Before(since) {
-				k.t.Errorf("record: %+v", r)
-			}
-			got += r.MessageID + ":" + string(r.Status) + ":" + r.Job + " "
-			limit--
-			return limit > 0
-		})
-		if err != nil {
-			k.t.Fatal(err)
-		}
-		return got
-	}
-	if got, want := read(100), "a:waiting:j1 b:waiting:j2 c:dead: "; got != want {
-		k.t.Errorf("records %q, want %q", got, want)
-	}
-	if got, want := read(1), "a:waiting:j1 "; got != want {
-		k.t.Errorf("records %q, want %q", got, want)
 	}
 }
 

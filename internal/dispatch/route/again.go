@@ -7,9 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/marks"
 )
 
 const (
@@ -23,7 +25,9 @@ const (
 // Decider serves all senders of a worker.
 type Decider struct {
 	Devices Devices
-	Apps    map[string]App
+	// Marks is nil where nobody remembers recalls, read marks and calls.
+	Marks *marks.Marks
+	Apps  map[string]App
 	// Badges keep the numbers of apps that count; nil where none does.
 	Badges Badges
 	Log    *slog.Logger
@@ -76,7 +80,7 @@ func (d *Decider) run(ctx context.Context) {
 		}
 		if ctx.Err() == nil && !said {
 			said = true
-			d.Log.Warn("the directory cannot be read, what waited and could be sent now waits until it is", "error", err)
+			d.Log.Warn("the directory, or what was said of messages, cannot be read; what waited and could be sent now waits until it is", "error", err)
 		}
 		d.mu.Lock()
 		d.waiting = append(round, d.waiting...)
@@ -114,13 +118,17 @@ func (d *Decider) decide(ctx context.Context, round []*question) error {
 	if err != nil {
 		return err
 	}
+	said, err := d.say(ctx, round)
+	if err != nil {
+		return err
+	}
 	now := d.Now()
 	decisions := make([][]dispatch.Decided, len(round))
 	var doubts []*question
 	var of []int
 	d.report(ctx, round, users)
 	for k, q := range round {
-		decisions[k], users = d.plan(q, users, now), users[len(q.targets):]
+		decisions[k], users = d.plan(q, users, &said[k], now), users[len(q.targets):]
 		if d.Devices.MustConfirm() && doubtful(decisions[k]) {
 			doubts, of = append(doubts, q), append(of, k)
 		}
@@ -130,7 +138,7 @@ func (d *Decider) decide(ctx context.Context, round []*question) error {
 			return err
 		}
 		for i, q := range doubts {
-			decisions[of[i]], users = d.plan(q, users, now), users[len(q.targets):]
+			decisions[of[i]], users = d.plan(q, users, &said[of[i]], now), users[len(q.targets):]
 		}
 	}
 	for k, q := range round {
@@ -170,12 +178,34 @@ func doubtful(decisions []dispatch.Decided) bool {
 	return slices.ContainsFunc(decisions, func(d dispatch.Decided) bool { return staleCould[d.Suppressed] })
 }
 
+// say is what was said of the messages of questions, each at its place.
+func (d *Decider) say(ctx context.Context, round []*question) ([]marks.Said, error) {
+	if d.Marks == nil {
+		return make([]marks.Said, len(round)), nil
+	}
+	about := make([]marks.About, len(round))
+	for i, q := range round {
+		n := q.job.Notification
+		a := marks.About{App: q.job.App, Message: n.MessageID, SentAt: q.job.Sent(), Conversation: n.Conversation, Users: make([]string, len(q.targets))}
+		if n.Call != nil && n.Call.Action == hongyan.CallInvite {
+			a.Call = n.Call // what became of the call matters to nothing else that waited
+		}
+		for k, t := range q.targets {
+			a.Users[k] = q.job.Targets[t].User
+		}
+		about[i] = a
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	return d.Marks.Say(ctx, about)
+}
+
 // plan decides on the targets of a question, of whose users the first ones tell.
-func (d *Decider) plan(q *question, users []*directory.User, now time.Time) []dispatch.Decided {
+func (d *Decider) plan(q *question, users []*directory.User, said *marks.Said, now time.Time) []dispatch.Decided {
 	decisions := make([]dispatch.Decided, len(q.targets))
 	policy := d.Apps[q.job.App].Policy
 	for k, i := range q.targets {
-		decisions[k] = PlanAgain(q.job, q.job.Targets[i], policy, users[k], now)
+		decisions[k] = PlanAgain(q.job, q.job.Targets[i], policy, said.Of(k), users[k], now)
 	}
 	return decisions
 }

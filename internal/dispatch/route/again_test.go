@@ -13,14 +13,15 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/marks"
 )
 
 // waited is a job that was planned for the phone of bob, as he was then.
 func waited(t *testing.T, m *hongyan.Message, device directory.Device) *dispatch.Job {
 	t.Helper()
 	known := func(string) bool { return true }
-	decisions := Plan(m, Policy{}, []*directory.User{{Devices: []directory.Device{device}}}, known, noon)
-	jobs := Compose(m, "demo", decisions, func(id string) Account { return Account{App: "demo", Vendor: "apns", Certificate: id} }, noon)
+	decisions := Plan(m, Policy{}, []*directory.User{{Devices: []directory.Device{device}}}, new(marks.Said), known, noon)
+	jobs := Compose(m, "demo", decisions, func(id string) Account { return Account{App: "demo", Vendor: "apns", Certificate: id} }, noon, nil)
 	if len(jobs) != 1 {
 		t.Fatalf("%d jobs, want 1", len(jobs))
 	}
@@ -65,20 +66,20 @@ func TestPlanAgainFollowsTheRows(t *testing.T) {
 		return &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.ID = "pad" }), phone(nil)}}
 	}
 	planned := func(u *directory.User) hongyan.Reason {
-		for _, d := range Plan(m, policy, []*directory.User{u}, func(string) bool { return true }, noon) {
+		for _, d := range Plan(m, policy, []*directory.User{u}, new(marks.Said), func(string) bool { return true }, noon) {
 			if d.Device.ID == "phone" {
 				return d.Suppressed
 			}
 		}
 		return hongyan.NoDevice
 	}
-	if got := PlanAgain(job, job.Targets[0], policy, user(), noon); got.Suppressed != "" || got.Target != job.Targets[0] {
+	if got := PlanAgain(job, job.Targets[0], policy, "", user(), noon); got.Suppressed != "" || got.Target != job.Targets[0] {
 		t.Errorf("nothing changed, and it is decided %+v", got)
 	}
 	for i, row := range rowsAgain {
 		u := user()
 		row.change(u)
-		if got := PlanAgain(job, job.Targets[0], policy, u, noon); got.Suppressed != row.want {
+		if got := PlanAgain(job, job.Targets[0], policy, "", u, noon); got.Suppressed != row.want {
 			t.Errorf("%s: got %q, want %q", row.name, got.Suppressed, row.want)
 		}
 		if i+1 < len(rowsAgain) {
@@ -90,7 +91,7 @@ func TestPlanAgainFollowsTheRows(t *testing.T) {
 			u := user()
 			later.change(u)
 			row.change(u) // the last word where both change the presence
-			if got := PlanAgain(job, job.Targets[0], policy, u, noon); got.Suppressed != row.want {
+			if got := PlanAgain(job, job.Targets[0], policy, "", u, noon); got.Suppressed != row.want {
 				t.Errorf("%s before %s: got %q, want %q", row.name, later.name, got.Suppressed, row.want)
 			}
 		}
@@ -137,7 +138,7 @@ func TestPlanAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			job := waited(t, message(c.message), phone(c.before))
-			got := PlanAgain(job, job.Targets[0], Policy{}, c.user, noon)
+			got := PlanAgain(job, job.Targets[0], Policy{}, "", c.user, noon)
 			if got.Suppressed != c.want || got.Target.Token != c.token {
 				t.Errorf("got %q and token %q, want %q and %q", got.Suppressed, got.Target.Token, c.want, c.token)
 			}

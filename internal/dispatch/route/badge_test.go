@@ -8,6 +8,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/marks"
 )
 
 // A message counts for those who are told of it, or would be at another time.
@@ -39,8 +40,8 @@ func TestCountOf(t *testing.T) {
 			m.Conversation.Type = hongyan.ConversationGroup
 			m.Recipients = []string{"bob", "carol"}
 		}, policy: Policy{MaxPushGroup: 1}},
-		"call":            {message: call(hongyan.CallInvite)},
-		"call_event":      {message: call(hongyan.CallCancel)},
+		"call":            {message: callEvent(hongyan.CallInvite)},
+		"call_event":      {message: callEvent(hongyan.CallCancel)},
 		"nothing_to_show": {message: func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.ContentCustom} }},
 		"expired":         {message: func(m *hongyan.Message) { m.TTLSeconds = 1; m.SentAt = now.Add(-time.Hour) }, want: true},
 		"muted":           {user: mute(hongyan.MuteAll)},
@@ -72,7 +73,7 @@ func TestCountOf(t *testing.T) {
 			if len(m.Recipients) > 1 {
 				users = append(users, nil)
 			}
-			decisions := Plan(m, c.policy, users, func(string) bool { return true }, now)
+			decisions := Plan(m, c.policy, users, new(marks.Said), func(string) bool { return true }, now)
 			got := countOf(nil, m, "demo", now, users, decisions, func(certificate string) bool { return certificate == "c" })
 			if len(got) > 1 || len(got) == 1 != c.want {
 				t.Fatalf("it counts: %v, want %v", got, c.want)
@@ -106,7 +107,7 @@ func both(changes ...func(*directory.User)) func(*directory.User) {
 	}
 }
 
-func call(action hongyan.CallAction) func(*hongyan.Message) {
+func callEvent(action hongyan.CallAction) func(*hongyan.Message) {
 	return func(m *hongyan.Message) {
 		m.OfflinePush.Desc = "x"
 		m.Content = hongyan.Content{Type: hongyan.ContentCall, Call: &hongyan.Call{Media: hongyan.CallAudio, Action: action, ID: "1"}}
@@ -122,7 +123,7 @@ func TestCountOfSomeDecisions(t *testing.T) {
 	device := directory.Device{ID: "d", Registration: hongyan.Device{Certificate: "c", Token: "t"}, Heard: now}
 	u := &directory.User{Devices: []directory.Device{device}}
 	users := []*directory.User{u, u, u}
-	decisions := slices.DeleteFunc(Plan(m, Policy{}, users, func(string) bool { return true }, now), func(d Decision) bool { return d.User == "b" })
+	decisions := slices.DeleteFunc(Plan(m, Policy{}, users, new(marks.Said), func(string) bool { return true }, now), func(d Decision) bool { return d.User == "b" })
 	var got []string
 	for _, x := range countOf(nil, m, "demo", now, users, decisions, func(string) bool { return true }) {
 		got = append(got, x.User)

@@ -3,13 +3,11 @@ package route
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
-
-	"golang.org/x/text/language"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/texts"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -25,90 +23,22 @@ type Account struct {
 	Options func(*hongyan.OfflinePush) vendors.Options
 }
 
-// placeholders stand for a content without text, by content type: Chinese, English.
-var placeholders = map[hongyan.ContentType][2]string{
-	hongyan.ContentText: {"[消息]", "[Message]"}, hongyan.ContentImage: {"[图片]", "[Photo]"}, hongyan.ContentAudio: {"[语音]", "[Voice message]"},
-	hongyan.ContentVideo: {"[视频]", "[Video]"}, hongyan.ContentFile: {"[文件]", "[File]"}, hongyan.ContentLocation: {"[位置]", "[Location]"},
-	hongyan.ContentFace: {"[表情]", "[Sticker]"}, hongyan.ContentMerged: {"[聊天记录]", "[Chat history]"}, hongyan.ContentCustom: {"[消息]", "[Message]"},
-}
-
-// invitations stand for a call, by its media: Chinese, English.
-var invitations = map[hongyan.CallMedia][2]string{
-	hongyan.CallAudio: {"邀请你语音通话", "Incoming voice call"}, hongyan.CallVideo: {"邀请你视频通话", "Incoming video call"},
-}
-
-// languages that placeholders exist in, in the order of their columns; Chinese is what a device
-// without a locale reads.
-var languages = language.NewMatcher([]language.Tag{language.Chinese, language.English})
-
-// column finds the placeholder's language for a device's locale. This is the place of localised
-// previews.
-func column(locale string) int {
-	switch {
-	case locale == "", strings.HasPrefix(locale, "zh"):
-		return 0
-	case strings.HasPrefix(locale, "en"):
-		return 1
-	}
-	tag, err := language.Parse(locale)
-	if err != nil {
-		return 0
-	}
-	_, index, confidence := languages.Match(tag)
-	if confidence == language.No {
-		return 1 // neither language is the reader's; English is likelier to be understood
-	}
-	return index
-}
-
-// text is the title and body that the message's content rules give, in one language.
-func text(m *hongyan.Message, column int) (title, body string) {
-	name := senderName(m)
-	push := &m.OfflinePush
-	title = push.Title
-	groupName := title == "" && m.Conversation.Type == hongyan.ConversationGroup && m.Conversation.Name != ""
-	switch {
-	case groupName:
-		title = m.Conversation.Name
-	case title == "":
-		title = name
-	}
-	if push.Desc != "" {
-		return title, push.Desc // the backend's own words, which name the sender if they want to
-	}
-	switch kind := m.Content.Type; {
-	case kind == hongyan.ContentCall:
-		body = invitations[m.Content.Call.Media][column]
-	case m.Content.Text != "" && (kind == hongyan.ContentText || kind == hongyan.ContentCustom):
-		body = m.Content.Text
-	default:
-		body = placeholders[kind][column]
-	}
-	if strings.TrimSpace(body) == "" {
-		body = placeholders[hongyan.ContentText][column]
-	}
-	if groupName {
-		body = name + ": " + body
-	}
-	return title, body
-}
-
 func senderName(m *hongyan.Message) string { return cmp.Or(m.Sender.Nickname, m.Sender.ID) }
 
-// variants are the names of the columns of texts.
-var variants = [...]string{"zh", "en"}
-
 // Compose makes the jobs of a message for the devices that the plan pushes to: one for the devices
-// of one certificate and one partition of users that get the same content. A message that is
-// planned twice makes jobs of the same names, whatever changed in between. Devices with one token
-// are one phone: they stand one after the other in the job of the first of them, whatever the
-// partitions and languages of the users, and get one push.
-func Compose(m *hongyan.Message, app string, decisions []Decision, account func(certificate string) Account, published time.Time) []*dispatch.Job {
+// of one certificate and one partition of users that get the same content, in the words of a
+// catalogue. A message that is planned twice makes jobs of the same names, whatever changed in
+// between. Devices with one token are one phone: they stand one after the other in the job of the
+// first of them, whatever the partitions and languages of the users, and get one push; but none
+// that shows more than its user wants shown.
+func Compose(m *hongyan.Message, app string, decisions []Decision, account func(certificate string) Account, published time.Time, catalogue *texts.Catalogue) []*dispatch.Job {
 	type variant struct {
-		certificate       string
-		partition, column int
-		voip              bool
-		kind              vendors.Kind
+		certificate string
+		partition   int
+		language    *texts.Language
+		preview     hongyan.Preview
+		voip        bool
+		kind        vendors.Kind
 	}
 	var open map[variant]*dispatch.Job             // where several decisions push
 	var contents map[variant]*vendors.Notification // by variant, whatever the partition
@@ -122,8 +52,9 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 		if d.Suppressed != "" {
 			continue
 		}
-		v := variant{d.Certificate, hongyan.Partition(d.User), column(d.Device.Registration.Locale), d.VoIP, kindOf(m, d.User)}
-		job := known.job(jobs, d.Certificate, d.Token)
+		v := variant{d.Certificate, hongyan.Partition(d.User), catalogue.For(d.Device.Registration.Locale), d.Preview, d.VoIP, kindOf(m, d.User)}
+		where := address{d.Certificate, d.Token, d.Preview}
+		job := known.job(jobs, where)
 		twin := job != nil
 		switch {
 		case twin:
@@ -141,19 +72,27 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			}
 			acc := account(d.Certificate)
 			job = &dispatch.Job{
-				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published, Variant: variants[v.column],
+				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published, Variant: v.language.Tag(),
 				IgnoreMute: m.OfflinePush.IgnoreMute,
 			}
-			if content := (variant{v.certificate, 0, v.column, v.voip, v.kind}); contents[content] != nil {
+			if !m.SentAt.Equal(published) {
+				job.SentAt = m.SentAt.UTC()
+			}
+			content := v
+			content.partition = 0
+			if contents[content] != nil {
 				job.Notification = contents[content]
 			} else {
-				job.Notification = notification(m, messageKey, v.column, v.voip, v.kind, acc, until)
+				job.Notification = notification(m, messageKey, v.language, v.preview, v.voip, v.kind, acc, until)
 				if i < len(decisions)-1 { // others may share it
 					if contents == nil {
 						contents = map[variant]*vendors.Notification{}
 					}
 					contents[content] = job.Notification
 				}
+			}
+			if v.preview != "" {
+				job.Variant += "-" + string(v.preview)
 			}
 			if v.voip {
 				job.Variant += "-voip"
@@ -181,7 +120,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			continue
 		}
 		job.Targets = append(job.Targets, t)
-		known.add(job, d.Token)
+		known.add(job, where)
 	}
 	return jobs
 }
@@ -196,34 +135,37 @@ type phones struct {
 }
 
 // address is where a push goes.
-type address struct{ certificate, token string }
+type address struct {
+	certificate, token string
+	preview            hongyan.Preview
+}
 
-// job is the one of the jobs that pushes to a token already, or nil.
-func (p *phones) job(jobs []*dispatch.Job, certificate, token string) *dispatch.Job {
+// job is the one of the jobs that pushes there already, or nil.
+func (p *phones) job(jobs []*dispatch.Job, where address) *dispatch.Job {
 	if p.n == fewPhones && p.seen == nil {
 		p.seen = make(map[address]*dispatch.Job, 8*fewPhones)
 		for _, j := range jobs {
 			for i := range j.Targets {
-				p.seen[address{j.Certificate, j.Targets[i].Token}] = j
+				p.seen[address{j.Certificate, j.Targets[i].Token, j.Notification.Preview}] = j
 			}
 		}
 	}
 	if p.seen != nil {
-		return p.seen[address{certificate, token}]
+		return p.seen[where]
 	}
 	for _, j := range jobs {
-		if j.Certificate == certificate && after(j.Targets, token) > 0 {
+		if j.Certificate == where.certificate && j.Notification.Preview == where.preview && after(j.Targets, where.token) > 0 {
 			return j
 		}
 	}
 	return nil
 }
 
-// add notes that a job pushes to a token.
-func (p *phones) add(job *dispatch.Job, token string) {
+// add notes that a job pushes there.
+func (p *phones) add(job *dispatch.Job, where address) {
 	p.n++
 	if p.seen != nil {
-		p.seen[address{job.Certificate, token}] = job
+		p.seen[where] = job
 	}
 }
 
@@ -250,8 +192,9 @@ func kindOf(m *hongyan.Message, user string) vendors.Kind {
 	return vendors.KindGroup
 }
 
+// laneOf is a message's lane: what ends a call's ringing is as urgent as the call.
 func laneOf(m *hongyan.Message) string {
-	if m.Rings() {
+	if m.Content.Call != nil {
 		return hongyan.LaneUrgent
 	}
 	return hongyan.LaneNormal
@@ -269,12 +212,13 @@ func replaceKey(m *hongyan.Message, app string, byConversation bool) string {
 	return ""
 }
 
-func notification(m *hongyan.Message, messageKey string, column int, voip bool, kind vendors.Kind, account Account, until time.Time) *vendors.Notification {
-	title, body := text(m, column)
+func notification(m *hongyan.Message, messageKey string, language *texts.Language, preview hongyan.Preview, voip bool, kind vendors.Kind, account Account,
+	until time.Time) *vendors.Notification {
+	title, body, lead := words(m, language, preview, kind)
 	n := &vendors.Notification{
 		Key: messageKey, ReplaceKey: replaceKey(m, account.App, account.Collapse), MessageID: m.ID, Conversation: m.Conversation.ID,
-		Title: vendors.MaxText.Fit(title), Body: vendors.MaxText.Fit(body), Ext: m.OfflinePush.Ext,
-		Kind: kind, Call: m.Content.Call, Urgent: m.Rings(), VoIP: voip, Deadline: until,
+		Title: vendors.MaxText.Fit(title), Body: vendors.MaxText.Fit(body), Lead: lead, Preview: preview, Ext: m.OfflinePush.Ext,
+		Kind: kind, Call: m.Content.Call, Urgent: m.Rings(), Quiet: m.ByCallee(), VoIP: voip, Deadline: until,
 	}
 	if sender := senderName(m); sender != n.Title {
 		n.Sender = sender
@@ -282,5 +226,6 @@ func notification(m *hongyan.Message, messageKey string, column int, voip bool, 
 	if account.Options != nil {
 		n.Options = account.Options(&m.OfflinePush)
 	}
+	hide(n)
 	return n
 }

@@ -13,44 +13,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-func TestTextFollowsTheContentRules(t *testing.T) {
-	t.Parallel()
-	group := func(name string) func(*hongyan.Message) {
-		return func(m *hongyan.Message) {
-			m.Conversation = hongyan.Conversation{Type: hongyan.ConversationGroup, ID: "g", Name: name}
-		}
-	}
-	for name, c := range map[string]struct {
-		change      func(*hongyan.Message)
-		locale      string
-		title, body string
-	}{
-		"nickname":              {nil, "", "Alice", "hi"},
-		"sender_without_name":   {func(m *hongyan.Message) { m.Sender.Nickname = "" }, "", "alice", "hi"},
-		"title_of_the_message":  {func(m *hongyan.Message) { m.OfflinePush.Title = "T" }, "", "T", "hi"},
-		"desc":                  {func(m *hongyan.Message) { m.OfflinePush.Desc = "D" }, "", "Alice", "D"},
-		"group":                 {group("Hiking"), "", "Hiking", "Alice: hi"},
-		"group_without_name":    {group(""), "", "Alice", "hi"},
-		"group_with_title":      {func(m *hongyan.Message) { group("Hiking")(m); m.OfflinePush.Title = "T" }, "", "T", "hi"},
-		"group_with_desc":       {func(m *hongyan.Message) { group("Hiking")(m); m.OfflinePush.Desc = "D" }, "", "Hiking", "D"},
-		"photo_in_chinese":      {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "zh-CN", "Alice", "[图片]"},
-		"photo_without_locale":  {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "", "Alice", "[图片]"},
-		"photo_in_english":      {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "en-GB", "Alice", "[Photo]"},
-		"photo_for_a_frenchman": {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "fr-FR", "Alice", "[Photo]"},
-		"photo_for_nonsense":    {func(m *hongyan.Message) { m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "??", "Alice", "[图片]"},
-		"photo_in_a_group":      {func(m *hongyan.Message) { group("Hiking")(m); m.Content = hongyan.Content{Type: hongyan.ContentImage} }, "en", "Hiking", "Alice: [Photo]"},
-		"empty_text":            {func(m *hongyan.Message) { m.Content.Text = " " }, "en", "Alice", "[Message]"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			title, body := text(message(c.change), column(c.locale))
-			if title != c.title || body != c.body {
-				t.Errorf("got %q, %q; want %q, %q", title, body, c.title, c.body)
-			}
-		})
-	}
-}
-
 func decisions(n int, change func(i int, d *Decision)) []Decision {
 	var list []Decision
 	for i := range n {
@@ -81,7 +43,7 @@ func TestComposeSeparates(t *testing.T) {
 		if i == 3 {
 			d.Suppressed = hongyan.Muted
 		}
-	}), account, noon)
+	}), account, noon, nil)
 	devices, names := 0, map[string]bool{}
 	for _, j := range jobs {
 		devices += len(j.Targets)
@@ -105,11 +67,11 @@ func TestComposeSeparates(t *testing.T) {
 func TestJobNameOutlivesChanges(t *testing.T) {
 	t.Parallel()
 	list := decisions(3, func(_ int, d *Decision) { d.User = "bob" })
-	name := func(ds ...Decision) string { return Compose(message(nil), "demo", ds, account, noon)[0].Name() }
+	name := func(ds ...Decision) string { return Compose(message(nil), "demo", ds, account, noon, nil)[0].Name() }
 	if name(list...) != name(list[1]) || name(list[0], list[1]) != name(list[2], list[0]) {
 		t.Error("the devices or their order change the name")
 	}
-	other := Compose(message(nil), "demo", list, account, noon.Add(1))[0].Name()
+	other := Compose(message(nil), "demo", list, account, noon.Add(1), nil)[0].Name()
 	if name(list...) == other {
 		t.Error("two messages of one id, published one after the other, make jobs of one name")
 	}
@@ -121,7 +83,7 @@ func TestComposeBoundsHostileTexts(t *testing.T) {
 		m.OfflinePush.Title = strings.Repeat("👨‍👩‍👧‍👦", 1<<16)
 		m.OfflinePush.Desc = strings.Repeat("很长", 1<<19)
 	})
-	n := Compose(m, "demo", decisions(1, nil), account, noon)[0].Notification
+	n := Compose(m, "demo", decisions(1, nil), account, noon, nil)[0].Notification
 	if len(n.Title) > 8<<10 || len(n.Body) > 8<<10 || !utf8.ValidString(n.Title) || !utf8.ValidString(n.Body) {
 		t.Errorf("title of %d bytes, body of %d", len(n.Title), len(n.Body))
 	}
@@ -138,10 +100,10 @@ func TestComposeAsksForOptions(t *testing.T) {
 		a.Options = func(push *hongyan.OfflinePush) vendors.Options { return vendors.Options{IOS: push.IOS} }
 		return a
 	}
-	if n := Compose(m, "demo", decisions(1, nil), choosy, noon)[0].Notification; n.IOS.Sound != "ding.caf" || n.Android.Sound != "" {
+	if n := Compose(m, "demo", decisions(1, nil), choosy, noon, nil)[0].Notification; n.IOS.Sound != "ding.caf" || n.Android.Sound != "" {
 		t.Errorf("got %+v", n.Options)
 	}
-	data, err := Compose(m, "demo", decisions(1, nil), account, noon)[0].Encode()
+	data, err := Compose(m, "demo", decisions(1, nil), account, noon, nil)[0].Encode()
 	if err != nil || strings.Contains(string(data), "ding") {
 		t.Errorf("a vendor that chooses nothing: %v, %s", err, data)
 	}
@@ -149,7 +111,7 @@ func TestComposeAsksForOptions(t *testing.T) {
 
 func TestJobRoundTrip(t *testing.T) {
 	t.Parallel()
-	job := Compose(message(nil), "demo", decisions(2, nil), account, noon)[0]
+	job := Compose(message(nil), "demo", decisions(2, nil), account, noon, nil)[0]
 	data, err := job.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +150,7 @@ func TestComposeReplaceKey(t *testing.T) {
 	compose := func(id string, acc func(string) Account, change func(*hongyan.Message)) *vendors.Notification {
 		m := message(change)
 		m.ID = id
-		return Compose(m, "demo", decisions(1, nil), acc, noon)[0].Notification
+		return Compose(m, "demo", decisions(1, nil), acc, noon, nil)[0].Notification
 	}
 	call := func(action hongyan.CallAction, id string) func(*hongyan.Message) {
 		return func(m *hongyan.Message) {
@@ -241,7 +203,7 @@ func TestKinds(t *testing.T) {
 		}
 		got := map[string]vendors.Kind{}
 		names := map[string]bool{}
-		for _, j := range Compose(m, "demo", decisions, func(string) Account { return Account{App: "demo", Vendor: "xiaomi", Certificate: "c"} }, time.Now()) {
+		for _, j := range Compose(m, "demo", decisions, func(string) Account { return Account{App: "demo", Vendor: "xiaomi", Certificate: "c"} }, time.Now(), nil) {
 			if names[j.Name()] {
 				t.Errorf("%s: two jobs of the name %s", name, j.Name())
 			}
@@ -252,6 +214,39 @@ func TestKinds(t *testing.T) {
 		}
 		if len(got) != len(c.want) || got["bob"] != c.want["bob"] || got["carol"] != c.want["carol"] {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// Devices with one token stand together in the job of the first of them, whatever their users'
+// partitions and languages, but not where one of the users wants less to be shown.
+func TestComposePutsOnePhoneTogether(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{4, 40} { // compared one by one, and by a table
+		list := decisions(n, func(i int, d *Decision) {
+			switch i {
+			case 1, n - 1:
+				d.Token = "shared"
+				if i > 1 {
+					d.Device.Registration.Locale = "en"
+				}
+			case 2:
+				d.Token, d.Preview = "shared", hongyan.PreviewNone
+			}
+		})
+		var with []string
+		for _, j := range Compose(message(nil), "demo", list, account, noon, nil) {
+			for i, target := range j.Targets {
+				if target.Token == "shared" {
+					with = append(with, fmt.Sprint(target.User, " ", j.Notification.Preview))
+					if target.User == list[n-1].User && (i == 0 || j.Targets[i-1].Token != "shared") {
+						t.Errorf("%s does not stand behind the device with its token", target.User)
+					}
+				}
+			}
+		}
+		if want := fmt.Sprintf("[u1  u%d  u2 none]", n-1); fmt.Sprint(with) != want {
+			t.Errorf("of %d devices, those with one token are %v, want %s", n, with, want)
 		}
 	}
 }

@@ -5,13 +5,14 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/marks"
 )
 
 // plan decides on the devices of a message's recipients, and leaves aside those of whom the answer
 // may have lacked what was acknowledged before. ours is false where the message is left to another
 // worker.
-func (r *routing) plan(m *routed, known []*directory.User) (p planned, ours bool) {
-	p = planned{m: m, users: known, decisions: r.decide(m, known)}
+func (r *routing) plan(m *routed, known []*directory.User, said *marks.Said) (p planned, ours bool) {
+	p = planned{m: m, users: known, decisions: r.decide(m, known, said)}
 	if r.leave(m, p.decisions) {
 		return p, false
 	}
@@ -32,11 +33,20 @@ func (r *routing) plan(m *routed, known []*directory.User) (p planned, ours bool
 	return p, true
 }
 
+// carryOut follows decisions: on devices that ring only once it is remembered which ones do.
+func (r *routing) carryOut(m *routed, decisions []Decision) {
+	if m.message.Rings() && r.Marks != nil {
+		r.ring(m, decisions)
+		return
+	}
+	r.follow(m, decisions)
+}
+
 // settle follows decisions. Where there are doubtful users it appends the message for these to
 // doubts, with a share of its duty.
 func (r *routing) settle(p *planned, doubts []*routed) []*routed {
 	m := p.m
-	r.follow(m, p.decisions)
+	r.carryOut(m, p.decisions)
 	if p.doubtful == nil {
 		return doubts
 	}
@@ -61,20 +71,40 @@ var staleCould = map[hongyan.Reason]bool{
 // confirm decides again, by answers that lack nothing, and follows the decisions. It returns false
 // when the worker ended before.
 func (r *routing) confirm(messages []*routed) (done bool) {
-	var round []planned
-	for {
-		known, err := r.ask(messages, r.Devices.Confirm)
-		if err == nil {
-			round = round[:0]
-			for _, m := range messages {
-				n := len(m.message.Recipients)
-				round = append(round, planned{m: m, users: known[:n], decisions: r.decide(m, known[:n])})
-				known = known[n:]
-			}
-			err = r.count(round)
+	var known []*directory.User
+	var said []marks.Said
+	read := func() (err error) {
+		if known, err = r.ask(messages, r.Devices.Confirm); err == nil {
+			said, err = r.say(messages)
 		}
+		return err
+	}
+	if !r.until(messages, read) {
+		return false
+	}
+	round := make([]planned, len(messages))
+	for i, m := range messages {
+		n := len(m.message.Recipients)
+		round[i] = planned{m: m, users: known[:n], decisions: r.decide(m, known[:n], &said[i])}
+		known = known[n:]
+	}
+	if !r.until(messages, func() error { return r.count(round) }) {
+		return false
+	}
+	for i, m := range messages {
+		r.carryOut(m, round[i].decisions)
+		m.duty.Done(true)
+	}
+	return true
+}
+
+// until tries until it succeeds. It returns false when the worker ended before: then the messages
+// are left to whoever takes them next.
+func (r *routing) until(messages []*routed, try func() error) bool {
+	for {
+		err := try()
 		if err == nil {
-			break
+			return true
 		}
 		r.Log.Warn("cannot confirm what the directory says, or count by it, trying again", "messages", len(messages), "error", err)
 		if !sleep(r.hard, backoffDelay()) {
@@ -84,9 +114,4 @@ func (r *routing) confirm(messages []*routed) (done bool) {
 			return false
 		}
 	}
-	for i := range round {
-		r.follow(round[i].m, round[i].decisions)
-		round[i].m.duty.Done(true)
-	}
-	return true
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/marks"
 )
 
 const good = `{"id":"m-1","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"hi"}}`
@@ -23,11 +24,11 @@ func FuzzParseMessage(f *testing.F) {
 			return
 		}
 		user := &directory.User{Devices: []directory.Device{phone(nil)}}
-		plan := Plan(m, Policy{}, everybody(user, len(m.Recipients)), func(string) bool { return true }, noon)
+		plan := Plan(m, Policy{}, everybody(user, len(m.Recipients)), new(marks.Said), func(string) bool { return true }, noon)
 		if len(plan) < len(m.Recipients) {
 			t.Fatalf("%d decisions for %d recipients", len(plan), len(m.Recipients))
 		}
-		for _, job := range Compose(m, "demo", plan, account, noon) {
+		for _, job := range Compose(m, "demo", plan, account, noon, nil) {
 			out, err := job.Encode()
 			if err != nil {
 				t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/marks"
 )
 
 // Policy is an app's own rules.
@@ -22,6 +23,12 @@ type Policy struct {
 	// QuietWhenActiveElsewhere suppresses a push when another device of the user is in the
 	// foreground.
 	QuietWhenActiveElsewhere bool
+	// RecallOverwrite is for how long after a push was accepted a recall of its message takes it
+	// back or overwrites it; 0 for never.
+	RecallOverwrite time.Duration
+	// Preview is how much of a message a notification shows; empty for all of it. What a user wants
+	// wins where it is stricter.
+	Preview hongyan.Preview
 }
 
 // Decision is what happens to one device of one recipient: it is pushed to, or suppressed.
@@ -33,22 +40,28 @@ type Decision struct {
 	// Certificate and Token say how to reach the device.
 	Certificate, Token string
 	VoIP               bool
+	// Preview is how much of the message the user may be shown; empty for all of it.
+	Preview hongyan.Preview
 }
 
 // Plan decides for each device of the message's recipients. users is what the directory knows of
-// them, each at its recipient's place, nil for nothing; known says whether the app has a
-// certificate. It reads no clock and changes nothing.
-func Plan(m *hongyan.Message, policy Policy, users []*directory.User, known func(certificate string) bool, now time.Time) []Decision {
-	whole := wholeMessage(m, policy, now)
+// them, each at its recipient's place, nil for nothing; said is what was said of the message; known
+// says whether the app has a certificate. It reads no clock and changes nothing.
+func Plan(m *hongyan.Message, policy Policy, users []*directory.User, said *marks.Said, known func(certificate string) bool, now time.Time) []Decision {
+	whole := wholeMessage(m, policy, said, now)
 	decisions := make([]Decision, 0, len(users)+len(users)/2)
 	for i, user := range m.Recipients {
-		decisions = planUser(decisions, m, policy, user, users[i], whole, known, now)
+		suppressed := whole
+		if suppressed == "" {
+			suppressed = wholeUser(m, user, i, said)
+		}
+		decisions = planUser(decisions, m, policy, user, users[i], suppressed, said.Call, known, now)
 	}
 	return decisions
 }
 
 // wholeMessage is the suppression that holds for every recipient, or empty.
-func wholeMessage(m *hongyan.Message, policy Policy, now time.Time) hongyan.Reason {
+func wholeMessage(m *hongyan.Message, policy Policy, said *marks.Said, now time.Time) hongyan.Reason {
 	switch {
 	case m.OfflinePush.Disable:
 		return hongyan.Disabled
@@ -56,45 +69,55 @@ func wholeMessage(m *hongyan.Message, policy Policy, now time.Time) hongyan.Reas
 		return hongyan.Disabled
 	case now.After(m.Deadline()):
 		return hongyan.Expired
+	case said.Recalled:
+		return hongyan.Recalled
 	}
 	return ""
 }
 
-// hasContent says whether there is something to show.
-func hasContent(m *hongyan.Message) bool {
-	switch m.Content.Type {
-	case hongyan.ContentCustom:
-		return m.OfflinePush.Desc != ""
-	case hongyan.ContentCall:
-		// An invite rings. A cancelled one is notified when the backend says
-		// with what; the other steps concern only those who already talk.
-		return m.Rings() || m.Content.Call.Action == hongyan.CallCancel && m.OfflinePush.Desc != ""
+// wholeUser is the suppression that holds for all devices of the i-th recipient, or empty.
+func wholeUser(m *hongyan.Message, user string, i int, said *marks.Said) hongyan.Reason {
+	ends := m.EndsRinging()
+	over := said.Over != nil && said.Over[i]
+	switch {
+	case said.Read != nil && said.Read[i]:
+		return hongyan.Read
+	case user == m.Sender.ID && !m.ByCallee():
+		return hongyan.OwnMessage
+	case m.Content.Type == hongyan.ContentCustom && m.OfflinePush.Desc == "":
+		return hongyan.NoContent
+	case ends && (over || m.ByCallee() && user != m.Sender.ID):
+		return hongyan.NoContent
+	case over:
+		return hongyan.CallOver
 	}
-	return true
+	return ""
 }
 
-func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user string, u *directory.User, whole hongyan.Reason,
-	known func(string) bool, now time.Time) []Decision {
-	suppressed := whole
-	switch {
-	case suppressed != "":
-	// The place of hongyan.Recalled and hongyan.Read, once signals are acted on; for what waited it
-	// is [Decider.decide].
-	case user == m.Sender.ID:
-		suppressed = hongyan.OwnMessage
-	case !hasContent(m):
-		suppressed = hongyan.NoContent
-	}
+// rung says whether a device rings until a call event ends that: the call rang it, and it is not
+// the one on which the call was answered or refused.
+func rung(m *hongyan.Message, call *marks.State, user, device string) bool {
+	return call.Rang(user, device) && !(m.ByCallee() && user == m.Sender.ID && device == m.Sender.Device)
+}
+
+// planUser decides for each device of a recipient. suppressed is what holds for all of them.
+func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user string, u *directory.User, suppressed hongyan.Reason,
+	call *marks.State, known func(string) bool, now time.Time) []Decision {
 	before := len(decisions)
+	ends := m.EndsRinging()
 	if u != nil {
 		about := aboutMessage(m, user)
+		preview := policy.PreviewOf(u)
 		for i := range u.Devices {
 			d := &u.Devices[i]
 			if d.Registration.Token == "" && d.Registration.VoIP == nil {
 				continue
 			}
-			decision := Decision{User: user, Device: d, Suppressed: suppressed}
-			if suppressed == "" {
+			decision := Decision{User: user, Device: d, Suppressed: suppressed, Preview: preview}
+			if suppressed == "" && ends && !rung(m, call, user, d.ID) {
+				decision.Suppressed = hongyan.NoContent
+			}
+			if decision.Suppressed == "" {
 				about.voip = overVoIP(&d.Registration, m, known)
 				decision.Suppressed = planDevice(about, policy, u, d, now)
 			}
@@ -105,7 +128,11 @@ func planUser(decisions []Decision, m *hongyan.Message, policy Policy, user stri
 		}
 	}
 	if len(decisions) == before {
-		if suppressed == "" {
+		switch {
+		case suppressed != "":
+		case ends: // no device was rung
+			suppressed = hongyan.NoContent
+		default:
 			suppressed = hongyan.NoDevice
 		}
 		decisions = append(decisions, Decision{User: user, Suppressed: suppressed})
@@ -119,14 +146,14 @@ type about struct {
 	conversation string
 	// mentioned says that the message mentions the user, ignoreMute that mutes do not hold for it.
 	mentioned, ignoreMute bool
-	// rings says that it is an incoming call, voip that it goes to the device through PushKit.
-	rings, voip bool
+	// call says that it is an event of a call, voip that it goes to the device through PushKit.
+	call, voip bool
 }
 
 // aboutMessage is what is to be known of a message for one of its recipients; what depends on the
 // device is left out.
 func aboutMessage(m *hongyan.Message, user string) about {
-	return about{conversation: m.Conversation.ID, mentioned: mentioned(m, user), ignoreMute: m.OfflinePush.IgnoreMute, rings: m.Rings()}
+	return about{conversation: m.Conversation.ID, mentioned: mentioned(m, user), ignoreMute: m.OfflinePush.IgnoreMute, call: m.Content.Call != nil}
 }
 
 // mentioned says whether a message mentions a user.
@@ -136,13 +163,8 @@ func mentioned(m *hongyan.Message, user string) bool {
 
 // planDevice is the first of the rows on devices that suppresses a message on a device, or empty.
 func planDevice(m about, policy Policy, u *directory.User, d *directory.Device, now time.Time) hongyan.Reason {
-	if p := d.Presence; p != nil {
-		switch p.State {
-		case hongyan.StateLoggedOut:
-			return hongyan.LoggedOut
-		case hongyan.StateKicked:
-			return hongyan.Kicked
-		}
+	if why := Gone(d); why != "" {
+		return why
 	}
 	if d.Registration.Notifications == hongyan.SwitchOff && !m.voip {
 		return hongyan.NotificationsOff
@@ -164,7 +186,7 @@ func planDevice(m about, policy Policy, u *directory.User, d *directory.Device, 
 	if isMuted(m, u) {
 		return hongyan.Muted
 	}
-	if u.Quiet != nil && !m.rings && u.Quiet.Contains(now) {
+	if u.Quiet != nil && !m.call && u.Quiet.Contains(now) {
 		return hongyan.QuietHours
 	}
 	return ""
@@ -181,22 +203,29 @@ func isMuted(m about, u *directory.User) bool {
 	return false
 }
 
-// PlanAgain decides once more on a target of a job that waited: by the rows of [Plan] on devices,
-// in their order. user is what the directory knows of its user, nil for nothing. What holds for
-// the whole message was decided when it was planned, and the deadline is kept by whoever sends. It
-// reads no clock and changes nothing.
+// PlanAgain decides once more on a target of a job that waited: by what was said of the message
+// since, and by the rows of [Plan] on devices, in their order. marked is why the user is not
+// notified by what was said, or empty; user is what the directory knows of its user, nil for
+// nothing. What else holds for the whole message was decided when it was planned, and the deadline
+// is kept by whoever sends. It reads no clock and changes nothing.
 //
 // A device that is registered with another certificate by now has no_device here, whatever that
 // certificate is: the job is written for the vendor and in the name of the account that it was
 // planned for, and its app ran since then, to register, so that it has fetched the message itself.
-func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, user *directory.User, now time.Time) dispatch.Decided {
+func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, marked hongyan.Reason, user *directory.User, now time.Time) dispatch.Decided {
+	if marked != "" && !job.Withdraws {
+		return dispatch.Decided{Suppressed: marked}
+	}
 	d := user.Device(target.Device)
 	if d == nil || d.Registration.Token == "" && d.Registration.VoIP == nil {
 		return dispatch.Decided{Suppressed: hongyan.NoDevice}
 	}
 	n := job.Notification
+	if job.Withdraws {
+		return withdrawAgain(job, target, d)
+	}
 	why := planDevice(about{
-		conversation: n.Conversation, mentioned: target.Mentioned, ignoreMute: job.IgnoreMute, rings: n.Urgent, voip: n.VoIP,
+		conversation: n.Conversation, mentioned: target.Mentioned, ignoreMute: job.IgnoreMute, call: n.Call != nil, voip: n.VoIP,
 	}, policy, user, d, now)
 	if why != "" {
 		return dispatch.Decided{Suppressed: why}
@@ -207,6 +236,33 @@ func PlanAgain(job *dispatch.Job, target dispatch.Target, policy Policy, user *d
 	}
 	target.Token, target.Region, target.Revision, target.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
 	return dispatch.Decided{Target: target}
+}
+
+// withdrawAgain is PlanAgain for what overwrites an accepted push. It goes wherever the push went,
+// whether or not a new one would, but for a device that somebody else may hold by now.
+func withdrawAgain(job *dispatch.Job, target dispatch.Target, d *directory.Device) dispatch.Decided {
+	if why := Gone(d); why != "" {
+		return dispatch.Decided{Suppressed: why}
+	}
+	token := d.Token(job.Certificate, false)
+	if token == "" {
+		return dispatch.Decided{Suppressed: hongyan.NoDevice}
+	}
+	target.Token, target.Region, target.Revision, target.RegisteredAt = token, d.Registration.Region, d.Revision, d.Registration.RegisteredAt
+	return dispatch.Decided{Target: target}
+}
+
+// Gone says that nobody uses the app on a device any more; empty where somebody may.
+func Gone(d *directory.Device) hongyan.Reason {
+	if d.Presence != nil {
+		switch d.Presence.State {
+		case hongyan.StateLoggedOut:
+			return hongyan.LoggedOut
+		case hongyan.StateKicked:
+			return hongyan.Kicked
+		}
+	}
+	return ""
 }
 
 // inFront says whether the device is in the foreground: by the lease of its gateway, or by a report

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/marks"
 )
 
 var noon = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC) // 12:00 in Shanghai
@@ -44,6 +45,20 @@ func window(t *testing.T, from, to, zone string) *directory.Window {
 	return w
 }
 
+// The app's and the user's preview meet in the decision.
+func TestPlanTakesTheStricterPreview(t *testing.T) {
+	t.Parallel()
+	user := &directory.User{Devices: []directory.Device{phone(nil)}, Settings: hongyan.Settings{Preview: hongyan.PreviewSender}}
+	known := func(string) bool { return true }
+	for policy, want := range map[hongyan.Preview]hongyan.Preview{
+		"": hongyan.PreviewSender, hongyan.PreviewFull: hongyan.PreviewSender, hongyan.PreviewSender: hongyan.PreviewSender, hongyan.PreviewNone: hongyan.PreviewNone,
+	} {
+		if got := Plan(message(nil), Policy{Preview: policy}, []*directory.User{user}, new(marks.Said), known, noon); len(got) != 1 || got[0].Preview != want {
+			t.Errorf("policy %q: got %+v, want %s", policy, got, want)
+		}
+	}
+}
+
 // Every row of the decision table, and the order of the rows: each case below the first of its pair
 // also meets a later rule.
 func TestPlanFollowsTheTable(t *testing.T) {
@@ -75,7 +90,7 @@ func TestPlanFollowsTheTable(t *testing.T) {
 		"custom_with_desc":         {message: func(m *hongyan.Message) { m.Content.Type = hongyan.ContentCustom; m.OfflinePush.Desc = "d" }, user: &directory.User{Devices: []directory.Device{phone(nil)}}, device: true},
 		"call_answered":            {message: call(hongyan.CallAnswer), want: hongyan.NoContent},
 		"call_cancelled":           {message: call(hongyan.CallCancel), want: hongyan.NoContent},
-		"call_cancelled_with_desc": {message: func(m *hongyan.Message) { call(hongyan.CallCancel)(m); m.OfflinePush.Desc = "missed" }, user: &directory.User{Devices: []directory.Device{phone(nil)}}, device: true},
+		"call_cancelled_with_desc": {message: func(m *hongyan.Message) { call(hongyan.CallCancel)(m); m.OfflinePush.Desc = "missed" }, user: &directory.User{Devices: []directory.Device{phone(nil)}}, want: hongyan.NoContent, device: true},
 		"no_device":                {want: hongyan.NoDevice},
 		"no_token":                 {user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) { d.Registration.Token = "" })}}, want: hongyan.NoDevice},
 		"logged_out": {policy: week, user: &directory.User{Devices: []directory.Device{phone(func(d *directory.Device) {
@@ -117,7 +132,7 @@ func TestPlanFollowsTheTable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := message(c.message)
-			got := Plan(m, c.policy, append([]*directory.User{c.user}, make([]*directory.User, len(m.Recipients)-1)...), func(id string) bool { return id == "c1" }, noon)
+			got := Plan(m, c.policy, append([]*directory.User{c.user}, make([]*directory.User, len(m.Recipients)-1)...), new(marks.Said), func(id string) bool { return id == "c1" }, noon)
 			if len(got) != len(m.Recipients) {
 				t.Fatalf("%d decisions for one device each", len(got))
 			}
@@ -133,7 +148,7 @@ func TestPlanActiveElsewhere(t *testing.T) {
 	pad := phone(func(d *directory.Device) { d.ID = "pad"; d.Presence = present(hongyan.StateForeground, time.Second) })
 	user := &directory.User{Devices: []directory.Device{phone(nil), pad}}
 	for _, quiet := range []bool{false, true} {
-		got := Plan(message(nil), Policy{QuietWhenActiveElsewhere: quiet}, []*directory.User{user}, func(string) bool { return true }, noon)
+		got := Plan(message(nil), Policy{QuietWhenActiveElsewhere: quiet}, []*directory.User{user}, new(marks.Said), func(string) bool { return true }, noon)
 		if len(got) != 2 {
 			t.Fatalf("%d decisions for two devices", len(got))
 		}
@@ -168,7 +183,7 @@ func TestPlanReachesVoIP(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := Plan(message(c.change), Policy{}, []*directory.User{{Devices: []directory.Device{iphone}}},
+			got := Plan(message(c.change), Policy{}, []*directory.User{{Devices: []directory.Device{iphone}}}, new(marks.Said),
 				func(id string) bool {
 					for _, k := range c.known {
 						if k == id {

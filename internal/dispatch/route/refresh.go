@@ -248,7 +248,7 @@ func (f *Refresher) devices(by map[string][]dispatch.Refresh, app, user string, 
 		if r.Token == "" || !conf.Accounts[r.Certificate].Badge || !f.Sender(r.Certificate).Refreshes() || !w.concerns(d.ID, number) {
 			continue
 		}
-		switch planDevice(about{ignoreMute: true, rings: true}, conf.Policy, u, d, now) {
+		switch planDevice(about{ignoreMute: true, call: true}, conf.Policy, u, d, now) {
 		case "", hongyan.ActiveElsewhere:
 			by[r.Certificate] = append(by[r.Certificate], dispatch.Refresh{User: user, Device: d.ID, Token: r.Token, Region: r.Region, Number: number})
 		}

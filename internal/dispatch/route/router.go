@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/marks"
+	"github.com/hongyan-im/hongyan/internal/texts"
 )
 
 // App is what the router knows of an app.
@@ -55,6 +58,8 @@ type Router struct {
 	Badges Badges
 	// Moved, when it is set, is told of users whose numbers moved without a push.
 	Moved func(app, user string)
+	// Marks is nil where nobody remembers recalls, read marks and calls.
+	Marks *marks.Marks
 	// Withdrawals is nil where what was accepted of recalled messages stays as it is.
 	Withdrawals Withdrawals
 	// Elsewhere says whether another live worker serves an app, or a certificate of it where that
@@ -64,7 +69,9 @@ type Router struct {
 	// ends before.
 	Room func(ctx context.Context, app string) bool
 	// Stored, when it is set, is told of each subject on which a piece was stored.
-	Stored  func(subject hongyan.Subject)
+	Stored func(subject hongyan.Subject)
+	// Texts are the words of notifications; nil for the built-in ones.
+	Texts   *texts.Catalogue
 	Metrics *dispatch.Metrics
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -88,7 +95,8 @@ type routing struct {
 	ctx    context.Context // ends when nothing more is to be begun
 	hard   context.Context
 	claims *store.Claims
-	// owing counts the messages that are not settled, confirming the rounds that are decided again.
+	// owing counts the messages that are not settled, confirming the rounds that are decided again
+	// and the calls that wait for their marks.
 	owing, confirming sync.WaitGroup
 }
 
@@ -149,7 +157,7 @@ func (r *routing) giveBack(batch []dispatch.Delivery) {
 	}
 }
 
-// routed is a message, or a piece of one, on its way.
+// routed is a message, a piece of one, or a signal, on its way.
 type routed struct {
 	delivery dispatch.Delivery
 	duty     *store.Duty
@@ -160,6 +168,11 @@ type routed struct {
 	size     int       // recipients of the whole message
 	trace    string
 	bulk     bool // it is a piece
+	// signal is set where it is one, mark is what is remembered of it, and foreign says that no
+	// worker serves its app.
+	signal  *hongyan.Signal
+	mark    *marks.Mark
+	foreign bool
 	// look is set if the message, or the one that it is a piece of, had been taken before: to since
 	// when its records are to be looked at, and then to when they were. answer is what they said.
 	look   time.Time
@@ -168,7 +181,7 @@ type routed struct {
 
 // route plans a batch of deliveries.
 func (r *routing) route(batch []dispatch.Delivery) {
-	var round []*routed
+	var round, signals []*routed
 	users := 0
 	flush := func() {
 		switch {
@@ -186,10 +199,14 @@ func (r *routing) route(batch []dispatch.Delivery) {
 		m := r.read(d)
 		switch {
 		case m == nil:
+		case m.signal != nil:
+			signals = append(signals, m)
 		case !m.bulk && divided(m.message, len(d.Data())):
 			r.divide(m)
 		case !m.look.IsZero() && r.Looker != nil:
 			r.look(m)
+		case m.message.EndsRinging():
+			r.ended(m)
 		default:
 			n := len(m.message.Recipients)
 			if users > 0 && users+n > routeUsers {
@@ -199,6 +216,7 @@ func (r *routing) route(batch []dispatch.Delivery) {
 		}
 	}
 	flush()
+	r.signals(signals)
 }
 
 // line is a record of an end without a certificate.
@@ -217,7 +235,7 @@ func (r *routing) look(m *routed) {
 	q.Answer = func(a *store.Answer) {
 		defer r.owing.Done()
 		m.answer, m.look = a, asked
-		r.round([]*routed{m})
+		r.ended(m)
 	}
 	q.Ended = func() {
 		defer r.owing.Done()
@@ -232,17 +250,21 @@ const lookupTimeout = 30 * time.Second
 // round plans messages that are looked up together.
 func (r *routing) round(messages []*routed) {
 	known, err := r.lookup(messages)
+	var said []marks.Said
+	if err == nil {
+		said, err = r.say(messages)
+	}
 	if err != nil {
-		r.Log.Warn("cannot read the directory, trying again", "messages", len(messages), "error", err)
+		r.Log.Warn("cannot read the directory, or what was said of messages, trying again", "messages", len(messages), "error", err)
 		for _, m := range messages {
 			m.duty.GiveBack(backoffDelay())
 		}
 		return
 	}
 	round := make([]planned, 0, len(messages))
-	for _, m := range messages {
+	for i, m := range messages {
 		n := len(m.message.Recipients)
-		p, ours := r.plan(m, known[:n])
+		p, ours := r.plan(m, known[:n], &said[i])
 		known = known[n:]
 		if !ours {
 			m.duty.GiveBack(store.RollOut(m.duty.Claim.Takes()))
@@ -320,10 +342,18 @@ func (r *routing) inPlace(m *routed) (done bool) {
 			return false
 		}
 	}
+	ended := make(chan bool, 1)
+	if r.end(m, func(ok bool) { ended <- ok }); !<-ended {
+		return false
+	}
 	for {
 		known, err := r.lookup([]*routed{m})
+		var said []marks.Said
 		if err == nil {
-			p, ours := r.plan(m, known)
+			said, err = r.say([]*routed{m})
+		}
+		if err == nil {
+			p, ours := r.plan(m, known, &said[0])
 			if !ours {
 				return false // the whole message comes again, and what ended of it is known then
 			}
@@ -332,7 +362,7 @@ func (r *routing) inPlace(m *routed) (done bool) {
 				return len(doubts) == 0 || r.confirm(doubts)
 			}
 		}
-		r.Log.Warn("cannot read the directory or count on icons, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
+		r.Log.Warn("cannot read the directory, or what was said of messages, or count on icons, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
 		if !sleep(r.hard, backoffDelay()) {
 			return false
 		}
@@ -340,19 +370,30 @@ func (r *routing) inPlace(m *routed) (done bool) {
 }
 
 // decide decides on the devices of a message's recipients, of whom known is what the directory has,
-// but for those of which something became already.
-func (r *routing) decide(m *routed, known []*directory.User) []Decision {
+// and of which said is what was said, but for those of which something became already.
+func (r *routing) decide(m *routed, known []*directory.User, said *marks.Said) []Decision {
 	accounts := m.conf.Accounts
 	if limit := m.conf.Policy.MaxPushGroup; m.bulk && limit > 0 && m.size > limit && m.message.Conversation.Type == hongyan.ConversationGroup {
 		m.message.OfflinePush.Disable = true // by the size of the whole group
 	}
-	decisions := Plan(m.message, m.conf.Policy, known, func(certificate string) bool { _, ok := accounts[certificate]; return ok }, r.Now())
+	decisions := Plan(m.message, m.conf.Policy, known, said, func(certificate string) bool { _, ok := accounts[certificate]; return ok }, r.Now())
 	if m.answer != nil {
 		before := len(decisions)
+		r.recalledAgain(m, decisions)
 		decisions = without(decisions, m.answer)
 		r.Metrics.Looked(before-len(decisions), len(decisions), m.answer.Unread)
 	}
 	return decisions
+}
+
+// recalledAgain hands over a message that was taken before and is recalled by now.
+func (r *routing) recalledAgain(m *routed, decisions []Decision) {
+	if r.Withdrawals == nil || !r.Withdrawals.Recalled(m.app, m.message.ID) &&
+		!slices.ContainsFunc(decisions, func(d Decision) bool { return d.Suppressed == hongyan.Recalled }) {
+		return
+	}
+	m.duty.Add(1)
+	r.Withdrawals.Again(m.app, m.message.ID, m.stored, m.duty)
 }
 
 // follow sees to what follows from decisions: jobs go to their senders, suppressions are recorded.
@@ -360,7 +401,7 @@ func (r *routing) follow(m *routed, decisions []Decision) {
 	accounts := m.conf.Accounts
 	now := r.Now()
 	r.suppress(m, decisions, now)
-	for _, job := range Compose(m.message, m.app, decisions, func(certificate string) Account { return accounts[certificate] }, m.stored) {
+	for _, job := range Compose(m.message, m.app, decisions, func(certificate string) Account { return accounts[certificate] }, m.stored, r.Texts) {
 		job.Trace, job.Bulk, job.Decided = m.trace, m.bulk, now
 		r.Metrics.Job(job)
 		m.duty.Add(1)

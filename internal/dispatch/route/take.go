@@ -7,11 +7,12 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// read parses a delivery. What cannot be read becomes a dead letter at once, and the delivery is
-// settled: then it returns nil.
+// read parses a delivery: a message, a piece of one, or a signal. What cannot be read becomes a
+// dead letter at once, and the delivery is settled: then it returns nil.
 func (r *routing) read(d dispatch.Delivery) *routed {
 	subject, err := r.Subjects.Parse(d.Subject())
 	c := r.claims.Take(d)
@@ -27,9 +28,9 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 		var s hongyan.Signal
 		if s, repairs, err = hongyan.ParseSignal(d.Data(), c.Stored); err == nil {
 			r.Metrics.Repaired(repairs)
-			r.Metrics.Ignore("signal")
-			r.signal(x, s)
-			return nil
+			_, known := r.Apps[x.app]
+			x.signal, x.mark, x.foreign = &s, marks.OfSignal(x.app, s, c.Stored), !known && !r.elsewhere(x.app, "")
+			return x
 		}
 	case subject.Kind == hongyan.KindPiece:
 		var p piece
@@ -59,6 +60,7 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 	}
 	if !x.bulk {
 		x.size = len(x.message.Recipients)
+		withCallee(x.message)
 	}
 	if x.conf.Policy.Badge != BadgeOfMessage {
 		x.message.Unread = nil

@@ -4,25 +4,18 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
-	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 )
 
 // decideAfter is how long the decision to push to a device holds. What was decided on longer ago,
 // because it waited in a stream, at hand of a parked lane or as a dead letter, is decided on again
-// before it is pushed.
-const decideAfter = 10 * time.Second
+// before it is pushed. It is half of the two seconds after which nothing may reach a phone that has
+// changed hands.
+const decideAfter = time.Second
 
-// old says whether a piece was decided on too long ago.
-func (l *lane) old(p *piece, now time.Time) bool {
-	if l.s.Decider == nil {
-		return false
-	}
-	if at := p.w.decided.Load(); at != 0 {
-		return now.UnixNano()-at >= int64(decideAfter)
-	}
-	return now.Sub(p.w.job.Decided) >= decideAfter
+// old says whether targets of a job were decided on too long ago.
+func (l *lane) old(w *work, targets []int, now time.Time) bool {
+	return l.s.Decider != nil && now.Sub(w.decidedAt(targets)) >= decideAfter
 }
 
 // decideAgain lets pieces be decided on again. What is left of them comes back to hand, in the same
@@ -44,9 +37,9 @@ func (l *lane) decideAgain(old []piece) {
 
 // decided goes on with a piece by the decisions on its targets.
 func (l *lane) decided(p piece, decisions []dispatch.Decided) {
-	s, w, now := l.s, p.w, l.s.Now()
-	w.decided.Store(now.UnixNano())
-	var lines []store.Line
+	w, now := p.w, l.s.Now()
+	w.decide(p.targets, now)
+	out := stopped{w: w}
 	var rest []int
 	for k, i := range p.targets {
 		t, d := &w.job.Targets[i], &decisions[k]
@@ -56,19 +49,11 @@ func (l *lane) decided(p piece, decisions []dispatch.Decided) {
 			rest = append(rest, i)
 			continue
 		}
-		s.Metrics.Suppress(s.Certificate.App, d.Suppressed)
-		lines = append(lines, store.Line{
-			Outcome: hongyan.Outcome{MessageID: w.job.Notification.MessageID, App: w.job.App, Vendor: w.job.Vendor, Certificate: w.job.Certificate,
-				Status: hongyan.StatusSuppressed, At: now.UTC()},
-			Device: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: d.Suppressed, Attempt: w.job.Attempts},
-			Duty:   w.duty,
-		})
+		out.targets, out.why = append(out.targets, i), append(out.why, d.Suppressed)
 	}
-	s.Recorder.Record(lines...)
+	// Those that are left come back first: the job must not be done with before.
 	l.comeBack(p, pieces(w, rest, l.limits.Partition))
-	if len(lines) > 0 {
-		l.landing.Go(func() { l.leave(w, len(lines)) })
-	}
+	l.suppress(out)
 }
 
 // comeBack puts what is left of a piece that was decided on again at hand.

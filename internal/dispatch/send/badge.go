@@ -112,7 +112,7 @@ func (l *lane) divide(c *call) {
 		l.returnDevices(c, 0, func(k int) bool { return hosts[k] != most })
 	}
 	back := l.piecesOf(c, others, c.with)
-	c.keep(func(k int) bool { return hosts[k] == most })
+	c.compact(func(k int) bool { return hosts[k] != most })
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hand.back(back)

@@ -1,7 +1,6 @@
 package send
 
 import (
-	"context"
 	"math"
 	"slices"
 	"time"
@@ -23,13 +22,14 @@ type call struct {
 	kind  vendors.Kind
 	class vendors.Class
 	with  *company
-	// tokens finds the devices of the batch by their tokens; nil where none can stand in it twice
-	// but next to one another.
-	tokens map[string]int
+	// tokens finds the devices of the batch by their tokens, while it is gathered; nil where none
+	// can stand in it twice but next to one another.
+	tokens *tokens
 	// twins are the targets that get the result of a device of the batch with the same token: their
 	// phone gets one push.
 	twins  []twin
-	capped bool // the devices were counted under a cap
+	capped bool   // the devices were counted under a cap
+	heard  uint64 // how much had been said of messages when it was gathered
 	grant  ratelimit.Grant
 
 	// room for one device, which most calls are for
@@ -77,7 +77,7 @@ func (l *lane) assemble() *call {
 // with one notification unless the vendor takes different ones at once. It never waits for more.
 func (l *lane) gather(probe bool) *call {
 	now := l.s.Now()
-	c := &call{lane: l, batch: vendors.Batch{Now: now}, probe: probe}
+	c := &call{lane: l, batch: vendors.Batch{Now: now}, probe: probe, heard: l.changes()}
 	c.batch.Devices, c.works, c.index = c.oneDevice[:0], c.oneWork[:0], c.oneIndex[:0]
 	same, mixed := max(l.limits.Batch, 1), max(l.limits.Mixed, 1)
 	if probe {
@@ -89,6 +89,9 @@ func (l *lane) gather(probe bool) *call {
 		out = l.fill(c, l.hand.next(), same, mixed, now)
 	}
 	l.mu.Unlock()
+	for _, o := range out.stopped {
+		l.suppress(o)
+	}
 	l.decideAgain(out.old)
 	for _, p := range out.expired {
 		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
@@ -99,9 +102,13 @@ func (l *lane) gather(probe bool) *call {
 	return c
 }
 
-// leftOut is the pieces that gather takes from the hand for no call: those past their deadline,
-// those that were decided on too long ago, and those of a kind that is parked.
-type leftOut struct{ expired, old, parked []piece }
+// leftOut is what gather takes from the hand for no call: pieces past their deadline, those that
+// were decided on too long ago, those of a kind that is parked, and targets that are not to be
+// pushed to by what was said meanwhile.
+type leftOut struct {
+	expired, old, parked []piece
+	stopped              []stopped
+}
 
 // fill moves devices from a queue into a call. The lock is held.
 func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftOut) {
@@ -121,7 +128,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 		note := p.w.job.Notification
 		shut := l.s.kinds.parked(note.Kind)
 		trial := shut && notes == 0 && l.s.kinds.try(note.Kind, now)
-		if late := !now.Before(note.Deadline); late || l.old(p, now) || shut && !trial {
+		if late := !now.Before(note.Deadline); late || l.old(p.w, p.targets, now) || shut && !trial {
 			switch {
 			case late:
 				out.expired = append(out.expired, *p)
@@ -140,6 +147,17 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 			p.targets = nil
 			l.hand.used(p, n)
 			continue
+		}
+		if o, some := l.sift(p, c.heard); some {
+			out.stopped = append(out.stopped, o)
+			l.hand.used(p, len(o.targets))
+			if len(p.targets) == 0 {
+				holes = holes || i > 0
+				if trial {
+					l.s.kinds.forget(note.Kind)
+				}
+				continue
+			}
 		}
 		if trial {
 			c.trial, c.kind = true, note.Kind
@@ -174,10 +192,8 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 		}
 		notes++
 		if c.tokens == nil && (notes > 1 || len(p.targets) > 1 && (mixed > 1 || p.with != nil || l.caps(c.class))) {
-			c.tokens = make(map[string]int, len(c.works)+len(p.targets))
-			for k := range c.batch.Devices {
-				c.tokens[c.batch.Devices[k].Token] = k
-			}
+			c.tokens = &l.tokens
+			c.tokens.index(c.batch.Devices, max(l.limits.Batch, l.limits.Mixed))
 		}
 		before := len(p.targets)
 		l.move(c, p, room, note)
@@ -189,6 +205,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 		}
 	}
 	q.tidy(holes)
+	c.tokens = nil // the next call's from here on
 	return out
 }
 
@@ -251,10 +268,10 @@ func (l *lane) move(c *call, p *piece, n int, note *vendors.Notification) {
 		}
 		d := p.w.job.Device(i)
 		d.Notification = note
-		if c.tokens != nil {
-			c.tokens[token] = len(c.works)
-		}
 		c.batch.Devices = append(c.batch.Devices, d)
+		if c.tokens != nil {
+			*c.tokens.slot(c.batch.Devices, token) = int32(len(c.batch.Devices))
+		}
 		c.works = append(c.works, p.w)
 		c.index = append(c.index, i)
 	}
@@ -268,10 +285,7 @@ func (l *lane) move(c *call, p *piece, n int, note *vendors.Notification) {
 // device's or nobody's.
 func (c *call) find(token string) int {
 	if c.tokens != nil {
-		if at, ok := c.tokens[token]; ok {
-			return at
-		}
-		return -1
+		return int(*c.tokens.slot(c.batch.Devices, token)) - 1
 	}
 	if last := len(c.batch.Devices) - 1; last >= 0 && c.batch.Devices[last].Token == token {
 		return last
@@ -282,9 +296,13 @@ func (c *call) find(token string) int {
 // shed resolves the devices of the call that may not be pushed to, with their twins, and keeps the
 // others.
 func (c *call) shed(result func(k int) (vendors.Result, bool)) {
+	gone := func(k int) bool {
+		_, is := result(k)
+		return is
+	}
 	for k, w := range c.works {
 		if r, is := result(k); is {
-			c.lane.resolve(w, []int{c.index[k]}, r)
+			c.lane.resolve(w, c.index[k:k+1], r)
 		}
 	}
 	for _, t := range c.twins {
@@ -292,33 +310,43 @@ func (c *call) shed(result func(k int) (vendors.Result, bool)) {
 			c.lane.resolve(t.w, []int{t.index}, r)
 		}
 	}
-	c.keep(func(k int) bool {
-		_, is := result(k)
-		return !is
-	})
+	c.compact(gone)
 }
 
-// keep leaves the devices in the call that stay, with their twins.
-func (c *call) keep(stays func(k int) bool) {
+// compact takes devices out of the call, with their twins.
+func (c *call) compact(gone func(k int) bool) {
 	moved := make([]int, len(c.works)) // where a device is now, or -1
 	kept := 0
 	for k, w := range c.works {
-		if !stays(k) {
-			moved[k] = -1
+		if moved[k] = -1; gone(k) {
 			continue
 		}
 		moved[k] = kept
 		c.works[kept], c.index[kept], c.batch.Devices[kept] = w, c.index[k], c.batch.Devices[k]
 		kept++
 	}
-	twins := c.twins
-	c.twins = nil
-	for _, t := range twins {
-		if moved[t.at] >= 0 {
-			c.twins = append(c.twins, twin{moved[t.at], t.w, t.index})
+	var twins []twin
+	for _, t := range c.twins {
+		if t.at = moved[t.at]; t.at >= 0 {
+			twins = append(twins, t)
 		}
 	}
-	c.works, c.index, c.batch.Devices = c.works[:kept], c.index[:kept], c.batch.Devices[:kept]
+	c.works, c.index, c.batch.Devices, c.twins = c.works[:kept], c.index[:kept], c.batch.Devices[:kept], twins
+}
+
+// replace puts a twin in the place of a device that it has the token of, and says whether there is
+// one.
+func (c *call) replace(k int) bool {
+	for j, t := range c.twins {
+		if t.at == k {
+			d := t.w.job.Device(t.index)
+			d.Notification = c.batch.Devices[k].Notification
+			c.works[k], c.index[k], c.batch.Devices[k] = t.w, t.index, d
+			c.twins = slices.Delete(c.twins, j, j+1)
+			return true
+		}
+	}
+	return false
 }
 
 // unfold gives the twins of a call's devices places of their own behind them, with the results of
@@ -428,14 +456,6 @@ func (l *lane) call(c *call) {
 	l.carryOut(c, c.unfold(results), sick, now)
 }
 
-// push makes the vendor call, unless the worker ended before it could.
-func (l *lane) push(ctx context.Context, c *call, may bool) []vendors.Result {
-	if !may {
-		return vendors.All(len(c.works), vendors.Result{Reason: vendors.Interrupted})
-	}
-	return l.s.Certificate.Driver.Push(ctx, c.batch)
-}
-
 // splits leaves [vendors.Result.Split] to calls for several devices. Of such a result only that is
 // believed: the vendor answered, and took nothing.
 func splits(results []vendors.Result) {
@@ -446,47 +466,5 @@ func splits(results []vendors.Result) {
 				r.Reason, r.Scope = vendors.BadPayload, vendors.ScopeCall
 			}
 		}
-	}
-}
-
-// doubtEvery is how often an operator is told that dead tokens are not believed.
-const doubtEvery = time.Minute
-
-// doubt turns the word that a token is dead, where it may also mean a wrong environment, topic,
-// project or app, into not_displayed while the vendor accepts nothing of the certificate: believing
-// it would empty the directory.
-func (s *Sender) doubt(results []vendors.Result, now time.Time) {
-	id := s.Certificate.ID
-	if s.Accepted == nil {
-		return
-	}
-	dead := false
-	for i := range results {
-		switch r := &results[i]; {
-		case r.Reason == vendors.Accepted:
-			s.Accepted.Saw(id, now)
-			return // and so does not doubt the rest of the call
-		case r.Reason == vendors.BadToken && r.Doubtful:
-			dead = true
-		}
-	}
-	if !dead || s.Accepted.Lately(id, now) {
-		return
-	}
-	var code string
-	for i := range results {
-		if r := &results[i]; r.Reason == vendors.BadToken && r.Doubtful {
-			r.Reason, code = vendors.NotDisplayed, r.Code
-		}
-	}
-	s.mu.Lock()
-	say := now.Sub(s.doubted) >= doubtEvery
-	if say {
-		s.doubted = now
-	}
-	s.mu.Unlock()
-	if say {
-		s.Log.Error("the vendor calls tokens dead and accepted no push of the certificate in the last ten minutes: registrations stay; check the certificate's environment, topic, project and app",
-			"vendor", s.Certificate.Vendor, "certificate", id, "code", code)
 	}
 }

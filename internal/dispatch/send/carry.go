@@ -38,10 +38,11 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 	lines := room[:0]
 	var dead, fallen []death
 	var apart []int
+	var late []piece
 	luck := random()
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
-		n := k
+		n, recalled := k, l.recalled(w)
 		for n < len(c.works) && c.works[n] == w {
 			i, r := c.index[n], results[n]
 			if r.Split {
@@ -53,6 +54,9 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 			switch v.Act {
 			case Done:
 				lines = append(lines, l.line(w, i, r, v, now))
+				if recalled {
+					late = tooLate(late, w, i)
+				}
 			case Die:
 				if falls(w, i, v) {
 					fallen = append(fallen, death{w, i, r, v})
@@ -69,6 +73,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 		k = n
 	}
 	l.s.Recorder.Record(lines...)
+	l.overwrite(late, now)
 	l.bury(dead, now)
 	l.fallBack(fallen)
 	for k, left := 0, apart; k < len(c.works); {
@@ -163,9 +168,9 @@ type death struct {
 }
 
 // bury stores dead letters, one for the targets of a job that share a fate, and the records of
-// their ends after them.
+// their ends after them. Of what was to be withdrawn there is the record alone.
 func (l *lane) bury(dead []death, now time.Time) {
-	if len(dead) == 0 {
+	if dead = l.endWithdrawals(dead, now); len(dead) == 0 {
 		return
 	}
 	type grave struct {
@@ -215,9 +220,7 @@ func (l *lane) part(w *work, targets []int, counts bool) *dispatch.Job {
 	if counts {
 		next.Attempts++
 	}
-	if at := w.decided.Load(); at != 0 {
-		next.Decided = time.Unix(0, at).UTC()
-	}
+	next.Decided = w.decidedAt(targets)
 	w.mu.Lock()
 	began := w.began
 	w.mu.Unlock()
@@ -383,6 +386,9 @@ func (l *lane) wait(w *work, next *dispatch.Job, prefix string, devices []hongya
 		m = s.Recorder.Queue.Later(m, now.Add(delay))
 	}
 	for i := range devices {
+		if next.Withdraws { // its devices have their end since they were accepted
+			break
+		}
 		debt.Then = append(debt.Then, store.Line{Duty: w.duty, Job: next.StoredAs, Device: devices[i], Outcome: hongyan.Outcome{
 			MessageID: next.Notification.MessageID, App: next.App, Vendor: next.Vendor, Certificate: next.Certificate, Status: hongyan.StatusWaiting, At: now.UTC()}})
 	}
@@ -408,14 +414,13 @@ func headers(w *work) map[string]string {
 // line is the record of a target's end.
 func (l *lane) line(w *work, i int, r vendors.Result, v Verdict, now time.Time) store.Line {
 	job, t := w.job, &w.job.Targets[i]
-	status := hongyan.StatusAccepted
-	if v.Act == Die {
-		status = hongyan.StatusDead
-	}
+	status, reason := ending(job, r, v)
 	latency := now.Sub(job.Published)
-	l.s.Metrics.Outcome(job, v.Reason)
-	if v.Act == Done {
+	l.s.Metrics.Outcome(job, reason)
+	var shown dispatch.Shown
+	if status == hongyan.StatusAccepted {
 		l.s.Metrics.Accepted(job, latency)
+		shown = dispatch.ShownOf(job.Notification)
 	}
 	if job.Notification.Fallback && r.Note == "" {
 		r.Note = vendors.NoteVoIPFallback
@@ -427,9 +432,9 @@ func (l *lane) line(w *work, i int, r vendors.Result, v Verdict, now time.Time) 
 	return store.Line{
 		Outcome: hongyan.Outcome{MessageID: job.Notification.MessageID, App: job.App, Vendor: job.Vendor, Certificate: job.Certificate,
 			Status: status, At: now.UTC()},
-		Device: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: v.Reason, VendorCode: r.Code, VendorID: r.VendorID,
+		Device: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: reason, VendorCode: r.Code, VendorID: r.VendorID,
 			Attempt: attempt, LatencyMS: latency.Milliseconds(), Note: r.Note},
-		Duty: w.duty,
+		Shown: shown, Duty: w.duty,
 	}
 }
 
@@ -441,7 +446,7 @@ func (l *lane) dropTokens(dead []death) {
 	for k := range dead {
 		d := &dead[k]
 		t := &d.w.job.Targets[d.target]
-		if !d.verdict.Drop || !d.result.DeadSince.IsZero() && t.RegisteredAt.After(d.result.DeadSince) {
+		if !d.verdict.Drop || d.w.job.Withdraws || !d.result.DeadSince.IsZero() && t.RegisteredAt.After(d.result.DeadSince) {
 			continue
 		}
 		drops = append(drops, directory.Dead{Ref: directory.Ref{App: d.w.job.App, User: t.User}, Device: t.Device, Token: t.Token, Revision: t.Revision})

@@ -145,7 +145,7 @@ func (in *intake) finish(w *work, reason vendors.Reason) {
 // ask looks up what became of a job's devices, and goes on with those that nothing became of.
 func (in *intake) ask(w *work) {
 	s, job := in.s, w.job
-	q := &store.Question{App: job.App, Message: job.Notification.MessageID, Since: w.duty.Claim.Stored, Job: job.StoredAs, Urgent: job.Lane == hongyan.LaneUrgent}
+	q := &store.Question{App: job.App, Message: job.Notification.MessageID, Since: w.duty.Claim.Stored, Job: job.StoredAs, Withdrawn: job.Withdraws, Urgent: job.Lane == hongyan.LaneUrgent}
 	if !w.look.IsZero() && w.look.Before(q.Since) {
 		q.Since = w.look
 	}
@@ -181,6 +181,10 @@ func (in *intake) seen(w *work, a *store.Answer) {
 		}
 	}
 	in.s.Metrics.Looked(len(w.job.Targets)-len(rest), len(rest), a.Unread)
+	if len(rest) < len(w.job.Targets) && in.recalled(w) {
+		w.duty.Add(1)
+		in.s.Recalls.Again(w.job.App, w.job.Notification.MessageID, w.job.Published, w.duty)
+	}
 	switch {
 	case len(rest) == 0:
 		w.duty.Done(true)

@@ -26,6 +26,7 @@ type lane struct {
 	name   string
 	limits vendors.Limits
 	debts  *store.Debtor
+	tokens tokens // of the call that is gathered
 
 	// calls bounds the calls under way; landing waits for them and for what follows from them.
 	calls   *places
@@ -62,6 +63,10 @@ func (l *lane) take(w *work) {
 	l.guess(w)
 	ps := pieces(w, w.whole(), l.limits.Partition)
 	l.s.Load.add(l.s.Certificate.App, len(w.job.Targets))
+	if w.job.Withdraws && !l.withdraws() {
+		l.resolve(w, w.whole(), vendors.Result{Reason: vendors.BadPayload})
+		return
+	}
 	l.mu.Lock()
 	if why := l.refuses(w); why != "" {
 		l.mu.Unlock()

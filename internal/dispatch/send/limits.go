@@ -14,16 +14,23 @@ import (
 // nobody else, since the rate is the certificate's; longer ones belong to JetStream.
 const longWait = 2500 * time.Millisecond
 
-// limit asks the limiter for the call's devices. What may not go now returns to the queue; a long
-// wait ends those jobs' turn.
+// limit asks the limiter for the call's devices. What may not go now returns to the queue, and so
+// does a call that waited until the decision on a device is old; a long wait ends those jobs' turn.
 func (l *lane) limit(c *call) bool {
 	ctx := l.s.ctx
 	lim := l.s.Limiter
 	if lim == nil {
 		return true
 	}
-	for {
+	for waited := false; ; waited = true {
 		now := l.s.Now()
+		if waited && l.tooOld(c, now) {
+			if c.capped {
+				l.returnDevices(c, 0, func(int) bool { return true })
+			}
+			l.putBack(c, 0)
+			return false
+		}
 		g, err := lim.Take(ctx, ratelimit.Request{Certificate: l.s.Certificate.ID, Class: c.class, Urgent: l.name == hongyan.LaneUrgent, Devices: len(c.works), Requests: 1, Now: now})
 		if err != nil {
 			l.s.Log.Error("the limiter refuses a call", "certificate", l.s.Certificate.ID, "class", c.class.Name, "error", err)
@@ -51,7 +58,20 @@ func (l *lane) limit(c *call) bool {
 			l.putBack(c, 0)
 			return false
 		}
+		if !l.drop(c) {
+			return false
+		}
 	}
+}
+
+// tooOld says whether one of the call's devices was decided on too long ago.
+func (l *lane) tooOld(c *call, now time.Time) bool {
+	for k, w := range c.works {
+		if l.old(w, c.index[k:k+1], now) {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *lane) caps(class vendors.Class) bool {

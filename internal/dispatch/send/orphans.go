@@ -117,6 +117,10 @@ func (o *Orphans) bury(d dispatch.Delivery, where hongyan.Subject, duty *store.D
 		o.Recorder.Store(&store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: duty})
 		return
 	}
+	if job.Withdraws {
+		o.giveUp(job, duty)
+		return
+	}
 	cause := vendors.Result{Reason: hongyan.UnknownCertificate, Err: fmt.Errorf("no worker serves certificate %s", where.Certificate)}
 	letter, err := dispatch.DeadJob(o.Subjects, job, hongyan.UnknownCertificate, cause, id)
 	if err != nil {
@@ -132,4 +136,19 @@ func (o *Orphans) bury(d dispatch.Delivery, where hongyan.Subject, duty *store.D
 			Device: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: hongyan.UnknownCertificate, Attempt: job.Attempts}})
 	}
 	o.Recorder.Store(debt)
+}
+
+// giveUp records that what was to be withdrawn stays as it is.
+func (o *Orphans) giveUp(job *dispatch.Job, duty *store.Duty) {
+	lines := make([]store.Line, len(job.Targets))
+	for i := range job.Targets {
+		t := &job.Targets[i]
+		o.Metrics.Orphan(job.Vendor)
+		lines[i] = store.Line{Duty: duty,
+			Outcome: hongyan.Outcome{MessageID: job.Notification.MessageID, App: job.App, Vendor: job.Vendor, Certificate: job.Certificate,
+				Status: hongyan.StatusWithdrawn, At: o.Now().UTC()},
+			Device: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: hongyan.NotPossible, Attempt: job.Attempts}}
+	}
+	o.Recorder.Record(lines...)
+	duty.Done(true)
 }

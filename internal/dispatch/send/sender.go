@@ -73,6 +73,21 @@ type Decider interface {
 	Decide(ctx context.Context, job *dispatch.Job, targets []int, answer func([]dispatch.Decided), ended func())
 }
 
+// Recalls knows which messages were recalled; *recall.Recaller implements it.
+type Recalls interface {
+	// Recalled says whether a message was recalled, as far as the worker has heard. It is quick.
+	Recalled(app, message string) bool
+	// Late takes over devices of a job on which the vendor accepted a message, at a time, that had
+	// been recalled while the push was under way, to overwrite it there. The caller took a share of
+	// the duty for it, which ends with Done when each of them has its end or its stored job. It
+	// must not hold up the caller.
+	Late(job *dispatch.Job, targets []int, at time.Time, duty *store.Duty)
+	// Again takes over a recalled message of which something is taken again: whoever took it before
+	// may have been killed after the vendor's acceptance, and before it was withdrawn. since is
+	// when the message was stored; the share of the duty is as with Late.
+	Again(app, message string, since time.Time, duty *store.Duty)
+}
+
 // Limiter keeps to the vendor's rates, quotas and device caps, for all workers together;
 // *ratelimit.Limiter implements it.
 type Limiter interface {
@@ -92,7 +107,9 @@ type Sender struct {
 	// Looker is nil for no look at what became of jobs that come again.
 	Looker *store.Looker
 	// Decider is nil where what waited is sent as it was planned.
-	Decider  Decider
+	Decider Decider
+	// Marks is nil where nobody remembers recalls, read marks and calls.
+	Marks    Marks
 	Devices  Devices
 	Subjects hongyan.Subjects
 	// Limiter is nil for no limits.
@@ -105,7 +122,9 @@ type Sender struct {
 	Accepted Acceptances
 	Flights  *Flights
 	// Load is nil where nobody asks for it.
-	Load    *Load
+	Load *Load
+	// Recalls is nil where nobody recalls messages.
+	Recalls Recalls
 	Retries Retries
 	Breaker parking.Options
 	Metrics *dispatch.Metrics

@@ -1,6 +1,7 @@
 package send
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,9 @@ type work struct {
 	class  vendors.Class
 	since  time.Time // at hand since
 
-	// decided is when some of its targets were decided on again, in Unix nanoseconds; 0 for never.
-	decided atomic.Int64
+	// decided is when each target was decided on again, in Unix nanoseconds and 0 for never; nil
+	// where none was.
+	decided atomic.Pointer[[]atomic.Int64]
 	// left counts the targets without a verdict that was carried out, or kept in again.
 	left atomic.Int32
 
@@ -48,6 +50,33 @@ func (w *work) begin(now time.Time) {
 	}
 }
 
+// decide notes that targets were decided on again.
+func (w *work) decide(targets []int, now time.Time) {
+	if w.decided.Load() == nil {
+		all := make([]atomic.Int64, len(w.job.Targets))
+		w.decided.CompareAndSwap(nil, &all)
+	}
+	at := *w.decided.Load()
+	for _, i := range targets {
+		at[i].Store(now.UnixNano())
+	}
+}
+
+// decidedAt is when the first of some targets was decided on last.
+func (w *work) decidedAt(targets []int) time.Time {
+	all := w.decided.Load()
+	if all == nil {
+		return w.job.Decided
+	}
+	first := int64(math.MaxInt64)
+	for _, i := range targets {
+		if first = min(first, (*all)[i].Load()); first == 0 {
+			return w.job.Decided
+		}
+	}
+	return time.Unix(0, first).UTC()
+}
+
 // alike says whether the devices of two jobs may share a call although the vendor takes only one
 // notification a call: the jobs are pieces of one message.
 func (w *work) alike(o *work) bool {
@@ -59,7 +88,8 @@ func (w *work) alike(o *work) bool {
 // samePush says whether two jobs say the same to a phone: they are parts of one message.
 func (w *work) samePush(o *work) bool {
 	a, b := w.job, o.job
-	return a == b || a.Notification.MessageID == b.Notification.MessageID && a.Notification.Key == b.Notification.Key && a.App == b.App && a.Published.Equal(b.Published)
+	return a == b || a.Notification.MessageID == b.Notification.MessageID && a.Notification.Key == b.Notification.Key &&
+		a.Notification.Preview == b.Notification.Preview && a.App == b.App && a.Published.Equal(b.Published)
 }
 
 // piece is the part of a job's targets that is not on its way yet and goes to one host.
@@ -70,6 +100,8 @@ type piece struct {
 	// with are those that go in one call and with nobody else: the vendor refused a larger call
 	// that they were part of. Nil for a piece that goes with any others.
 	with *company
+	// heard is how much had been said of messages when the piece was looked at last.
+	heard uint64
 }
 
 // company is the pieces of a call to come.

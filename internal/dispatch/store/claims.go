@@ -149,6 +149,7 @@ type Duty struct {
 
 	left  atomic.Int64
 	lost  atomic.Bool
+	back  atomic.Int64 // the delay after which it is to come again, and 1; 0 where it is not
 	kept  atomic.Bool
 	ended func()
 }
@@ -173,19 +174,22 @@ func (d *Duty) Done(stored bool) {
 	if d.left.Add(-1) > 0 {
 		return
 	}
-	if d.lost.Load() {
+	switch back := d.back.Load(); {
+	case d.lost.Load():
 		d.Claim.Forget()
-	} else {
+	case back > 0:
+		d.Claim.Nak(time.Duration(back - 1))
+	default:
 		d.Claim.Ack()
 	}
 	d.end()
 }
 
-// GiveBack gives the message back, to come again after the delay. The caller must hold the only
-// share.
+// GiveBack ends a share and gives the message back with the last one, to come again after the
+// delay.
 func (d *Duty) GiveBack(delay time.Duration) {
-	d.Claim.Nak(delay)
-	d.end()
+	d.back.Store(int64(delay) + 1)
+	d.Done(true)
 }
 
 func (d *Duty) end() {
@@ -194,8 +198,8 @@ func (d *Duty) end() {
 	}
 }
 
-// keep makes the claim count no longer among those at hand, once.
-func (d *Duty) keep() {
+// Keep makes the claim count no longer among those at hand, once.
+func (d *Duty) Keep() {
 	if !d.kept.Swap(true) {
 		d.Claim.Keep()
 	}

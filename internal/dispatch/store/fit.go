@@ -66,21 +66,30 @@ func replace(subjects hongyan.Subjects, o dispatch.Outgoing, cause error) []disp
 		}
 		return halves
 	}
+	t := &job.Targets[0]
+	end := hongyan.Outcome{MessageID: job.Notification.MessageID, App: job.App, Vendor: job.Vendor, Certificate: job.Certificate, Status: hongyan.StatusDead,
+		At: job.Published.UTC(), Devices: []hongyan.DeviceOutcome{{User: t.User, Device: t.Device, Reason: vendors.BadPayload, Attempt: job.Attempts}}}
+	if job.Withdraws { // its end is a record alone
+		end.Status, end.Devices[0].Reason = hongyan.StatusWithdrawn, hongyan.NotPossible
+		if record, err := one(end).message(subjects); err == nil {
+			return []dispatch.Outgoing{record}
+		}
+	}
 	last := vendors.Result{Reason: vendors.BadPayload, Err: cause}
 	letter, err := dispatch.DeadJob(subjects, job, vendors.BadPayload, last, o.ID+"/dead")
 	if err != nil {
 		return []dispatch.Outgoing{Stranded(subjects, o, cause)}
 	}
-	t := &job.Targets[0]
-	end := gathering{sheet: sheet{job.App, hongyan.StatusDead, hongyan.Partition(t.User)}, jobs: []string{""}, records: []hongyan.Outcome{{
-		MessageID: job.Notification.MessageID, App: job.App, Vendor: job.Vendor, Certificate: job.Certificate, Status: hongyan.StatusDead, At: job.Published.UTC(),
-		Devices: []hongyan.DeviceOutcome{{User: t.User, Device: t.Device, Reason: vendors.BadPayload, Attempt: job.Attempts}},
-	}}}
-	record, err := end.message(subjects)
+	record, err := one(end).message(subjects)
 	if err != nil {
 		return []dispatch.Outgoing{letter}
 	}
 	return []dispatch.Outgoing{letter, record}
+}
+
+// one is the gathering of one record about one device.
+func one(o hongyan.Outcome) *gathering {
+	return &gathering{sheet: sheet{o.App, o.Status, hongyan.Partition(o.Devices[0].User)}, jobs: []string{""}, shown: []dispatch.Shown{""}, records: []hongyan.Outcome{o}}
 }
 
 // Stranded is the dead letter of a message of ours that can be neither stored nor read.

@@ -19,6 +19,8 @@ type Line struct {
 	// Outcome is without devices; all users of a line belong to one partition.
 	hongyan.Outcome
 	Device hongyan.DeviceOutcome
+	// Shown of an accepted line is how the push stands on the screen.
+	Shown dispatch.Shown
 	// Job of a waiting line is [dispatch.Job.StoredAs] of the job that the device waits in.
 	Job string
 	// Duty is what the line belongs to.
@@ -47,8 +49,9 @@ type sheet struct {
 type gathering struct {
 	sheet
 	records []hongyan.Outcome
-	jobs    []string // for each record
-	duties  []*Duty  // each holds a share
+	jobs    []string         // for each record
+	shown   []dispatch.Shown // for each record
+	duties  []*Duty          // each holds a share
 	bytes   int
 }
 
@@ -86,14 +89,14 @@ func (r *Recorder) gather(l *Line) (full *gathering) {
 	i := len(g.records) - 1
 	for first := max(0, len(g.records)-recentRecords); i >= first; i-- {
 		o := &g.records[i]
-		if o.MessageID == l.MessageID && o.Certificate == l.Certificate && g.jobs[i] == l.Job {
+		if o.MessageID == l.MessageID && o.Certificate == l.Certificate && g.jobs[i] == l.Job && g.shown[i] == l.Shown {
 			break
 		}
 	}
 	if i < max(0, len(g.records)-recentRecords) || i < 0 {
 		i = len(g.records)
-		g.records, g.jobs = append(g.records, l.Outcome), append(g.jobs, l.Job)
-		g.bytes += lineBytes + len(l.MessageID)
+		g.records, g.jobs, g.shown = append(g.records, l.Outcome), append(g.jobs, l.Job), append(g.shown, l.Shown)
+		g.bytes += lineBytes + len(l.MessageID) + len(l.Shown)
 	}
 	g.records[i].Devices = append(g.records[i].Devices, l.Device)
 	g.bytes += deviceBytes + len(l.Device.User) + len(l.Device.Device) + len(l.Device.VendorID) + len(l.Device.VendorCode)
@@ -144,7 +147,7 @@ func (r *Recorder) flush(all []*gathering) {
 
 func (g *gathering) keep() {
 	for _, d := range g.duties {
-		d.keep()
+		d.Keep()
 	}
 }
 
@@ -189,6 +192,9 @@ func (g *gathering) message(subjects hongyan.Subjects) (dispatch.Outgoing, error
 		_, _ = h.Write(append(number, 0))
 	}
 	m := dispatch.Outgoing{Subject: subjects.Outcome(g.app, g.status, g.partition), ID: ":o/" + hex.EncodeToString(h.Sum(nil)), Data: data}
+	if words := shownWords(g.shown); words != "" {
+		m.Header = map[string]string{dispatch.HeaderShown: words}
+	}
 	if g.status == hongyan.StatusWaiting {
 		names := make([]string, len(g.jobs))
 		for i, job := range g.jobs {
@@ -197,4 +203,22 @@ func (g *gathering) message(subjects hongyan.Subjects) (dispatch.Outgoing, error
 		m.Header = map[string]string{dispatch.HeaderJob: strings.Join(names, " ")}
 	}
 	return m, nil
+}
+
+// shownWords writes a word for each record; nothing where all are plain.
+func shownWords(shown []dispatch.Shown) string {
+	plain := true
+	for _, s := range shown {
+		plain = plain && s == ""
+	}
+	if plain {
+		return ""
+	}
+	words := make([]string, len(shown))
+	for i, s := range shown {
+		if words[i] = string(s); s == "" {
+			words[i] = dispatch.PlainShown
+		}
+	}
+	return strings.Join(words, " ")
 }

@@ -61,8 +61,11 @@ type Question struct {
 	Partitions [hongyan.Partitions]bool
 	Since      time.Time
 	// Job is [dispatch.Job.StoredAs] of the job that asks; its own waiting records say nothing.
-	Job    string
-	Urgent bool
+	Job string
+	// Withdrawn asks which devices have a record that what was accepted was taken back, and for
+	// nothing else.
+	Withdrawn bool
+	Urgent    bool
 	// Answer is called once, or Ended where the context of Look ends before.
 	Answer func(*Answer)
 	Ended  func()
@@ -253,8 +256,11 @@ func (l *Looker) read(ctx context.Context, questions []*Question) error {
 
 // learn takes over what a record says.
 func (q *Question) learn(r *dispatch.Record) {
+	if q.Withdrawn != (r.Status == hongyan.StatusWithdrawn) {
+		return
+	}
 	waits := r.Status == hongyan.StatusWaiting
-	if !r.Status.End() && !waits || r.Stored.Before(q.Since) || waits && q.Job != "" && r.Job == dispatch.JobHash(q.Job) {
+	if !q.Withdrawn && !r.Status.End() && !waits || r.Stored.Before(q.Since) || waits && q.Job != "" && r.Job == dispatch.JobHash(q.Job) {
 		return
 	}
 	for i := range r.Devices {

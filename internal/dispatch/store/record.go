@@ -71,6 +71,9 @@ type Debt struct {
 	// "waiting" must not be there without the letter or the job.
 	Msgs []dispatch.Outgoing
 	Then []Line
+	// After, where it is set, is called once before the share ends: when all of Msgs are stored, or
+	// with false when they were given up.
+	After func(stored bool)
 	// Duty is whose share ends, nil for nobody's.
 	Duty *Duty
 	// Owner is paused while it owes a job or a dead letter; nil for the router.
@@ -135,9 +138,12 @@ func (r *Recorder) Store(debts ...*Debt) {
 func (r *Recorder) of(d *Debt) *debt {
 	x := &debt{msgs: d.Msgs, owner: d.Owner, divert: d.Divert, instead: d.Instead}
 	if d.Duty != nil {
-		x.size, x.keep = d.Duty.Size, d.Duty.keep
+		x.size, x.keep = d.Duty.Size, d.Duty.Keep
 	}
 	x.done = func(stored bool) {
+		if d.After != nil {
+			d.After(stored)
+		}
 		if stored {
 			r.Record(d.Then...)
 		}

@@ -9,9 +9,9 @@ import (
 
 // payload is what a payload shows.
 type payload struct {
-	title, subtitle, body, thread, ext, image, sound string
-	badge                                            *int
-	quiet                                            bool // it has a badge and shows nothing
+	title, subtitle, body, thread, ext, image, sound, level string
+	badge                                                   *int
+	onlyBadge                                               bool // it has a badge and shows nothing
 }
 
 // Limits of a payload. Apple, "Generating a remote notification".
@@ -96,7 +96,7 @@ func readPayload(body []byte, h headers) (payload, *brokenRule) {
 	if bad := aps.check(h); bad != nil {
 		return p, bad
 	}
-	p.ext, p.image, p.badge, p.thread = text(top.Ext), text(top.Image), aps.Badge, aps.ThreadID
+	p.ext, p.image, p.badge, p.thread, p.level = text(top.Ext), text(top.Image), aps.Badge, aps.ThreadID, aps.Interruption
 	if h.pushType == "voip" {
 		p.title, p.body = top.Call.Title, top.Call.Body
 		return p, nil
@@ -105,7 +105,7 @@ func readPayload(body []byte, h headers) (payload, *brokenRule) {
 	if p.sound, ok = sound(aps.Sound); !ok {
 		return p, broken(notJSON, "sound is a string, or a dictionary of critical, name and volume from 0 to 1")
 	}
-	p.quiet = len(aps.Alert) == 0 && len(aps.Sound) == 0 && aps.Badge != nil
+	p.onlyBadge = len(aps.Alert) == 0 && len(aps.Sound) == 0 && aps.Badge != nil
 	return p, p.readAlert(aps.Alert)
 }
 

@@ -214,7 +214,8 @@ func pushOf(project string, m map[string]any) sandbox.Push {
 		Body:  first(text(shown, "body"), text(notification, "body"), text(data, "body")),
 		Ext:   text(data, "ext"), Class: strings.ToLower(text(android, "priority")),
 		Channel: first(text(shown, "channel_id"), text(data, "channel")), Sound: first(text(shown, "sound"), text(data, "sound")),
-		Image: first(text(shown, "image"), text(notification, "image"), text(data, "image")), Call: text(data, "call_id") != "",
+		Image: first(text(shown, "image"), text(notification, "image"), text(data, "image")), Call: text(data, "call_id") != "" && text(data, "call_action") == "invite",
+		Quiet: text(shown, "notification_priority") == "PRIORITY_LOW" && text(shown, "sound") == "",
 	}
 	badge := text(data, "badge")
 	if n, ok := shown["notification_count"].(json.Number); ok {

@@ -26,6 +26,15 @@ const audience = "https://oauth-login.cloud.huawei.com/oauth2/v3/token"
 // authorized checks the JWT: made by a service account of the project in the path, with PS256 and a
 // salt as long as the hash.
 func (f *fake) authorized(r *http.Request) (*Account, *pushkit.BrokenRule) {
+	account, broken := f.signed(r)
+	if broken == nil && r.PathValue("project") != account.ProjectID {
+		return nil, pushkit.Rule("80200001", "the project in the path must be the service account's")
+	}
+	return account, broken
+}
+
+// signed is authorized without the path.
+func (f *fake) signed(r *http.Request) (*Account, *pushkit.BrokenRule) {
 	refuse := func(rule string) (*Account, *pushkit.BrokenRule) { return nil, pushkit.Rule("80200001", rule) }
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	parts := strings.Split(token, ".")
@@ -67,8 +76,6 @@ func (f *fake) authorized(r *http.Request) (*Account, *pushkit.BrokenRule) {
 		return nil, pushkit.Rule("80300036", "the JWT must not be good for more than a day")
 	case !now.Before(time.Unix(claims.Exp, 0)):
 		return nil, pushkit.Rule("80200005", "the JWT expired")
-	case r.PathValue("project") != account.ProjectID:
-		return refuse("the project in the path must be the service account's")
 	}
 	return account, nil
 }
@@ -265,6 +272,9 @@ func (n *note) check(p *sandbox.Push) *pushkit.BrokenRule {
 	case n.AppMessageID != nil:
 		p.Key = *n.AppMessageID
 	}
+	if n.AppMessageID != nil {
+		p.Once = *n.AppMessageID
+	}
 	if n.Badge != nil {
 		p.Badge = n.Badge.SetNum // addNum counts from a number that only the phone knows
 	}
@@ -285,7 +295,7 @@ func (n *note) refresh(p *sandbox.Push) *pushkit.BrokenRule {
 	case set == nil || *set < 0 || *set > 99:
 		return pushkit.Rule("80100003", "badge setNum value ranges from 0 to 99")
 	}
-	p.Quiet, p.Badge = true, set
+	p.OnlyBadge, p.Badge = true, set
 	return nil
 }
 

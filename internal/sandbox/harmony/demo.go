@@ -12,6 +12,7 @@ import (
 // The demo's account.
 const (
 	demoProject    = "388421841222000001"
+	demoClient     = "6917530001"
 	demoKey        = "demoharmonykey000000000000000001"
 	demoSubAccount = "100000002"
 	demoFile       = "harmony.json"
@@ -49,7 +50,7 @@ func openAccount(read sandbox.ReadFile) (sandbox.DemoAccount, error) {
 	}
 	// A worker never calls these: they are the fixed audience of what it signs.
 	const oauth = "https://oauth-login.cloud.huawei.com/oauth2/v3/"
-	account := Account{ProjectID: demoProject, KeyID: demoKey, SubAccount: demoSubAccount, Key: &key.PublicKey, Categories: []string{"IM", "VOIP"}}
+	account := Account{ProjectID: demoProject, ClientID: demoClient, KeyID: demoKey, SubAccount: demoSubAccount, Key: &key.PublicKey, Categories: []string{"IM", "VOIP"}}
 	return sandbox.DemoAccount{
 		New: func(core *sandbox.Core) sandbox.API { return newFake(core, []Account{account}) },
 		Files: func(string) []sandbox.File {
@@ -77,6 +78,7 @@ const demoCertificates = `- id: demo-harmony
   endpoint: {{q .URL}}
   ca_file: {{file "ca.pem"}}
   project_id: "` + demoProject + `"
+  client_id: "` + demoClient + `"
   service_account_file: {{file "harmony.json"}}
   category: IM
 `

@@ -21,6 +21,8 @@ type Account struct {
 	// ProjectID, KeyID and SubAccount are of the service account whose public key is Key.
 	ProjectID, KeyID, SubAccount string
 	Key                          *rsa.PublicKey
+	// ClientID is that of the app; without it nothing is taken back.
+	ClientID string
 	// Categories are those that the self-classification right was granted for.
 	Categories []string
 	// InAppCalls is the right for push-type 10.
@@ -49,7 +51,7 @@ func newFake(core *sandbox.Core, accounts []Account) *fake {
 }
 
 func (f *fake) Pushes() map[string]http.HandlerFunc {
-	return map[string]http.HandlerFunc{"/v3/{project}/messages:send": f.send, "/v2/{project}/images:verify": f.verify}
+	return map[string]http.HandlerFunc{"/v3/{project}/messages:send": f.send, "/v2/{project}/images:verify": f.verify, "/v1/{client}/messages:revoke": f.revoke}
 }
 
 func (f *fake) Logins() map[string]http.HandlerFunc { return nil }
@@ -122,7 +124,7 @@ func (f *fake) push(w http.ResponseWriter, account *Account, m *push, overQuota 
 		switch {
 		case f.Illegal(t):
 			bad["tokenFormatError"] = append(bad["tokenFormatError"], t)
-		case m.push.Quiet && !slices.Contains(account.Categories, "IM"):
+		case m.push.OnlyBadge && !slices.Contains(account.Categories, "IM"):
 			bad["noRight"] = append(bad["noRight"], t)
 		case m.pushType == "10" && !account.InAppCalls, m.pushType != "10" && m.pushType != "0":
 			bad["noPushTypeRight"] = append(bad["noPushTypeRight"], t)
@@ -134,7 +136,7 @@ func (f *fake) push(w http.ResponseWriter, account *Account, m *push, overQuota 
 	id := f.RequestID()
 	p := m.push
 	p.Vendor, p.App, p.VendorID = "harmony", account.ProjectID, id
-	marketing := m.pushType == "0" && !p.Quiet && !slices.Contains(account.Categories, p.Class)
+	marketing := m.pushType == "0" && !p.OnlyBadge && !slices.Contains(account.Categories, p.Class)
 	if marketing {
 		p.Class = "MARKETING"
 	}
@@ -155,6 +157,11 @@ func (f *fake) push(w http.ResponseWriter, account *Account, m *push, overQuota 
 // failures answers that some tokens, or all, failed. A reason stands between blanks where others
 // succeeded, as in the documentation's own sample.
 func (f *fake) failures(w http.ResponseWriter, id string, success int, bad map[string][]string) {
+	f.partly(w, id, "80100000", success, bad)
+}
+
+// partly is failures where a partial success has a code of its own.
+func (f *fake) partly(w http.ResponseWriter, id, partial string, success int, bad map[string][]string) {
 	failure := 0
 	named := map[string][]string{}
 	for reason, tokens := range bad {
@@ -167,7 +174,7 @@ func (f *fake) failures(w http.ResponseWriter, id string, success int, bad map[s
 	msg := map[string]any{"failure": failure, "illegalTokens": named}
 	code := "80300007"
 	if success > 0 {
-		msg["success"], code = success, "80100000"
+		msg["success"], code = success, partial
 	}
 	inner, _ := json.Marshal(msg) // strings and numbers always marshal
 	f.Answer(w, id, code, string(inner))
@@ -180,6 +187,8 @@ func codeText(code string) string {
 		return "Check Parameter Error."
 	case "80100004":
 		return "Illegal expire time."
+	case "80100020":
+		return "Check Parameter Partial Success."
 	case "80100022":
 		return "Anti-Spam: image not verify."
 	case "80200001":
@@ -198,6 +207,8 @@ func codeText(code string) string {
 		return "When send test message, the api request exceed limit."
 	case "80300030":
 		return "When send test message, token count exceed limit."
+	case "80300032":
+		return "No permission to revoke messages."
 	case "80300036":
 		return "JWT expire period over threshold."
 	case "80300037":

@@ -230,7 +230,7 @@ func (m *message) check() (*push, *pushkit.BrokenRule) {
 	}
 	p := &out.push
 	p.Title, p.Body, p.Channel, p.Sound, p.Image = n.Title, n.Body, n.ChannelID, n.Sound, n.Image
-	p.Call = a.Category == "VOIP"
+	p.Call, p.Quiet = a.Category == "VOIP", n.Importance == "LOW" && n.Sound == ""
 	if n.NotifyID != nil && *n.NotifyID != -1 {
 		p.Key = strconv.Itoa(int(*n.NotifyID))
 	}

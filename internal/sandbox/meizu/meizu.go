@@ -138,7 +138,7 @@ func (f *fake) push(w http.ResponseWriter, r *http.Request) {
 			class = "public"
 		}
 		f.core.Accept(sandbox.Push{
-			Vendor: "meizu", App: account.AppID, Token: token, Key: m.key, VendorID: id, Title: m.title, Body: m.content, Ext: m.ext, Class: class,
+			Vendor: "meizu", App: account.AppID, Token: token, Key: m.key, VendorID: id, Title: m.title, Body: m.content, Ext: m.ext, Class: class, Quiet: m.quiet,
 		})
 	}
 	say(w, "200", "", failed, id)

@@ -12,7 +12,7 @@ import (
 // message is what the fake keeps of a messageJson.
 type message struct {
 	title, content, ext, key string
-	public                   bool
+	public, quiet            bool
 }
 
 // flag is 0 or 1, which the SDK writes as false or true, or a number where the field has
@@ -122,6 +122,7 @@ func read(text string, account *Account) (m message, rule string) {
 	}
 	return message{
 		title: bar.Title, content: bar.Content, ext: string(click.Parameters), key: advance.NotifyKey, public: bar.NoticeMsgType.n == 0,
+		quiet: n.Vibrate.or(1) == 0 && n.Lights.or(1) == 0 && n.Sound.or(1) == 0 && advance.Suspend.or(1) == 0,
 	}, ""
 }
 

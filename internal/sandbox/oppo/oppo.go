@@ -317,7 +317,8 @@ func (f *fake) deliver(account Account, m message) (id, code string) {
 	f.core.Accept(sandbox.Push{
 		Vendor: "oppo", App: account.AppKey, Token: m.Target, Key: n.key(), VendorID: id,
 		Title: n.Title, Subtitle: n.SubTitle, Body: n.Content, Ext: n.ActionParameters, Channel: n.ChannelID,
-		Class: cmp.Or(n.Category, "none"), Badge: n.BadgeCount,
+		Class: cmp.Or(n.Category, "none"), Badge: n.BadgeCount, Once: n.AppMessageID,
+		Quiet: n.NotifyLevel != nil && *n.NotifyLevel == 1,
 	})
 	return id, ""
 }

@@ -26,6 +26,7 @@ function show(p, fresh) {
   }
   const id = cardID(p);
   const before = shown.get(id);
+  if (p.dropped && before) p = { ...before.push, seq: p.seq, at: p.at, repeat: true, times: p.times };
   if (before && before.push.seq === p.seq && before.push.at === p.at) return;
   before?.el.remove();
   shown.delete(id);

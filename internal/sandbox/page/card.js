@@ -24,7 +24,7 @@ export function age(at) {
 
 // card draws a push; faultFor opens the dialog for a device.
 export function card(p, faultFor) {
-  const title = make("p.title", p.quiet ? words.quiet : p.title, { dir: "auto" });
+  const title = make("p.title", p.only_badge ? words.onlyBadge : p.title, { dir: "auto" });
   title.id = "title-" + p.seq;
   const look = lookOf(p.vendor);
   return make("article.card", [phone(p, title), facts(p), details(p, faultFor)], {
@@ -98,6 +98,7 @@ function details(p, faultFor) {
       make("span", words.details),
       p.call ? make("span.tag.is-call", words.call) : null,
       p.repeat ? make("span.tag.is-repeat", words.repeated(p.times ?? 2)) : null,
+      p.quiet ? make("span.tag", words.quiet) : null,
       p.class ? make("span.tag", p.class) : null,
     ]),
     list,

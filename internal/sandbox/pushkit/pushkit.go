@@ -99,7 +99,7 @@ func (k *Kit) FlowControl(w http.ResponseWriter, retryAfter float64) {
 // the general table of statuses suggests.
 func status(code string) int {
 	switch {
-	case code == "80000000", code == "80100000":
+	case code == "80000000", code == "80100000", code == "80100020":
 		return http.StatusOK
 	case strings.HasPrefix(code, "802"):
 		return http.StatusUnauthorized

@@ -48,7 +48,7 @@ func (b body) number(key string) (n int64, given, ok bool) {
 type message struct {
 	title, content, category, ext, key string
 	classification                     int
-	test                               bool
+	test, quiet                        bool
 }
 
 func (m message) push(app, token, task string) sandbox.Push {
@@ -60,7 +60,7 @@ func (m message) push(app, token, task string) sandbox.Push {
 		class += "/" + m.category
 	}
 	return sandbox.Push{
-		Vendor: "vivo", App: app, Token: token, VendorID: task, Key: m.key, Title: m.title, Body: m.content, Ext: m.ext, Class: class,
+		Vendor: "vivo", App: app, Token: token, VendorID: task, Key: m.key, Title: m.title, Body: m.content, Ext: m.ext, Class: class, Quiet: m.quiet,
 	}
 }
 
@@ -100,9 +100,11 @@ func chars(s string) int {
 func (b body) message(shortest time.Duration) (m message, code int, rule string) {
 	bad := func(code int, rule string) (message, int, string) { return message{}, code, rule }
 	m.title, m.content = b.text("title"), b.text("content")
-	if n, given, ok := b.number("notifyType"); !given || !ok || n < 1 || n > 4 {
+	n, given, ok := b.number("notifyType")
+	if !given || !ok || n < 1 || n > 4 {
 		return bad(10054, "notifyType must be a number from 1 to 4")
 	}
+	m.quiet = n == 1
 	switch {
 	case strings.TrimSpace(m.title) == "":
 		return bad(10055, "title is empty")

@@ -231,7 +231,8 @@ func (f *fake) deliver(w http.ResponseWriter, account Account, sends []send, exc
 		f.core.Accept(sandbox.Push{
 			Vendor: "xiaomi", App: account.Package, Token: s.target, Key: m.key(), VendorID: id,
 			Title: m.Title, Body: m.Description, Ext: m.Payload, Channel: channel,
-			Class: cmp.Or(account.Channels[channel], "default"), Sound: m.Extra["sound_uri"],
+			Class: cmp.Or(account.Channels[channel], "default"), Sound: m.Extra["sound_uri"], Once: m.Extra["jobkey"],
+			Quiet: m.NotifyType != nil && *m.NotifyType == 0,
 		})
 	}
 	f.core.Refuse("xiaomi", len(bad))

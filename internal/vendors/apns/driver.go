@@ -55,7 +55,9 @@ type driver struct {
 }
 
 // Limits returns one device per call: APNs has no batches.
-func (d *driver) Limits() vendors.Limits { return vendors.Limits{Batch: 1, Badge: true} }
+func (d *driver) Limits() vendors.Limits {
+	return vendors.Limits{Batch: 1, Replaces: true, Badge: true}
+}
 
 // Close ends all calls and closes the connections.
 func (d *driver) Close() { d.transport.Close() }
@@ -88,7 +90,7 @@ func (d *driver) push(ctx context.Context, now time.Time, dev *vendors.Device) v
 	switch {
 	case n.VoIP:
 		push.Topic, push.PushType = d.voipTopic, apns2.PushTypeVOIP
-	case d.level(n) == passive:
+	case d.level(n) == passive && !n.Quiet: // what is on the screen is replaced at once
 		// nothing that lights the screen, so the phone may choose the moment
 		push.Priority = apns2.PriorityLow
 	}
@@ -149,9 +151,10 @@ const maxStore = 30 * 24 * time.Hour
 
 // expiration is the header apns-expiration: the deadline in seconds since the epoch, or "0" if it
 // has passed, which means "try once, do not store". Without the header APNs would keep the push for
-// up to 30 days.
+// up to 30 days. A quiet push is never stored: APNs keeps one for a device, which may be another
+// message that nobody has seen yet.
 func expiration(n *vendors.Notification, now time.Time, ttl time.Duration) string {
-	if !n.Deadline.After(now) {
+	if n.Quiet || !n.Deadline.After(now) {
 		return "0"
 	}
 	store := maxStore

@@ -135,14 +135,15 @@ func (c *fittedTexts) of(n *vendors.Notification) *fitted {
 
 // write writes the payload. Custom keys stand beside aps: APNs ignores those within.
 func (d *driver) write(n *vendors.Notification, badge *int, f *fitted) []byte {
+	conversation, message := n.IDs()
 	out := make([]byte, 0, 320+len(f.title)+len(f.subtitle)+len(f.body)+len(f.ext)+len(f.image))
 	if n.VoIP {
 		out = append(out, `{"aps":{},"call":{`...)
-		out = appendCall(out, n.Call)
+		out = appendCall(out, n.CallStep())
 		out = appendText(out, `"title":`, f.title)
 		out = appendText(out, `"body":`, f.body)
-		out = appendText(out, `"conversation":`, name(n.Conversation))
-		out = appendText(out, `"message_id":`, name(n.MessageID))
+		out = appendText(out, `"conversation":`, name(conversation))
+		out = appendText(out, `"message_id":`, name(message))
 		out = append(trimComma(out), '}', ',')
 	} else {
 		out = append(out, `{"aps":{"alert":{`...)
@@ -150,17 +151,17 @@ func (d *driver) write(n *vendors.Notification, badge *int, f *fitted) []byte {
 		out = appendText(out, `"subtitle":`, f.subtitle)
 		out = appendText(out, `"body":`, f.body)
 		out = append(trimComma(out), '}', ',')
-		out = d.appendAPS(out, n, badge, f.image)
+		out = d.appendAPS(out, n, badge, f.image, conversation)
 		out = append(trimComma(out), '}', ',')
 		if n.Call != nil {
 			out = append(out, `"call":{`...)
-			out = appendCall(out, n.Call)
+			out = appendCall(out, n.CallStep())
 			out = append(trimComma(out), '}', ',')
 		}
 		out = appendText(out, `"image":`, f.image)
 		if d.mutable(n, f.image) {
-			out = appendText(out, `"conversation":`, name(n.Conversation))
-			out = appendText(out, `"message_id":`, name(n.MessageID))
+			out = appendText(out, `"conversation":`, name(conversation))
+			out = appendText(out, `"message_id":`, name(message))
 			out = appendText(out, `"sender":`, name(cmp.Or(n.Sender, n.Title)))
 		}
 	}
@@ -169,7 +170,7 @@ func (d *driver) write(n *vendors.Notification, badge *int, f *fitted) []byte {
 }
 
 // appendAPS writes the keys of aps that follow the alert.
-func (d *driver) appendAPS(out []byte, n *vendors.Notification, badge *int, image string) []byte {
+func (d *driver) appendAPS(out []byte, n *vendors.Notification, badge *int, image, conversation string) []byte {
 	if badge != nil && !n.IOS.IgnoreBadge {
 		out = append(out, `"badge":`...) // 0 removes it
 		out = strconv.AppendInt(out, int64(min(max(*badge, 0), math.MaxInt32)), 10)
@@ -181,7 +182,7 @@ func (d *driver) appendAPS(out []byte, n *vendors.Notification, badge *int, imag
 		sound = "default"
 	}
 	switch {
-	case sound == "none":
+	case sound == "none", n.Quiet:
 	case lvl == critical: // a critical alert says so in its sound too
 		out = append(out, `"sound":{"critical":1,"volume":1,`...)
 		out = appendText(out, `"name":`, sound)
@@ -189,7 +190,7 @@ func (d *driver) appendAPS(out []byte, n *vendors.Notification, badge *int, imag
 	default:
 		out = appendText(out, `"sound":`, sound)
 	}
-	out = appendText(out, `"thread-id":`, name(n.Conversation))
+	out = appendText(out, `"thread-id":`, name(conversation))
 	out = appendText(out, `"interruption-level":`, lvl)
 	out = appendText(out, `"category":`, short(n.IOS.Category))
 	if d.mutable(n, image) {
@@ -215,6 +216,9 @@ func short(s string) string {
 
 // level is the interruption level; one that Apple does not know is not sent.
 func (d *driver) level(n *vendors.Notification) string {
+	if n.Quiet {
+		return passive
+	}
 	if isLevel(n.IOS.InterruptionLevel) {
 		return n.IOS.InterruptionLevel
 	}

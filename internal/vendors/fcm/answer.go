@@ -22,35 +22,55 @@ const (
 // codes is the whole table. https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode,
 // https://firebase.google.com/docs/cloud-messaging/error-codes; the login's are RFC 6749, 5.2.
 var codes = []vendors.Code{
-	{Code: "UNREGISTERED", Level: levelError, Reason: vendors.BadToken, Meaning: "the app was uninstalled or the token expired (270 days without a connection)"},
-	{Code: "SENDER_ID_MISMATCH", Level: levelError, Reason: vendors.BadToken, Doubtful: true, Meaning: "the token belongs to another Firebase project; when many do, the service account is of the wrong project"},
-	{Code: "INVALID_ARGUMENT", Level: levelToken, Reason: vendors.BadToken, Meaning: "the token is no registration token"},
-	{Code: "INVALID_ARGUMENT", Level: levelError, Reason: vendors.BadPayload, Meaning: "a parameter is wrong, or the message is too big"},
-	{Code: "QUOTA_EXCEEDED", Level: levelError, Reason: vendors.RateLimited, Scope: vendors.ScopeDevice, Meaning: "the rate of the device (240 a minute, 5,000 an hour) is exceeded: it waits alone"},
-	{Code: "QUOTA_EXCEEDED", Level: levelProject, Reason: vendors.RateLimited, Meaning: "the rate of the project (600,000 a minute) is exceeded"},
-	{Code: "UNAVAILABLE", Level: levelError, Reason: vendors.Unavailable, Meaning: "the server is overloaded"},
-	{Code: "INTERNAL", Level: levelError, Reason: vendors.Unavailable, Meaning: "an internal error"},
-	{Code: "THIRD_PARTY_AUTH_ERROR", Level: levelError, Reason: vendors.Refused, Scope: vendors.ScopeDevice, Meaning: "the token is of an iPhone or a browser, and the APNs or web push credential in the Firebase project is missing or invalid"},
-	{Code: "APNS_AUTH_ERROR", Level: levelError, Reason: vendors.Refused, Scope: vendors.ScopeDevice, Meaning: "the old name of THIRD_PARTY_AUTH_ERROR"},
-	{Code: "UNSPECIFIED_ERROR", Level: levelError, Reason: vendors.Unknown, Meaning: "no more is known"},
+	{Code: "UNREGISTERED", Level: levelError, Reason: vendors.BadToken, Meaning: vendors.Both(
+		"the app was uninstalled or the token expired (270 days without a connection)",
+		"应用已卸载，或 token 过期（270 天未连接）")},
+	{Code: "SENDER_ID_MISMATCH", Level: levelError, Reason: vendors.BadToken, Doubtful: true, Meaning: vendors.Both(
+		"the token belongs to another Firebase project; when many do, the service account is of the wrong project",
+		"token 属于另一个 Firebase 项目；若大量如此，说明服务账号属于错误的项目")},
+	{Code: "INVALID_ARGUMENT", Level: levelToken, Reason: vendors.BadToken, Meaning: vendors.Both("the token is no registration token", "不是注册 token")},
+	{Code: "INVALID_ARGUMENT", Level: levelError, Reason: vendors.BadPayload, Meaning: vendors.Both("a parameter is wrong, or the message is too big", "参数有误，或消息过大")},
+	{Code: "QUOTA_EXCEEDED", Level: levelError, Reason: vendors.RateLimited, Scope: vendors.ScopeDevice, Meaning: vendors.Both(
+		"the rate of the device (240 a minute, 5,000 an hour) is exceeded: it waits alone",
+		"超出该设备的速率（每分钟 240、每小时 5000）：只有它等待")},
+	{Code: "QUOTA_EXCEEDED", Level: levelProject, Reason: vendors.RateLimited, Meaning: vendors.Both(
+		"the rate of the project (600,000 a minute) is exceeded",
+		"超出项目的速率（每分钟 600000）")},
+	{Code: "UNAVAILABLE", Level: levelError, Reason: vendors.Unavailable, Meaning: vendors.Both("the server is overloaded", "服务器过载")},
+	{Code: "INTERNAL", Level: levelError, Reason: vendors.Unavailable, Meaning: vendors.Both("an internal error", "内部错误")},
+	{Code: "THIRD_PARTY_AUTH_ERROR", Level: levelError, Reason: vendors.Refused, Scope: vendors.ScopeDevice, Meaning: vendors.Both(
+		"the token is of an iPhone or a browser, and the APNs or web push credential in the Firebase project is missing or invalid",
+		"token 来自 iPhone 或浏览器，而 Firebase 项目中的 APNs 或 Web Push 凭据缺失或无效")},
+	{Code: "APNS_AUTH_ERROR", Level: levelError, Reason: vendors.Refused, Scope: vendors.ScopeDevice, Meaning: vendors.Both(
+		"the old name of THIRD_PARTY_AUTH_ERROR",
+		"THIRD_PARTY_AUTH_ERROR 的旧名")},
+	{Code: "UNSPECIFIED_ERROR", Level: levelError, Reason: vendors.Unknown, Meaning: vendors.Both("no more is known", "没有更多信息")},
 
-	{Code: "400", Level: levelHTTP, Reason: vendors.BadPayload, Meaning: "the JSON does not match the schema"},
-	{Code: "401", Level: levelHTTP, Reason: vendors.AuthExpired, Meaning: "the access token is missing or expired"},
-	{Code: "403", Level: levelHTTP, Reason: vendors.BadCredentials, Meaning: "the service account lacks cloudmessaging.messages.create, or the FCM API is disabled in the project"},
-	{Code: "404", Level: levelHTTP, Reason: vendors.BadCredentials, Meaning: "no such project or address", Uncertain: true},
-	{Code: "429", Level: levelHTTP, Reason: vendors.RateLimited, Meaning: "too fast"},
-	{Code: "500", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "an internal error"},
-	{Code: "502", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "the gateway failed; the body is HTML"},
-	{Code: "503", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "the server is overloaded"},
-	{Code: "504", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: "the gateway failed; the body is HTML"},
+	{Code: "400", Level: levelHTTP, Reason: vendors.BadPayload, Meaning: vendors.Both("the JSON does not match the schema", "JSON 不符合格式")},
+	{Code: "401", Level: levelHTTP, Reason: vendors.AuthExpired, Meaning: vendors.Both("the access token is missing or expired", "访问令牌缺失或过期")},
+	{Code: "403", Level: levelHTTP, Reason: vendors.BadCredentials, Meaning: vendors.Both(
+		"the service account lacks cloudmessaging.messages.create, or the FCM API is disabled in the project",
+		"服务账号缺少 cloudmessaging.messages.create 权限，或项目未启用 FCM API")},
+	{Code: "404", Level: levelHTTP, Reason: vendors.BadCredentials, Meaning: vendors.Both("no such project or address", "项目或地址不存在"), Uncertain: true},
+	{Code: "429", Level: levelHTTP, Reason: vendors.RateLimited, Meaning: vendors.Both("too fast", "发送过快")},
+	{Code: "500", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: vendors.Both("an internal error", "内部错误")},
+	{Code: "502", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: vendors.Both("the gateway failed; the body is HTML", "网关故障；应答是 HTML")},
+	{Code: "503", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: vendors.Both("the server is overloaded", "服务器过载")},
+	{Code: "504", Level: levelHTTP, Reason: vendors.Unavailable, Meaning: vendors.Both("the gateway failed; the body is HTML", "网关故障；应答是 HTML")},
 
-	{Code: "invalid_grant", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the key was deleted, the account is unknown, or this host's clock is wrong"},
-	{Code: "invalid_client", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the service account is unknown"},
-	{Code: "unauthorized_client", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the service account may not log in so"},
-	{Code: "invalid_scope", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the service account may not use FCM"},
-	{Code: "access_denied", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "a policy of the organisation forbids the login"},
-	{Code: "invalid_request", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the token endpoint did not understand the login; is token_uri right?"},
-	{Code: "unsupported_grant_type", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: "the token endpoint does not know the login; is token_uri right?"},
+	{Code: "invalid_grant", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: vendors.Both(
+		"the key was deleted, the account is unknown, or this host's clock is wrong",
+		"密钥已删除、账号不存在，或本机时钟不准")},
+	{Code: "invalid_client", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: vendors.Both("the service account is unknown", "服务账号不存在")},
+	{Code: "unauthorized_client", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: vendors.Both("the service account may not log in so", "服务账号不能以此方式登录")},
+	{Code: "invalid_scope", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: vendors.Both("the service account may not use FCM", "服务账号不能使用 FCM")},
+	{Code: "access_denied", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: vendors.Both("a policy of the organisation forbids the login", "组织策略禁止登录")},
+	{Code: "invalid_request", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: vendors.Both(
+		"the token endpoint did not understand the login; is token_uri right?",
+		"令牌端点不理解登录请求；token_uri 是否正确？")},
+	{Code: "unsupported_grant_type", Level: levelLogin, Reason: vendors.BadCredentials, Meaning: vendors.Both(
+		"the token endpoint does not know the login; is token_uri right?",
+		"令牌端点不支持该登录方式；token_uri 是否正确？")},
 }
 
 // reader reads answers by the table of codes and what the configuration adds to it, by level.
@@ -148,7 +168,7 @@ func (rd reader) byStatus(resp vendors.Response, p problem) vendors.Result {
 }
 
 func result(row vendors.Code, resp vendors.Response, p problem) vendors.Result {
-	text := row.Meaning
+	text := row.Meaning.EN
 	if where := p.where(); where != "" && row.Reason == vendors.BadPayload {
 		text += " (" + where + ")"
 	}

@@ -100,7 +100,7 @@ func interpretToken(resp vendors.Response, now time.Time) (vendors.AccessToken, 
 	}
 	result := vendors.LoginResult(resp)
 	if row, known := vendors.Index(codes, levelLogin)[answer.Error]; parsed && known && resp.Status >= 400 && resp.Status < 500 && resp.Status != http.StatusTooManyRequests {
-		return vendors.AccessToken{}, vendors.Result{Reason: row.Reason, Code: row.Code, Err: errors.New(row.Meaning)}
+		return vendors.AccessToken{}, vendors.Result{Reason: row.Reason, Code: row.Code, Err: errors.New(row.Meaning.EN)}
 	}
 	switch {
 	case resp.Status == http.StatusTooManyRequests, resp.Status == http.StatusRequestTimeout, resp.Status >= 500:

@@ -52,6 +52,9 @@ func (c *Config) message(d vendors.Device, now time.Time) (m *messaging.Message,
 		Tag:       n.Replaces(),
 		ImageURL:  image(n.Android.Image),
 	}
+	if n.Quiet { // since Android 8 the channel has the last word
+		shown.Sound, shown.Priority = "", messaging.PriorityLow
+	}
 	if c.Click.Action != "" {
 		shown.ClickAction = vendors.Expand(c.Click.Action, n, vendors.URLEscape)
 	}
@@ -93,7 +96,8 @@ func (c *Config) hides(n *vendors.Notification) bool {
 // apns is what a token of an iPhone gets beside title and body; Android does not read it.
 func (c *Config) apns(d vendors.Device, until time.Time) *messaging.APNSConfig {
 	n := d.Notification
-	aps := &messaging.Aps{ThreadID: name(n.Conversation), Category: name(n.IOS.Category), MutableContent: n.IOS.MutableContent}
+	conversation, _ := n.IDs()
+	aps := &messaging.Aps{ThreadID: name(conversation), Category: name(n.IOS.Category), MutableContent: n.IOS.MutableContent}
 	if sound := name(cmp.Or(n.IOS.Sound, "default")); sound != "none" {
 		aps.Sound = sound
 	}
@@ -101,12 +105,18 @@ func (c *Config) apns(d vendors.Device, until time.Time) *messaging.APNSConfig {
 		count := min(max(*d.Badge, 0), math.MaxInt32)
 		aps.Badge = &count
 	}
-	if level := n.IOS.InterruptionLevel; slices.Contains([]string{"passive", "active", "time-sensitive"}, level) {
+	expiration := strconv.FormatInt(until.Unix(), 10)
+	level := n.IOS.InterruptionLevel
+	if n.Quiet {
+		// Not kept for a phone that is off, where APNs keeps one push of the app.
+		aps.Sound, level, expiration = "", "passive", "0"
+	}
+	if slices.Contains([]string{"passive", "active", "time-sensitive"}, level) {
 		aps.CustomData = map[string]any{"interruption-level": level}
 	}
 	return &messaging.APNSConfig{
 		Headers: map[string]string{
-			"apns-priority": "10", "apns-collapse-id": n.Replaces(), "apns-expiration": strconv.FormatInt(until.Unix(), 10),
+			"apns-priority": "10", "apns-collapse-id": n.Replaces(), "apns-expiration": expiration,
 		},
 		Payload: &messaging.APNSPayload{Aps: aps},
 	}
@@ -128,12 +138,13 @@ func data(n *vendors.Notification, limit int) map[string]string {
 		}
 	}
 	put(keyExt, n.Ext)
-	put(keyConversation, n.Conversation)
-	put(keyMessage, n.MessageID)
-	if n.Call != nil {
-		put(keyCallID, n.Call.ID)
-		put(keyCallAction, string(n.Call.Action))
-		put(keyCallMedia, string(n.Call.Media))
+	conversation, message := n.IDs()
+	put(keyConversation, conversation)
+	put(keyMessage, message)
+	if call := n.CallStep(); call != nil {
+		put(keyCallID, call.ID)
+		put(keyCallAction, string(call.Action))
+		put(keyCallMedia, string(call.Media))
 	}
 	return m
 }
@@ -226,7 +237,11 @@ func shape(m *messaging.Message, limit int) (note string) {
 		},
 		func() { delete(m.Data, keyConversation) },
 		func() { shown.ClickAction = "" },
-		func() { shown.Sound = "default" },
+		func() {
+			if shown.Sound != "" {
+				shown.Sound = "default"
+			}
+		},
 		func() { shown.ChannelID = "" },
 		func() { clear(m.Data) },
 	} {

@@ -18,6 +18,8 @@ type failures struct {
 const (
 	codeImage   = "80100022"
 	codeNoRight = "80300002"
+	// of messages:revoke
+	codeRevokedPartly = "80100020"
 
 	reasonNoRight = "noRight"
 	reasonImage   = "differentImgVerifyPolicy"
@@ -78,7 +80,7 @@ func (p *protocol) failed(base vendors.Result, reason string, generic bool) vend
 		return base
 	}
 	base.Code += "/" + reason
-	base.Reason, base.Scope, base.Doubtful, base.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning)
+	base.Reason, base.Scope, base.Doubtful, base.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning.EN)
 	base.Rephrase = reason == reasonImage && !generic
 	return base
 }

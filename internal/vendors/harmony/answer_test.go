@@ -45,7 +45,7 @@ func TestCodes(t *testing.T) {
 			wantCode := c.Code
 			switch c.Level {
 			case "":
-				msg := c.Meaning
+				msg := c.Meaning.EN
 				if c.Code == pushkit.CodePartial {
 					msg = `{"illegalTokens":{"tokenFormatError":["tokA"]},"success":1,"failure":1}`
 					wantCode += "/tokenFormatError"
@@ -66,6 +66,12 @@ func TestCodes(t *testing.T) {
 				if c.Code == reasonNoRight && !got.Doubtful {
 					t.Error("a single token proves nothing about its registration")
 				}
+			case levelRevoke:
+				status := http.StatusBadRequest
+				if c.Reason == vendors.Accepted {
+					status = http.StatusOK
+				}
+				got = (&revoker{p}).Revoked(vendors.Response{Status: status, Body: body(c.Code, c.Meaning.EN)}, batch("tokA"))[0]
 			case levelHTTP:
 				var status int
 				_, _ = fmt.Sscanf(c.Code, "HTTP %d", &status)

@@ -21,6 +21,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -48,6 +49,10 @@ type Config struct {
 	ProjectID string `yaml:"project_id"`
 	// ServiceAccount is the JSON of a service account key from the Huawei API Console. Required.
 	ServiceAccount vendors.Secret `yaml:"service_account" secret:"document"`
+	// ClientID is the app's own client id in AppGallery Connect (Project settings > General
+	// information > App), not the project's. With it the pushes of a recalled message are taken
+	// back from Huawei where no phone shows them yet; without it they are overwritten alone.
+	ClientID string `yaml:"client_id"`
 	// Category is the class of chat messages that name none. The app needs the self-classification
 	// right for it, or else Huawei silently takes it for MARKETING. Default IM.
 	Category string `yaml:"category"`
@@ -74,6 +79,9 @@ type Config struct {
 	// is not published, hence some distance. Default 3800.
 	MaxBytes int `yaml:"max_bytes"`
 }
+
+// clientForm is an app's client id.
+var clientForm = regexp.MustCompile(`^[0-9]{1,32}$`)
 
 const (
 	im = "IM"
@@ -102,6 +110,9 @@ func (c *Config) Problems() []vendors.Problem {
 		}
 	}
 	is.Endpoint("endpoint", c.Endpoint)
+	if c.ClientID != "" && !clientForm.MatchString(c.ClientID) {
+		is.Add("client_id", "is not a number", "AppGallery Connect > Project settings > General information > App: the client id of the app")
+	}
 	pushkit.CheckCategories(&is, c.ownCategories(), "voice broadcasts")
 	if c.CallPush != "" && c.CallPush != callVoIP && c.CallPush != callAlert {
 		is.Add("call_push", "is neither alert nor voip", "use alert, or voip with the right for in-app calls")
@@ -170,6 +181,9 @@ func (c *Config) Driver(env vendors.Env) (vendors.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.revoke != "" {
+		return vendors.NewHTTP(&revoker{p}, &c.Common, env)
+	}
 	return vendors.NewHTTP(p, &c.Common, env)
 }
 
@@ -180,6 +194,7 @@ type protocol struct {
 	key      *rsa.PrivateKey
 	send     string
 	verify   string
+	revoke   string // empty without a client_id
 	images   *images
 	title    vendors.TextLimit
 	body     vendors.TextLimit
@@ -187,6 +202,7 @@ type protocol struct {
 	codes    map[string]vendors.Code
 	devices  map[string]vendors.Code
 	statuses map[string]vendors.Code
+	revoked  map[string]vendors.Code
 }
 
 func newProtocol(c *Config) (*protocol, error) {
@@ -203,8 +219,14 @@ func newProtocol(c *Config) (*protocol, error) {
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %w", err)
 	}
+	revoke := ""
+	if c.ClientID != "" {
+		if revoke, err = vendors.Address(c.EndpointOr(pushHost), "/v1/"+url.PathEscape(c.ClientID)+"/messages:revoke"); err != nil {
+			return nil, fmt.Errorf("endpoint %w", err)
+		}
+	}
 	return &protocol{
-		c: c, account: acc, key: key, send: send,
+		c: c, account: acc, key: key, send: send, revoke: revoke, revoked: vendors.Index(codes(), levelRevoke),
 		title:    vendors.TextLimit{Max: cmp.Or(c.MaxTitle, pushkit.DefaultTitle), Measure: vendors.Runes},
 		body:     vendors.TextLimit{Max: cmp.Or(c.MaxBody, pushkit.DefaultBody), Measure: vendors.Runes},
 		maxBytes: cmp.Or(c.MaxBytes, pushkit.DefaultBytes),
@@ -216,7 +238,7 @@ func newProtocol(c *Config) (*protocol, error) {
 // Limits: one notification, with one number for the icon, for up to 1,000 tokens, or 10 with test
 // pushes.
 func (p *protocol) Limits() vendors.Limits {
-	l := vendors.Limits{Batch: pushkit.MaxTokens, Partition: vendors.ByBadge, Badge: true}
+	l := vendors.Limits{Batch: pushkit.MaxTokens, Replaces: true, Partition: vendors.ByBadge, Badge: true}
 	if p.c.TestMode {
 		l.Batch = maxTestTokens
 	}

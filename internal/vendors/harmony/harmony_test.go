@@ -22,6 +22,7 @@ import (
 
 const (
 	testProject = "388421840000000001"
+	testClient  = "6917530001"
 	testKeyID   = "madeupkeyid0000000000000000000001"
 	testSub     = "100000009"
 )
@@ -55,13 +56,14 @@ func token(i int) string { return fmt.Sprintf("MAMzLmadeupToken%06d", i) }
 func fakeAccount() fake.Account {
 	return fake.Account{
 		ProjectID: testProject, KeyID: testKeyID, SubAccount: testSub, Key: &testKey().PublicKey, Categories: []string{"IM", "VOIP"},
+		ClientID: testClient,
 	}
 }
 
 func config(endpoint, caFile string) *Config {
 	return &Config{
 		Common:         vendors.Common{ID: "35003", Vendor: "harmony", Endpoint: endpoint, CAFile: caFile},
-		ServiceAccount: keyFile(testProject, testKey()),
+		ServiceAccount: keyFile(testProject, testKey()), ClientID: testClient,
 	}
 }
 

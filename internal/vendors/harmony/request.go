@@ -136,7 +136,7 @@ func (p *protocol) compose(batch vendors.Batch) (request, int) {
 	pushType := typeAlert
 	if p.c.inAppCall(note) {
 		pushType = typeCall
-		call := incoming{Title: title, Ext: note.Ext, Key: note.Key, Call: note.Call}
+		call := incoming{Title: title, Ext: note.Ext, Key: note.Key, Call: note.CallStep()}
 		write = func(body string) {
 			call.Body = body
 			r.Payload.ExtraData = string(vendors.JSON(call))
@@ -227,7 +227,7 @@ func (p *protocol) draft(batch vendors.Batch, title string) *notification {
 	if isImage(note.Harmony.Image) && !batch.Generic {
 		n.Image = p.images.checked(note.Harmony.Image, batch)
 	}
-	if sound := note.Harmony.Sound; soundForm.MatchString(sound) {
+	if sound := note.Harmony.Sound; soundForm.MatchString(sound) && !note.Quiet {
 		n.Sound, n.SoundDuration = sound, min(max(note.Harmony.SoundSeconds, 0), maxSound)
 	}
 	return n

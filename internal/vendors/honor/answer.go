@@ -94,7 +94,7 @@ func (p *protocol) byStatus(resp vendors.Response, a answer) vendors.Result {
 		return result // not Honor's own answer
 	}
 	if row, ok := p.http[result.Code]; ok {
-		result.Reason, result.Scope, result.Err = row.Reason, row.Scope, errors.New(row.Meaning)
+		result.Reason, result.Scope, result.Err = row.Reason, row.Scope, errors.New(row.Meaning.EN)
 	}
 	code := string(a.Code)
 	if !codeForm.MatchString(code) {
@@ -102,7 +102,7 @@ func (p *protocol) byStatus(resp vendors.Response, a answer) vendors.Result {
 	}
 	result.Code = code
 	if row, ok := p.codes[code]; ok && row.Reason != vendors.Unknown && !slices.Contains(p.success, code) {
-		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+		result.Reason, result.Err = row.Reason, errors.New(row.Meaning.EN)
 	}
 	return result
 }
@@ -121,12 +121,12 @@ func (p *protocol) byCode(a answer) vendors.Result {
 			result.Reason, result.Err = vendors.Unknown, errors.New("a code of success with sendResult false, naming no token")
 		}
 	case known && row.Reason != vendors.Unknown:
-		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+		result.Reason, result.Err = row.Reason, errors.New(row.Meaning.EN)
 	case a.Data.SendResult == "true" && len(a.Data.FailTokens) == 0:
 		// the code stays in the result, to be named under success_codes
 		result.Reason = vendors.Accepted
 	case known:
-		result.Err = errors.New(row.Meaning)
+		result.Err = errors.New(row.Meaning.EN)
 	default:
 		result.Reason = guess(string(a.Message))
 		result.Err = errors.New("a code that is not in the table: give it a reason under codes")

@@ -232,7 +232,7 @@ func newProtocol(c *Config) (*protocol, error) {
 
 // Limits: one notification, with one number for the icon, for up to Batch tokens.
 func (p *protocol) Limits() vendors.Limits {
-	l := vendors.Limits{Batch: p.batch}
+	l := vendors.Limits{Batch: p.batch, Replaces: true}
 	if p.c.BadgeClass != "" {
 		l.Partition, l.Badge = vendors.ByBadge, true
 	}

@@ -100,16 +100,17 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token strin
 
 // compose writes all but the tokens and keeps it within the bytes of max_bytes. What makes room, in
 // this order: the body is shortened; then the image goes; then the long form of the text, the group
-// and most of the title; then the title but for a character; then the ext (a part of it would be worse than none), for the names by
-// which the app finds the message; then the click target, which may hold the ext as well, for the
-// app.
+// and most of the title; then the title but for a character; then the ext (a part of it would be
+// worse than none), for the names by which the app finds the message; then the click target, which
+// may hold the ext as well, for the app.
 func (p *protocol) compose(batch vendors.Batch) request {
 	n := batch.Devices[0].Notification
 	r := p.draft(batch)
 	nt := &r.Android.Notification
 	names := ""
 	if r.Data != "" { // else there is no ext to stand in for
-		names = string(vendors.JSON(map[string]string{"conversation": n.Conversation, "message": n.MessageID}))
+		conversation, message := n.IDs()
+		names = string(vendors.JSON(map[string]string{"conversation": conversation, "message": message}))
 	}
 	vendors.Shrink(nt.Body, []func(){
 		func() {},
@@ -176,8 +177,8 @@ func (p *protocol) draft(batch vendors.Batch) request {
 	if n.Android.Style == "big_text" {
 		nt.Style = styleBigText
 	}
-	if len(n.Conversation) <= maxGroup {
-		nt.Group = n.Conversation
+	if conversation, _ := n.IDs(); len(conversation) <= maxGroup {
+		nt.Group = conversation
 	}
 	r := request{Android: android{TTL: p.ttl(n, batch.Now), Notification: nt}}
 	if p.c.Receipts != nil {

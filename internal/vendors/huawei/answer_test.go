@@ -48,7 +48,7 @@ func TestCodes(t *testing.T) {
 			var got vendors.Result
 			switch c.Level {
 			case "":
-				msg := c.Meaning
+				msg := c.Meaning.EN
 				if c.Code == pushkit.CodePartial {
 					msg = `{"success":0,"failure":1,"illegal_tokens":["tokA"]}`
 				}

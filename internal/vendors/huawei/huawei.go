@@ -217,7 +217,7 @@ func newProtocol(c *Config) (*protocol, error) {
 
 // Limits: one notification, with one number for the icon, for up to 1,000 tokens.
 func (p *protocol) Limits() vendors.Limits {
-	l := vendors.Limits{Batch: pushkit.MaxTokens}
+	l := vendors.Limits{Batch: pushkit.MaxTokens, Replaces: true}
 	if p.c.BadgeClass != "" {
 		l.Partition, l.Badge = vendors.ByBadge, true
 	}

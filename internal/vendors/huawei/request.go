@@ -92,9 +92,9 @@ func (p *protocol) Request(ctx context.Context, batch vendors.Batch, token strin
 
 // compose writes all but the tokens and keeps it within the bytes that Huawei takes. What makes
 // room, in this order: the body is shortened; where even a body of one character is too much, the
-// image goes, then the long form of the text, the group and most of the title, then the title but for
-// a character, then the ext (a part of it would be worse than none), then the click target, which
-// may hold the ext as well.
+// image goes, then the long form of the text, the group and most of the title, then the title but
+// for a character, then the ext (a part of it would be worse than none), then the click target,
+// which may hold the ext as well.
 func (p *protocol) compose(batch vendors.Batch) request {
 	r := p.draft(batch)
 	style := batch.Devices[0].Notification.Android.Style
@@ -154,15 +154,16 @@ func (p *protocol) draft(batch vendors.Batch) request {
 	if batch.Generic {
 		title, body = "", ""
 	}
+	conversation, _ := note.IDs()
 	n := notification{
 		Title: cmp.Or(title, p.title.Fit(genericTitle)), Body: cmp.Or(body, p.body.Fit(genericBody)),
 		ClickAction: p.click(note), ChannelID: cmp.Or(short(note.Android.HuaweiChannelID), c.ChannelID),
 		Importance: p.importance(note), Badge: p.badge(batch.Devices),
 		// Both say what is replaced on the screen: a repeat replaces itself.
-		NotifyID: vendors.NotifyID(note.Replaces()), Tag: note.Replaces(), Group: short(note.Conversation),
+		NotifyID: vendors.NotifyID(note.Replaces()), Tag: note.Replaces(), Group: short(conversation),
 		ForegroundShow: &c.ForegroundShow,
 	}
-	if name, _, _ := strings.Cut(note.Android.Sound, "."); soundForm.MatchString(name) {
+	if name, _, _ := strings.Cut(note.Android.Sound, "."); soundForm.MatchString(name) && !note.Quiet {
 		n.Sound, n.DefaultSound = "/raw/"+name, new(bool)
 	}
 	if strings.HasPrefix(note.Android.Image, "https://") {
@@ -201,7 +202,12 @@ func (p *protocol) click(note *vendors.Notification) click {
 	return click{Type: clickOpen}
 }
 
+// importance is the message's, else the certificate's. LOW makes no sound; the class is the
+// category's alone.
 func (p *protocol) importance(note *vendors.Notification) string {
+	if note.Quiet {
+		return low
+	}
 	if asked := strings.ToUpper(note.Android.HuaweiImportance); asked == low || asked == normal {
 		return asked
 	}

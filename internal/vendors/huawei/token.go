@@ -42,7 +42,7 @@ func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors
 		}
 		result := vendors.Result{Code: code, Reason: vendors.BadCredentials, Err: errors.New("the token endpoint refuses app_id and app_secret")}
 		if row, ok := p.authCodes[code]; ok {
-			result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+			result.Reason, result.Err = row.Reason, errors.New(row.Meaning.EN)
 		} else if resp.Status >= 500 {
 			result.Reason, result.Err = vendors.Unavailable, errors.New("the token endpoint failed")
 		}
@@ -50,7 +50,7 @@ func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors
 	}
 	result := vendors.LoginResult(resp)
 	if row, ok := p.authCodes["HTTP "+strconv.Itoa(resp.Status)]; ok {
-		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+		result.Reason, result.Err = row.Reason, errors.New(row.Meaning.EN)
 	}
 	if result.Err == nil {
 		result.Err = errors.New("the token endpoint gave no token")

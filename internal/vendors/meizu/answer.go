@@ -68,10 +68,10 @@ func (p *protocol) read(resp vendors.Response, batch vendors.Batch) []vendors.Re
 		return vendors.All(n, result)
 	case row.Reason == vendors.BadToken && n > 1:
 		// The code is about the whole call: probing shows whether it is true of each device.
-		result.ProbeSingly, result.Err = true, errors.New(row.Meaning)
+		result.ProbeSingly, result.Err = true, errors.New(row.Meaning.EN)
 		return vendors.All(n, result)
 	case row.Reason != vendors.Accepted:
-		result.Reason, result.Scope, result.Doubtful, result.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning)
+		result.Reason, result.Scope, result.Doubtful, result.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning.EN)
 		return vendors.All(n, result)
 	}
 	failed, ok := failures(a.Value)
@@ -120,7 +120,7 @@ func (p *protocol) target(code, msgID string) vendors.Result {
 		result.Code = code
 	}
 	if row, ok := p.targets[code]; ok {
-		result.Reason, result.Scope, result.Doubtful, result.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning)
+		result.Reason, result.Scope, result.Doubtful, result.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning.EN)
 	}
 	return result
 }

@@ -1,97 +1,25 @@
 package meizu
 
-import (
-	"strconv"
+import "github.com/hongyan-im/hongyan/internal/vendors"
 
-	"github.com/hongyan-im/hongyan/internal/vendors"
-)
-
-// Where a code stands in an answer: as its code, or as a key of value.
-const (
-	levelTop    = "top"
-	levelDevice = "device"
-)
-
-// codes is Meizu's table. Its "message" is not used: it may quote the request.
-func codes() []vendors.Code {
-	const (
-		payload = vendors.BadPayload
-		account = vendors.BadCredentials
-	)
-	return []vendors.Code{
-		{Code: "200", Level: levelTop, Reason: vendors.Accepted, Meaning: "taken; value names the pushIds that failed"},
-		{Code: "300", Level: levelTop, Reason: vendors.Unknown, Meaning: "the call should be made at another address; if it stays, set endpoint", Uncertain: true},
-		{Code: "500", Level: levelTop, Reason: vendors.Unknown, Meaning: "any other failure", Uncertain: true},
-		{Code: "1001", Level: levelTop, Reason: vendors.Unavailable, Meaning: "system error"},
-		{Code: "1003", Level: levelTop, Reason: vendors.Unavailable, Meaning: "server busy"},
-		{Code: "1005", Level: levelTop, Reason: payload, Meaning: "parameter error"},
-		{Code: "1006", Level: levelTop, Reason: account, Meaning: "signature refused, so app_secret is wrong (App Secret, not App Key)"},
-		{Code: "110000", Level: levelTop, Reason: account, Meaning: "appId is illegal"},
-		{Code: "110001", Level: levelTop, Reason: account, Meaning: "appKey is illegal"},
-		{Code: "110002", Level: levelTop, Reason: vendors.BadToken, Doubtful: true, Meaning: "pushId is not registered"},
-		{Code: "110003", Level: levelTop, Reason: vendors.BadToken, Doubtful: true, Meaning: "pushId is illegal"},
-		{Code: "110004", Level: levelTop, Reason: payload, Meaning: "a parameter is empty"},
-		{Code: "110009", Level: levelTop, Reason: vendors.Refused, Meaning: "the app is blacklisted"},
-		{Code: "110010", Level: levelTop, Reason: vendors.RateLimited, Meaning: "the app calls too fast; nobody got it"},
-		{Code: "110019", Level: levelTop, Reason: vendors.QuotaSpent, Meaning: "the app's number of pushes a day is used up"},
-		{Code: "110031", Level: levelTop, Reason: account, Meaning: "packageName is illegal"},
-		{Code: "110032", Level: levelTop, Reason: payload, Meaning: "taskId is illegal"},
-		{Code: "110033", Level: levelTop, Reason: account, Meaning: "appSecret is illegal"},
-		{Code: "110051", Level: levelTop, Reason: vendors.QuotaSpent, Meaning: "the app's number of pushes is used up; the period is not published"},
-		{Code: "110053", Level: levelTop, Reason: payload, Meaning: "data messages are limited"},
-		{Code: "-1", Level: levelTop, Reason: vendors.Unknown, Meaning: "unknown; the SDK's own", Uncertain: true},
-
-		{Code: "201", Level: levelDevice, Reason: vendors.Refused, Meaning: "no permission for this device"},
-		{Code: "501", Level: levelDevice, Reason: vendors.Unavailable, Meaning: "push failed (database)"},
-		{Code: "513", Level: levelDevice, Reason: vendors.Unavailable, Meaning: "push failed (internal)"},
-		{Code: "518", Level: levelDevice, Reason: vendors.RateLimited, Meaning: "over the configured rate", Uncertain: true},
-		{Code: "519", Level: levelDevice, Reason: vendors.Unavailable, Meaning: "service overloaded"},
-		{Code: "520", Level: levelDevice, Reason: vendors.DeviceCapped, Meaning: "folded: more than five pushes to the device within a minute"},
-		{Code: "110002", Level: levelDevice, Reason: vendors.BadToken, Doubtful: true, Meaning: "pushId is not subscribed"},
-		{Code: "110003", Level: levelDevice, Reason: vendors.BadToken, Doubtful: true, Meaning: "pushId is illegal"},
-		{Code: "110005", Level: levelDevice, Reason: vendors.BadToken, Meaning: "alias is not subscribed, or switched off"},
-		{Code: "110010", Level: levelDevice, Reason: vendors.NotDisplayed, Meaning: "the pushId's notifications are switched off"},
-		{Code: "110011", Level: levelDevice, Reason: vendors.DeviceCapped, Meaning: "the device had its public messages of the day"},
-	}
-}
-
-// Doc is what docs/vendors.md says about Meizu.
+// Doc is the page docs/vendors/meizu.md.
 func Doc() vendors.Doc {
 	return vendors.Doc{
 		Vendor: "meizu", Name: vendors.Both("Meizu (Flyme) push", "魅族（Flyme）推送"), Dated: "2026-11",
-		Links: []string{
-			"https://github.com/MEIZUPUSH/PushAPI",
-			"https://github.com/MEIZUPUSH/JavaSdk",
-		},
-		Rows: []vendors.Row{
-			vendors.TextRow("Badge", "角标", "no number is sent: the API has no field for one", "不下发数字：接口没有此字段"),
-			vendors.NumberRow("Devices per call", "单次最多设备数", maxTokens),
-			vendors.NumberRow("Title, in characters", "标题字符数", maxTitle),
-			vendors.NumberRow("Content, in characters", "内容字符数", maxContent),
-			vendors.TextRow("Lifetime", "缓存时间", "whole hours, 1 to 72; incoming calls are not kept at all", "整小时，1 至 72；来电不缓存"),
-			vendors.TextRow("Rate", "速率", "200 a second in one source, 500 in another; whether devices or calls is not published; beyond it 110010",
-				"一说每秒 200，一说 500，单位未公布；超出返回 110010"),
-			vendors.TextRow("Folding", "折叠", strconv.Itoa(foldedOver)+" pushes to a device within a minute, of any class; the rest are dropped (520)",
-				"任何类别每设备每分钟 "+strconv.Itoa(foldedOver)+" 条，其余折叠（520）"),
-			vendors.TextRow("Test pushes", "测试消息", "none", "无"),
-			vendors.TextRow("Abroad", "海外", "endpoint: https://server-api-push.in.meizu.com", "endpoint: https://server-api-push.in.meizu.com"),
-		},
-		Classes: []vendors.ClassRow{
-			{Name: "private", Means: vendors.Both("noticeMsgType 1 (私信): what concerns the one user, such as chat", "私信 noticeMsgType 1：与单个用户相关，如聊天"),
-				Cap: vendors.Both("none", "不限")},
-			{Name: "public", Means: vendors.Both("noticeMsgType 0 (公信), which is Meizu's own default", "公信 noticeMsgType 0，为魅族默认值"),
-				Cap: vendors.Both("3 a device and day since 2025-05-07, 5 for news and reading apps (110011)", "自 2025-05-07 起每设备每天 3 条，资讯阅读类 5 条（110011）")},
-		},
-		Codes: codes(),
+		Phones: vendors.Both(
+			"Flyme. Abroad set `endpoint: https://server-api-push.in.meizu.com` (uncertain).", "Flyme 系统的手机。海外请设置 `endpoint: https://server-api-push.in.meizu.com`（不确定）。"),
+		PerCall: vendors.Bothf("%d, with one notification", "%d 台，内容相同", maxTokens),
 		Setup: []vendors.Bilingual{
-			vendors.Both("Create the app on the Flyme push platform and take App ID and App Secret.", "在 Flyme 推送平台创建应用，获取 App ID 与 App Secret。"),
-			vendors.Both("Leave notice_type at 1 for chat.", "聊天消息保持 notice_type 为 1。"),
-			vendors.Both("Let the app report its pushId again whenever it changes: pushIds expire after about a week.", "pushId 约一周失效，变更后应用需重新上报。"),
+			vendors.Both(
+				"Sign in to open.flyme.cn, create the app with its package name on the Flyme push platform (push.meizu.com), and take App ID (`app_id`) and App Secret (`app_secret`). The App Key belongs to the phone.",
+				"登录 open.flyme.cn，在 Flyme 推送平台（push.meizu.com）按包名创建应用，获取 App ID（`app_id`）和 App Secret（`app_secret`）。App Key 供客户端使用。"),
+			vendors.Both("Leave `notice_type` at 1 for chat: Meizu's own default is public, of which a phone shows three a day.", "聊天消息保持 `notice_type` 为 1：魅族的默认值是公信，每台手机每天只展示三条。"),
+			vendors.Both(
+				"Let the app report its pushId again at every start and whenever it changes: pushIds expire after about a week (uncertain).", "应用每次启动以及 pushId 变更时都要重新上报：pushId 约一周失效（不确定）。"),
+			vendors.Both(
+				"For reports register their address under Configuration, Receipts, before you set `receipts`: with an address that is not registered every push is refused (uncertain).",
+				"如需回执，先在“配置管理 > 回执管理”登记地址，再设置 `receipts`：地址未登记时推送会全部被拒（不确定）。"),
 		},
-		Tap: vendors.Both(`clickTypeInfo.parameters is the ext where it is a JSON object, else {"ext": "<ext>"}; its keys are extras of the intent. {ext} in click.url carries it as well. An ext of more than 4,096 bytes is left out, and {"conversation", "message"} goes instead.`,
-			`clickTypeInfo.parameters 为 ext 本身（当其为 JSON 对象）或 {"ext": "<ext>"}，各键出现在 Intent 的 extras 中；也可在 click.url 中用 {ext} 携带。超过 4096 字节的 ext 不发送，改为 {"conversation", "message"}。`),
-		Repeat: vendors.Both("A repeat has the same notifyKey, so it replaces the first on the screen, as the events of a call replace each other; Meizu deduplicates nothing.",
-			"重复推送的 notifyKey 相同，会覆盖前一条，同一通话的各事件也是如此；魅族不去重。"),
 		Example: `- id: "35004"
   vendor: meizu
   app_id: "100001"
@@ -99,5 +27,81 @@ func Doc() vendors.Doc {
   notice_type: 1
   click: {activity: com.example.im.ChatActivity}
 `,
+		Classes: []vendors.ClassRow{
+			{
+				Name:  "private",
+				Means: vendors.Both("`notice_type` 1: what concerns the one user, such as chat; whether it needs approval is not published (uncertain)", "私信，`notice_type` 为 1：与单个用户相关，如聊天；是否需要申请未公布（不确定）"),
+				Cap:   vendors.Both("none", "不限"),
+			},
+			{
+				Name:  "public",
+				Means: vendors.Both("`notice_type` 0, Meizu's own default", "公信，`notice_type` 为 0，魅族的默认值"),
+				Cap: vendors.Bothf("%d a device and day since 2025-05-07, 5 for news and reading apps (110011)",
+					"自 2025-05-07 起每设备每天 %d 条，资讯阅读类 5 条（110011）", publicCap),
+			},
+		},
+		Kinds: []vendors.Bilingual{vendors.Both(
+			"`notice_type`, or `android.meizu_notice_type` of a message, is all that chooses the class. There are neither channels nor templates.",
+			"类别只由 `notice_type`（或消息中的 `android.meizu_notice_type`）决定。没有渠道和模板。")},
+		Limits: []vendors.Row{
+			{What: vendors.Both("Title and content", "标题与内容"), Value: vendors.Bothf("%d and %d characters", "%d 与 %d 个字符", maxTitle, maxContent)},
+			{What: vendors.Both("`ext`", "`ext`"), Value: vendors.Bothf(
+				"no size is published; one of more than %d bytes gives way to `{\"conversation\", \"message\"}`", "大小未公布；超过 %d 字节时换成 `{\"conversation\", \"message\"}`", maxExt)},
+			{What: vendors.Both("Lifetime", "保留时间"), Value: vendors.Bothf("whole hours, 1 to %d, rounded up; incoming calls are not kept at all", "整小时，1 至 %d，向上取整；来电不保留", maxHours)},
+			{What: vendors.Both("Folding", "折叠"), Value: vendors.Bothf(
+				"%d pushes to a phone within a minute, of any class; the rest are dropped (520)", "任何类别每台手机每分钟 %d 条，其余被丢弃（520）", foldedOver)},
+		},
+		Rates: []vendors.Row{
+			vendors.TextRow("Rate", "速率", "200 a second in one source, 500 in another, and whether of phones or calls is not published (uncertain); beyond it 110010",
+				"一说每秒 200，一说 500，按手机还是按调用计未公布（不确定）；超出返回 110010"),
+			vendors.TextRow("Daily total of an app", "应用每日总量", "there are codes for it (110019, 110051), and no published numbers (uncertain)", "有相应返回码（110019、110051），但未公布数值（不确定）"),
+			vendors.TextRow("Login", "鉴权", "each call is signed with the App Secret; nothing to renew", "每次调用用 App Secret 签名，无需续期"),
+			vendors.TextRow("Address", "地址", "`"+pushHost+"`", "`"+pushHost+"`"),
+			vendors.TextRow("Test pushes", "测试推送", "none; `test_mode` changes nothing", "没有；`test_mode` 不起作用"),
+		},
+		Screen: vendors.Screen{
+			Recall: vendors.Both(
+				"Overwritten, under the same `notifyKey`, without vibration, light, sound and floating notice.",
+				"覆盖：`notifyKey` 相同，不振动、不亮灯、不响铃，也不悬浮显示。"),
+			Repeat:    vendors.RepeatReplaced("notifyKey").And("Meizu deduplicates nothing.", "魅族不去重。"),
+			CallEnded: vendors.CallEnded("notifyKey"),
+			Collapse:  vendors.Collapsed("notifyKey").And("It counts for the folding all the same.", "仍计入折叠条数。"),
+			Group:     vendors.Both("No such field for ordinary apps.", "普通应用没有该字段。"),
+			Badge:     vendors.Both("None.", "不支持。"),
+			Sound:     vendors.Both("The phone's own; sound, vibration and light are always asked for.", "由手机决定；始终请求声音、振动和呼吸灯。"),
+			Image:     vendors.Both("None: pictures are for apps with a contract.", "不支持：图片仅限签约应用。"),
+			Front:     vendors.Both("Shown; Meizu has no field against it. Hongyan does not push to an app whose presence says foreground.", "会展示，魅族没有相应字段。在线状态为前台的应用，鸿雁不推送。"),
+			Off:       vendors.Both("All wait, for whole hours.", "全部保留，以整小时计。"),
+		},
+		Calls: []vendors.Bilingual{vendors.Both(
+			"An invitation is a notification for phones that are online alone (`offLine` 0): an hour is the shortest time for which Meizu keeps a push.",
+			"来电邀请只发往在线手机（`offLine` 为 0）：魅族最短保留一小时。")},
+		Tap: []vendors.Bilingual{
+			vendors.Both(
+				"`clickTypeInfo.parameters` is the `ext` where it is a JSON object, else `{\"ext\": \"<ext>\"}`; its keys are extras of the intent. `{ext}` in `click.url` carries it as well.",
+				"`clickTypeInfo.parameters` 为 `ext` 本身（当其为 JSON 对象）或 `{\"ext\": \"<ext>\"}`，各键出现在 Intent 的 extras 中；也可在 `click.url` 中用 `{ext}` 携带。"),
+			vendors.Both("`click` takes `activity` or a `url`; none opens the app.", "`click` 可用 `activity` 或 `url`，不设则打开应用。"),
+		},
+		Receipts: []vendors.Bilingual{
+			vendors.Bothf(
+				"Register the address in the console, where a secret for it can be set, and write the same as `receipts: {url: …}`, at most %d bytes; it goes with each push, with the message's key as `callback.param`.",
+				"在平台登记地址（可设置 `access_token`），并把同一地址写入 `receipts: {url: …}`，最多 %d 字节；它随每条推送发送，并以消息的键作为 `callback.param`。", maxCallback),
+			vendors.Both("Reported are arrivals (1) and taps (2), once; there is no report of a failure.", "回执包括到达（1）和点击（2），只发一次；没有失败的回执。"),
+		},
+		Traps: []vendors.Bilingual{
+			vendors.Both("Code 200 is not success for every phone: `value` names those that failed; Hongyan reads it.", "返回 200 不代表每台手机都成功：`value` 列出失败者，鸿雁会读取。"),
+			vendors.Both("110010 means \"too fast\" for the call, and \"notifications off\" for one phone.", "110010 在整个调用上表示过快，在单台手机上表示通知已关闭。"),
+			vendors.Both("More than five messages a minute to one phone are lost: a lively group needs `policy.collapse`, and even that counts.", "每分钟发给一台手机超过五条会丢失：活跃的群建议使用 `policy.collapse`，但仍计入条数。"),
+			vendors.Both("A pushId can be illegal until the phone's registration is finished; it goes, and the app's next report brings it back.", "手机注册完成前 pushId 可能不合法；登记会被删除，应用下次上报即恢复。"),
+			vendors.Both("Advice that Meizu has no limits is older than 2025-05.", "“魅族没有限制”的说法早于 2025 年 5 月。"),
+		},
+		Codes: codes(),
+		Levels: map[string]vendors.Bilingual{
+			levelTop: vendors.Both("the call", "整个调用"), levelDevice: vendors.Both("one token", "单个 token"),
+		},
+		Sources: []vendors.Source{
+			{What: vendors.Both("HTTP interface", "HTTP 接口文档"), URL: "https://github.com/MEIZUPUSH/PushAPI", Dated: "2025-03-30"},
+			{What: vendors.Both("Java SDK 1.2.11", "Java SDK 1.2.11"), URL: "https://github.com/MEIZUPUSH/JavaSdk", Dated: "2025-04-01"},
+		},
 	}
 }

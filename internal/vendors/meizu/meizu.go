@@ -167,7 +167,7 @@ func newProtocol(c *Config) (*protocol, error) {
 }
 
 // Limits: one notification for up to 100 pushIds.
-func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: maxTokens} }
+func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: maxTokens, Replaces: true} }
 
 func address(endpoint string) (string, error) {
 	u, err := url.Parse(endpoint)

@@ -133,6 +133,9 @@ func (p *protocol) message(n *vendors.Notification, now time.Time) message {
 			Suspend: 1, ClearNoticeBar: 1, NotificationType: notificationType{Vibrate: 1, Lights: 1, Sound: 1}, NotifyKey: notifyKey(n.Replaces()),
 		},
 	}
+	if n.Quiet {
+		m.AdvanceInfo.Suspend, m.AdvanceInfo.NotificationType = 0, notificationType{}
+	}
 	if n.Urgent { // an hour is the shortest time for which Meizu keeps a push, and a call is over long before
 		m.PushTimeInfo = pushTimeInfo{OffLine: 0}
 	}
@@ -204,8 +207,9 @@ func parameters(n *vendors.Notification) json.RawMessage {
 	if len(n.Ext) <= maxExt {
 		return vendors.ExtObject(strings.ToValidUTF8(n.Ext, "\uFFFD"))
 	}
-	names := map[string]string{"conversation": n.Conversation, "message": n.MessageID}
-	if len(n.Conversation) > maxExt {
+	conversation, message := n.IDs()
+	names := map[string]string{"conversation": conversation, "message": message}
+	if len(conversation) > maxExt {
 		delete(names, "conversation")
 	}
 	text, _ := json.Marshal(names) // a map of strings always marshals

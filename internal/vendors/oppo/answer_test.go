@@ -54,7 +54,7 @@ func TestEveryCode(t *testing.T) {
 		if !seen[row.Code] {
 			t.Errorf("code %s of the table is not tested", row.Code)
 		}
-		if row.Meaning == "" {
+		if row.Meaning.EN == "" {
 			t.Errorf("code %s has no meaning", row.Code)
 		}
 	}

@@ -63,7 +63,7 @@ func (p *protocol) InterpretToken(resp vendors.Response, now time.Time) (vendors
 	row, known := p.codes[code]
 	switch {
 	case known && (row.Reason == vendors.RateLimited || row.Reason == vendors.Unavailable || row.Reason == vendors.BadCredentials):
-		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+		result.Reason, result.Err = row.Reason, errors.New(row.Meaning.EN)
 	case known: // a code that speaks of messages or tokens
 		result.Reason = vendors.BadCredentials
 	case resp.Status >= 500:

@@ -147,7 +147,7 @@ func TestKinds(t *testing.T) {
 	c.Templates.Group = Template{ID: "2", TitleParams: map[string]string{"group": "{title}"}, ContentParams: map[string]string{"sender": "{sender}", "text": "{text}"}}
 	for kind, group := range map[vendors.Kind]bool{vendors.KindC2C: false, vendors.KindCall: false, vendors.KindGroup: true, vendors.KindMention: true} {
 		n := vendortest.Chat()
-		n.Kind, n.Title, n.Sender, n.Body = kind, "Family", "Alice", "Alice: See you at eight"
+		n.Kind, n.Title, n.Sender, n.Body, n.Lead = kind, "Family", "Alice", "Alice: See you at eight", len("Alice: ")
 		got := newProtocol(c, hostChina).shape(n, vendortest.Now)
 		if !group {
 			if got.ChannelID != c.ChannelID || got.TemplateID != c.TemplateID {

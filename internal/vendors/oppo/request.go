@@ -27,7 +27,7 @@ func newProtocol(c *Config, host string) *protocol {
 
 // Limits: up to 1,000 devices, each with a message of its own. OPPO publishes no size of a call.
 func (p *protocol) Limits() vendors.Limits {
-	return vendors.Limits{Batch: maxMessages, Mixed: maxMessages, Bytes: vendors.MaxForm, Size: p.size, Badge: p.c.Badge}
+	return vendors.Limits{Batch: maxMessages, Mixed: maxMessages, Replaces: true, Bytes: vendors.MaxForm, Size: p.size, Badge: p.c.Badge}
 }
 
 // size is about how long a message gets in a call, encoded: its ext is JSON in JSON.
@@ -92,6 +92,10 @@ const (
 	standard = 1
 	longText = 2
 
+	// levelBar is the notify_level of a push that is listed and neither sounds nor lights the
+	// screen.
+	levelBar = 1
+
 	openApp       = 0
 	openByAction  = 1
 	openPage      = 2
@@ -139,6 +143,9 @@ func (p *protocol) shape(note *vendors.Notification, now time.Time) notification
 	}
 	if n.Category != "" { // a level without a category is refused
 		n.NotifyLevel = c.notifyLevel(note)
+		if note.Quiet {
+			n.NotifyLevel = levelBar
+		}
 	}
 	if ext := string(vendors.ExtObject(note.Ext)); vendors.UTF16(ext) <= maxParameters {
 		n.ActionParameters = ext // half of one would be none: a longer ext is left out

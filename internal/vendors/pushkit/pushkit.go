@@ -83,7 +83,7 @@ func Read(resp vendors.Response, codes, statuses map[string]vendors.Code) Verdic
 		v.Result.Err = errors.New("a code that is not in Huawei's table")
 		return v
 	}
-	v.Known, v.Meaning = true, row.Meaning
+	v.Known, v.Meaning = true, row.Meaning.EN
 	v.Result.Reason, v.Result.Scope, v.Result.Doubtful = row.Reason, row.Scope, row.Doubtful
 	v.Accepted = vendors.Result{Reason: vendors.Accepted, Code: CodeSuccess, VendorID: v.Result.VendorID}
 	if ok := resp.Status >= 200 && resp.Status <= 299; !ok {
@@ -102,21 +102,23 @@ func byStatus(resp vendors.Response, statuses map[string]vendors.Code) vendors.R
 		return result // not Huawei's own answer
 	}
 	if row, ok := statuses["HTTP "+strconv.Itoa(resp.Status)]; ok {
-		result.Reason, result.Err = row.Reason, errors.New(row.Meaning)
+		result.Reason, result.Err = row.Reason, errors.New(row.Meaning.EN)
 	}
 	return result
 }
 
 // StatusCodes is the table of HTTP statuses of messages:send, at a level of a vendor's table. keys
 // are the keys of a certificate that are wrong where the path is.
-func StatusCodes(level, keys string) []vendors.Code {
+func StatusCodes(level string, keys vendors.Bilingual) []vendors.Code {
 	return []vendors.Code{
-		{Code: "HTTP 400", Level: level, Reason: vendors.BadPayload, Meaning: "a parameter is wrong"},
-		{Code: "HTTP 401", Level: level, Reason: vendors.AuthExpired, Meaning: "authentication failed"},
-		{Code: "HTTP 404", Level: level, Reason: vendors.BadCredentials, Meaning: "no such path: " + keys + " is wrong"},
-		{Code: "HTTP 500", Level: level, Reason: vendors.Unavailable, Meaning: "internal error"},
-		{Code: "HTTP 502", Level: level, Reason: vendors.Unavailable, Meaning: "connection problem"},
-		{Code: "HTTP 503", Level: level, Reason: vendors.RateLimited, Meaning: "flow control: too many devices a second, or the network is at its peak"},
+		{Code: "HTTP 400", Level: level, Reason: vendors.BadPayload, Meaning: vendors.Both("a parameter is wrong", "参数错误")},
+		{Code: "HTTP 401", Level: level, Reason: vendors.AuthExpired, Meaning: vendors.Both("authentication failed", "鉴权失败")},
+		{Code: "HTTP 404", Level: level, Reason: vendors.BadCredentials, Meaning: vendors.Both("no such path: "+keys.EN+" is wrong", "路径不存在："+keys.ZH+" 有误")},
+		{Code: "HTTP 500", Level: level, Reason: vendors.Unavailable, Meaning: vendors.Both("internal error", "内部错误")},
+		{Code: "HTTP 502", Level: level, Reason: vendors.Unavailable, Meaning: vendors.Both("connection problem", "连接异常")},
+		{Code: "HTTP 503", Level: level, Reason: vendors.RateLimited, Meaning: vendors.Both(
+			"flow control: too many devices a second, or the network is at its peak",
+			"流量控制：每秒设备数过多，或全网处于高峰")},
 	}
 }
 

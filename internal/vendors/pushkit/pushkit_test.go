@@ -12,10 +12,10 @@ import (
 func TestRead(t *testing.T) {
 	t.Parallel()
 	codes := map[string]vendors.Code{
-		CodeSuccess: {Code: CodeSuccess, Reason: vendors.Accepted, Meaning: "accepted"},
-		CodePartial: {Code: CodePartial, Reason: vendors.BadToken, Meaning: "some"},
+		CodeSuccess: {Code: CodeSuccess, Reason: vendors.Accepted, Meaning: vendors.Both("accepted", "已受理")},
+		CodePartial: {Code: CodePartial, Reason: vendors.BadToken, Meaning: vendors.Both("some", "部分")},
 	}
-	statuses := vendors.Index(StatusCodes("http", "endpoint"), "http")
+	statuses := vendors.Index(StatusCodes("http", vendors.Both("endpoint", "endpoint")), "http")
 	for name, c := range map[string]struct {
 		status   int
 		body     string

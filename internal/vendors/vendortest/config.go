@@ -2,6 +2,7 @@ package vendortest
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,27 +109,64 @@ func doc(t *testing.T, s Subject) {
 	if d.Vendor != s.Fake.Vendor {
 		t.Errorf("the page is about %s, the fake is %s", d.Vendor, s.Fake.Vendor)
 	}
-	if d.Dated == "" || d.Example == "" || len(d.Links) == 0 || len(d.Rows) == 0 || len(d.Classes) == 0 || len(d.Codes) == 0 || len(d.Setup) == 0 {
-		t.Errorf("the page lacks a part: %+v", d)
+	whole(t, "Doc", reflect.ValueOf(d))
+	if _, can := NewRig(t, s, nil).Driver.(vendors.Refresher); can != d.Screen.Refreshes {
+		t.Errorf("the page says that numbers are refreshed: %v", d.Screen.Refreshes)
 	}
-	if _, can := NewRig(t, s, nil).Driver.(vendors.Refresher); can != d.Refreshes {
-		t.Errorf("the page says that numbers are refreshed: %v", d.Refreshes)
-	}
-	texts := append([]vendors.Bilingual{d.Name, d.Tap, d.Repeat}, d.Setup...)
-	for _, r := range d.Rows {
-		texts = append(texts, r.What, r.Value)
-	}
-	for _, c := range d.Classes {
-		texts = append(texts, c.Means, c.Cap)
-	}
-	for _, text := range texts {
-		if text.EN == "" || text.ZH == "" {
-			t.Errorf("%+v lacks a language", text)
+	seen := map[string]bool{}
+	for _, c := range d.Codes {
+		if c.Code == "" || c.Reason != vendors.Accepted && !vendors.CanSay(c.Reason) {
+			t.Errorf("code %q says too little, or a reason that is not for a driver: %v", c.Code, c.Reason)
+		}
+		if id := c.Level + " " + c.Code; seen[id] {
+			t.Errorf("code %s stands twice", id)
+		} else {
+			seen[id] = true
+		}
+		if _, named := d.Levels[c.Level]; !named && (d.Levels != nil || c.Level != "") {
+			t.Errorf("code %s stands at level %q, which Levels does not name", c.Code, c.Level)
 		}
 	}
-	for _, c := range d.Codes {
-		if c.Code == "" || c.Meaning == "" || c.Reason != vendors.Accepted && !vendors.CanSay(c.Reason) {
-			t.Errorf("code %q says too little, or a reason that is not for a driver: %v", c.Code, c.Reason)
+}
+
+// mayLack are the parts of a page that a vendor may have nothing for.
+var mayLack = []string{"Doc.Kinds", "Doc.Levels", "Source.Dated"}
+
+// whole wants a part of a page to have no gaps: every text in both languages, with as many marks of
+// uncertainty in the one as in the other, and no list empty.
+func whole(t *testing.T, path string, v reflect.Value) {
+	t.Helper()
+	if b, ok := v.Interface().(vendors.Bilingual); ok {
+		if b.EN == "" || b.ZH == "" {
+			t.Errorf("%s lacks a language: %+v", path, b)
+		}
+		if strings.Count(b.EN, "(uncertain)") != strings.Count(b.ZH, "（不确定）") {
+			t.Errorf("%s is less certain in one of the languages: %+v", path, b)
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		if _, ok := v.Interface().(vendors.Code); ok {
+			whole(t, path+".Meaning", v.FieldByName("Meaning"))
+			return
+		}
+		for i := range v.NumField() {
+			name := v.Type().Name() + "." + v.Type().Field(i).Name
+			if f := v.Field(i); !slices.Contains(mayLack, name) || !f.IsZero() {
+				whole(t, name, f)
+			}
+		}
+	case reflect.Slice, reflect.Map:
+		if v.Len() == 0 {
+			t.Errorf("%s is empty", path)
+		}
+		for _, at := range v.Seq2() {
+			whole(t, path, at)
+		}
+	case reflect.String:
+		if v.Len() == 0 {
+			t.Errorf("%s is empty", path)
 		}
 	}
 }

@@ -128,7 +128,7 @@ func refresh(t *testing.T, s Subject) {
 		t.Errorf("%d phones heard of three numbers", len(pushes))
 	}
 	for _, p := range pushes {
-		if !p.Quiet || p.Badge == nil || p.Key != "" || p.Title != "" || p.Body != "" {
+		if !p.OnlyBadge || p.Badge == nil || p.Key != "" || p.Title != "" || p.Body != "" {
 			t.Errorf("a refresh is %+v", p)
 		}
 	}

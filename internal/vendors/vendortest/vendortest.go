@@ -198,6 +198,7 @@ func Run(t *testing.T, s Subject) {
 	t.Run("golden", func(t *testing.T) { golden(t, s) })
 	t.Run("full_batch", func(t *testing.T) { fullBatch(t, s) })
 	t.Run("repeat_is_same", func(t *testing.T) { repeat(t, s) })
+	t.Run("overwrite", func(t *testing.T) { overwrite(t, s) })
 	t.Run("dead_token_among_live", func(t *testing.T) { deadAmongLive(t, s) })
 	t.Run("trouble", func(t *testing.T) { trouble(t, s) })
 	t.Run("options", func(t *testing.T) { options(t, s) })

@@ -141,7 +141,7 @@ func (p *protocol) callResult(a answer) vendors.Result {
 		result.Err = errors.New("a code that is not in vivo's table")
 		return result
 	}
-	result.Err = errors.New(row.Meaning)
+	result.Err = errors.New(row.Meaning.EN)
 	result.Rephrase = code == codeTestText || code == codeTestText2
 	if code == codeBadDevice && p.c.TestMode {
 		// Every device outside the test set gets this code: in test mode no registration is given
@@ -159,7 +159,7 @@ func (p *protocol) deviceResult(call vendors.Result, status vendors.Loose) vendo
 	}
 	result.Code += "/" + string(status)
 	if row, ok := p.users[string(status)]; ok {
-		result.Reason, result.Doubtful, result.Err = row.Reason, row.Doubtful, errors.New(row.Meaning)
+		result.Reason, result.Doubtful, result.Err = row.Reason, row.Doubtful, errors.New(row.Meaning.EN)
 		if p.c.TestMode {
 			result.Reason = vendors.NotDisplayed
 		}

@@ -89,8 +89,8 @@ func TestSinglesStopAtQuota(t *testing.T) {
 	}
 }
 
-// One timeout or 5xx among single pushes is that device's: no attempt is burnt for those that nobody
-// asked for, nor where the time of the call is over.
+// One timeout or 5xx among single pushes is that device's: no attempt is burnt for those that
+// nobody asked for, nor where the time of the call is over.
 func TestSinglesCopyNoFailure(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

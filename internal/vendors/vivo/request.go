@@ -182,8 +182,9 @@ func custom(n *vendors.Notification) map[string]string {
 	if n.Ext == "" {
 		return nil
 	}
+	conversation, message := n.IDs()
 	for _, m := range []map[string]string{
-		{"ext": n.Ext}, {"conversation": n.Conversation, "message": n.MessageID}, {"message": n.MessageID},
+		{"ext": n.Ext}, {"conversation": conversation, "message": message}, {"message": message},
 	} {
 		size := 0
 		for k, v := range m {

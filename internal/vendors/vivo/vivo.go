@@ -207,7 +207,7 @@ func newProtocol(c *Config) (*protocol, error) {
 }
 
 // Limits: one notification for up to 1,000 devices.
-func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: maxList} }
+func (p *protocol) Limits() vendors.Limits { return vendors.Limits{Batch: maxList, Replaces: true} }
 
 func address(endpoint string) (string, error) {
 	u, err := url.Parse(endpoint)
@@ -268,8 +268,12 @@ func (c *Config) resolve(n *vendors.Notification) (classification int, category 
 	return system, "IM"
 }
 
-// notifyType is the message's, else the certificate's, else ring and vibrate.
+// notifyType is the message's, else the certificate's, else ring and vibrate; that of a quiet push
+// is neither.
 func (c *Config) notifyType(n *vendors.Notification) int {
+	if n.Quiet {
+		return 1
+	}
 	asked := []int{n.Android.VivoNotifyType, c.NotifyType}
 	if i := slices.IndexFunc(asked, func(t int) bool { return t >= 1 && t <= 4 }); i >= 0 {
 		return asked[i]

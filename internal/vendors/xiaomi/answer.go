@@ -71,7 +71,7 @@ func (p *protocol) Interpret(resp vendors.Response, batch vendors.Batch) []vendo
 		result.Err = errors.New("a code that is not in Xiaomi's table")
 		return batch.Whole(result)
 	}
-	result.Reason, result.Scope, result.Doubtful, result.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning)
+	result.Reason, result.Scope, result.Doubtful, result.Err = row.Reason, row.Scope, row.Doubtful, errors.New(row.Meaning.EN)
 	switch code {
 	case codeNoTargets:
 		if strings.Contains(strings.ToLower(string(a.Reason)), noValidTargets) {

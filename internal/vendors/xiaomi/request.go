@@ -136,6 +136,9 @@ func (p *protocol) message(n *vendors.Notification, now time.Time) message {
 		// The app in the foreground has the message already.
 		Extra: map[string]string{"jobkey": jobKey(n.Key), "notify_foreground": "0"},
 	}
+	if n.Quiet {
+		m.NotifyType = 0
+	}
 	if channel != "" {
 		m.Extra["channel_id"] = channel
 	}
@@ -144,7 +147,7 @@ func (p *protocol) message(n *vendors.Notification, now time.Time) message {
 	}
 	p.template(n, m.Extra)
 	p.click(n, m.Extra)
-	if name, _, _ := strings.Cut(n.Android.Sound, "."); soundForm.MatchString(name) && p.c.Package != "" {
+	if name, _, _ := strings.Cut(n.Android.Sound, "."); !n.Quiet && soundForm.MatchString(name) && p.c.Package != "" {
 		m.Extra["sound_uri"] = "android.resource://" + p.c.Package + "/raw/" + name
 	}
 	// Half an ext would be worse than none: the texts are shortened for it, or the app opens

@@ -73,7 +73,9 @@ func TestRequestSources(t *testing.T) {
 			map[string]string{"extra.template_id": "P1", "extra.template_param": ""}},
 		{"group_template", func(c *Config) {
 			c.TemplateParams = map[string]string{"keywords1": "{title}", "keywords2": "{sender}", "keywords3": "{text}"}
-		}, func(n *vendors.Notification) { n.Title, n.Sender, n.Body = "Team", "Alice", "Alice: hi <b>" },
+		}, func(n *vendors.Notification) {
+			n.Title, n.Sender, n.Body, n.Lead = "Team", "Alice", "Alice: hi <b>", len("Alice: ")
+		},
 			map[string]string{"extra.template_param": `{"keywords1":"Team","keywords2":"Alice","keywords3":"hi <b>"}`}},
 		{"no_template", func(c *Config) { c.TemplateID, c.TemplateParams = "", nil }, func(n *vendors.Notification) {
 			n.Android.XiaomiTemplateParams = map[string]string{"a": "b"}

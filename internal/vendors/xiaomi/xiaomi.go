@@ -314,7 +314,7 @@ func newProtocol(c *Config) *protocol { return &protocol{c: c, codes: c.Table(co
 // Limits: up to 1,000 devices, with one notification or with different ones. Xiaomi publishes no
 // size of a call, yet has a code for one that is too long (10018).
 func (p *protocol) Limits() vendors.Limits {
-	return vendors.Limits{Batch: maxTargets, Mixed: maxTargets, Bytes: vendors.MaxForm, Size: p.size}
+	return vendors.Limits{Batch: maxTargets, Mixed: maxTargets, Replaces: true, Bytes: vendors.MaxForm, Size: p.size}
 }
 
 // The host, and what the hosts for phones abroad have in their names; those phones need FCM.

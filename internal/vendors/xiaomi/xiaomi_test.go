@@ -165,7 +165,7 @@ func TestKinds(t *testing.T) {
 		vendors.KindCall:    {"im_calls", "M12764", `{"keywords1":"Family"}`},
 	} {
 		n := vendortest.Chat()
-		n.Kind, n.Title, n.Sender, n.Body = kind, "Family", "Alice", "Alice: See you at eight"
+		n.Kind, n.Title, n.Sender, n.Body, n.Lead = kind, "Family", "Alice", "Alice: See you at eight", len("Alice: ")
 		extra := p.message(n, vendortest.Now).Extra
 		if got := [3]string{extra["channel_id"], extra["template_id"], extra["template_param"]}; got != want {
 			t.Errorf("%s: got %q, want %q", kind, got, want)

@@ -1,0 +1,223 @@
+package route
+
+import (
+	"context"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/marks"
+)
+
+// An invitation to a call and the event that ends it may be planned by two workers at the same
+// moment. The one stores which devices will ring and looks for the end, the other stores the end
+// and looks for what rings: so at least one of the two sees the other.
+
+const (
+	// ringPatience is how long an invitation waits for its mark to be stored: it rings even where
+	// marks cannot be.
+	ringPatience = 2 * time.Second
+	// echoPatience is how long it then waits to hear of it.
+	echoPatience = time.Second
+)
+
+// withCallee makes sure that the callee who answered or refused a call is among the recipients: the
+// event concerns the callee's own devices.
+func withCallee(m *hongyan.Message) {
+	if !m.ByCallee() {
+		return
+	}
+	for _, u := range m.Recipients {
+		if u == m.Sender.ID {
+			return
+		}
+	}
+	m.Recipients = append(m.Recipients, m.Sender.ID)
+}
+
+// ending is the mark of an event that ends the ringing of a call; nil where it ends nobody's.
+func ending(m *routed) *marks.Mark {
+	call := m.message.Content.Call
+	x := &marks.Mark{App: m.app, What: marks.Call, At: m.stored, Message: m.message.ID, CallID: call.ID, Action: call.Action}
+	sender := false
+	for _, u := range m.message.Recipients {
+		sender = sender || u == m.message.Sender.ID
+		if !m.message.ByCallee() || u == m.message.Sender.ID {
+			x.Ended = append(x.Ended, u)
+		}
+	}
+	if !m.message.ByCallee() && !sender && !m.bulk { // whoever hangs up is not rung any more either
+		x.Ended = append(x.Ended, m.message.Sender.ID)
+	}
+	if len(x.Ended) == 0 {
+		return nil
+	}
+	return x
+}
+
+// end remembers that a call ended, if the message says so, and then goes on; with false where that
+// was given up because the worker ended.
+func (r *routing) end(m *routed, then func(ok bool)) {
+	var x *marks.Mark
+	if m.message.EndsRinging() && r.Marks != nil {
+		x = ending(m)
+	}
+	if x == nil {
+		then(true)
+		return
+	}
+	r.Marks.Learn(x)
+	var echo *marks.Expectation
+	m.duty.Add(1)
+	debt := r.debt(m.duty, func(stored bool) {
+		m.duty.Add(1)
+		r.confirming.Go(func() {
+			defer m.duty.Done(true)
+			echo.Wait(r.hard, echoPatience)
+			then(stored)
+		})
+	}, x)
+	if debt == nil {
+		m.duty.Done(true)
+		then(true)
+		return
+	}
+	echo = r.Marks.Expect(debt.Msgs[0].Subject)
+	r.Recorder.Store(debt)
+}
+
+// ended plans a message that may end a call, once that is remembered.
+func (r *routing) ended(m *routed) {
+	r.end(m, func(ok bool) {
+		if ok {
+			r.round([]*routed{m})
+		} else {
+			m.duty.Done(false)
+		}
+	})
+}
+
+// ringing are the marks of the devices that an invitation is to ring: one for each partition of
+// users of a large one, so that each can be stored.
+func ringing(m *routed, decisions []Decision) []*marks.Mark {
+	type way struct {
+		part        int
+		certificate string
+		voip        bool
+	}
+	divide := len(m.message.Recipients) > maxWhole
+	var all []*marks.Mark
+	parts := map[int]*marks.Mark{}
+	at := map[way]int{}
+	for i := range decisions {
+		d := &decisions[i]
+		if d.Suppressed != "" {
+			continue
+		}
+		w := way{certificate: d.Certificate, voip: d.VoIP}
+		if divide {
+			w.part = hongyan.Partition(d.User)
+		}
+		x := parts[w.part]
+		if x == nil {
+			x = &marks.Mark{App: m.app, What: marks.Call, At: m.stored, Message: m.message.ID, CallID: m.message.Content.Call.ID, Action: hongyan.CallInvite}
+			parts[w.part] = x
+			all = append(all, x)
+		}
+		k, ok := at[w]
+		if !ok {
+			k = len(x.Rang)
+			at[w] = k
+			x.Rang = append(x.Rang, marks.Rang{Certificate: d.Certificate, VoIP: d.VoIP})
+		}
+		x.Rang[k].Devices = append(x.Rang[k].Devices, dispatch.DeviceHash(d.User, d.Device.ID))
+	}
+	return all
+}
+
+// ring remembers which devices an invitation rings, and then follows the decisions, but for users
+// for whom the call has ended by then. It does not wait; the caller holds a share of the duty.
+func (r *routing) ring(m *routed, decisions []Decision) {
+	all := ringing(m, decisions)
+	if len(all) == 0 {
+		r.follow(m, decisions)
+		return
+	}
+	stored := make(chan struct{})
+	m.duty.Add(1)
+	debt := r.debt(m.duty, func(ok bool) {
+		if ok {
+			close(stored)
+		}
+	}, all...)
+	if debt == nil {
+		m.duty.Done(true)
+		r.follow(m, decisions)
+		return
+	}
+	subjects := make([]string, len(debt.Msgs))
+	for i := range debt.Msgs {
+		subjects[i] = debt.Msgs[i].Subject
+	}
+	echo := r.Marks.Expect(subjects...)
+	m.duty.Add(1)
+	r.confirming.Go(func() {
+		r.Recorder.Store(debt)
+		wait, cancel := context.WithTimeout(r.hard, ringPatience)
+		defer cancel()
+		select {
+		case <-stored:
+			echo.Wait(r.hard, echoPatience)
+		case <-wait.Done():
+			echo.Wait(wait, 0) // nobody waits for it any more
+		}
+		if r.hard.Err() != nil {
+			m.duty.Done(false)
+			return
+		}
+		r.unlessOver(m, decisions)
+		r.follow(m, decisions)
+		m.duty.Done(true)
+	})
+}
+
+// unlessOver suppresses an invitation for the users for whom the call has ended, as far as can be
+// found out.
+func (r *routing) unlessOver(m *routed, decisions []Decision) {
+	said, err := r.say([]*routed{m})
+	if err != nil {
+		r.Log.Warn("cannot read whether a call has ended already, it rings", "app", m.app, "message_id", m.message.ID, "error", err)
+		return
+	}
+	if said[0].Over == nil && !said[0].Recalled {
+		return
+	}
+	over := map[string]bool{}
+	for i, u := range m.message.Recipients {
+		over[u] = said[0].Over != nil && said[0].Over[i]
+	}
+	for i := range decisions {
+		switch d := &decisions[i]; {
+		case d.Suppressed != "":
+		case said[0].Recalled:
+			d.Suppressed = hongyan.Recalled
+		case over[d.User]:
+			d.Suppressed = hongyan.CallOver
+		}
+	}
+}
+
+// say is what was said of messages, each at its place.
+func (r *routing) say(messages []*routed) ([]marks.Said, error) {
+	if r.Marks == nil {
+		return make([]marks.Said, len(messages)), nil
+	}
+	about := make([]marks.About, len(messages))
+	for i, m := range messages {
+		about[i] = marks.About{App: m.app, Message: m.message.ID, SentAt: m.message.SentAt, Conversation: m.message.Conversation.ID,
+			Users: m.message.Recipients, Call: m.message.Content.Call, Stored: m.stored}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), lookupTimeout)
+	defer cancel()
+	return r.Marks.Say(ctx, about)
+}

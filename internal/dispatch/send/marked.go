@@ -1,0 +1,128 @@
+package send
+
+import (
+	"slices"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/vendors"
+)
+
+// Marks say what was said of messages: recalls, read marks, ends of calls; *marks.Marks implements
+// it.
+type Marks interface {
+	// Changes grows with each mark that says something new; 0 before the first.
+	Changes() uint64
+	// Suppressed says why a target of a job is not pushed to by what was heard, or nothing. It must
+	// not wait.
+	Suppressed(job *dispatch.Job, t *dispatch.Target) hongyan.Reason
+}
+
+// stopped is targets of a job that are not pushed to.
+type stopped struct {
+	w       *work
+	targets []int
+	why     []hongyan.Reason // of each
+}
+
+// changes is how much was said by now.
+func (l *lane) changes() uint64 {
+	if l.s.Marks == nil {
+		return 0
+	}
+	return l.s.Marks.Changes()
+}
+
+// sift takes the targets out of a piece that are not to be pushed to by what was said since it was
+// looked at last. It returns true where there are some.
+func (l *lane) sift(p *piece, changes uint64) (out stopped, some bool) {
+	if p.heard == changes || p.w.job.Withdraws {
+		return out, false
+	}
+	p.heard = changes
+	out.w = p.w
+	for _, i := range p.targets {
+		if why := l.s.Marks.Suppressed(p.w.job, &p.w.job.Targets[i]); why != "" {
+			out.targets, out.why = append(out.targets, i), append(out.why, why)
+		}
+	}
+	if len(out.targets) == 0 {
+		return out, false
+	}
+	rest := make([]int, 0, len(p.targets)-len(out.targets))
+	for _, i := range p.targets {
+		if !slices.Contains(out.targets, i) {
+			rest = append(rest, i)
+		}
+	}
+	p.targets = rest
+	return out, true
+}
+
+// drop takes the devices out of a call that are not to be pushed to by what was said since it was
+// gathered. False means that nobody is left.
+func (l *lane) drop(c *call) bool {
+	changes := l.changes()
+	if c.heard == changes {
+		return true
+	}
+	c.heard = changes
+	c.twins = slices.DeleteFunc(c.twins, func(t twin) bool {
+		why := l.s.Marks.Suppressed(t.w.job, &t.w.job.Targets[t.index])
+		if why != "" {
+			l.suppress(stopped{t.w, []int{t.index}, []hongyan.Reason{why}})
+		}
+		return why != ""
+	})
+	out := make(map[int]hongyan.Reason)
+	for k, w := range c.works {
+		if w.job.Withdraws {
+			continue
+		}
+		if why := l.s.Marks.Suppressed(w.job, &w.job.Targets[c.index[k]]); why != "" {
+			out[k] = why
+		}
+	}
+	if len(out) == 0 {
+		return true
+	}
+	for k, why := range out {
+		l.suppress(stopped{c.works[k], []int{c.index[k]}, []hongyan.Reason{why}})
+		if c.replace(k) {
+			delete(out, k)
+		}
+	}
+	gone := func(k int) bool { return out[k] != "" }
+	if c.capped {
+		l.returnDevices(c, 0, gone)
+	}
+	c.compact(gone)
+	return len(c.works) > 0
+}
+
+// suppress records targets of a job that are not pushed to, and counts them as done with: of one
+// that withdraws, that it was not possible. The caller must be landing.
+func (l *lane) suppress(out stopped) {
+	if len(out.targets) == 0 {
+		return
+	}
+	s, w, now := l.s, out.w, l.s.Now()
+	lines := make([]store.Line, len(out.targets))
+	for k, i := range out.targets {
+		t := &w.job.Targets[i]
+		if w.job.Withdraws {
+			lines[k] = l.line(w, i, vendors.Result{Reason: vendors.NotDisplayed}, Verdict{Act: Die}, now)
+			continue
+		}
+		s.Metrics.Suppress(s.Certificate.App, out.why[k])
+		lines[k] = store.Line{
+			Outcome: hongyan.Outcome{MessageID: w.job.Notification.MessageID, App: w.job.App, Vendor: w.job.Vendor, Certificate: w.job.Certificate,
+				Status: hongyan.StatusSuppressed, At: now.UTC()},
+			Device: hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: out.why[k], Attempt: w.job.Attempts},
+			Duty:   w.duty,
+		}
+	}
+	s.Recorder.Record(lines...)
+	l.landing.Go(func() { l.leave(w, len(lines)) })
+}

@@ -1,0 +1,183 @@
+package erase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/owner"
+)
+
+const (
+	// usersTogether is how many users are looked up with one read, ownersTogether the same for
+	// owners' registrations.
+	usersTogether, ownersTogether = 100, 250
+	// mostSeen bounds how many users are remembered of whom it is known that they are heard of.
+	mostSeen = 200_000
+	// youngOwner is how old an owner must be that names a registration which is gone: one that is
+	// younger may be about to be written.
+	youngOwner = time.Hour
+)
+
+// Sweep erases the records of people of whom nothing is heard, and the owners of tokens that nobody
+// holds any more.
+type Sweep struct {
+	Eraser
+	// PerSecond bounds how many users and owners are looked at; default 500.
+	PerSecond int
+	Now       func() time.Time
+}
+
+// Swept is what a sweep erased.
+type Swept struct {
+	Users, Records, Owners int
+}
+
+// Run erases the records of users of whom nothing was stored since a time, of every app, and then
+// goes through the owners. The time zero erases no user. What is left after an error is erased by
+// the next sweep.
+func (s *Sweep) Run(ctx context.Context, since time.Time) (done Swept, err error) {
+	pace := rate.NewLimiter(rate.Limit(max(s.PerSecond, 0)), ownersTogether)
+	if s.PerSecond <= 0 {
+		pace.SetLimit(500)
+	}
+	if !since.IsZero() {
+		err = s.users(ctx, pace, since, &done)
+	}
+	return done, errors.Join(err, s.owners(ctx, pace, &done))
+}
+
+// users reads the directory from its oldest record on: whoever has none from before since was heard
+// of.
+func (s *Sweep) users(ctx context.Context, pace *rate.Limiter, since time.Time, done *Swept) error {
+	seen := map[directory.Ref]bool{}
+	var some []directory.Ref
+	var failed error
+	look := func() bool {
+		failed = s.silent(ctx, pace, some, since, done)
+		some = some[:0]
+		return failed == nil
+	}
+	place := Place{Stream: s.Places.Directory(), Filter: s.Subjects.Own("user.>")}
+	err := s.Store.Values(ctx, place, func(v directory.Value) bool {
+		if !v.Time.Before(since) {
+			return false
+		}
+		x, err := s.Subjects.Parse(v.Subject)
+		ref := directory.Ref{App: x.App, User: x.User}
+		if err != nil || seen[ref] {
+			return true
+		}
+		if len(seen) >= mostSeen {
+			clear(seen)
+		}
+		seen[ref] = true
+		some = append(some, ref)
+		return len(some) < usersTogether || look()
+	})
+	if err == nil && failed == nil && len(some) > 0 {
+		look()
+	}
+	return errors.Join(err, failed)
+}
+
+// silent erases those of some users of whom nothing was stored since a time.
+func (s *Sweep) silent(ctx context.Context, pace *rate.Limiter, users []directory.Ref, since time.Time, done *Swept) error {
+	if err := pace.WaitN(ctx, len(users)); err != nil {
+		return err
+	}
+	filters := make([]string, len(users))
+	for i, u := range users {
+		filters[i] = s.Subjects.User(u.App, u.User)
+	}
+	// A read that is behind lacks what was stored just now: whoever is heard of this moment after
+	// half a year of silence registers again.
+	read, err := s.Store.LastValues(ctx, filters)
+	if err != nil {
+		return err
+	}
+	heard := map[directory.Ref]bool{}
+	for _, v := range read.Values {
+		if x, err := s.Subjects.Parse(v.Subject); err == nil && !v.Time.Before(since) {
+			heard[directory.Ref{App: x.App, User: x.User}] = true
+		}
+	}
+	for _, u := range users {
+		if heard[u] {
+			continue
+		}
+		records, err := s.FindKnown(ctx, u.App, u.User)
+		if err != nil {
+			return err
+		}
+		n, err := s.Remove(ctx, u.App, u.User, records)
+		done.Users, done.Records = done.Users+1, done.Records+n
+		if err != nil {
+			return fmt.Errorf("erase a user: %w", err)
+		}
+	}
+	return nil
+}
+
+// owners goes through the owners of all tokens, and erases those whose registration does not hold
+// the token any more.
+func (s *Sweep) owners(ctx context.Context, pace *rate.Limiter, done *Swept) error {
+	var some []directory.Value
+	var failed error
+	place := s.Places.Owners("*")
+	look := func() bool {
+		failed = s.forsaken(ctx, pace, place.Stream, some, done)
+		some = some[:0]
+		return failed == nil
+	}
+	err := s.Store.Values(ctx, place, func(v directory.Value) bool {
+		if len(v.Data) == 0 || s.Now().Sub(v.Time) < youngOwner {
+			return true
+		}
+		some = append(some, v)
+		return len(some) < ownersTogether || look()
+	})
+	if err == nil && failed == nil && len(some) > 0 {
+		look()
+	}
+	return errors.Join(err, failed)
+}
+
+// forsaken erases those of some owners that name a registration without the token.
+func (s *Sweep) forsaken(ctx context.Context, pace *rate.Limiter, stream string, owners []directory.Value, done *Swept) error {
+	if err := pace.WaitN(ctx, len(owners)); err != nil {
+		return err
+	}
+	var filters []string
+	named := make([]string, len(owners))
+	for i, v := range owners {
+		if o, err := owner.Read(v.Data); err == nil && o.Registration != "" {
+			named[i] = o.Registration
+			filters = append(filters, o.Registration)
+		}
+	}
+	read, err := s.Store.LastValues(ctx, filters)
+	if err != nil {
+		return err
+	}
+	stored := make(map[string]directory.Value, len(read.Values))
+	for _, v := range read.Values {
+		stored[v.Subject] = v
+	}
+	for i, v := range owners {
+		hash := v.Subject[strings.LastIndexByte(v.Subject, '.')+1:]
+		if named[i] == "" || owner.Holds(stored[named[i]], hash) {
+			continue // one that cannot be read may be a newer worker's
+		}
+		if err := s.Store.Erase(ctx, stream, v.Revision); err != nil {
+			return err
+		}
+		done.Owners++
+	}
+	return nil
+}

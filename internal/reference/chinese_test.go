@@ -1,0 +1,87 @@
+package reference
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+var (
+	// asIs is what stands in a page as it is in every language: code, links, addresses.
+	asIs = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`|\\]\\([^)\n]*\\)|<https?://[^>\n]*>|https?://[^\\s，。；）]*|\\{\"[^\n。；]*\\}|\\{\\w+:[^\n。；]*\\}")
+	// names are what vendors, their consoles and systems are called, also in Chinese.
+	names = regexp.MustCompile(`Firebase Cloud Messaging|Huawei API Console|Apple Push Notifications? service|MIT License`)
+	// run is three or more English words one after the other.
+	run   = regexp.MustCompile(`[A-Za-z][A-Za-z'’-]*(?:,? [A-Za-z][A-Za-z'’-]*){2,}`)
+	small = regexp.MustCompile(`(?:^|[^\w./_-])([a-z]{2,})(?:$|[^\w./_-])`)
+	bar   = regexp.MustCompile(`(?:^|[^\\])\|`)
+)
+
+// english finds what a Chinese page says in English: a run of words, or a cell or line that has
+// words and no Chinese. It returns each find once.
+func english(page string) (found []string) {
+	page = names.ReplaceAllString(asIs.ReplaceAllString(page, " · "), " · ")
+	for line := range strings.Lines(page) {
+		for _, part := range bar.Split(strings.TrimSpace(line), -1) {
+			hasHan := strings.ContainsFunc(part, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+			switch words := run.FindString(part); {
+			case words != "":
+				found = append(found, words)
+			case !hasHan && !strings.HasPrefix(part, "#") && small.MatchString(part):
+				found = append(found, strings.TrimSpace(part))
+			}
+		}
+	}
+	return found
+}
+
+// catalogueOf begins the part of a page that shows texts of notifications in every language.
+const catalogueOf = "\n### zh-CN: "
+
+// TestChineseIsChinese: what people read in a generated Chinese page is Chinese.
+func TestChineseIsChinese(t *testing.T) {
+	t.Parallel()
+	pages, err := Pages(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for name, page := range pages {
+		if !strings.HasSuffix(name, ".zh-CN.md") {
+			continue
+		}
+		read++
+		prose, _, _ := strings.Cut(string(page), catalogueOf)
+		for _, words := range english(prose) {
+			t.Errorf("%s says in English: %s", name, words)
+		}
+	}
+	if read < 12 {
+		t.Errorf("%d Chinese pages found, so they are looked for in the wrong place", read)
+	}
+}
+
+func TestEnglish(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		page string
+		want int
+	}{
+		"sentence":        {"厂商：the token is dead。", 1},
+		"cell":            {"| 返回码 | wrong parameters | `bad_payload` |", 1},
+		"one_word":        {"| none | 无 |", 1},
+		"heading_of_keys": {"## nats", 0},
+		"code":            {"设置 `the name of the channel` 后重启。", 0},
+		"fence":           {"```yaml\n# all of this is English\n```\n", 0},
+		"link":            {"见 [页面](the-page-of-a-vendor.md)。", 0},
+		"address":         {"- 文档：<https://example.com/a/b-c-d>", 0},
+		"names":           {"在 Huawei API Console 中创建；使用 App ID 与 App Secret。", 0},
+		"chinese":         {"| 100 | 每秒 3000 条，可用 ttl 调整 |", 0},
+	} {
+		if got := english(c.page); len(got) != c.want {
+			t.Errorf("%s: found %q, want %d", name, got, c.want)
+		}
+	}
+}
