@@ -251,7 +251,7 @@ func (p *Presence) Validate() error {
 
 func (j *judgement) presence(p *Presence) {
 	oneOf(j, "state", p.State, PresenceStates[:])
-	j.optional("unread", p.Unread >= 0, func() { p.Unread = 0 }, "is negative")
+	j.optional("unread", p.Unread == nil || *p.Unread >= 0, func() { p.Unread = nil }, "is negative")
 	j.optional("gateway", len(p.Gateway) <= MaxUserID, func() { p.Gateway = "" }, "is longer than %d bytes", MaxUserID)
 }
 

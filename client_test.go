@@ -297,6 +297,7 @@ func TestInvalidValuesAreRefusedWithAllTheirFaults(t *testing.T) {
 	for i := range many {
 		many[i] = "u"
 	}
+	negative := -1
 	for _, c := range []struct {
 		name string
 		err  error
@@ -314,7 +315,7 @@ func TestInvalidValuesAreRefusedWithAllTheirFaults(t *testing.T) {
 		{"too-large", send("demo", func(m *hongyan.Message) { m.Content.Text = strings.Repeat("x", 9<<20) }), []string{"the most is 4194304"}},
 		{"device", c.SetDevice(ctx, "demo", "", "d", hongyan.Device{VoIP: &hongyan.VoIP{}}),
 			[]string{"user is missing", "certificate is missing", "voip needs a certificate"}},
-		{"presence", c.SetPresence(ctx, "demo", "bob", "d", hongyan.Presence{State: "asleep", Unread: -1}), []string{"state is none of", "unread is negative"}},
+		{"presence", c.SetPresence(ctx, "demo", "bob", "d", hongyan.Presence{State: "asleep", Unread: &negative}), []string{"state is none of", "unread is negative"}},
 		{"settings", c.SetSettings(ctx, "demo", "bob", hongyan.Settings{QuietHours: &hongyan.QuietWindow{From: "25:00", To: "8", Timezone: "Moon/Crater"},
 			Conversations: map[string]hongyan.Mute{"g": "loud"}}), []string{"quiet_hours.from", "quiet_hours.to", "quiet_hours.timezone", "conversations has a value"}},
 		{"large-settings", c.SetSettings(ctx, "demo", "bob", large),

@@ -299,6 +299,7 @@ func TestParseDevice(t *testing.T) {
 
 func TestParsePresence(t *testing.T) {
 	t.Parallel()
+	three := 3
 	out := hongyan.Presence{State: hongyan.StateLoggedOut, At: noon}
 	for data, want := range map[string]hongyan.Presence{
 		`{"state":"logged_out"}`:                             out,
@@ -307,7 +308,7 @@ func TestParsePresence(t *testing.T) {
 		`{"state":"logged_out","at":"2027-01-01T00:00:00Z"}`: out,
 		`{"state":"logged_out","unread":-1}`:                 out,
 		`{"state":"logged_out","unread":"many","gateway":7}`: out,
-		`{"state":"logged_out","unread":"3"}`:                {State: hongyan.StateLoggedOut, At: noon, Unread: 3},
+		`{"state":"logged_out","unread":"3"}`:                {State: hongyan.StateLoggedOut, At: noon, Unread: &three},
 		`{"state":"logged_out","at":1795600000}`:             {State: hongyan.StateLoggedOut, At: time.Unix(1795600000, 0).UTC()},
 		`{"state":"foreground","at":"","gateway":""}`:        {State: hongyan.StateForeground, At: noon},
 	} {

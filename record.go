@@ -73,8 +73,9 @@ var PresenceStates = [...]PresenceState{StateForeground, StateBackground, StateD
 type Presence struct {
 	// State is what the device is doing.
 	State PresenceState `json:"state"`
-	// Unread is the number on the app's icon when the device went to the background.
-	Unread int `json:"unread,omitzero"`
+	// Unread is the number on the app's icon when the device went to the background; absent when it
+	// is not known. Where workers count, they count on from it.
+	Unread *int `json:"unread,omitempty"`
 	// At is when the device said it; default: when the record was stored. A later time counts as
 	// that.
 	At time.Time `json:"at,omitzero"`

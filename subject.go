@@ -168,6 +168,12 @@ func (s Subjects) Piece(app string, partition int) string {
 // PiecesOf is the filter that covers the pieces of an app's large message events.
 func (s Subjects) PiecesOf(app string) string { return s.Root() + ".piece." + app + ".*" }
 
+// Badge is the subject that holds what workers count for the number on a user's icons. Only workers
+// publish there.
+func (s Subjects) Badge(app, user string) string {
+	return s.Root() + ".badge." + app + "." + EncodeToken(user)
+}
+
 // The kinds of marks: what is remembered of a recall, of a read mark, and of an event of a call.
 const (
 	markRecall = "recall"

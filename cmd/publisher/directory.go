@@ -243,6 +243,7 @@ registered_at, model, os_version, app_version, notifications, registration_error
 func (t *tool) presenceCommand() *cobra.Command {
 	var app, user, device string
 	var p hongyan.Presence
+	var unread int
 	c := &cobra.Command{
 		Use:   "presence --app APP --user USER --device DEVICE --state STATE",
 		Short: "Say what a device is doing",
@@ -257,6 +258,9 @@ func (t *tool) presenceCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.At = t.now().UTC()
+			if cmd.Flags().Changed("unread") {
+				p.Unread = &unread
+			}
 			return t.publish(cmd.Context(), func(ctx context.Context, c *hongyan.Client) error { return c.SetPresence(ctx, app, user, device, p) },
 				place{app, user, device, string(p.State)}, "device %s of %s in %s is %s", device, user, app, p.State)
 		},
@@ -264,7 +268,7 @@ func (t *tool) presenceCommand() *cobra.Command {
 	owner(c, &app, &user, &device)
 	f := c.Flags()
 	f.StringVar((*string)(&p.State), "state", "", "foreground, background, disconnected, logged_out or kicked")
-	f.IntVar(&p.Unread, "unread", 0, "how many unread messages the device shows")
+	f.IntVar(&unread, "unread", 0, "how many unread messages the device shows; left out where that is not known")
 	f.StringVar(&p.Gateway, "gateway", "", "the IM `gateway` whose lease vouches for the foreground")
 	require(c, "state")
 	complete(c, "state", wordsOf(hongyan.PresenceStates[:])...)

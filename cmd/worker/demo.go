@@ -60,6 +60,7 @@ func (d *show) run(ctx context.Context) error {
 
 func (d *show) register(ctx context.Context) error {
 	subjects := d.s.topology().Subjects
+	unread := 2
 	for _, f := range d.fakes {
 		u := f.User
 		device := hongyan.Device{Certificate: certificate(f), Token: f.Token(u.ID), Platform: u.Platform, Locale: u.Locale, RegisteredAt: time.Now().UTC()}
@@ -71,7 +72,7 @@ func (d *show) register(ctx context.Context) error {
 		if err := d.put(ctx, subjects.Device(sandbox.DemoApp, u.ID, u.Device), device); err != nil {
 			return err
 		}
-		if err := d.put(ctx, subjects.Presence(sandbox.DemoApp, u.ID, u.Device), hongyan.Presence{State: hongyan.StateBackground, Unread: 2, At: time.Now().UTC()}); err != nil {
+		if err := d.put(ctx, subjects.Presence(sandbox.DemoApp, u.ID, u.Device), hongyan.Presence{State: hongyan.StateBackground, Unread: &unread, At: time.Now().UTC()}); err != nil {
 			return err
 		}
 	}

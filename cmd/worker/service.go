@@ -15,6 +15,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/accepted"
+	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/config"
@@ -213,18 +214,25 @@ func (s *service) consume(ctx context.Context) error {
 		Metrics: metrics, Log: s.log, Now: time.Now,
 	} // its apps and senders follow
 	decider := &route.Decider{Devices: dir, Marks: said, Log: s.log, Now: time.Now} // its apps follow
-	apps, err := s.apps(func(certificate send.Certificate) *send.Sender {
-		return &send.Sender{
+	book := badge.New(s.bus, badge.Options{Unreadable: func() { metrics.Ignore("badge_record") }, Log: s.log})
+	decider.Badges = book
+	refresher := &route.Refresher{Badges: book, Devices: dir, Log: s.log, Now: time.Now} // its apps and senders follow
+	apps, err := s.apps(func(certificate send.Certificate, counts bool) *send.Sender {
+		sender := &send.Sender{
 			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Marks: said, Devices: dir, Subjects: subjects, Limiter: limiter,
 			Accepted: acceptances, Flights: flights, Load: load, Recalls: recaller,
 			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
 		}
+		if counts {
+			sender.Badges, sender.Refresher = book, refresher
+		}
+		return sender
 	})
 	if err != nil {
 		return err
 	}
-	decider.Apps, recaller.Apps = apps, apps
+	decider.Apps, recaller.Apps, refresher.Apps = apps, apps, apps
 	defer s.closeDrivers()
 	board := s.parkingBoard(worker)
 	senders := map[string]*send.Sender{}
@@ -234,10 +242,12 @@ func (s *service) consume(ctx context.Context) error {
 		senders[sender.Certificate.ID] = sender
 		sender.Start(ctx, hard)
 	}
+	refresher.Sender = func(id string) route.Refreshing { return senders[id] }
 	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
-		Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Subjects: subjects, Apps: apps, Sender: func(id string) route.Sender { return senders[id] },
-		Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint, Texts: s.conf.Texts(), Metrics: metrics, Log: s.log, Now: time.Now,
+		Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Moved: refresher.Moved, Subjects: subjects, Apps: apps,
+		Sender: func(id string) route.Sender { return senders[id] }, Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint,
+		Texts: s.conf.Texts(), Metrics: metrics, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
 	if err != nil {
@@ -299,6 +309,7 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { s.measureBacklogs(ctx) })
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
+	wg.Go(func() { refresher.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
 	keeper := &owner.Keeper{Store: s.bus, Subjects: subjects, Metrics: metrics, Log: s.log}
 	wg.Go(func() { keeper.Run(ctx, s.bus.RegistrationConsumer(holdRegistrations)) })
@@ -327,6 +338,7 @@ func (s *service) consume(ctx context.Context) error {
 	looker.Wait()
 	decider.Wait()
 	flights.Close()
+	book.Wait()
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := limiter.Close(leave); err != nil {
@@ -369,14 +381,17 @@ const (
 	holdRegistrations = 512
 )
 
+// badges are the words of policy.badge.
+var badges = map[string]route.Badge{"": route.BadgeOfMessage, "message": route.BadgeOfMessage, "counted": route.BadgeCounted, "off": route.BadgeOff}
+
 // apps makes the drivers and the senders, and what the router needs to know about each app.
-func (s *service) apps(sender func(send.Certificate) *send.Sender) (map[string]route.App, error) {
+func (s *service) apps(sender func(c send.Certificate, counts bool) *send.Sender) (map[string]route.App, error) {
 	apps := map[string]route.App{}
 	for _, a := range s.conf.Apps {
 		app := route.App{Accounts: map[string]route.Account{}, Policy: route.Policy{
 			ForegroundLease: a.Policy.ForegroundLease, StaleAfter: *a.Policy.StaleAfter, MaxPushGroup: a.Policy.MaxPushGroup,
 			QuietWhenActiveElsewhere: a.Policy.QuietWhenActiveElsewhere, RecallOverwrite: *a.Policy.RecallOverwrite,
-			Preview: hongyan.Preview(a.Policy.Preview),
+			Preview: hongyan.Preview(a.Policy.Preview), Badge: badges[a.Policy.Badge],
 		}}
 		for _, c := range a.Certificates {
 			base := c.Base()
@@ -389,10 +404,10 @@ func (s *service) apps(sender func(send.Certificate) *send.Sender) (map[string]r
 				return nil, fmt.Errorf("certificate %s: timezone: %w", base.ID, err)
 			}
 			app.Accounts[base.ID] = route.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Options: c.Options,
-				Collapse: a.Policy.Collapse == "conversation"}
+				Badge: driver.Limits().Badge, Collapse: a.Policy.Collapse == "conversation"}
 			s.senders = append(s.senders, sender(send.Certificate{
 				App: a.ID, Vendor: base.Vendor, ID: base.ID, Driver: driver, Class: c.Class, Concurrency: base.Concurrency, Zone: zone,
-			}))
+			}, app.Policy.Badge == route.BadgeCounted))
 		}
 		apps[a.ID] = app
 	}

@@ -43,6 +43,29 @@ func (r *rig) group(ctx context.Context) ([]figure, error) {
 	}, nil
 }
 
+// counted is a large group whose app counts what icons show: each member's record is changed for
+// each message, and read for each push. The vendors are those whose calls carry a number, so that a
+// call is for one number.
+func (r *rig) counted(ctx context.Context) ([]figure, error) {
+	r.say("%d messages to a group of %d whose icons are counted", r.opts.Groups, r.opts.Members)
+	const run = "counted"
+	b, err := r.batchesOf(ctx, run+"-", certificates(vendors(batch)), strings.Replace(r.apps(), "    certificates:", "    policy: {badge: counted}\n    certificates:", 1), 1, r.opts.Groups,
+		func(i string, members []string) ([]dispatch.Outgoing, error) {
+			m, err := r.message(run+"-"+i, members...)
+			return []dispatch.Outgoing{m}, err
+		})
+	if err != nil {
+		return nil, err
+	}
+	name := fmt.Sprintf("group of %d, counted", r.opts.Members)
+	return []figure{
+		{Name: name + ", messages one after the other", Value: b.oneByOne, Unit: "devices/s"},
+		{Name: name + ", all messages at once", Value: b.rate, Unit: "devices/s"},
+		{Name: name + ": worker CPU per device", Value: micro(b.perDevice), Unit: "µs"},
+		{Name: name + ": vendor requests for each message", Value: b.requests},
+	}, nil
+}
+
 // workers sends the same messages through several workers, over which the pieces of a message are
 // spread.
 func (r *rig) workers(ctx context.Context) ([]figure, error) {
@@ -87,6 +110,12 @@ func (r *rig) mixed(ctx context.Context) ([]figure, error) {
 // batches sends to opts.Members users who are spread over the certificates: a round for warming up,
 // then all rounds at once, then each after the one before.
 func (r *rig) batches(ctx context.Context, prefix string, certificates []string, workers, rounds int,
+	messages func(round string, members []string) ([]dispatch.Outgoing, error)) (batched, error) {
+	return r.batchesOf(ctx, prefix, certificates, r.apps(), workers, rounds, messages)
+}
+
+// batchesOf is batches with apps of another configuration.
+func (r *rig) batchesOf(ctx context.Context, prefix string, certificates []string, apps string, workers, rounds int,
 	messages func(round string, members []string) ([]dispatch.Outgoing, error)) (b batched, err error) {
 	n := int64(r.opts.Members)
 	if err := r.register(ctx, prefix, r.opts.Members, certificates...); err != nil {
@@ -100,7 +129,7 @@ func (r *rig) batches(ctx context.Context, prefix string, certificates []string,
 		}
 	}()
 	for range workers {
-		w, err := r.start(ctx, r.apps())
+		w, err := r.start(ctx, apps)
 		if err != nil {
 			return b, err
 		}

@@ -59,6 +59,7 @@ var parts = []part{
 	{name: "half", run: (*rig).half},
 	{name: "messages", run: (*rig).messages},
 	{name: "group", run: (*rig).group},
+	{name: "counted", run: (*rig).counted},
 	{name: "workers", run: (*rig).workers},
 	{name: "mixed", run: (*rig).mixed},
 	{name: "foreground", run: (*rig).foreground},

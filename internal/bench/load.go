@@ -15,7 +15,8 @@ import (
 // register stores n users with one device each, in the background; user i's certificate is
 // certificates[i mod len].
 func (r *rig) register(ctx context.Context, prefix string, n int, certificates ...string) error {
-	return r.populate(ctx, prefix, n, certificates, func(int) hongyan.Presence { return hongyan.Presence{State: hongyan.StateBackground, Unread: 1} })
+	one := 1
+	return r.populate(ctx, prefix, n, certificates, func(int) hongyan.Presence { return hongyan.Presence{State: hongyan.StateBackground, Unread: &one} })
 }
 
 // populate is register with any presence.

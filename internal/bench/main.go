@@ -54,6 +54,7 @@ of yours. Each part has a server, a sandbox and users of its own:
   half        latency from publish to vendor at half of the full rate
   messages    NATS messages for each push, in bulk and at 300 a second
   group       messages to a large group on the vendors that take many devices a call
+  counted     the same for an app that counts the numbers on icons
   workers     the same through three workers
   mixed       different messages on the vendors that take these in one call
   foreground  messages whose recipients are all in the foreground

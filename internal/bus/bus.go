@@ -35,6 +35,7 @@ type Bus struct {
 	windows      windows
 	directory    reader
 	marks        reader
+	badges       reader
 	back         *atomic.Int64 // when a connection came back last, in Unix nanoseconds
 	refusals     *refusals
 	laterRoom    laterRoom
@@ -160,6 +161,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 	b.nc, b.js, b.windows = nc, js, windows{nc: nc, subjects: opts.Topology.Subjects}
 	b.directory.open(b, nc, "directory", opts.Topology.Directory(), opts.Topology.probe())
 	b.marks.open(b, nc, "marks", opts.Topology.Marks(), opts.Topology.markProbe())
+	b.badges.open(b, nc, "badges", opts.Topology.Badges(), opts.Topology.badgeProbe())
 	return b, nil
 }
 

@@ -13,6 +13,7 @@
 //	PUSH_DEAD       kept 30 days  push.dead.<vendor>.<certificate>.<reason>
 //	PUSH_OUTCOMES   kept 3 days   push.outcome.<app>.<status>.<partition>
 //	PUSH_COUNTERS   counters      push.count.…, the quotas of the day
+//	PUSH_BADGES     last value    push.badge.<app>.<user>, the number on a user's icons, where an app counts
 //	PUSH_NOTES      last value    push.note.<room>.…, with a lifetime: the workers' leases, vendors' words, operators' orders
 //
 // It promises at-least-once: what [Bus.Publish] returned nil for is stored, and a delivery that was

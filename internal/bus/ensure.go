@@ -40,7 +40,7 @@ func (b *Bus) Ensure(ctx context.Context, vendors []string) error {
 		var old []string
 		for i, want := range wants {
 			switch want.Name {
-			case b.topology.Directory(), b.topology.Tokens(), b.topology.Dead(), b.topology.Counters(), b.topology.Notes():
+			case b.topology.Directory(), b.topology.Tokens(), b.topology.Dead(), b.topology.Counters(), b.topology.Notes(), b.topology.Badges():
 			default:
 				if states[i] != missing {
 					old = append(old, want.Name)

@@ -19,6 +19,7 @@ func (t Topology) OfUser(app, user string) []erase.Place {
 	s := t.Subjects
 	return []erase.Place{
 		{Kind: "directory", Stream: t.Directory(), Filter: s.User(app, user)},
+		{Kind: "badge", Stream: t.Badges(), Filter: s.Badge(app, user)},
 	}
 }
 

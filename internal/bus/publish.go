@@ -41,6 +41,13 @@ func (w *windows) of(subject string) (jetstream.JetStream, error) {
 			name += " " + s.Vendor // a stream for each vendor
 		}
 	}
+	return w.named(name)
+}
+
+// badgeWindow is that of the numbers on icons.
+const badgeWindow = "badge"
+
+func (w *windows) named(name string) (jetstream.JetStream, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if js, ok := w.all[name]; ok {

@@ -242,7 +242,8 @@ func (p *puller) accept(msg *nats.Msg, g *grant) {
 // name, and something have become of it: it was stored before this one was made, and outcomes were
 // recorded since. The lock is held.
 func (c *Consumer) takenBefore(stored time.Time) bool {
-	return stored.Before(c.made.Add(madeMargin)) && stored.Before(c.recorded.Add(madeMargin))
+	margin := c.bus.clockMargin()
+	return stored.Before(c.made.Add(margin)) && stored.Before(c.recorded.Add(margin))
 }
 
 // lastRecord is when an outcome was recorded last; now where that cannot be found out.
@@ -256,9 +257,14 @@ func (b *Bus) lastRecord(ctx context.Context) time.Time {
 	return s.CachedInfo().State.LastTime
 }
 
-// madeMargin is by how much the clocks of a cluster's nodes may differ: one says when a message was
-// stored, another when the consumer was made.
-const madeMargin = 2 * time.Second
+// clockMargin is by how much the clocks may differ that say when a message was stored and when a
+// consumer was made: those of a cluster's nodes. A server alone has one.
+func (b *Bus) clockMargin() time.Duration {
+	if b.nc.ConnectedClusterName() == "" {
+		return 0
+	}
+	return 2 * time.Second
+}
 
 // pullRequest is the body of a pull; see NATS's ADR-13.
 type pullRequest struct {

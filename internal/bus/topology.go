@@ -90,6 +90,9 @@ func (t Topology) Counters() string { return t.stream("COUNTERS") }
 // Notes names the stream that holds what workers tell each other, with a lifetime.
 func (t Topology) Notes() string { return t.stream("NOTES") }
 
+// Badges names the stream that holds what is known of the number on each user's icons.
+func (t Topology) Badges() string { return t.stream("BADGES") }
+
 // Jobs names the stream that holds a vendor's jobs.
 func (t Topology) Jobs(vendor string) string { return t.stream("JOBS_" + strings.ToUpper(vendor)) }
 
@@ -161,7 +164,12 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 	marks.MaxMsgsPerSubject, marks.AllowMsgTTL = 1, true
 	marks.RePublish = &jetstream.RePublish{Source: subjects.Own("mark.>"), Destination: t.heardMarks()}
 
-	all := []jetstream.StreamConfig{messages, pieces, directory, tokens, marks, later, dead, outcomes, counters, notes}
+	// What was counted is of no use once a user was away for so long: devices that were not heard
+	// of for a week are left alone, and the next report says the number anew.
+	badges := base(t.Badges(), "Hongyan: the number on the icons of each user, and what was counted for it", subjects.Own("badge.>"))
+	badges.MaxMsgsPerSubject, badges.MaxAge = 1, 30*24*time.Hour
+
+	all := []jetstream.StreamConfig{messages, pieces, directory, tokens, marks, later, dead, outcomes, counters, notes, badges}
 	for _, v := range vendors {
 		jobs := queue(cmp.Or(t.MaxJobs, jobsPerLane), t.Jobs(v), "Hongyan: notifications for "+v+" that wait to be sent", subjects.Job(v, "*", "*"))
 		jobs.MaxConsumers = manyConsumers

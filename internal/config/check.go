@@ -193,6 +193,9 @@ func (b *binder) checkApps(root ast.Node, c *Config) {
 		if !slices.Contains([]string{"", "none", "conversation"}, a.Policy.Collapse) {
 			b.problem(b.find(node, "policy", "collapse"), key+".policy.collapse", "is neither none nor conversation", "leave it out for none")
 		}
+		if !slices.Contains([]string{"", "message", "counted", "off"}, a.Policy.Badge) {
+			b.problem(b.find(node, "policy", "badge"), key+".policy.badge", "is none of message, counted and off", "leave it out for message")
+		}
 	}
 	seen := map[string]string{}
 	for _, p := range b.places {

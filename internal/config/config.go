@@ -172,6 +172,11 @@ type Policy struct {
 	// Collapse is none, or conversation: then a newer message replaces the older one of its
 	// conversation on the screen, where the vendor can. Default none.
 	Collapse string `yaml:"collapse"`
+	// Badge is the number on the app's icon. message: the message's unread; counted: what the
+	// workers count, which is the number that a device reported when it went to the background, or
+	// the last read mark's, and the messages planned for the user since; off: none is sent. Default
+	// message.
+	Badge string `yaml:"badge"`
 	// RecallOverwrite is for how long after a vendor accepted a push a recall of its message takes
 	// it back, or overwrites it with "message recalled". Default 2h; 0 for never.
 	RecallOverwrite *time.Duration `yaml:"recall_overwrite"`

@@ -113,6 +113,7 @@ func TestParseSaysEverythingAtOnce(t *testing.T) {
 		"short_key":     {"nats: {embedded: {cipher: aes, key: secret}}\n", []string{"nats.embedded.key: is shorter than 16 characters"}},
 		"no_key_file":   {"nats: {embedded: {cipher: aes, key_file: nowhere}}\n", []string{"nats.embedded.key_file: ", "nowhere"}},
 		"overwrite":     {"apps: [{id: a, policy: {recall_overwrite: -2h}}]\n", []string{"apps[0].policy.recall_overwrite: is negative"}},
+		"badge":         {"apps: [{id: a, policy: {badge: yes}}]\n", []string{"apps[0].policy.badge: is none of message, counted and off"}},
 		"collapse":      {"apps: [{id: a, policy: {collapse: yes}}]\n", []string{"apps[0].policy.collapse: is neither none nor conversation"}},
 		"ways_out": {"apps: [{id: a, certificates: [{id: x, vendor: oppo, app_key: k, master_secret: s, channel_id: c, proxy: p, ca_only: true, codes: {\"7\": accepted}}]}]\n",
 			[]string{"proxy: is no address of an HTTP proxy", "ca_only: needs ca_file", "codes: holds a reason that no code can be given"}},

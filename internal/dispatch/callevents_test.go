@@ -294,3 +294,10 @@ func TestInvitationComesAgain(t *testing.T) {
 		m.stopAll()
 	})
 }
+
+// stopAll ends all workers that run.
+func (m *memory) stopAll() {
+	for _, stop := range m.stops {
+		stop()
+	}
+}

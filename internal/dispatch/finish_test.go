@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/dispatchtest"
@@ -52,6 +53,8 @@ type memory struct {
 	pieces bool
 	// also are more subjects whose messages the router takes.
 	also []string
+	// badges is where the workers keep what they count on icons; nil where they do not count.
+	badges badge.Store
 	// withdraws says how what was accepted of recalled messages is withdrawn; nil for not at all.
 	withdraws *withdraws
 	// onlySignals says that the workers take signals and nothing else.
@@ -97,13 +100,6 @@ func (m *memory) worker() (stop func(hard time.Duration)) {
 	return stop
 }
 
-// stopAll ends all workers that run.
-func (m *memory) stopAll() {
-	for _, stop := range m.stops {
-		stop()
-	}
-}
-
 // start runs a worker until it is stopped or killed: then nothing that it does gets through any
 // more.
 func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), kill func()) {
@@ -114,21 +110,33 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	recorder := store.NewRecorder(hard, store.Options{Queue: queue, Metrics: m.metrics, Log: log, Now: time.Now})
 	looker := &store.Looker{Records: queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
 	flights, load := new(send.Flights), new(send.Load)
-	apps := map[string]route.App{"demo": {Accounts: map[string]route.Account{
-		"c": {App: "demo", Vendor: "apns", Certificate: "c"}, "h": {App: "demo", Vendor: "huawei", Certificate: "h"},
-	}}}
-	decider := &route.Decider{Devices: m.devices, Apps: apps, Log: log, Now: time.Now}
+	carries := driver.Limits().Badge
+	app := route.App{Accounts: map[string]route.Account{
+		"c": {App: "demo", Vendor: "apns", Certificate: "c", Badge: carries}, "h": {App: "demo", Vendor: "huawei", Certificate: "h"},
+	}}
+	decider := &route.Decider{Devices: m.devices, Log: log, Now: time.Now}
 	var said *marks.Marks
 	var heard send.Marks
 	if m.marks {
 		said = marks.New(queue, hongyan.Subjects{}, marks.Options{Log: log})
 		decider.Marks, heard = said, said
 	}
+	numbers, book := &tether{Store: m.badges}, (*badge.Book)(nil)
+	if m.badges != nil {
+		app.Policy.Badge, book = route.BadgeCounted, badge.New(numbers, badge.Options{Log: log})
+		decider.Badges = book
+	}
+	refresher := &route.Refresher{Badges: book, Devices: m.devices, Log: log, Now: time.Now}
+	apps := map[string]route.App{"demo": app}
+	decider.Apps, refresher.Apps = apps, apps
 	senders := map[string]*send.Sender{}
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
 			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: driver, Concurrency: m.concurrency},
 			Recorder:    recorder, Looker: looker, Decider: decider, Marks: heard, Limiter: m.limiter, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
+		}
+		if book != nil {
+			senders[id].Badges, senders[id].Refresher = book, refresher
 		}
 	}
 	recaller := m.recaller(queue, recorder, said, apps, senders)
@@ -144,7 +152,14 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		recaller.Start(ctx)
 		router.Withdrawals = recaller
 	}
+	if book != nil {
+		router.Badges, router.Moved = book, refresher.Moved
+		refresher.Sender = func(id string) route.Refreshing { return senders[id] }
+	}
 	var wg sync.WaitGroup
+	if book != nil {
+		wg.Go(func() { refresher.Run(ctx) })
+	}
 	if m.marks {
 		wg.Go(func() { said.Run(ctx, queue) })
 		m.also = []string{hongyan.Subjects{}.Urgent("demo")}
@@ -193,6 +208,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		looker.Wait()
 		decider.Wait()
 		flights.Close()
+		if book != nil {
+			book.Wait()
+		}
 		cut()
 		synctest.Wait()
 		if n := load.Devices(); n != 0 {
@@ -202,6 +220,7 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	return stop, func() {
 		cancel()
 		queue.Cut()
+		numbers.cut.Store(true)
 		cut()
 		stop(0)
 	}
@@ -493,11 +512,8 @@ func TestWaitingRecords(t *testing.T) {
 			t.Fatalf("%d jobs and %d records, want 2 and 1", len(jobs), len(records))
 		}
 		waits, err := dispatch.DecodeJob(jobs[1].Data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if name := records[0].Header[dispatch.HeaderJob]; name != waits.WaitName() || waits.Turn != 1 {
-			t.Errorf("the record names job %q, the job is %q", name, waits.WaitName())
+		if name := records[0].Header[dispatch.HeaderJob]; err != nil || name != waits.WaitName() || waits.Turn != 1 {
+			t.Errorf("the record names job %q, the job is %+v (%v)", name, waits, err)
 		}
 		m.queue.Fail("job.apns", dispatchtest.Fault{})
 		stop = m.worker()

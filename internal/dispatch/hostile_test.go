@@ -126,7 +126,7 @@ func TestBadInputBecomesADeadLetter(t *testing.T) {
 		}
 	}
 	for where, what := range map[string]string{
-		"push.message.demo ": "the most is 4194304", "push.message.demo m-2": "recipients is missing", "push.message.stranger m-3": "no app of this name",
+		"push.message.demo 1": "the most is 4194304", "push.message.demo m-2": "recipients is missing", "push.message.stranger m-3": "no app of this name",
 		"push.signal.demo ": "message_id is missing", "push.urgent.demo ": "not valid JSON",
 	} {
 		if !strings.Contains(says[where], what) {

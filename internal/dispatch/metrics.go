@@ -30,6 +30,7 @@ type Metrics struct {
 	waiting    metric.Int64UpDownCounter
 	paused     metric.Int64Gauge
 	looked     metric.Int64Counter
+	refreshed  metric.Int64Counter
 	signals    metric.Int64Counter
 
 	mu   sync.Mutex
@@ -63,6 +64,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.signals = counter("push_signals", "recalls and read marks, by app, type and result: marked where it is remembered, known where it says nothing new, late where it is older than it would be remembered, foreign where no worker serves its app")
 	m.moved = counter("push_moved_registrations", "registrations removed because their token was registered again")
 	m.looked = counter("push_looked", "devices of messages and jobs that were taken again, by what the look at the records said: done, pushed, or unread where there were more records than a look reads")
+	m.refreshed = counter("push_badge_refreshes", "numbers on icons that were changed without a notification, one for each device, by vendor, certificate and reason")
 	var err error
 	m.waiting, err = meter.Int64UpDownCounter("push_unstored_bytes", metric.WithDescription("what became of pushes and could not be stored yet, by stream"), metric.WithUnit("By"))
 	errs = append(errs, err)
@@ -164,6 +166,13 @@ func (m *Metrics) Ignore(kind string) {
 func (m *Metrics) Repaired(repairs hongyan.Repairs) {
 	for _, r := range repairs {
 		m.Ignore(string(r.Kind))
+	}
+}
+
+// Refreshed counts a device whose number was to be changed without a notification.
+func (m *Metrics) Refreshed(vendor, certificate string, reason vendors.Reason) {
+	if m != nil {
+		m.refreshed.Add(context.Background(), 1, m.set([4]string{vendor, certificate, reason.String(), "refresh"}, "vendor", "certificate", "reason"))
 	}
 }
 

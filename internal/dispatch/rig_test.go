@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/bus/bustest"
 	"github.com/hongyan-im/hongyan/internal/directory"
@@ -74,6 +75,7 @@ type rig struct {
 	retries send.Retries
 	breaker parking.Options
 	tracer  trace.Tracer
+	counts  bool // the app counts what icons show
 }
 
 func newRig(t *testing.T) *rig {
@@ -109,6 +111,14 @@ func (r *rig) start() {
 	recorder := store.NewRecorder(hard, store.Options{Queue: r.bus, Subjects: subjects, Log: r.log, Now: time.Now})
 	looker := &store.Looker{Records: r.bus, Trouble: recorder.Trouble, Log: r.log, Now: time.Now}
 	flights := new(send.Flights)
+	policy, book := route.Policy{StaleAfter: 7 * 24 * time.Hour}, badge.New(r.bus, badge.Options{Log: r.log})
+	if r.counts {
+		policy.Badge = route.BadgeCounted
+		for id, a := range accounts {
+			a.Badge = true
+			accounts[id] = a
+		}
+	}
 	senders := map[string]*send.Sender{}
 	r.senders = nil
 	for id, driver := range map[string]*scripted{"c-apns": r.apns, "c-huawei": r.huawei} {
@@ -117,14 +127,17 @@ func (r *rig) start() {
 			Recorder:    recorder, Devices: dir, Marks: said, Subjects: subjects, Looker: looker, Flights: flights,
 			Retries: r.retries, Breaker: r.breaker, Log: r.log, Now: time.Now, Tracer: r.tracer, Stored: r.bus.Hint,
 		}
+		if r.counts {
+			s.Badges = book
+		}
 		senders[id] = s
 		r.senders = append(r.senders, s)
 		s.Start(ctx, hard)
 	}
-	router := &route.Router{Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Subjects: subjects, Log: r.log, Now: time.Now, Stored: r.bus.Hint,
+	router := &route.Router{Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Subjects: subjects, Log: r.log, Now: time.Now, Stored: r.bus.Hint,
 		Sender: func(id string) route.Sender { return senders[id] },
 		Apps: map[string]route.App{
-			"demo":  {Policy: route.Policy{StaleAfter: 7 * 24 * time.Hour}, Accounts: accounts},
+			"demo":  {Policy: policy, Accounts: accounts},
 			"other": {Accounts: accounts},
 		}}
 	var wg sync.WaitGroup
@@ -171,6 +184,7 @@ func (r *rig) start() {
 			recorder.Wait()
 			looker.Wait()
 			flights.Close()
+			book.Wait()
 			cut()
 		})
 	}

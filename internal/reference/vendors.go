@@ -76,11 +76,19 @@ func recalls(l language, docs []vendors.Doc) string {
 
 // screens compares what most people ask for first.
 func screens(l language, docs []vendors.Doc) string {
-	rows := [][]vendors.Bilingual{{text("vendor", "厂商"), text("badge", "角标"), text("grouping", "分组"), text("image", "图片")}}
+	rows := [][]vendors.Bilingual{{text("vendor", "厂商"), text("badge", "角标"), text("refreshed", "刷新"), text("grouping", "分组"), text("image", "图片")}}
 	for _, d := range docs {
-		rows = append(rows, []vendors.Bilingual{link(l, d), d.Screen.Badge, d.Screen.Group, d.Screen.Image})
+		rows = append(rows, []vendors.Bilingual{link(l, d), d.Screen.Badge, refreshes(d), d.Screen.Group, d.Screen.Image})
 	}
 	return l.table(rows)
+}
+
+// refreshes says whether the number on the icon is changed without a notification.
+func refreshes(d vendors.Doc) vendors.Bilingual {
+	if d.Screen.Refreshes {
+		return text("yes", "是")
+	}
+	return text("no", "否")
 }
 
 // vendorGaps are the parts of a vendor's page but its keys.
@@ -97,6 +105,7 @@ func vendorGaps(l language, d vendors.Doc) map[string]string {
 		{What: text("A recall of what was accepted", "撤回已被接受的推送"), Value: s.Recall},
 		{What: text("Grouping", "分组"), Value: s.Group},
 		{What: text("Badge", "角标"), Value: s.Badge},
+		{What: text("Badge changed without a notification", "不显示通知，只刷新角标"), Value: refreshes(d)},
 		{What: text("Sound", "铃声"), Value: s.Sound},
 		{What: text("Image", "图片"), Value: s.Image},
 		{What: text("App in the foreground", "应用在前台"), Value: s.Front},

@@ -77,7 +77,7 @@ func TestCountsAndViolations(t *testing.T) {
 	if len(counts) != len(s.vendors()) {
 		t.Errorf("counts of %d vendors, want all", len(counts))
 	}
-	if diff := cmp.Diff(map[string]int64{"requests": 0, "logins": 0, "accepted": 1, "repeats": 0, "refused": 2, "violations": 0}, counts["heron"]); diff != "" {
+	if diff := cmp.Diff(map[string]int64{"requests": 0, "logins": 0, "accepted": 1, "only_badge": 0, "repeats": 0, "refused": 2, "violations": 0}, counts["heron"]); diff != "" {
 		t.Error(diff)
 	}
 	var broken []Violation

@@ -39,6 +39,9 @@ type Counts struct {
 	// an earlier one.
 	Accepted int64 `json:"accepted"`
 	Repeats  int64 `json:"repeats"`
+	// OnlyBadge counts devices whose number was changed by a push that shows nothing; Accepted does
+	// not.
+	OnlyBadge int64 `json:"only_badge"`
 	// Withdrawn counts devices for which the vendor was asked to take back a push.
 	Withdrawn int64 `json:"withdrawn,omitzero"`
 	// Refused counts devices that were refused without a rule being broken, Violations broken
@@ -74,6 +77,8 @@ type Push struct {
 	Sound   string `json:"sound,omitempty"`
 	Image   string `json:"image,omitempty"`
 	Badge   *int   `json:"badge,omitempty"`
+	// OnlyBadge marks a push that shows nothing and changes the number on the icon.
+	OnlyBadge bool `json:"only_badge,omitzero"`
 	// Call marks an incoming call.
 	Call bool `json:"call,omitzero"`
 	// Quiet says that the phone makes no sound for it and lights nothing.
@@ -147,7 +152,11 @@ func (c *Core) Accept(p Push) Push {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	counts := c.counts[p.Vendor]
-	counts.Accepted++
+	if p.OnlyBadge {
+		counts.OnlyBadge++
+	} else {
+		counts.Accepted++
+	}
 	p.At = c.now()
 	if p.Key != "" {
 		id := p.Vendor + "\x00" + p.App + "\x00" + p.Token + "\x00" + p.Key
@@ -171,7 +180,7 @@ func (c *Core) Accept(p Push) Push {
 	c.counts[p.Vendor] = counts
 	var total int64
 	for _, n := range c.counts {
-		total += n.Accepted
+		total += n.Accepted + n.OnlyBadge
 	}
 	p.Seq = total
 	c.pushes = append(c.pushes, p)
@@ -296,7 +305,7 @@ func (c *Core) Screen(vendor, token string) []Push {
 	defer c.mu.Unlock()
 	var shown []Push
 	for _, p := range c.pushes {
-		if p.Vendor != vendor || p.Token != token || p.Dropped {
+		if p.Vendor != vendor || p.Token != token || p.Dropped || p.OnlyBadge {
 			continue
 		}
 		if p.Key != "" {

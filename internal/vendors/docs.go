@@ -50,6 +50,8 @@ type Screen struct {
 	Group, Badge, Sound, Image  Bilingual
 	// Recall is for an accepted push whose message is recalled.
 	Recall Bilingual
+	// Refreshes says that the driver is a [Refresher].
+	Refreshes bool
 	// Front is for an app in the foreground, Off for a phone that was off.
 	Front, Off Bilingual
 }

@@ -50,6 +50,9 @@ type Limits struct {
 	// Partition, where it is set, names the host that serves a device. Devices of different
 	// partitions never share a call.
 	Partition func(Device) string
+	// Badge says that calls carry the devices' numbers, see [Device.Badge]. Without it nobody needs
+	// to find them out.
+	Badge bool
 }
 
 // Batch is the content of one call.

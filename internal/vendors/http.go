@@ -40,13 +40,32 @@ func NewHTTP(protocol Protocol, common *Common, env Env) (Driver, error) {
 			return token, nil
 		}
 	default:
-		return d.asWithdrawer(), nil
+		return d.whole(), nil
 	}
 	if env.Tokens == nil {
 		return nil, errors.New("vendors: this vendor needs Env.Tokens")
 	}
 	d.tokens = env.Tokens(common.ID, fetch)
-	return d.asWithdrawer(), nil
+	return d.whole(), nil
+}
+
+// whole is the driver with all that its protocol can do.
+func (d *httpDriver) whole() Driver {
+	refreshes, canRefresh := d.protocol.(RefreshProtocol)
+	revokes, canRevoke := d.protocol.(Revoker)
+	switch {
+	case canRefresh && canRevoke:
+		return &struct {
+			*httpDriver
+			refresher
+			withdrawer
+		}{d, refresher{d, refreshes}, withdrawer{d, revokes}}
+	case canRefresh:
+		return &refresher{d, refreshes}
+	case canRevoke:
+		return &withdrawer{d, revokes}
+	}
+	return d
 }
 
 // NewClient makes the HTTP client of one certificate. Each has connections of its own, so that a

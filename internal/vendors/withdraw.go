@@ -8,14 +8,6 @@ type withdrawer struct {
 	revoker Revoker
 }
 
-// asWithdrawer is the driver as a [Withdrawer] where the protocol is a [Revoker].
-func (d *httpDriver) asWithdrawer() Driver {
-	if r, ok := d.protocol.(Revoker); ok {
-		return &withdrawer{d, r}
-	}
-	return d
-}
-
 // Withdraw makes the call, and once more where the access token was too old.
 func (d *withdrawer) Withdraw(ctx context.Context, batch Batch) []Result {
 	parent := ctx

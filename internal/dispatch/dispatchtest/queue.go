@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,6 +53,7 @@ type Queue struct {
 	sequence uint64
 	faults   map[string]Fault
 	stored   map[string][]*Message
+	open     map[string][]*Message // those of stored that are not done, and some that are
 	ids      map[string]bool
 	tries    map[string]int
 	reads    int
@@ -76,7 +78,7 @@ type Message struct {
 
 // New makes an empty queue.
 func New() *Queue {
-	return &Queue{faults: map[string]Fault{}, stored: map[string][]*Message{}, ids: map[string]bool{}, tries: map[string]int{}, changed: make(chan struct{})}
+	return &Queue{faults: map[string]Fault{}, stored: map[string][]*Message{}, open: map[string][]*Message{}, ids: map[string]bool{}, tries: map[string]int{}, changed: make(chan struct{})}
 }
 
 // Fail makes a stream fail from now on.
@@ -177,7 +179,8 @@ func (q *Queue) store(stream string, o dispatch.Outgoing) {
 	}
 	q.ids[id] = true
 	q.sequence++
-	q.stored[stream] = append(q.stored[stream], &Message{Outgoing: o, Sequence: q.sequence, Stored: time.Now()})
+	m := &Message{Outgoing: o, Sequence: q.sequence, Stored: time.Now()}
+	q.stored[stream], q.open[stream] = append(q.stored[stream], m), append(q.open[stream], m)
 	q.tell()
 }
 
@@ -226,10 +229,13 @@ func (q *Queue) wake(subject string, now time.Time) (next time.Time) {
 func (q *Queue) Records(_ context.Context, app string, partition int, since time.Time, each func(dispatch.Record) bool) error {
 	q.mu.Lock()
 	q.reads++
+	records := q.stored["outcome"]
+	first, _ := slices.BinarySearchFunc(records, since, func(m *Message, since time.Time) int { return m.Stored.Compare(since) })
+	records = slices.Clone(records[first:])
 	q.mu.Unlock()
-	for _, m := range q.Stored("outcome") {
-		tokens := strings.Split(m.Subject, ".")
-		if m.Stored.Before(since) || tokens[2] != app || tokens[4] != strconv.Itoa(partition) {
+	begin, end := "push.outcome."+app+".", "."+strconv.Itoa(partition)
+	for _, m := range records {
+		if !strings.HasPrefix(m.Subject, begin) || !strings.HasSuffix(m.Subject, end) {
 			continue
 		}
 		outcomes, err := hongyan.ParseOutcomes(m.Data)
@@ -411,7 +417,7 @@ func (s *Source) next() (d *delivery, changed <-chan struct{}, wait time.Duratio
 	if due := s.q.wake(s.subject, now); !due.IsZero() {
 		soon(due)
 	}
-	for _, m := range s.q.stored[s.stream] {
+	for _, m := range s.q.left(s.stream) {
 		if m.Subject != s.subject || m.Done {
 			continue
 		}

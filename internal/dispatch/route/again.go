@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/marks"
@@ -27,8 +28,10 @@ type Decider struct {
 	// Marks is nil where nobody remembers recalls, read marks and calls.
 	Marks *marks.Marks
 	Apps  map[string]App
-	Log   *slog.Logger
-	Now   func() time.Time
+	// Badges keep the numbers of apps that count; nil where none does.
+	Badges Badges
+	Log    *slog.Logger
+	Now    func() time.Time
 
 	deciding sync.WaitGroup
 
@@ -123,6 +126,7 @@ func (d *Decider) decide(ctx context.Context, round []*question) error {
 	decisions := make([][]dispatch.Decided, len(round))
 	var doubts []*question
 	var of []int
+	d.report(ctx, round, users)
 	for k, q := range round {
 		decisions[k], users = d.plan(q, users, &said[k], now), users[len(q.targets):]
 		if d.Devices.MustConfirm() && doubtful(decisions[k]) {
@@ -141,6 +145,32 @@ func (d *Decider) decide(ctx context.Context, round []*question) error {
 		q.answer(decisions[k])
 	}
 	return nil
+}
+
+// report takes over the numbers that devices reported while their jobs waited, for apps that count.
+// What cannot be stored is said again with the next message.
+func (d *Decider) report(ctx context.Context, round []*question, users []*directory.User) {
+	var changes []badge.Change
+	for _, q := range round {
+		if app := q.job.App; d.Badges != nil && d.Apps[app].Policy.Badge == BadgeCounted {
+			for k, i := range q.targets {
+				if u := users[k]; u != nil {
+					if said := reported(u); said != nil {
+						changes = append(changes, badge.Change{Ref: badge.Ref{App: app, User: q.job.Targets[i].User}, Report: said})
+					}
+				}
+			}
+		}
+		users = users[len(q.targets):]
+	}
+	if len(changes) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, countTimeout)
+	defer cancel()
+	if err := d.Badges.Change(ctx, changes); err != nil && ctx.Err() == nil {
+		d.Log.Warn("numbers that devices reported are not taken over", "error", err)
+	}
 }
 
 // doubtful says whether a decision may be due to an answer that lacks what was acknowledged before.

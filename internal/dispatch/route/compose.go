@@ -14,6 +14,8 @@ import (
 // Account is what composing needs to know of a certificate.
 type Account struct {
 	App, Vendor, Certificate string
+	// Badge says that a push can carry a number for the icon.
+	Badge bool
 	// Collapse says that a newer message replaces the older one of its conversation on the screen.
 	Collapse bool
 	// Options chooses what a message asks of the vendor; nil chooses nothing. See
@@ -105,7 +107,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 		}
 		t := dispatch.Target{User: d.User, Device: d.Device.ID, Token: d.Token, Region: d.Device.Registration.Region,
 			Revision: d.Device.Revision, RegisteredAt: d.Device.Registration.RegisteredAt, Mentioned: mentioned(m, d.User)}
-		if n, ok := m.Unread[d.User]; ok && n >= 0 { // counting badges belongs here
+		if n, ok := m.Unread[d.User]; ok && n >= 0 {
 			t.Badge = &n
 		}
 		if reg := &d.Device.Registration; d.VoIP && reg.Token != "" {

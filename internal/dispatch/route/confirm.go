@@ -8,35 +8,55 @@ import (
 	"github.com/hongyan-im/hongyan/internal/marks"
 )
 
-// settle follows decisions, but for those on users of whom the answer may have lacked what was
-// acknowledged before: it appends the message for these to doubts, with a share of its duty.
-func (r *routing) settle(m *routed, decisions []Decision, doubts []*routed) []*routed {
-	follow := r.follow
-	if m.message.Rings() && r.Marks != nil {
-		follow = r.ring
+// plan decides on the devices of a message's recipients, and leaves aside those of whom the answer
+// may have lacked what was acknowledged before. ours is false where the message is left to another
+// worker.
+func (r *routing) plan(m *routed, known []*directory.User, said *marks.Said) (p planned, ours bool) {
+	p = planned{m: m, users: known, decisions: r.decide(m, known, said)}
+	if r.leave(m, p.decisions) {
+		return p, false
 	}
 	if !r.Devices.MustConfirm() {
-		follow(m, decisions)
-		return doubts
+		return p, true
 	}
-	doubtful := map[string]bool{}
-	for i := range decisions {
-		if d := &decisions[i]; staleCould[d.Suppressed] {
-			doubtful[d.User] = true
+	for i := range p.decisions {
+		if d := &p.decisions[i]; staleCould[d.Suppressed] {
+			if p.doubtful == nil {
+				p.doubtful = map[string]bool{}
+			}
+			p.doubtful[d.User] = true
 		}
 	}
-	if len(doubtful) == 0 {
-		follow(m, decisions)
+	if p.doubtful != nil {
+		p.decisions = slices.DeleteFunc(p.decisions, func(d Decision) bool { return p.doubtful[d.User] })
+	}
+	return p, true
+}
+
+// carryOut follows decisions: on devices that ring only once it is remembered which ones do.
+func (r *routing) carryOut(m *routed, decisions []Decision) {
+	if m.message.Rings() && r.Marks != nil {
+		r.ring(m, decisions)
+		return
+	}
+	r.follow(m, decisions)
+}
+
+// settle follows decisions. Where there are doubtful users it appends the message for these to
+// doubts, with a share of its duty.
+func (r *routing) settle(p *planned, doubts []*routed) []*routed {
+	m := p.m
+	r.carryOut(m, p.decisions)
+	if p.doubtful == nil {
 		return doubts
 	}
 	later, part := *m, *m.message
 	later.message, part.Recipients = &part, nil
 	for _, u := range m.message.Recipients {
-		if doubtful[u] {
+		if p.doubtful[u] {
 			part.Recipients = append(part.Recipients, u)
 		}
 	}
-	follow(m, slices.DeleteFunc(decisions, func(d Decision) bool { return doubtful[d.User] }))
 	m.duty.Add(1)
 	return append(doubts, &later)
 }
@@ -53,14 +73,40 @@ var staleCould = map[hongyan.Reason]bool{
 func (r *routing) confirm(messages []*routed) (done bool) {
 	var known []*directory.User
 	var said []marks.Said
-	for {
-		var err error
+	read := func() (err error) {
 		if known, err = r.ask(messages, r.Devices.Confirm); err == nil {
-			if said, err = r.say(messages); err == nil {
-				break
-			}
+			said, err = r.say(messages)
 		}
-		r.Log.Warn("cannot confirm what the directory says, trying again", "messages", len(messages), "error", err)
+		return err
+	}
+	if !r.until(messages, read) {
+		return false
+	}
+	round := make([]planned, len(messages))
+	for i, m := range messages {
+		n := len(m.message.Recipients)
+		round[i] = planned{m: m, users: known[:n], decisions: r.decide(m, known[:n], &said[i])}
+		known = known[n:]
+	}
+	if !r.until(messages, func() error { return r.count(round) }) {
+		return false
+	}
+	for i, m := range messages {
+		r.carryOut(m, round[i].decisions)
+		m.duty.Done(true)
+	}
+	return true
+}
+
+// until tries until it succeeds. It returns false when the worker ended before: then the messages
+// are left to whoever takes them next.
+func (r *routing) until(messages []*routed, try func() error) bool {
+	for {
+		err := try()
+		if err == nil {
+			return true
+		}
+		r.Log.Warn("cannot confirm what the directory says, or count by it, trying again", "messages", len(messages), "error", err)
 		if !sleep(r.hard, backoffDelay()) {
 			for _, m := range messages {
 				m.duty.Done(false)
@@ -68,16 +114,4 @@ func (r *routing) confirm(messages []*routed) (done bool) {
 			return false
 		}
 	}
-	for i, m := range messages {
-		n := len(m.message.Recipients)
-		decisions := r.decide(m, known[:n], &said[i])
-		if m.message.Rings() && r.Marks != nil {
-			r.ring(m, decisions)
-		} else {
-			r.follow(m, decisions)
-		}
-		known = known[n:]
-		m.duty.Done(true)
-	}
-	return true
 }

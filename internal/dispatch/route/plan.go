@@ -18,6 +18,8 @@ type Policy struct {
 	StaleAfter time.Duration
 	// MaxPushGroup is the most recipients of a group message that is pushed; 0 for any number.
 	MaxPushGroup int
+	// Badge says what number the icons show.
+	Badge Badge
 	// QuietWhenActiveElsewhere suppresses a push when another device of the user is in the
 	// foreground.
 	QuietWhenActiveElsewhere bool
@@ -181,20 +183,24 @@ func planDevice(m about, policy Policy, u *directory.User, d *directory.Device, 
 	}) {
 		return hongyan.ActiveElsewhere
 	}
-	switch u.Settings.Conversations[m.conversation] {
-	case hongyan.MuteAll:
-		if !m.ignoreMute {
-			return hongyan.Muted
-		}
-	case hongyan.MuteButMentions:
-		if !m.ignoreMute && !m.mentioned {
-			return hongyan.Muted
-		}
+	if isMuted(m, u) {
+		return hongyan.Muted
 	}
 	if u.Quiet != nil && !m.call && u.Quiet.Contains(now) {
 		return hongyan.QuietHours
 	}
 	return ""
+}
+
+// isMuted says whether a user muted a message's conversation.
+func isMuted(m about, u *directory.User) bool {
+	switch u.Settings.Conversations[m.conversation] {
+	case hongyan.MuteAll:
+		return !m.ignoreMute
+	case hongyan.MuteButMentions:
+		return !m.ignoreMute && !m.mentioned
+	}
+	return false
 }
 
 // PlanAgain decides once more on a target of a job that waited: by what was said of the message

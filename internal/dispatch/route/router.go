@@ -54,6 +54,10 @@ type Router struct {
 	Apps     map[string]App
 	// Sender of a certificate that is in Apps.
 	Sender func(certificate string) Sender
+	// Badges keep the numbers of apps that count; nil where none does.
+	Badges Badges
+	// Moved, when it is set, is told of users whose numbers moved without a push.
+	Moved func(app, user string)
 	// Marks is nil where nobody remembers recalls, read marks and calls.
 	Marks *marks.Marks
 	// Withdrawals is nil where what was accepted of recalled messages stays as it is.
@@ -257,18 +261,31 @@ func (r *routing) round(messages []*routed) {
 		}
 		return
 	}
-	var doubts []*routed
+	round := make([]planned, 0, len(messages))
 	for i, m := range messages {
 		n := len(m.message.Recipients)
-		decisions := r.decide(m, known[:n], &said[i])
+		p, ours := r.plan(m, known[:n], &said[i])
 		known = known[n:]
-		if r.leave(m, decisions) {
+		if !ours {
 			m.duty.GiveBack(store.RollOut(m.duty.Claim.Takes()))
 			continue
 		}
-		doubts = r.settle(m, decisions, doubts)
-		r.Metrics.Message(m.app, "planned")
-		m.duty.Done(true)
+		round = append(round, p)
+	}
+	uncounted := r.count(round)
+	if uncounted != nil && r.hard.Err() == nil {
+		r.Log.Warn("cannot count messages on icons, trying again", "error", uncounted)
+	}
+	var doubts []*routed
+	for i := range round {
+		p := &round[i]
+		if uncounted != nil && r.counts(p) {
+			p.m.duty.GiveBack(backoffDelay())
+			continue
+		}
+		doubts = r.settle(p, doubts)
+		r.Metrics.Message(p.m.app, "planned")
+		p.m.duty.Done(true)
 	}
 	if len(doubts) > 0 {
 		r.confirming.Go(func() { r.confirm(doubts) })
@@ -336,14 +353,16 @@ func (r *routing) inPlace(m *routed) (done bool) {
 			said, err = r.say([]*routed{m})
 		}
 		if err == nil {
-			decisions := r.decide(m, known, &said[0])
-			if r.leave(m, decisions) {
+			p, ours := r.plan(m, known, &said[0])
+			if !ours {
 				return false // the whole message comes again, and what ended of it is known then
 			}
-			doubts := r.settle(m, decisions, nil)
-			return len(doubts) == 0 || r.confirm(doubts)
+			if err = r.count([]planned{p}); err == nil {
+				doubts := r.settle(&p, nil)
+				return len(doubts) == 0 || r.confirm(doubts)
+			}
 		}
-		r.Log.Warn("cannot read the directory, or what was said of messages, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
+		r.Log.Warn("cannot read the directory, or what was said of messages, or count on icons, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
 		if !sleep(r.hard, backoffDelay()) {
 			return false
 		}

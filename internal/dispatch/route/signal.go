@@ -51,7 +51,7 @@ func (r *routing) signals(all []*routed) {
 			r.Metrics.Signal("unknown", x.signal.Type, signalForeign)
 			x.duty.Done(true)
 		case r.Marks == nil:
-			r.withdraw(x)
+			r.heed(x)
 			x.duty.Done(true)
 		case x.mark.Late(now):
 			r.Metrics.Signal(x.app, x.signal.Type, signalLate)
@@ -79,7 +79,7 @@ func (r *routing) signals(all []*routed) {
 	for i, x := range fresh {
 		if known[i] {
 			r.Metrics.Signal(x.app, x.signal.Type, signalKnown)
-			r.withdraw(x)
+			r.heed(x)
 			x.duty.Done(true)
 			continue
 		}
@@ -101,7 +101,7 @@ func (r *routing) signals(all []*routed) {
 
 // marked goes on with a signal whose mark is stored.
 func (r *routing) marked(x *routed) {
-	r.withdraw(x)
+	r.heed(x)
 	// Two read marks may be stored in the wrong order by two workers: the later one must stay.
 	if x.mark.What != marks.Read {
 		return
@@ -116,13 +116,22 @@ func (r *routing) marked(x *routed) {
 	}
 }
 
-// withdraw hands a recall over.
-func (r *routing) withdraw(x *routed) {
-	if x.signal.Type != hongyan.SignalRecall || r.Withdrawals == nil {
-		return
+// heed hands a recall over to who withdraws, and a read mark to who counts. A signal that is known
+// may have been taken by a worker that was killed before it did so.
+func (r *routing) heed(x *routed) {
+	switch s := x.signal; {
+	case s.Type == hongyan.SignalRecall && r.Withdrawals != nil:
+		x.duty.Add(1)
+		r.Withdrawals.Recall(Recall{App: x.app, Signal: *s, Stored: x.stored, Again: x.duty.Claim.Again}, x.duty)
+	case s.Type == hongyan.SignalRead && r.Badges != nil && r.Apps[x.app].Policy.Badge == BadgeCounted:
+		x.duty.Add(1)
+		r.Badges.Read(x.app, s.User, s.Conversation, s.At, s.Unread, func(err error) {
+			if err == nil && r.Moved != nil {
+				r.Moved(x.app, s.User)
+			}
+			x.duty.Done(err == nil)
+		})
 	}
-	x.duty.Add(1)
-	r.Withdrawals.Recall(Recall{App: x.app, Signal: *x.signal, Stored: x.stored, Again: x.duty.Claim.Again}, x.duty)
 }
 
 // debt is the debt of marks, which holds a share of the duty that the caller took for it; nil where

@@ -62,6 +62,9 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 		x.size = len(x.message.Recipients)
 		withCallee(x.message)
 	}
+	if x.conf.Policy.Badge != BadgeOfMessage {
+		x.message.Unread = nil
+	}
 	trace, dropped := dispatch.TraceOf(d.Header(dispatch.HeaderTrace))
 	if dropped {
 		r.Metrics.Ignore("traceparent")

@@ -9,9 +9,9 @@ import (
 
 // decideAfter is how long the decision to push to a device holds. What was decided on longer ago,
 // because it waited in a stream, at hand of a parked lane or as a dead letter, is decided on again
-// before it is pushed. It is less than the two seconds after which nothing may reach a phone that
+// before it is pushed. It is half of the two seconds after which nothing may reach a phone that
 // has changed hands.
-const decideAfter = 1500 * time.Millisecond
+const decideAfter = time.Second
 
 // old says whether targets of a job were decided on too long ago.
 func (l *lane) old(w *work, targets []int, now time.Time) bool {

@@ -381,13 +381,13 @@ func (l *lane) putBack(c *call, n int) {
 func (l *lane) piecesOf(c *call, some []int, with *company) []piece {
 	var ps []piece
 	add := func(k int, w *work, target int) {
-		if last := len(ps) - 1; last >= 0 && ps[last].w == w {
-			ps[last].targets = append(ps[last].targets, target)
-			return
-		}
 		host := ""
 		if l.limits.Partition != nil {
 			host = l.limits.Partition(c.batch.Devices[k])
+		}
+		if last := len(ps) - 1; last >= 0 && ps[last].w == w && ps[last].host == host {
+			ps[last].targets = append(ps[last].targets, target)
+			return
 		}
 		ps = append(ps, piece{w: w, targets: []int{target}, host: host, with: with})
 	}
@@ -421,12 +421,13 @@ func (l *lane) call(c *call) {
 	defer l.landing.Done()
 	s := l.s
 	cert := &s.Certificate
+	numbered := l.number(c)
 	began := s.Now()
 	s.mu.Lock()
 	s.flying++
 	s.mu.Unlock()
 	ctx, span := l.span(c)
-	results := l.push(ctx, c)
+	results := l.push(ctx, c, numbered)
 	splits(results)
 	now := s.Now()
 	span(results)
@@ -440,6 +441,7 @@ func (l *lane) call(c *call) {
 	}
 	s.flying--
 	s.mu.Unlock()
+	l.pushed(c, results)
 	l.learnKinds(c, results, began, now)
 	l.calls.leave(answered(results))
 	switch {

@@ -18,7 +18,6 @@ import (
 type intake struct {
 	*lane
 	claims *store.Claims
-	out    chan dispatch.Delivery
 	// owing counts the deliveries that are not settled, busy what goes on beside.
 	owing, busy sync.WaitGroup
 }
@@ -26,25 +25,26 @@ type intake struct {
 // Serve takes the stored jobs of a lane to hand until ctx ends or nothing more comes, and returns
 // when every delivery is settled.
 func (s *Sender) Serve(ctx context.Context, lane string, source dispatch.Source) {
-	in := &intake{lane: s.lane(lane), claims: store.NewClaims(s.Log), out: make(chan dispatch.Delivery, source.Hold())}
+	in := &intake{lane: s.lane(lane), claims: store.NewClaims(s.Log)}
+	out := make(chan dispatch.Delivery, source.Hold())
+	in.mu.Lock()
+	in.source, in.out = source, out
+	in.mu.Unlock()
 	renew, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
 	var pulling sync.WaitGroup
 	source.Want(in.more)
 	pulling.Go(func() { source.Renew(renew) })
 	pulling.Go(func() {
-		defer close(in.out)
-		source.Run(ctx, in.out)
+		defer close(out)
+		source.Run(ctx, out)
 	})
-	in.mu.Lock()
-	in.source = source
-	in.mu.Unlock()
-	for d := range in.out {
+	for d := range out {
 		in.open(d)
 	}
 	in.owing.Wait()
 	in.mu.Lock()
 	if in.source == source {
-		in.source = nil
+		in.source, in.out = nil, nil
 	}
 	in.mu.Unlock()
 	in.busy.Wait()

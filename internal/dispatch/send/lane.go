@@ -47,6 +47,8 @@ type lane struct {
 	// away is how many stored jobs are being looked up, and pieces of them decided again. They are
 	// not at hand meanwhile.
 	away int
+	// out are the stored jobs that were delivered and not opened yet; nil where none is served.
+	out chan dispatch.Delivery
 }
 
 func newLane(s *Sender, name string) *lane {
@@ -60,6 +62,7 @@ func (l *lane) take(w *work) {
 	if l.s.Certificate.Class != nil {
 		w.class = l.s.Certificate.Class(w.job.Notification)
 	}
+	l.guess(w)
 	ps := pieces(w, w.whole(), l.limits.Partition)
 	l.s.Load.add(l.s.Certificate.App, len(w.job.Targets))
 	if w.job.Withdraws && !l.withdraws() {
@@ -100,7 +103,7 @@ func (l *lane) refuses(w *work) hongyan.Reason {
 // caughtUp says whether the jobs that were stored are on their way to the vendor again, and
 // remembers it. The lock is held.
 func (l *lane) caughtUp() bool {
-	if l.posts || l.hand.stored+l.away > 0 || l.source == nil {
+	if l.posts || l.hand.stored+l.away+len(l.out) > 0 || l.source == nil {
 		return false
 	}
 	if n, asOf := l.source.Waiting(); n > 0 || !asOf.After(l.spilled) {

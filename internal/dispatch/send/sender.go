@@ -114,6 +114,10 @@ type Sender struct {
 	Subjects hongyan.Subjects
 	// Limiter is nil for no limits.
 	Limiter Limiter
+	// Badges is nil where the app's pushes carry the numbers that their jobs say.
+	Badges Badges
+	// Refresher is nil where numbers on icons are not mended.
+	Refresher Refresher
 	// Accepted is nil where every word of a dead token is believed.
 	Accepted Acceptances
 	Flights  *Flights
@@ -145,6 +149,7 @@ type Sender struct {
 	kinds   kinds
 	flying  int
 	lanes   [2]*lane  // urgent, normal; made when they are used first
+	stopped bool      // lanes that are made from now on send nothing
 	doubted time.Time // when it was last said that dead tokens are not believed
 	// midnight is the end of the vendor's day that waited jobs wait for.
 	midnight time.Time
@@ -168,6 +173,7 @@ func (s *Sender) Start(ctx, hard context.Context) {
 func (s *Sender) Stop() {
 	s.mu.Lock()
 	lanes := s.lanes
+	s.stopped = true
 	s.mu.Unlock()
 	for _, l := range lanes {
 		if l != nil {
@@ -185,6 +191,7 @@ func (s *Sender) lane(name string) *lane {
 	defer s.mu.Unlock()
 	if s.lanes[i] == nil {
 		s.lanes[i] = newLane(s, name)
+		s.lanes[i].stopped = s.stopped
 	}
 	return s.lanes[i]
 }

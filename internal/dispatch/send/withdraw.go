@@ -21,8 +21,12 @@ func (l *lane) withdraws() bool {
 	return takesBack || l.limits.Replaces
 }
 
-// push makes the call: a push, or a withdrawal with what overwrites it.
-func (l *lane) push(ctx context.Context, c *call) []vendors.Result {
+// push makes the call, unless the worker ended before it could: a push, or a withdrawal with what
+// overwrites it.
+func (l *lane) push(ctx context.Context, c *call, may bool) []vendors.Result {
+	if !may {
+		return vendors.All(len(c.works), vendors.Result{Reason: vendors.Interrupted})
+	}
 	driver := l.s.Certificate.Driver
 	w, takesBack := driver.(vendors.Withdrawer)
 	if !takesBack || !c.works[0].job.Withdraws {

@@ -11,6 +11,7 @@ import (
 type payload struct {
 	title, subtitle, body, thread, ext, image, sound, level string
 	badge                                                   *int
+	onlyBadge                                               bool // it has a badge and shows nothing
 }
 
 // Limits of a payload. Apple, "Generating a remote notification".
@@ -104,6 +105,7 @@ func readPayload(body []byte, h headers) (payload, *brokenRule) {
 	if p.sound, ok = sound(aps.Sound); !ok {
 		return p, broken(notJSON, "sound is a string, or a dictionary of critical, name and volume from 0 to 1")
 	}
+	p.onlyBadge = len(aps.Alert) == 0 && len(aps.Sound) == 0 && aps.Badge != nil
 	return p, p.readAlert(aps.Alert)
 }
 

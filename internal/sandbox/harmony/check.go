@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -232,6 +233,9 @@ func (n *note) check(p *sandbox.Push) *pushkit.BrokenRule {
 	if n == nil {
 		return bad("payload.notification is required")
 	}
+	if n.Title == "" && n.Body == "" && n.Badge != nil {
+		return n.refresh(p)
+	}
 	switch c := n.ClickAction; {
 	case !category.MatchString(n.Category) || n.Category == "PLAY_VOICE":
 		return bad("category is required, in upper case, and not PLAY_VOICE, which is for push-type 2")
@@ -277,6 +281,21 @@ func (n *note) check(p *sandbox.Push) *pushkit.BrokenRule {
 	if len(n.ClickAction.Data) > 0 {
 		p.Ext, _ = pushkit.Ext(string(n.ClickAction.Data))
 	}
+	return nil
+}
+
+// refresh holds a badge refresh against the documentation: it has the badge and nothing else.
+func (n *note) refresh(p *sandbox.Push) *pushkit.BrokenRule {
+	alone := *n
+	alone.Badge = nil
+	set := n.Badge.SetNum
+	switch {
+	case !reflect.ValueOf(alone).IsZero():
+		return pushkit.Rule("80100003", "a badge refresh has no title and body, and then nothing but the badge")
+	case set == nil || *set < 0 || *set > 99:
+		return pushkit.Rule("80100003", "badge setNum value ranges from 0 to 99")
+	}
+	p.OnlyBadge, p.Badge = true, set
 	return nil
 }
 

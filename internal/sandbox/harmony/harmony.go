@@ -124,6 +124,8 @@ func (f *fake) push(w http.ResponseWriter, account *Account, m *push, overQuota 
 		switch {
 		case f.Illegal(t):
 			bad["tokenFormatError"] = append(bad["tokenFormatError"], t)
+		case m.push.OnlyBadge && !slices.Contains(account.Categories, "IM"):
+			bad["noRight"] = append(bad["noRight"], t)
 		case m.pushType == "10" && !account.InAppCalls, m.pushType != "10" && m.pushType != "0":
 			bad["noPushTypeRight"] = append(bad["noPushTypeRight"], t)
 		default:
@@ -134,7 +136,7 @@ func (f *fake) push(w http.ResponseWriter, account *Account, m *push, overQuota 
 	id := f.RequestID()
 	p := m.push
 	p.Vendor, p.App, p.VendorID = "harmony", account.ProjectID, id
-	marketing := m.pushType == "0" && !slices.Contains(account.Categories, p.Class)
+	marketing := m.pushType == "0" && !p.OnlyBadge && !slices.Contains(account.Categories, p.Class)
 	if marketing {
 		p.Class = "MARKETING"
 	}

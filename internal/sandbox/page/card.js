@@ -24,7 +24,7 @@ export function age(at) {
 
 // card draws a push; faultFor opens the dialog for a device.
 export function card(p, faultFor) {
-  const title = make("p.title", p.title, { dir: "auto" });
+  const title = make("p.title", p.only_badge ? words.onlyBadge : p.title, { dir: "auto" });
   title.id = "title-" + p.seq;
   const look = lookOf(p.vendor);
   return make("article.card", [phone(p, title), facts(p), details(p, faultFor)], {

@@ -91,7 +91,9 @@ team_id: ${APNS_TEAM_ID}
 			Collapse: vendors.Collapsed("apns-collapse-id"),
 			Group:    vendors.Both("By conversation: `thread-id`.", "按会话分组：`thread-id`。"),
 			Badge: vendors.Both(
-				"The exact number is set, 0 removes it. `ios.ignore_badge` leaves it as it is.", "精确设置数字，0 为清除。`ios.ignore_badge` 不改动角标。"),
+				"The exact number is set, 0 removes it. `ios.ignore_badge` leaves it as it is. A refresh is an alert with the badge alone, with priority 5 and expiration 0.",
+				"精确设置数字，0 为清除。`ios.ignore_badge` 不改动角标。刷新是只含 badge 的 alert 推送，优先级 5，expiration 为 0。"),
+			Refreshes: true,
 			Sound: vendors.Both(
 				"`ios.sound`, else `sound`: a file in the app's bundle or in Library/Sounds with its suffix, `default`, or `none`. A critical push plays it at full volume.",
 				"`ios.sound`，否则 `sound`：应用包或 Library/Sounds 中带后缀的文件、`default` 或 `none`。critical 级别以最大音量播放。"),

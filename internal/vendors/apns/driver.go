@@ -55,7 +55,9 @@ type driver struct {
 }
 
 // Limits returns one device per call: APNs has no batches.
-func (d *driver) Limits() vendors.Limits { return vendors.Limits{Batch: 1, Replaces: true} }
+func (d *driver) Limits() vendors.Limits {
+	return vendors.Limits{Batch: 1, Replaces: true, Badge: true}
+}
 
 // Close ends all calls and closes the connections.
 func (d *driver) Close() { d.transport.Close() }

@@ -123,8 +123,10 @@ func (d *driver) request(x *exchange, push *apns2.Notification, expiration strin
 	x.req.Fields = append(x.req.Fields[:0],
 		h2conn.Field{Name: "apns-id", Value: push.ApnsID},
 		h2conn.Field{Name: "apns-expiration", Value: expiration},
-		h2conn.Field{Name: "apns-collapse-id", Value: push.CollapseID},
 	)
+	if push.CollapseID != "" {
+		x.req.Fields = append(x.req.Fields, h2conn.Field{Name: "apns-collapse-id", Value: push.CollapseID})
+	}
 	x.req.Body, x.req.Timeout = payload, d.timeout
 }
 

@@ -215,7 +215,9 @@ type driver struct {
 }
 
 // Limits: one device a call. The SDK's SendEach is fifty goroutines around the same call.
-func (d *driver) Limits() vendors.Limits { return vendors.Limits{Batch: 1, Replaces: true} }
+func (d *driver) Limits() vendors.Limits {
+	return vendors.Limits{Batch: 1, Replaces: true, Badge: true}
+}
 
 // Push sends to the batch's one device.
 func (d *driver) Push(ctx context.Context, batch vendors.Batch) []vendors.Result {

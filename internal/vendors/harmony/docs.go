@@ -63,8 +63,9 @@ func Doc() vendors.Doc {
 				"They differ in `appMessageId`. After an in-app call the app has to do it.", "各事件的 `appMessageId` 不同。应用内通话则由应用处理。"),
 			Collapse: vendors.Collapsed("notifyId").And(
 				"`collapseKey` is not used: it would drop other messages that wait.", "不使用 `collapseKey`：它会丢弃等待中的其他消息。"),
-			Group: vendors.Both("No such field. A text of several lines is shown as a list of up to three.", "没有该字段。多行文字以最多三行的列表展示。"),
-			Badge: vendors.BadgeOfCall().And("`harmony.ignore_badge` leaves it.", "`harmony.ignore_badge` 不改动角标。"),
+			Group:     vendors.Both("No such field. A text of several lines is shown as a list of up to three.", "没有该字段。多行文字以最多三行的列表展示。"),
+			Badge:     vendors.BadgeOfCall().And("`harmony.ignore_badge` leaves it. A refresh needs the right for `IM`.", "`harmony.ignore_badge` 不改动角标。刷新需要 `IM` 的自分类权益。"),
+			Refreshes: true,
 			Sound: vendors.Both(
 				"`harmony.sound` is a file in resources/rawfile, `harmony.sound_seconds` 1 to 60.", "`harmony.sound` 为 resources/rawfile 中的文件，`harmony.sound_seconds` 为 1 至 60 秒。"),
 			Image: vendors.Both(

@@ -238,7 +238,7 @@ func newProtocol(c *Config) (*protocol, error) {
 // Limits: one notification, with one number for the icon, for up to 1,000 tokens, or 10 with test
 // pushes.
 func (p *protocol) Limits() vendors.Limits {
-	l := vendors.Limits{Batch: pushkit.MaxTokens, Replaces: true, Partition: vendors.ByBadge}
+	l := vendors.Limits{Batch: pushkit.MaxTokens, Replaces: true, Partition: vendors.ByBadge, Badge: true}
 	if p.c.TestMode {
 		l.Batch = maxTestTokens
 	}

@@ -234,7 +234,7 @@ func newProtocol(c *Config) (*protocol, error) {
 func (p *protocol) Limits() vendors.Limits {
 	l := vendors.Limits{Batch: p.batch, Replaces: true}
 	if p.c.BadgeClass != "" {
-		l.Partition = vendors.ByBadge
+		l.Partition, l.Badge = vendors.ByBadge, true
 	}
 	return l
 }

@@ -27,7 +27,7 @@ func newProtocol(c *Config, host string) *protocol {
 
 // Limits: up to 1,000 devices, each with a message of its own. OPPO publishes no size of a call.
 func (p *protocol) Limits() vendors.Limits {
-	return vendors.Limits{Batch: maxMessages, Mixed: maxMessages, Replaces: true, Bytes: vendors.MaxForm, Size: p.size}
+	return vendors.Limits{Batch: maxMessages, Mixed: maxMessages, Replaces: true, Bytes: vendors.MaxForm, Size: p.size, Badge: p.c.Badge}
 }
 
 // size is about how long a message gets in a call, encoded: its ext is JSON in JSON.

@@ -110,6 +110,9 @@ func doc(t *testing.T, s Subject) {
 		t.Errorf("the page is about %s, the fake is %s", d.Vendor, s.Fake.Vendor)
 	}
 	whole(t, "Doc", reflect.ValueOf(d))
+	if _, can := NewRig(t, s, nil).Driver.(vendors.Refresher); can != d.Screen.Refreshes {
+		t.Errorf("the page says that numbers are refreshed: %v", d.Screen.Refreshes)
+	}
 	seen := map[string]bool{}
 	for _, c := range d.Codes {
 		if c.Code == "" || c.Reason != vendors.Accepted && !vendors.CanSay(c.Reason) {

@@ -1,6 +1,7 @@
 package vendortest
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -58,6 +59,13 @@ func callEnds(t *testing.T, s Subject) {
 // badge holds that a vendor which can set the number on the icon sets it, and divides the devices
 // of a call by it, and that the others are sent nothing of it.
 func badge(t *testing.T, s Subject) {
+	if s.Badge != nil {
+		s = s.configured(s.Badge)
+	}
+	if l := NewRig(t, s, nil).Driver.Limits(); l.Badge != (s.Badge != nil) {
+		t.Errorf("Limits say that calls carry a number: %v", l.Badge)
+	}
+	refresh(t, s)
 	if s.Badge == nil {
 		r := NewRig(t, s, nil)
 		push(r, r.Batch(1, Corpus()["ascii"]))
@@ -73,7 +81,6 @@ func badge(t *testing.T, s Subject) {
 		}
 		return
 	}
-	s = s.configured(s.Badge)
 	for _, n := range []int{1, 7, 99} {
 		r := NewRig(t, s, nil)
 		l := r.Driver.Limits()
@@ -99,6 +106,42 @@ func badge(t *testing.T, s Subject) {
 	if p := r.Sandbox.Pushes()[0]; p.Badge != nil {
 		t.Errorf("without a number the icon shows %d", *p.Badge)
 	}
+}
+
+// refresh holds that a driver which can change the number on the icon and nothing else does so, for
+// as many devices as a call takes.
+func refresh(t *testing.T, s Subject) {
+	r := NewRig(t, s, nil)
+	d, can := r.Driver.(vendors.Refresher)
+	if !can {
+		return
+	}
+	for _, n := range []int{0, 5, 999} {
+		b := r.Batch(max(d.Limits().Batch, 1), nil)
+		for i := range b.Devices {
+			b.Devices[i].Badge = &n
+		}
+		wantAll(t, r, d.Refresh(t.Context(), b), len(b.Devices), vendors.Accepted)
+	}
+	pushes := r.Sandbox.Pushes()
+	if len(pushes) != 3*max(d.Limits().Batch, 1) {
+		t.Errorf("%d phones heard of three numbers", len(pushes))
+	}
+	for _, p := range pushes {
+		if !p.OnlyBadge || p.Badge == nil || p.Key != "" || p.Title != "" || p.Body != "" {
+			t.Errorf("a refresh is %+v", p)
+		}
+	}
+	if broken := r.Sandbox.Violations(); len(broken) > 0 {
+		t.Errorf("broken rules: %v", broken)
+	}
+	t.Log("a request:\n" + r.Requests.Take()[0])
+	var none int
+	b := r.Batch(1, nil)
+	b.Devices[0].Badge = &none
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	wantAll(t, r, d.Refresh(cancelled, b), 1, vendors.Interrupted)
 }
 
 // extFits holds that an ext which fits the vendor's limit by itself arrives whatever the texts, and

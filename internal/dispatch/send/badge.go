@@ -1,0 +1,120 @@
+package send
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/badge"
+)
+
+// Badges know the numbers on the icons of users, for an app that counts; *badge.Book implements it.
+type Badges interface {
+	// Numbers are the users' numbers, in order, no older than the call.
+	Numbers(ctx context.Context, users []badge.Ref) ([]int, error)
+	// Held is a user's number as this worker knew it last, if it does.
+	Held(user badge.Ref) (n int, ok bool)
+}
+
+// numberTimeout is how long a call waits for its numbers. Then it carries those that this worker
+// knew last.
+const numberTimeout = 2 * time.Second
+
+// counts says whether calls of the lane carry numbers that workers count.
+func (l *lane) counts() bool { return l.s.Badges != nil && l.limits.Badge }
+
+func (l *lane) badgeRef(user string) badge.Ref {
+	return badge.Ref{App: l.s.Certificate.App, User: user}
+}
+
+// guess gives the targets of a job the numbers that this worker knew last, by which they are
+// divided into calls.
+func (l *lane) guess(w *work) {
+	if !l.counts() || l.limits.Partition == nil {
+		return
+	}
+	numbers := make([]int, len(w.job.Targets))
+	for i := range w.job.Targets {
+		t := &w.job.Targets[i]
+		t.Badge = nil
+		if n, ok := l.s.Badges.Held(l.badgeRef(t.User)); ok {
+			numbers[i] = n
+			t.Badge = &numbers[i]
+		}
+	}
+}
+
+// number puts the numbers of this moment into a call. Where it can carry one for all devices only,
+// it keeps those with the one that most have; the others come next. It returns false where the
+// worker ended before the numbers were known.
+func (l *lane) number(c *call) bool {
+	if !l.counts() {
+		return true
+	}
+	users := make([]badge.Ref, len(c.works))
+	for k, w := range c.works {
+		users[k] = l.badgeRef(w.job.Targets[c.index[k]].User)
+	}
+	ctx, cancel := context.WithTimeout(l.s.hard, numberTimeout)
+	defer cancel()
+	numbers, err := l.s.Badges.Numbers(ctx, users)
+	if err != nil {
+		if l.s.hard.Err() != nil {
+			return false
+		}
+		l.s.Log.Warn("what is counted on icons cannot be read, pushes carry what was known last", "certificate", l.s.Certificate.ID, "error", err)
+		numbers = make([]int, len(users))
+	}
+	for k := range c.batch.Devices {
+		// Another read, or a count, may have brought something newer since this one was answered.
+		// What this worker pushes last must not be older than what it pushed before.
+		n, known := l.s.Badges.Held(users[k])
+		if known {
+			numbers[k] = n
+		}
+		if known || err == nil {
+			c.batch.Devices[k].Badge = &numbers[k]
+		} else {
+			c.batch.Devices[k].Badge = nil
+		}
+	}
+	l.divide(c)
+	return true
+}
+
+// divide leaves in a call the devices of one partition, that with the most of them, and puts the
+// others before all that waits.
+func (l *lane) divide(c *call) {
+	if l.limits.Partition == nil || len(c.works) == 1 {
+		return
+	}
+	hosts := make([]string, len(c.works))
+	count := map[string]int{}
+	most := ""
+	for k := range c.works {
+		hosts[k] = l.limits.Partition(c.batch.Devices[k])
+		if count[hosts[k]]++; k == 0 || count[hosts[k]] > count[most] {
+			most = hosts[k]
+		}
+	}
+	if len(count) == 1 {
+		return
+	}
+	var others []int
+	for k := range c.works {
+		if hosts[k] != most {
+			others = append(others, k)
+		}
+	}
+	slices.SortStableFunc(others, func(a, b int) int { return cmp.Compare(hosts[a], hosts[b]) })
+	if c.capped {
+		l.returnDevices(c, 0, func(k int) bool { return hosts[k] != most })
+	}
+	back := l.piecesOf(c, others, c.with)
+	c.compact(func(k int) bool { return hosts[k] != most })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hand.back(back)
+	l.run()
+}
