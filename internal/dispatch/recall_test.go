@@ -350,7 +350,8 @@ func TestMarksCostNoRead(t *testing.T) {
 		time.Sleep(time.Hour)
 		m.worker()
 		time.Sleep(time.Minute)
-		if n := m.queue.MarkReads(); n == 0 || n > 3 {
+		// The router begins four rounds with what is there, and takes the rest together.
+		if n := m.queue.MarkReads(); n == 0 || n > 8 {
 			t.Errorf("the marks were read %d times for messages that waited together", n)
 		}
 		m.stopAll()
