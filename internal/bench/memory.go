@@ -15,7 +15,7 @@ import (
 
 // unreachable is a vendor's address where nobody listens: a certificate that leads there is parked
 // after its first calls.
-const unreachable = `"https://127.0.0.1:1"`
+const unreachable = "https://127.0.0.1:1"
 
 // backlog lets jobs wait for certificates that are parked, and looks at the worker's memory.
 func (r *rig) backlog(ctx context.Context) (figures []figure, err error) {
