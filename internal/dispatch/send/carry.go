@@ -323,13 +323,17 @@ func (l *lane) put(ps []piece, why hongyan.Reason) {
 		return
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, p := range ps {
 		l.posting = append(l.posting, posting{p, why})
 	}
-	if !l.posts {
-		l.posts = true
+	begins, stopped := !l.posts, l.stopped
+	l.posts = true
+	if begins && !stopped {
 		l.landing.Go(l.post)
+	}
+	l.mu.Unlock()
+	if begins && stopped { // nobody may land any more: whoever brings the job stores it
+		l.post()
 	}
 }
 
