@@ -137,10 +137,11 @@ func TestOneTokenInJobsThatMeet(t *testing.T) {
 					}
 				}
 				put(1, dispatch.Target{User: "first", Device: "d", Token: "first"})
+				stop := m.worker()
+				time.Sleep(time.Second / 4) // its call is under way, and takes the only place
 				put(2, dispatch.Target{User: "a", Device: "d", Token: "shared"}, dispatch.Target{User: "b6", Device: "d", Token: "other"})
 				put(2, dispatch.Target{User: "b", Device: "d", Token: "shared"}, dispatch.Target{User: "b", Device: "e", Token: "shared"})
 				put(3, dispatch.Target{User: "c", Device: "d", Token: "shared"})
-				stop := m.worker()
 				time.Sleep(time.Minute)
 				stop(time.Second)
 				got := map[string]int{}
