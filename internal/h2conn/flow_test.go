@@ -218,35 +218,41 @@ func TestPeerSendsTooMuch(t *testing.T) {
 }
 
 // TestBoundedAnswers: answers that never end hold what the connection has room for, and no more.
+// As many as fit run out of time; one more ends the connection, and all that it carries.
 func TestBoundedAnswers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &peer{tolerant: true}
-		p.request = func(c *peerConn, r *request) {
-			if c.seen == 1 {
-				c.answer(r, "200", "")
-				return
-			}
-			c.pieces(r, func(w *http2.Framer, id uint32) {
-				c.headers(w, id, false, ":status", "200")
-				for range 4 {
-					w.WriteData(id, false, make([]byte, 15<<10))
+	const answer = 4 * (15 << 10)
+	const fit = connWindow / answer
+	for _, c := range []struct {
+		requests int
+		is       func(error) bool
+	}{
+		{fit, as(context.DeadlineExceeded)},
+		{fit + 1, asProtocol(http2.ErrCodeFlowControl)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &peer{tolerant: true}
+			p.request = func(c *peerConn, r *request) {
+				if c.seen == 1 {
+					c.answer(r, "200", "")
+					return
 				}
-			})
-		}
-		tr := transport(t, p, func(o *Options) { o.MaxConns = 1 })
-		wantOK(t, tr)
-		full := 0
-		for _, err := range storm(t.Context(), tr, 100) {
-			if asProtocol(http2.ErrCodeFlowControl)(err) {
-				full++
-			} else if err != nil { // the first request of another connection is answered
-				t.Fatalf("got %v", err)
+				c.pieces(r, func(w *http2.Framer, id uint32) {
+					c.headers(w, id, false, ":status", "200")
+					for range 4 {
+						w.WriteData(id, false, make([]byte, answer/4))
+					}
+				})
 			}
-		}
-		if full < connWindow/(60<<10) {
-			t.Errorf("%d requests failed", full)
-		}
-	})
+			tr := transport(t, p, func(o *Options) { o.MaxConns = 1 })
+			wantOK(t, tr)
+			for _, err := range storm(t.Context(), tr, c.requests) {
+				if !c.is(err) {
+					t.Errorf("of %d requests one ended with %v", c.requests, err)
+				}
+			}
+			wantOK(t, tr)
+		})
+	}
 }
 
 // TestDeadlineDuringBody: a body that waits for room does not keep the call.

@@ -20,8 +20,11 @@ var post = func() *Preset {
 }()
 
 // push sends a body to a path and returns the status. The peer's answer names the path that was
-// asked for; one that names another is the answer to another push.
+// asked for; one that names another is the answer to another push. A push that nobody answers fails
+// after an hour: the PINGs of a live connection would keep a bubble's time going for ever.
 func push(ctx context.Context, tr *Transport, path, body string) (*Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Hour)
+	defer cancel()
 	resp := &Response{}
 	err := tr.Do(ctx, &Request{Preset: post, Path: path, Body: []byte(body)}, resp)
 	if err == nil && resp.Get("for") != path {
