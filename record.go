@@ -93,7 +93,7 @@ type Lease struct {
 
 // Settings are a user's wishes.
 type Settings struct {
-	// QuietHours is a daily window in which only call invitations are notified.
+	// QuietHours is a daily window in which nothing but calls is notified.
 	QuietHours *QuietWindow `json:"quiet_hours,omitempty"`
 	// Conversations maps a conversation's id to MuteAll or MuteButMentions.
 	Conversations map[string]Mute `json:"conversations,omitempty"`

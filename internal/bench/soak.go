@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -95,7 +96,7 @@ func (r *rig) soak(ctx context.Context) ([]figure, error) {
 		}
 		figures = append(figures,
 			figure{Name: fmt.Sprintf("soak of %v: %s, in the second fifth", r.opts.Soak, s.name), Value: early, Unit: s.unit},
-			figure{Name: fmt.Sprintf("soak of %v: %s, in the last fifth", r.opts.Soak, s.name), Value: late, Unit: s.unit}.atMost(1.2*early))
+			figure{Name: fmt.Sprintf("soak of %v: %s, in the last fifth", r.opts.Soak, s.name), Value: late, Unit: s.unit}.atMost(math.Ceil(1.2*early)))
 	}
 	if broken := r.box.Violations(); len(broken) > 0 {
 		return figures, fmt.Errorf("%d rules of vendors were broken, first %v", len(broken), broken[0])
@@ -123,7 +124,10 @@ func (w *worker) metrics(ctx context.Context) ([]float64, error) {
 		return nil, fmt.Errorf("read the worker's metrics: %w", err)
 	}
 	defer resp.Body.Close()
-	values := make([]float64, len(soaked))
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("read the worker's metrics: it answered %s", resp.Status)
+	}
+	values, found := make([]float64, len(soaked)), 0
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -135,7 +139,14 @@ func (w *worker) metrics(ctx context.Context) ([]float64, error) {
 			if values[k], err = strconv.ParseFloat(value, 64); err != nil {
 				return nil, fmt.Errorf("read the worker's metric %s: %w", name, err)
 			}
+			found++
 		}
 	}
-	return values, lines.Err()
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read the worker's metrics: %w", err)
+	}
+	if found != len(soaked) {
+		return nil, fmt.Errorf("the worker shows %d of the %d metrics that must not grow", found, len(soaked))
+	}
+	return values, nil
 }

@@ -58,7 +58,8 @@ func (t Topology) stream(name string) string {
 	return t.StreamPrefix + "_" + name
 }
 
-// Messages names the stream that holds message events and signals until a worker has planned them.
+// Messages names the stream that holds message events and signals until a worker is done with them:
+// each device has its end or a stored job.
 func (t Topology) Messages() string { return t.stream("MESSAGES") }
 
 // Pieces names the stream that holds the pieces of large message events until a worker has planned
@@ -129,9 +130,9 @@ func (t Topology) configs(vendors []string) []jetstream.StreamConfig {
 		s.DiscardNewPerSubject, s.MaxMsgsPerSubject = true, perSubject
 		return s
 	}
-	messages := queue(cmp.Or(t.MaxMessagesPerApp, messagesPerApp), t.Messages(), "Hongyan: message events and signals that no worker has planned yet",
+	messages := queue(cmp.Or(t.MaxMessagesPerApp, messagesPerApp), t.Messages(), "Hongyan: message events and signals that no worker is done with yet",
 		subjects.All(hongyan.KindMessage), subjects.All(hongyan.KindUrgent), subjects.All(hongyan.KindSignal))
-	pieces := queue(cmp.Or(t.MaxPieces, piecesPerPartition), t.Pieces(), "Hongyan: pieces of large message events that no worker has planned yet",
+	pieces := queue(cmp.Or(t.MaxPieces, piecesPerPartition), t.Pieces(), "Hongyan: pieces of large message events that no worker is done with yet",
 		subjects.All(hongyan.KindPiece))
 
 	directory := base(t.Directory(), "Hongyan: the last registration, presence, settings and gateway lease of each subject",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -312,8 +313,10 @@ func (b *binder) scalar(node ast.Node, v reflect.Value, key, text string) {
 		if text == "0" {
 			text = "0s"
 		}
-		if d, err = time.ParseDuration(text); err == nil && d < 0 {
-			err = errors.New("negative")
+		d, err = time.ParseDuration(text)
+		if err == nil && d < 0 {
+			b.problem(node, key, "is negative", "write a duration such as 30s, 5m or 24h")
+			return
 		}
 		v.SetInt(int64(d))
 		remedy = "write a duration such as 30s, 5m or 24h"
@@ -327,6 +330,9 @@ func (b *binder) scalar(node ast.Node, v reflect.Value, key, text string) {
 	case v.Kind() == reflect.Float64:
 		var x float64
 		x, err = strconv.ParseFloat(text, 64)
+		if err == nil && (math.IsNaN(x) || math.IsInf(x, 0)) {
+			err = strconv.ErrRange
+		}
 		v.SetFloat(x)
 		remedy = "write a number"
 	default:

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -85,8 +86,12 @@ func (b *binder) check(root ast.Node, c *Config) {
 	if c.Retry.Attempts < 0 {
 		b.problem(b.find(root, "retry", "attempts"), "retry.attempts", "is negative", "write a number from 1 on")
 	}
-	if c.Retry.Max > 0 && c.Retry.Max < c.Retry.Base {
-		b.problem(b.find(root, "retry", "max"), "retry.max", "is shorter than retry.base", "make it longer")
+	if base, longest := cmp.Or(c.Retry.Base, retryBase), cmp.Or(c.Retry.Max, retryMax); longest < base {
+		at := "max"
+		if c.Retry.Max == 0 {
+			at = "base"
+		}
+		b.problem(b.find(root, "retry", at), "retry."+at, fmt.Sprintf("leaves retry.max, %v, shorter than retry.base, %v", longest, base), "make retry.max the longer one")
 	}
 	if ttl := c.DirectoryTTL; ttl != nil && *ttl != 0 && *ttl < leastDirectoryTTL {
 		b.problem(b.find(root, "directory_ttl"), "directory_ttl", "is shorter than a day, so that people would be forgotten between two days of use", "make it longer, such as 4320h, or write 0 for ever")
@@ -96,6 +101,12 @@ func (b *binder) check(root ast.Node, c *Config) {
 	}
 	b.checkApps(root, c)
 }
+
+// What [Retry] means where it says nothing.
+const (
+	retryBase = time.Second
+	retryMax  = 5 * time.Minute
+)
 
 // leastDirectoryTTL is the shortest time after which people are erased of whom nothing is heard.
 const leastDirectoryTTL = 24 * time.Hour
@@ -151,9 +162,6 @@ func (b *binder) checkNATS(root ast.Node, c *Config) {
 	if n.MaxMessagesPerApp < 0 {
 		b.problem(b.find(root, "nats", "max_messages_per_app"), "nats.max_messages_per_app", "is negative", "write a number of messages, or 0 for 200000")
 	}
-	if n.DeadMaxAge < 0 {
-		b.problem(b.find(root, "nats", "dead_max_age"), "nats.dead_max_age", "is negative", "write how long, such as 72h, or 0 for 30 days")
-	}
 	if n.OutcomesMaxBytes < 0 {
 		b.problem(b.find(root, "nats", "outcomes_max_bytes"), "nats.outcomes_max_bytes", "is negative", "write a number of bytes, or 0 for 8 GiB")
 	}
@@ -183,9 +191,6 @@ func (b *binder) checkApps(root ast.Node, c *Config) {
 		}
 		if a.Policy.MaxPushGroup < 0 {
 			b.problem(b.find(node, "policy", "max_push_group"), key+".policy.max_push_group", "is negative", "write 0 for any number")
-		}
-		if a.Policy.RecallOverwrite != nil && *a.Policy.RecallOverwrite < 0 {
-			b.problem(b.find(node, "policy", "recall_overwrite"), key+".policy.recall_overwrite", "is negative", "write 0 for never")
 		}
 		if !slices.Contains([]string{"", "full", "sender", "none"}, a.Policy.Preview) {
 			b.problem(b.find(node, "policy", "preview"), key+".policy.preview", "is none of full, sender and none", "leave it out for full")

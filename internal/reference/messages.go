@@ -11,10 +11,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// notYet are words of the closed lists that no worker writes yet. A test holds the list to the
-// source.
-var notYet = []string{}
-
 // messageGaps are the tables of the page about messages.
 func messageGaps(l language, w *wire, words dictionary) (map[string]string, error) {
 	p := wirePage{speaker: speaker{l: l, words: words}, w: w}
@@ -149,11 +145,7 @@ func (p *wirePage) terms(head vendors.Bilingual, list []term, keep func(term) bo
 		if keep != nil && !keep(t) {
 			continue
 		}
-		meaning := cell(p.say(p.w.meaning(t)))
-		if slices.Contains(notYet, t.name) {
-			meaning += p.l.pick(text(" *(not written yet)*", " *（尚未写出）*"))
-		}
-		rows = append(rows, []string{code(t.word), meaning})
+		rows = append(rows, []string{code(t.word), cell(p.say(p.w.meaning(t)))})
 	}
 	return table([]string{p.l.pick(head), p.l.pick(text("meaning", "含义"))}, rows)
 }
