@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -223,7 +224,7 @@ func (p *production) works() {
 		must(err)
 		snoops = append(snoops, snoop)
 	}
-	backend, gateway := p.client("demo-publisher"), p.client("demo-gateway")
+	backend, gateway, b := p.client("demo-publisher"), p.client("demo-gateway"), p.operator()
 	outcomes, err := backend.Outcomes(ctx, "demo")
 	must(err)
 	told := map[string]hongyan.Outcome{}
@@ -273,12 +274,11 @@ func (p *production) works() {
 	// A dead token is removed, a refused push is replayed.
 	dead := all.Token("huawei", "dan/phone")
 	must(backend.SetDevice(ctx, "demo", "dan", "phone", hongyan.Device{Certificate: "demo-huawei", Token: dead}))
+	must(backend.SetPresence(ctx, "demo", "dan", "phone", hongyan.Presence{State: hongyan.StateBackground}))
 	p.box.Kill("huawei", dead)
 	send(chat("m-4", "dan"))
 	become("m-4", hongyan.StatusDead)
-	until(t, "the dead registration is removed", func() bool {
-		return !strings.Contains(p.publisher("support", "device", "list", "--app", "demo", "--user", "dan", "--output", "json"), `"phone"`)
-	})
+	p.forgets(b, "dan")
 	p.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultCode, Code: "BadExpirationDate", Times: 1})
 	must(backend.SetDevice(ctx, "demo", "erin", "iphone", hongyan.Device{Certificate: "demo-apns", Token: all.Token("apns", "erin/iphone")}))
 	must(backend.SetDevice(ctx, "demo", "frank", "phone", hongyan.Device{Certificate: "demo-huawei", Token: all.Token("huawei", "frank/phone")}))
@@ -296,10 +296,20 @@ func (p *production) works() {
 	send(chat("m-6", "erin"))
 	become("m-6", hongyan.StatusWaiting)
 
+	// Bob's phone goes to gina and comes back, each time with the presence of whoever had it.
+	for _, move := range [][2]string{{"bob", "gina"}, {"gina", "bob"}} {
+		must(backend.SetDevice(ctx, "demo", move[1], "phone", hongyan.Device{Certificate: "demo-huawei", Token: bobsToken}))
+		p.forgets(b, move[0])
+		must(gateway.SetPresence(ctx, "demo", move[1], "phone", hongyan.Presence{State: hongyan.StateBackground}))
+	}
+
 	if got := p.publisher("support", "explain", "--app", "demo", "--user", "bob", "--message", "m-1"); !strings.Contains(got, "accepted") {
 		t.Errorf("explain as support:\n%s", got)
 	}
 	p.publisher("support", "explain", "--app", "demo", "--user", "erin")
+	if got := p.publisher("support", "device", "list", "--app", "demo", "--user", "bob"); !strings.Contains(got, "demo-huawei") {
+		t.Errorf("device list as support:\n%s", got)
+	}
 	p.publisher("support", "limits")
 	p.publisher("support", "user", "show", "--app", "demo", "--user", "bob")
 	p.publisher("operator", "user", "erase", "--app", "demo", "--user", "frank", "--yes")
@@ -317,6 +327,15 @@ func (p *production) works() {
 			t.Errorf("a neighbour's inboxes got %d messages, such as %v; %v", n, m, err)
 		}
 	}
+}
+
+// forgets waits until nothing is known of a user's phone any more.
+func (p *production) forgets(b *bus.Bus, user string) {
+	p.t.Helper()
+	until(p.t, "registration and presence of "+user+" are removed", func() bool {
+		entries, err := b.Read(p.t.Context(), b.Topology().Directory(), "push.user.demo."+user+".*.phone", 1, 10)
+		return err == nil && !slices.ContainsFunc(entries, func(e bus.Entry) bool { return len(e.Data) > 0 })
+	})
 }
 
 // isEncrypted looks for tokens and texts on the servers' disks.
