@@ -221,7 +221,7 @@ func (b *Bus) PutIf(ctx context.Context, subject string, data []byte, revision u
 		return true, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("write directory: %w", err)
+		return false, fmt.Errorf("write %s: %w", subject, err)
 	}
 	return false, nil
 }
@@ -230,7 +230,7 @@ func (b *Bus) PutIf(ctx context.Context, subject string, data []byte, revision u
 func (b *Bus) Put(ctx context.Context, subject string, data []byte) error {
 	_, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data})
 	if err != nil {
-		return fmt.Errorf("write directory: %w", err)
+		return fmt.Errorf("write %s: %w", subject, err)
 	}
 	return nil
 }
