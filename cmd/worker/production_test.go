@@ -87,6 +87,8 @@ func TestProduction(t *testing.T) {
 	p.worker()
 	p.coversTheStreams()
 	p.nats.Reload(t, two)
+	p.nats.Reload(t, two) // docs/deploy.md says why
+	p.servesTheNewApp()
 	p.works()
 	p.isEncrypted()
 	p.denies()
@@ -156,6 +158,31 @@ func (p *production) coversTheStreams() {
 	}
 	if err := streams.Err(); err != nil || n < 10 {
 		t.Errorf("%d streams: %v", n, err)
+	}
+}
+
+// servesTheNewApp tries, on each server, whether what the new app says is stored and what becomes of
+// it is heard.
+func (p *production) servesTheNewApp() {
+	t := p.t
+	worker := p.dial("worker")
+	for _, server := range p.nats.Servers {
+		for user, subject := range map[string]string{"other-publisher": "push.user.other.bob.settings", "other-gateway": "push.gateway.other.gw-1"} {
+			if _, err := p.dialAt(server.ClientURL(), user).Request(subject, nil, 10*time.Second); err != nil {
+				t.Errorf("%s: %s: %v", server.Name(), subject, err)
+			}
+		}
+		sub, err := p.dialAt(server.ClientURL(), "other-publisher").SubscribeSync("push.outcome.other.*.*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		until(t, "outcomes of the new app are heard at "+server.Name(), func() bool {
+			if err := errors.Join(worker.Publish("push.outcome.other.accepted.1", []byte("{}")), worker.Flush()); err != nil {
+				t.Fatal(err)
+			}
+			_, err := sub.NextMsg(100 * time.Millisecond)
+			return err == nil
+		})
 	}
 }
 
@@ -262,6 +289,7 @@ func (p *production) works() {
 	must(err)
 	become("m-2", hongyan.StatusAccepted)
 	must(backend.Signal(ctx, "demo", hongyan.Signal{Type: hongyan.SignalRecall, MessageID: "m-9"}))
+	must(backend.Signal(ctx, "demo", hongyan.Signal{Type: hongyan.SignalRead, User: "frank", Conversation: "c2c_alice", At: time.Now()}))
 
 	// A message that is divided, to users without a phone.
 	crowd := make([]string, 600)
