@@ -185,7 +185,11 @@ func (r *reader) paged(ctx context.Context, filter string) (directory.Read, erro
 			return directory.Read{}, err
 		}
 		for _, e := range entries {
-			all.Values = append(all.Values, directory.Value{Subject: e.Subject, Data: e.Data, Revision: e.Sequence, Time: e.Time})
+			v := directory.Value{Subject: e.Subject, Data: e.Data, Revision: e.Sequence, Time: e.Time}
+			if ttl := lifetime(lastHeader(e.Header, jetstream.MsgTTLHeader)); ttl > 0 {
+				v.Expires = v.Time.Add(ttl)
+			}
+			all.Values = append(all.Values, v)
 			from = e.Sequence + 1
 		}
 		if len(entries) < page {
