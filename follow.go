@@ -38,6 +38,7 @@ func (c *Client) Outcomes(ctx context.Context, app string) (iter.Seq2[Outcome, e
 	ctx, release := c.permissions.guard(ctx, PermissionError{"subscribe", subject})
 	f := &follower{ctx: ctx, nc: nc, msgs: make(chan *nats.Msg, outcomesRoom)}
 	f.status = nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	before := nc.LastError()
 	sub, err := nc.ChanSubscribe(subject, f.msgs)
 	if err != nil {
 		nc.RemoveStatusListener(f.status)
@@ -52,8 +53,10 @@ func (c *Client) Outcomes(ctx context.Context, app string) (iter.Seq2[Outcome, e
 	})
 	// The server's word on the subscription comes before its answer to the flush.
 	err = f.flush()
-	if refused := PermissionErrorFrom(nc.LastError()); refused != nil && refused.Subject == subject {
-		err = refused
+	if last := nc.LastError(); last != before { //nolint:errorlint // the same value is the word on something before
+		if refused := PermissionErrorFrom(last); refused != nil && *refused == (PermissionError{"subscribe", subject}) {
+			err = refused
+		}
 	}
 	if refused := refusal(ctx); refused != nil {
 		err = refused

@@ -194,3 +194,19 @@ func TestOutcomesEnd(t *testing.T) {
 		t.Errorf("after its end: told %+v", got)
 	}
 }
+
+// What the server refused before is not taken for its word on the follower.
+func TestOutcomesAfterARefusal(t *testing.T) {
+	t.Parallel()
+	url := guarded(t, map[string]*natsserver.Permissions{"im": {Publish: allow("push.message.demo"), Subscribe: allow("_INBOX.>", "push.outcome.demo.*.*")}})
+	nc := dial(t, url("im"))
+	say(t, nc, "push.outcome.demo.*.*", "")
+	if refused := hongyan.PermissionErrorFrom(nc.LastError()); refused == nil || refused.Subject != "push.outcome.demo.*.*" {
+		t.Fatalf("the server refused %v", nc.LastError())
+	}
+	all := follow(t.Context(), t, nc, "demo")
+	say(t, dial(t, url("worker")), "push.outcome.demo.accepted.3", record("demo", "m-1"))
+	if got := next(t, all); got.err != nil || got.outcome.MessageID != "m-1" {
+		t.Errorf("told %+v", got)
+	}
+}

@@ -15,7 +15,8 @@ import (
 // PermissionError is the error of a [Client] whose NATS user lacks a right, for errors.As;
 // errors.Is finds nats.ErrPermissionViolation in it too. Trying again has no point until the user
 // has the right. Where the right to publish is missing, nothing was stored. Where the one to
-// subscribe is missing, the message may be stored, and nobody can hear that it is.
+// subscribe to the inbox is missing, where the server's answers arrive, the message may be stored,
+// and nobody can hear that it is. [Client.Outcomes] needs one to subscribe to what it follows.
 type PermissionError struct {
 	// Right is "publish" or "subscribe", as the server's configuration calls its permissions.
 	Right string
@@ -26,7 +27,7 @@ type PermissionError struct {
 // Error says which right is missing.
 func (e *PermissionError) Error() string {
 	if e.Right == "subscribe" {
-		return fmt.Sprintf("the NATS user lacks the right to subscribe to %q, where the server's answers arrive", e.Subject)
+		return fmt.Sprintf("the NATS user lacks the right to subscribe to %q, and hears nothing of what arrives there", e.Subject)
 	}
 	return fmt.Sprintf("the NATS user lacks the right to publish on %q", e.Subject)
 }

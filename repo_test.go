@@ -51,7 +51,7 @@ var arrows = []arrow{
 	{"internal/directory", []string{"."}, "what is known of users is read through small interfaces, and knows no NATS"},
 	{"internal/marks", []string{".", "internal/dispatch"}, "what was said of messages is read through small interfaces, and knows no NATS"},
 	{"internal/erase", []string{".", "internal/directory", "internal/dispatch", "internal/owner"}, "what is kept of a person is found through small interfaces, by a tool and by the workers"},
-	{"internal/tencent", nil, "it turns one JSON into another, and the result is judged as any other event"},
+	{"internal/tencent", []string{"internal/jsonerror"}, "it turns one JSON into another, and the result is judged as any other event"},
 	{"internal/owner", []string{".", "internal/directory", "internal/dispatch"}, "it compares registrations through the directory's store, and takes them from a queue like the pipeline's"},
 	{"internal/ratelimit", []string{"internal/vendors"}, "limits count classes of vendors, and know nothing of jobs"},
 	{"internal/accepted", nil, "it remembers a time for each certificate, and reads notes through an interface of two methods"},

@@ -1,16 +1,16 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/jedib0t/go-pretty/v6/progress"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -20,6 +20,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/jsonerror"
 	tokens "github.com/hongyan-im/hongyan/internal/owner"
 	"github.com/hongyan-im/hongyan/internal/terminal"
 )
@@ -28,11 +29,13 @@ import (
 type imported struct {
 	App string `json:"app"`
 	// Imported were stored. Already were there: the device is registered. Taken were left out
-	// because another device has the token, one of a later line included. Bad lines are none.
-	Imported int `json:"imported"`
-	Already  int `json:"already"`
-	Taken    int `json:"taken"`
-	Bad      int `json:"bad"`
+	// because another device has the token, Superseded because a later line is about the same
+	// device or token. Bad lines are none.
+	Imported   int `json:"imported"`
+	Already    int `json:"already"`
+	Taken      int `json:"taken"`
+	Superseded int `json:"superseded"`
+	Bad        int `json:"bad"`
 	// Next is the line to go on from after an interruption; 0 when all lines were read.
 	Next int `json:"next"`
 }
@@ -56,10 +59,13 @@ func (t *tool) deviceImportCommand() *cobra.Command {
 {"user":"bob","device":"phone","certificate":"35001","token":"…"}, and the other fields of a registration where they are known.
 
 It never takes anything from anybody: a device that is registered stays as it is, and a token that another device has stays with
-that one. Of two lines with the same token the later one counts. So a file can be imported again at any time, and an import that
-was interrupted is just run again, or goes on where it says with --from. Bad lines are named and left out, and the exit code is 1.
+that one. Of several lines about the same device, or with the same token, the last one counts, as if they had been published one
+after the other. So a file can be imported again at any time, and an import that was interrupted is just run again, or goes on
+where it says with --from. Bad lines are named and left out, and the exit code is 1.
 
-JSON: {"app","imported","already","taken","bad","next"}.`,
+To know the last lines, import reads all of them first: what comes through a pipe is kept in a temporary file until the end.
+
+JSON: {"app","imported","already","taken","superseded","bad","next"}.`,
 		Example: `  publisher device import devices.jsonl --app demo --rate 2000
   publisher device import devices.jsonl --app demo --from 120501`,
 		Args: cobra.ExactArgs(1),
@@ -97,10 +103,11 @@ type importer struct {
 	name   string
 	counts imported
 	pace   *rate.Limiter
+	last   lastLines
 }
 
 func (t *tool) deviceImport(ctx context.Context, name, app string, from int, perSecond float64) (err error) {
-	in, size := t.in, int64(0)
+	in := t.in
 	if name == "-" {
 		name = "standard input"
 	} else {
@@ -109,9 +116,6 @@ func (t *tool) deviceImport(ctx context.Context, name, app string, from int, per
 			return err
 		}
 		defer func() { _ = f.Close() }() // it was only read
-		if info, err := f.Stat(); err == nil {
-			size = info.Size()
-		}
 		in = f
 	}
 	if _, err := t.topology().Subjects.Parse(t.topology().Subjects.Message(app)); err != nil {
@@ -122,14 +126,22 @@ func (t *tool) deviceImport(ctx context.Context, name, app string, from int, per
 		return err
 	}
 	defer b.Close()
+	text, err := openTwice(in, "")
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	defer text.close()
 	limit := rate.Inf
 	if perSecond > 0 {
 		limit = rate.Limit(perSecond)
 	}
-	i := &importer{t: t, b: b, name: name, counts: imported{App: app}, pace: rate.NewLimiter(limit, linesTogether)}
-	err = i.run(ctx, in, size, from)
+	i := &importer{t: t, b: b, name: name, counts: imported{App: app, Next: from}, pace: rate.NewLimiter(limit, linesTogether), last: lastLines{}}
+	if err = i.read(ctx, text, "reading", from, i.note, func() error { return nil }); err == nil {
+		err = i.run(ctx, text, from)
+	}
 	c := i.counts
-	err = errors.Join(err, t.say(c, "%d device(s) registered, %d were already, %d left out because another device has the token, %d bad line(s)", c.Imported, c.Already, c.Taken, c.Bad))
+	err = errors.Join(err, t.say(c, "%d device(s) registered, %d were already, %d left out because another device has the token, %d because of a later line, %d bad line(s)",
+		c.Imported, c.Already, c.Taken, c.Superseded, c.Bad))
 	if err != nil && c.Next > 0 {
 		t.warn("go on with --from %d", c.Next)
 	}
@@ -139,82 +151,105 @@ func (t *tool) deviceImport(ctx context.Context, name, app string, from int, per
 	return err
 }
 
-// run reads the lines and imports them, some at a time.
-func (i *importer) run(ctx context.Context, in io.Reader, size int64, from int) (err error) {
-	units := progress.UnitsBytes
-	if size == 0 {
-		units = progress.UnitsDefault
+// read reads the lines from a number on. take is told of each that is not empty, with why it is no
+// registration where it is none, and done after every linesTogether of them and at the end.
+func (i *importer) read(ctx context.Context, text *twice, what string, from int, take func(c candidate, bad error), done func() error) (err error) {
+	if err := text.rewind(); err != nil {
+		return fmt.Errorf("%s: %w", i.name, err)
 	}
-	bar := i.t.bar("importing", size, units)
+	bar := i.t.bar(what, text.size, progress.UnitsBytes)
 	defer func() { bar.stop(err != nil) }()
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, maxImportLine)
-	var some []candidate
-	line, read := 0, int64(0)
-	flush := func() error {
-		if err := i.together(ctx, some); err != nil {
-			return err
+	lines := readLines(text.in, maxImportLine)
+	some := 0
+	for ctx.Err() == nil {
+		data, tooLong, err := lines.next()
+		if errors.Is(err, io.EOF) {
+			return done()
 		}
-		some = some[:0]
-		i.counts.Next = line + 1
-		if size > 0 {
-			bar.set(read)
-		} else {
-			bar.set(int64(line))
+		if err != nil {
+			return errors.Join(done(), fmt.Errorf("%s:%d: %w", i.name, lines.line+1, err))
 		}
-		return nil
-	}
-	i.counts.Next = from
-	for lines.Scan() {
-		line++
-		read += int64(len(lines.Bytes())) + 1
-		if line < from {
+		switch {
+		case lines.line < from || len(data) == 0 && !tooLong:
 			continue
+		case tooLong:
+			take(candidate{line: lines.line}, fmt.Errorf("it is longer than %d bytes", maxImportLine))
+		default:
+			c, bad := i.parse(data)
+			c.line = lines.line
+			take(c, bad)
 		}
-		if c, ok := i.parse(line, lines.Bytes()); ok {
-			some = append(some, c)
-		}
-		if len(some) == linesTogether {
-			if err := flush(); err != nil {
+		if some++; some%linesTogether == 0 {
+			bar.set(lines.read)
+			if err := done(); err != nil {
 				return err
 			}
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return errors.Join(flush(), fmt.Errorf("%s:%d: %w", i.name, line+1, err))
-	}
-	if err := flush(); err != nil {
-		return err
-	}
-	i.counts.Next = 0
-	return nil
+	return fmt.Errorf("%s:%d: %w", i.name, lines.line+1, context.Cause(ctx))
 }
 
-// parse reads a line; one that is no registration is named.
-func (i *importer) parse(line int, data []byte) (c candidate, ok bool) {
-	if data = bytes.TrimSpace(data); len(data) == 0 {
-		return c, false
+// note notes what a line is about.
+func (i *importer) note(c candidate, bad error) {
+	if bad == nil {
+		i.last.note(c.line, i.about(&c))
 	}
+}
+
+// run imports the lines, some at a time.
+func (i *importer) run(ctx context.Context, text *twice, from int) (err error) {
+	var some []candidate
+	next := from
+	err = i.read(ctx, text, "importing", from, func(c candidate, bad error) {
+		next = c.line + 1
+		switch {
+		case bad != nil:
+			i.counts.Bad++
+			i.t.warn("%s:%d: %s", i.name, c.line, terminal.Line(bad.Error()))
+		case i.last.after(c.line, i.about(&c)):
+			i.counts.Superseded++
+		default:
+			some = append(some, c)
+		}
+	}, func() error {
+		if err := i.together(ctx, some); err != nil {
+			return err
+		}
+		some, i.counts.Next = some[:0], next
+		return nil
+	})
+	if err == nil {
+		i.counts.Next = 0
+	}
+	return err
+}
+
+// about names what a registration is about: its device, and its tokens.
+func (i *importer) about(c *candidate) []string {
+	about := []string{c.subject}
+	for _, token := range tokens.Tokens(&c.record) {
+		about = append(about, tokens.Subject(i.t.topology().Subjects, i.counts.App, token))
+	}
+	return about
+}
+
+// parse reads a line. The error says why it is no registration.
+func (i *importer) parse(data []byte) (c candidate, err error) {
 	var place struct {
 		User   string `json:"user"`
 		Device string `json:"device"`
 	}
-	bad := func(err error) (candidate, bool) {
-		i.counts.Bad++
-		i.t.warn("%s:%d: %s", i.name, line, terminal.Line(err.Error()))
-		return c, false
+	if err := json.Unmarshal(data, &place, jsontext.AllowInvalidUTF8(true)); err != nil {
+		return c, jsonerror.Describe(err, "the line")
 	}
-	if json.Unmarshal(data, &place) != nil {
-		return bad(errors.New("it is no JSON object with a user and a device"))
+	if strings.ContainsRune(place.User+place.Device, utf8.RuneError) {
+		return c, errors.New("user or device is not UTF-8")
 	}
 	if err := hongyan.ValidateNames(i.counts.App, place.User, place.Device); err != nil {
-		return bad(err)
+		return c, err
 	}
 	record, _, err := hongyan.ParseDevice(data, i.t.now().UTC())
-	if err != nil {
-		return bad(err)
-	}
-	return candidate{line: line, subject: i.t.topology().Subjects.Device(i.counts.App, place.User, place.Device), record: record}, true
+	return candidate{subject: i.t.topology().Subjects.Device(i.counts.App, place.User, place.Device), record: record}, err
 }
 
 // together imports some lines. After an error none of them counts: whoever goes on begins with
@@ -269,21 +304,10 @@ func (i *importer) together(ctx context.Context, some []candidate) error {
 // compare finds the lines that are left out: of devices that are registered, and with tokens that
 // others have. revisions are those of the devices' subjects.
 func (i *importer) compare(ctx context.Context, some []candidate) (revisions map[string]uint64, counts imported, err error) {
-	later, subjects, keys := map[string]bool{}, []string{}, []string{}
-	for k := len(some) - 1; k >= 0; k-- {
-		c := &some[k]
-		own := []string{c.subject}
-		for _, token := range tokens.Tokens(&c.record) {
-			own = append(own, tokens.Subject(i.t.topology().Subjects, i.counts.App, token))
-		}
-		if c.stays = slices.ContainsFunc(own, func(s string) bool { return later[s] }); c.stays {
-			counts.Taken++
-			continue
-		}
-		for _, s := range own {
-			later[s] = true
-		}
-		subjects, keys = append(subjects, c.subject), append(keys, own[1:]...)
+	var subjects, keys []string
+	for k := range some {
+		about := i.about(&some[k])
+		subjects, keys = append(subjects, about[0]), append(keys, about[1:]...)
 	}
 	owners, err := i.b.Owners(ctx, keys)
 	if err != nil {
@@ -308,7 +332,6 @@ func (i *importer) compare(ctx context.Context, some []candidate) (revisions map
 	for k := range some {
 		c := &some[k]
 		switch {
-		case c.stays:
 		case len(stored[c.subject].Data) > 0:
 			c.stays = true
 			counts.Already++

@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
@@ -44,13 +47,17 @@ func TestDeviceImport(t *testing.T) {
 		`{"user":"erin","device":"phone","certificate":"35001","token":"twice"}`,
 		``, `{"user":"frank","certificate":"35001","token":"x"}`, `{"user":"frank","device":"phone","certificate":"35001"`, `{"user":"frank","device":"phone","token":"x"}`,
 		`{"user":"zoe","device":"phone","certificate":"35001","token":"forsaken"}`,
+		"{\"user\":\"fr\xffnk\",\"device\":\"phone\",\"certificate\":\"35001\",\"token\":\"x\"}", `{"user":"fr\ud800nk","device":"phone","certificate":"35001","token":"x"}`,
+		`{"user":"frank","user":"zoe","device":"phone","certificate":"35001","token":"x"}`, `["frank"]`, `{"user":"frank","device":"` + strings.Repeat("x", maxImportLine) + `"}`,
 	}
-	in := strings.Join(lines, "\n")
+	in := byteOrderMark + strings.Join(lines, "\n")
 	counts, got := r.imports(in)
-	if want := (imported{App: "demo", Imported: 3, Already: 1, Taken: 2, Bad: 3}); counts != want || got.code != 1 {
+	if want := (imported{App: "demo", Imported: 3, Already: 1, Taken: 1, Superseded: 1, Bad: 8}); counts != want || got.code != 1 {
 		t.Errorf("%+v, want %+v; exit code %d\n%s", counts, want, got.code, got.err)
 	}
-	says(t, got.err, "standard input:7: ", "standard input:8: ", "standard input:9: ")
+	says(t, got.err, "standard input:7: ", "standard input:8: not valid JSON, at byte ", "standard input:9: ", "standard input:11: user or device is not UTF-8",
+		"standard input:12: user or device is not UTF-8", "standard input:13: a field stands twice, at byte 16", "standard input:14: the line is a JSON array, not an object",
+		"standard input:15: it is longer than 65536 bytes")
 	for user, token := range map[string]string{"alice": "alices", "bob": "bobs", "erin": "twice", "zoe": "forsaken", "carol": "", "dave": "", "frank": ""} {
 		if list := r.ok("device", "list", "--app", "demo", "--user", user, "--show-tokens", "-o", "json"); token == "" && list != "" || !strings.Contains(list, token) {
 			t.Errorf("%s has %s, want %q", user, list, token)
@@ -60,11 +67,86 @@ func TestDeviceImport(t *testing.T) {
 	if counts.Imported != 0 || counts.Already != 4 {
 		t.Errorf("again: %+v", counts)
 	}
-	if counts, got := r.imports(in, "--from", "10", "--rate", "1000"); counts.Already != 1 || counts.Bad != 0 || got.code != 0 {
+	if counts, got := r.imports(in, "--from", "10", "--rate", "1000"); counts.Already != 1 || counts.Bad != 5 || got.code != 1 {
 		t.Errorf("from line 10: %+v, exit code %d", counts, got.code)
 	}
 	r.misused([]string{"device", "import", "-", "--app", "a.b"}, "--app")
 	r.misused([]string{"device", "import", "-", "--app", "demo", "--from", "0"}, "--from")
+}
+
+// Of several lines about one device or token the last one counts, wherever they stand in the file:
+// what comes of it is what comes of publishing the lines in order.
+func TestDeviceImportTakesTheLastLine(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var lines []string
+	add := func(user, token string) {
+		lines = append(lines, fmt.Sprintf(`{"user":%q,"device":"phone","certificate":"35001","token":%q}`, user, token))
+	}
+	add("alice", "old")
+	add("bob", "moves")
+	add("dave", "goes round")
+	for range linesTogether {
+		add(fmt.Sprint("u", len(lines)), fmt.Sprint("t", len(lines)))
+	}
+	add("alice", "new")
+	add("carol", "moves")
+	add("erin", "goes round")
+	add("dave", "goes round")
+	file := filepath.Join(t.TempDir(), "devices.jsonl")
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check := func() {
+		t.Helper()
+		for user, token := range map[string]string{"alice": "new", "bob": "", "carol": "moves", "dave": "goes round", "erin": ""} {
+			if list := r.ok("device", "list", "--app", "demo", "--user", user, "--show-tokens", "-o", "json"); token == "" && list != "" || !strings.Contains(list, token) {
+				t.Errorf("%s has %s, want %q", user, list, token)
+			}
+		}
+	}
+	// It goes on in the middle of the lines about one device as if it had never been interrupted.
+	says(t, r.ok("device", "import", file, "--app", "demo", "--from", fmt.Sprint(linesTogether+5)), "2 device(s) registered", " 1 because of a later line")
+	says(t, r.ok("device", "import", file, "--app", "demo"), fmt.Sprint(linesTogether+1, " device(s) registered"), " 2 were already", " 4 because of a later line")
+	check()
+	says(t, r.ok("device", "import", file, "--app", "demo"), "0 device(s) registered", " 4 because of a later line")
+	check()
+}
+
+// What cannot go back is read twice from a file that is gone afterwards.
+func TestTwice(t *testing.T) {
+	t.Parallel()
+	dir, text := t.TempDir(), "one\ntwo\n"
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = in.Close() }() // it was only read
+	_, err = out.WriteString(text)    // a pipe has room for that
+	if err := errors.Join(err, out.Close()); err != nil {
+		t.Fatal(err)
+	}
+	later := strings.NewReader("none " + text)
+	if _, err := later.Seek(5, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range []io.Reader{in, later} {
+		both, err := openTwice(in, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			err := both.rewind()
+			got, err2 := io.ReadAll(both.in)
+			if err := errors.Join(err, err2); err != nil || string(got) != text || both.size != int64(len(text)) {
+				t.Errorf("%q of %d bytes, %v", got, both.size, err)
+			}
+		}
+		both.close()
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
 }
 
 // What is imported is worked on like any registration, and an import that ends in the middle says
@@ -82,24 +164,37 @@ func TestDeviceImportGoesOn(t *testing.T) {
 	var lines strings.Builder
 	for i := range devices {
 		fmt.Fprintf(&lines, `{"user":"u%d","device":"phone","certificate":"35001","token":"t%d"}`+"\n", i, i)
-		if i == 1200 { // a line that cannot be read ends it
-			lines.WriteString(strings.Repeat("x", maxImportLine) + "\n")
-		}
 	}
 	file := filepath.Join(t.TempDir(), "devices.jsonl")
 	if err := os.WriteFile(file, []byte(lines.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got := r.run("device", "import", file, "--app", "demo", "-o", "json")
+	// It is interrupted while it waits for its pace.
+	first, interrupt := context.WithCancel(t.Context())
+	ended := make(chan result, 1)
+	go func() {
+		ended <- r.runUntil(first, "device", "import", file, "--app", "demo", "--rate", "100", "-o", "json")
+	}()
+	last := hongyan.Subjects{}.Device("demo", fmt.Sprint("u", linesTogether-1), "phone")
+	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) { // polling the real server
+		read, err := r.bus.LastValues(t.Context(), []string{last})
+		if err == nil && len(read.Values) == 1 {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("the first lines are not imported: %v", err)
+		}
+	}
+	interrupt()
+	got := <-ended
 	var counts imported
-	if err := json.Unmarshal([]byte(got.out), &counts); err != nil || got.code != 1 || counts.Imported != 1201 || counts.Next != 1202 {
+	if err := json.Unmarshal([]byte(got.out), &counts); err != nil || got.code != 1 || counts.Imported != counts.Next-1 || counts.Next > linesTogether+1 {
 		t.Fatalf("%v %+v, exit code %d\n%s", err, counts, got.code, got.err)
 	}
-	says(t, got.err, "devices.jsonl:1202", "--from 1202")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(lines.String(), strings.Repeat("x", maxImportLine)+"\n", "\n")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out := r.ok("device", "import", file, "--app", "demo", "--from", "1202"); !strings.Contains(out, "599 device(s) registered, 0 were already") {
-		t.Errorf("%s", out)
+	says(t, got.err, fmt.Sprint("--from ", counts.Next))
+	out := r.ok("device", "import", file, "--app", "demo", "--from", fmt.Sprint(counts.Next), "-o", "json")
+	var rest imported
+	if err := json.Unmarshal([]byte(out), &rest); err != nil || counts.Imported+rest.Imported+rest.Already != devices || rest.Taken+rest.Superseded+rest.Bad+rest.Next > 0 {
+		t.Errorf("%v %+v after %+v", err, rest, counts)
 	}
 }

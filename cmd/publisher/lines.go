@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -47,13 +45,21 @@ func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name 
 	}
 	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(max(d.parallel, 1))
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, maxLine)
-	line, read := 0, int64(0)
-	for running.Err() == nil && lines.Scan() {
-		line++
-		read += int64(len(lines.Bytes())) + 1
-		data := bytes.TrimSpace(lines.Bytes())
+	lines := readLines(in, maxLine)
+	var unread error
+	for running.Err() == nil {
+		data, tooLong, err := lines.next()
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				unread = fmt.Errorf("%s:%d: %w", name, lines.line+1, err)
+			}
+			break
+		}
+		line := lines.line
+		if tooLong {
+			bad(line, "it is longer than %d bytes", maxLine)
+			continue
+		}
 		if len(data) == 0 {
 			continue
 		}
@@ -67,15 +73,14 @@ func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name 
 			t.warn("%s:%d: %s", name, line, repairText(repair))
 			mu.Unlock()
 		}
-		at := line
 		group.Go(func() error {
 			r, err := t.sendPatiently(running, c, d.app, m)
 			if errors.Is(err, hongyan.ErrInvalid) {
-				bad(at, "%v", err)
+				bad(line, "%v", err)
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("%s:%d: %w", name, at, err)
+				return fmt.Errorf("%s:%d: %w", name, line, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -89,15 +94,15 @@ func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name 
 			return nil
 		})
 		if size > 0 {
-			bar.set(read)
+			bar.set(lines.read)
 		}
 	}
 	err = group.Wait()
 	if err == nil {
 		err = ctx.Err()
 	}
-	if scan := lines.Err(); err == nil && scan != nil {
-		err = fmt.Errorf("%s:%d: %w", name, line+1, scan)
+	if err == nil {
+		err = unread
 	}
 	return counts, err
 }

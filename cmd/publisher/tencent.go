@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/jsonerror"
 	"github.com/hongyan-im/hongyan/internal/tencent"
 )
 
@@ -27,8 +29,8 @@ func (t *tool) importTencentCommand() *cobra.Command {
 timpush/batch), one after the other or in a list, and prints a message event for each, one a line, ready for "send --file -". It
 connects to nothing.
 
-What has no counterpart is named on standard error, once, with how often it came; a body of which no message can be made is named
-with its place, and the exit code is 1. docs/from-tencent.md says what becomes of each field.
+What has no counterpart is named on standard error, once, with how often it came, and so is what else you should know; a body of
+which no message can be made is named with its place, and the exit code is 1. docs/from-tencent.md says what becomes of each field.
 
 A message event names its recipients, so the members of groups must be given: --members names a file with a JSON object of lists,
 {"GROUP":["USER",…]}.`,
@@ -82,7 +84,7 @@ func (t *tool) importTencent(ctx context.Context, name, members string) error {
 		return ctx.Err()
 	})
 	for _, note := range slices.SortedFunc(maps.Keys(notes), func(a, b string) int { return cmp.Or(notes[b]-notes[a], cmp.Compare(a, b)) }) {
-		t.warn("left out, because there is no counterpart: %s (%d time(s))", note, notes[note])
+		t.warn("%s (%d time(s))", note, notes[note])
 	}
 	if err != nil {
 		return fmt.Errorf("%s, after body %d: %w", name, n, err)
@@ -112,7 +114,11 @@ func groupsIn(file string) (map[string][]string, error) {
 
 // bodies calls each with every JSON value of a stream, and with every element of a list.
 func bodies(in io.Reader, each func(jsontext.Value) error) error {
-	d := jsontext.NewDecoder(in, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	start := bufio.NewReader(in)
+	if mark, err := start.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
+		_, _ = start.Discard(len(byteOrderMark)) // it is there
+	}
+	d := jsontext.NewDecoder(start, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	for {
 		switch d.PeekKind() {
 		case '[', ']':
@@ -120,13 +126,16 @@ func bodies(in io.Reader, each func(jsontext.Value) error) error {
 				break // a list in a list is no body
 			}
 			if _, err := d.ReadToken(); err != nil {
-				return err
+				return jsonerror.Describe(err, "the body")
 			}
 			continue
 		}
 		body, err := d.ReadValue()
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if syntax := (*jsontext.SyntacticError)(nil); errors.As(err, &syntax) {
+			return jsonerror.Describe(err, "the body")
 		}
 		if err != nil {
 			return err

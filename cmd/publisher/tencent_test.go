@@ -12,7 +12,7 @@ import (
 func TestImportTencent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	bodies := `{"To_Account":"bob","MsgRandom":1,"CloudCustomData":"x","OfflinePushInfo":{"Title":"one"}}
+	bodies := byteOrderMark + `{"To_Account":"bob","MsgRandom":1,"CloudCustomData":"x","OfflinePushInfo":{"Title":"one"}}
 [{"To_Account":"bob","MsgRandom":2,"CloudCustomData":"x","OfflinePushInfo":{"Title":"two"}}, {"GroupId":"g","MsgRandom":3,"OfflinePushInfo":{"Title":"three"}}]
 []
 {"From_Account":"alice","MsgRandom":4,"OfflinePushInfo":{"Title":"four"}} {"GroupId":"h","MsgRandom":5,"OfflinePushInfo":{"Title":"five"}}`
@@ -24,14 +24,14 @@ func TestImportTencent(t *testing.T) {
 	if got.code != 1 || strings.Count(got.out, "\n") != 3 {
 		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
 	}
-	says(t, got.err, "standard input, body 4: it goes to everybody", "body 5: GroupId", "CloudCustomData (2 time(s))", "2 of 5 bodies")
+	says(t, got.err, "standard input, body 4: it goes to everybody", "body 5: GroupId", "CloudCustomData has no counterpart and is left out (2 time(s))", "2 of 5 bodies")
 	sent := r.feed(got.out, "send", "--app", "demo", "--file", "-")
 	if sent.code != 0 || !strings.Contains(sent.out, "3 message(s) stored") {
 		t.Errorf("send: %+v", sent)
 	}
 	r.fails([]string{"import-tencent", "nowhere.json"}, "nowhere.json")
 	r.misused([]string{"import-tencent"}, "arg")
-	if broken := r.feed(`{"To_Account":"bob","OfflinePushInfo":{"Title":"x"}} {"To_`, "import-tencent", "-"); broken.code != 1 || !strings.Contains(broken.err, "after body 1") {
+	if broken := r.feed(`{"To_Account":"bob","OfflinePushInfo":{"Title":"x"}} {"To_`, "import-tencent", "-"); broken.code != 1 || !strings.Contains(broken.err, "after body 1: not valid JSON, at byte ") {
 		t.Errorf("a body that ends in the middle: %+v", broken)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -32,12 +33,14 @@ how long.`,
 
 // recordView is one thing that is kept of a person.
 type recordView struct {
-	Kind    string    `json:"kind"`
-	Stream  string    `json:"stream"`
-	Stored  time.Time `json:"stored"`
-	Subject string    `json:"subject,omitempty"`
-	// Record is what is stored, as JSON; of a dead letter its job, of a record of what became of a
-	// push the user's device.
+	Kind   string    `json:"kind"`
+	Stream string    `json:"stream"`
+	Stored time.Time `json:"stored"`
+	// Sequence is a dead letter's number.
+	Sequence uint64 `json:"sequence,omitzero"`
+	Subject  string `json:"subject,omitempty"`
+	// Record is what is stored, as JSON; of a dead letter and of a record of what became of a push
+	// what concerns the user.
 	Record jsontext.Value `json:"record,omitempty"`
 	// Body is what is stored where that is no JSON.
 	Body []byte `json:"body,omitempty"`
@@ -49,12 +52,16 @@ func (t *tool) userShowCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show --app APP --user USER",
 		Short: "Show all that is kept of a person",
-		Long: `show lists what is kept of a person: registrations, presences and settings, the workers' own records, dead letters, and what
-became of pushes. What waits to be sent this moment is not among it: "publisher explain --message" looks for that.
+		Long: `show lists what is kept of a person: registrations, presences and settings; the number on the icons, and up to when
+conversations were read; which tokens were the person's, and how many pushes each got on a day; dead letters; and what became of
+pushes. What waits to be sent this moment is not among it: "publisher explain --message" looks for that.
 
-Tokens are shortened unless --show-tokens is given. JSON has every record in full, notifications in dead letters included.
+Of what is about others as well only the person's part is shown: a dead letter without the other recipients and their devices. One
+that nobody can read is listed with its number alone; "publisher dead show" shows it. Tokens are shortened unless --show-tokens is
+given. JSON has every record in full, the texts of notifications in dead letters included.
 
-JSON: one object a line with kind, stream, stored, subject, record, and body (base64) for what is no JSON.`,
+JSON: one object a line with kind, stream, stored, sequence (of a dead letter), subject, record, and body (base64) for what is no
+JSON.`,
 		Example: `  publisher user show --app demo --user bob
   publisher user show --app demo --user bob --show-tokens -o json > bob.jsonl`,
 		Args: cobra.NoArgs,
@@ -95,7 +102,11 @@ func (t *tool) userShow(ctx context.Context, app, user string, showTokens bool) 
 	default:
 		w := t.table("kind", "stored", "stream", "record")
 		for _, v := range views {
-			w.AppendRow(table.Row{v.Kind, when(v.Stored), v.Stream, shorten(string(v.Record)+string(v.Body), 100)})
+			record := shorten(string(v.Record)+string(v.Body), 100)
+			if v.Sequence > 0 && record == "" {
+				record = fmt.Sprintf("nobody can read it; \"publisher dead show %d\" shows it", v.Sequence)
+			}
+			w.AppendRow(table.Row{v.Kind, when(v.Stored), v.Stream, record})
 		}
 		w.Render()
 	}
@@ -116,12 +127,18 @@ func (t *tool) keptOf(ctx context.Context, b *bus.Bus, app, user string, showTok
 		}
 	}
 	if _, err = t.lettersOf(ctx, b, app, user, reading, func(l *dispatch.Letter, _ erase.Fate, _ *dispatch.Outgoing) error {
-		v := viewLetter(l, true, showTokens)
-		data := v.Body
-		if v.Job != nil {
-			data = v.Job
+		part, err := erase.Part(l, user)
+		if err != nil {
+			return err
 		}
-		views = append(views, viewOf("dead letter", b.Topology().Dead(), l.Subject, l.Stored, data))
+		letter := viewLetter(part, true, showTokens)
+		data := letter.Body
+		if letter.Job != nil {
+			data = letter.Job
+		}
+		v := viewOf("dead letter", b.Topology().Dead(), l.Subject, l.Stored, data)
+		v.Sequence = l.Sequence
+		views = append(views, v)
 		return nil
 	}); err != nil {
 		return nil, err
@@ -211,13 +228,14 @@ func (t *tool) userEraseCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "erase --app APP --user USER [--dry-run]",
 		Short: "Erase what is kept of a person",
-		Long: `erase removes what is kept of a person for good, and overwrites it on the disk: registrations, presences and settings, the
-workers' own records, and the user's part of dead letters, whose other parts stay. It cannot be undone, so it asks first; where
-nobody can be asked it needs --yes. Let the IM backend forget the user before: what it publishes meanwhile is counted as left,
-and the exit code is 1.
+		Long: `erase removes what is kept of a person for good, and overwrites it on the disk: all that "user show" lists but what became of
+pushes. Of dead letters the person's part goes, and others' parts stay; a message that the person sent goes whole, and so does what
+nobody can read and the name stands in. It cannot be undone, so it asks first; where nobody can be asked it needs --yes. Let the IM
+backend forget the user before: what it publishes meanwhile is counted as left, and the exit code is 1.
 
-What waits to be sent to the user ends as no_device within moments of its turn. Records of what became of pushes cannot be taken
-out one by one: they end with their age, and erase says when. Backups and logs are yours to see to. --dry-run removes nothing.
+What waits to be sent to the user ends as no_device when its turn comes. Records of what became of pushes cannot be taken out one
+by one: they end with their age, and erase says when. What became of a call names its users for an hour. Backups and logs are yours
+to see to. An erasure that failed halfway is just run again. --dry-run removes nothing.
 
 JSON: {"app","user","dry_run","records","letters","split","left","outcomes_until"}, records by their kind.`,
 		Example: `  publisher user erase --app demo --user bob --dry-run
@@ -239,6 +257,13 @@ func (t *tool) userErase(ctx context.Context, e erased, yes bool) (err error) {
 		return err
 	}
 	defer b.Close()
+	// Asked before anything is gone: whoever erases is told until when something stays.
+	step, cancel := t.step(ctx)
+	age, err := b.OutcomesAge(step)
+	cancel()
+	if err != nil {
+		return err
+	}
 	if !e.DryRun {
 		if err := t.confirm(yes, "This erases what is kept of %s in %s for good.", e.User, e.App); err != nil {
 			return err
@@ -273,12 +298,6 @@ func (t *tool) userErase(ctx context.Context, e erased, yes bool) (err error) {
 			return err
 		}
 		e.Left = len(slices.DeleteFunc(records, func(r erase.Record) bool { return len(r.Data) == 0 }))
-	}
-	step, cancel := t.step(ctx)
-	defer cancel()
-	age, err := b.OutcomesAge(step)
-	if err != nil {
-		return err
 	}
 	if age > 0 {
 		e.OutcomesUntil = t.now().Add(age).UTC()

@@ -25,6 +25,8 @@ func (r *rig) person() {
 		for _, token := range []string{"CN_0123456789" + u, "had once " + u} {
 			r.publish(dispatch.Outgoing{Subject: tokens.Subject(s, "demo", token), Data: fmt.Appendf(nil, `{"v":1,"registration":%q,"sequence":1}`, registration)})
 		}
+		r.publish(dispatch.Outgoing{Subject: s.Badge("demo", u), Data: []byte{1, 3, 0, 0, 0}},
+			dispatch.Outgoing{Subject: s.ReadMark("demo", u, "c2c_alice"), Data: fmt.Appendf(nil, `{"v":1,"what":"read","user":%q,"conversation":"c2c_alice"}`, u)})
 		r.publish(dispatch.Outgoing{Subject: s.Own("count.device.35001.private." + tokens.Hash("CN_0123456789"+u) + ".20261127"), Header: map[string]string{"Nats-Incr": "+1"}})
 		r.die("m-"+u, u, vendors.BadPayload, "13", "no such channel")
 	}
@@ -65,15 +67,35 @@ func TestUserErase(t *testing.T) {
 	r := newRig(t)
 	r.person()
 	before := r.kept("carol")
-	if want := map[string]int{"directory": 3, "token": 2, "count of a day": 1, "dead letter": 5, "outcome": 1}; fmt.Sprint(before) != fmt.Sprint(want) {
+	if want := map[string]int{"directory": 3, "badge": 1, "read mark": 1, "token": 2, "count of a day": 1, "dead letter": 5, "outcome": 1}; fmt.Sprint(before) != fmt.Sprint(want) {
 		t.Fatalf("of carol is kept %v, want %v", before, want)
 	}
 	if shown := r.ok("user", "show", "--app", "demo", "--user", "bob"); strings.Contains(shown, "CN_0123456789bob") || !strings.Contains(shown, "g-7") {
 		t.Errorf("user show:\n%s", shown)
 	}
+	// Of what is about others as well only bob's part is shown, but whole what bob sent.
 	all := r.ok("user", "show", "--app", "demo", "--user", "bob", "--show-tokens", "-o", "json")
 	if !strings.Contains(all, "CN_0123456789bob") {
 		t.Error("--show-tokens shows none")
+	}
+	letters := 0
+	for line := range strings.Lines(all) {
+		var v recordView
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Fatal(err)
+		}
+		if v.Kind == "dead letter" {
+			letters++
+		}
+		if strings.Contains(line, "carol") != strings.Contains(line, `"id":"b"`) {
+			t.Errorf("bob is shown %s", line)
+		}
+		if v.Kind == "dead letter" && (v.Sequence == 0 || v.Record == nil != (v.Sequence == 6)) {
+			t.Errorf("dead letter %d: %s", v.Sequence, line)
+		}
+	}
+	if letters != 5 {
+		t.Errorf("bob is shown %d dead letters", letters)
 	}
 	r.fails([]string{"user", "erase", "--app", "demo", "--user", "bob"}, "--yes")
 	dry := r.ok("user", "erase", "--app", "demo", "--user", "bob", "--dry-run")
@@ -85,7 +107,7 @@ func TestUserErase(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.ok("user", "erase", "--app", "demo", "--user", "bob", "--yes", "-o", "json")), &answer); err != nil {
 		t.Fatal(err)
 	}
-	if want := map[string]int{"directory": 3, "token": 2, "count of a day": 1}; fmt.Sprint(answer.Records) != fmt.Sprint(want) || answer.Letters != 5 || answer.Split != 2 || answer.Left != 0 {
+	if want := map[string]int{"directory": 3, "badge": 1, "read mark": 1, "token": 2, "count of a day": 1}; fmt.Sprint(answer.Records) != fmt.Sprint(want) || answer.Letters != 5 || answer.Split != 2 || answer.Left != 0 {
 		t.Errorf("erased: %+v", answer)
 	}
 	if until := time.Until(answer.OutcomesUntil); until < 71*time.Hour || until > 72*time.Hour {

@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync/atomic"
+	"sync"
 )
 
 const (
@@ -28,17 +28,18 @@ func paceGC() (stop func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
 	}
-	var stopped atomic.Bool
+	var mu sync.Mutex // guards what follows, and that nothing is set after stop
+	stopped := false
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	percent := debug.SetGCPercent(mostGC)
-	before := percent
-	percent = mostGC
+	before, percent := debug.SetGCPercent(mostGC), mostGC
 	// A cycle frees the object, which makes the next one.
 	type cycle struct{ _ [16]byte }
 	var next func()
 	next = func() {
 		runtime.AddCleanup(new(cycle), func(struct{}) {
-			if stopped.Load() {
+			mu.Lock()
+			defer mu.Unlock()
+			if stopped {
 				return
 			}
 			metrics.Read(live)
@@ -51,7 +52,9 @@ func paceGC() (stop func()) {
 	}
 	next()
 	return func() {
-		stopped.Store(true)
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
 		debug.SetGCPercent(before)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,8 @@ func TestProduction(t *testing.T) {
 	p.worker()
 	p.coversTheStreams()
 	p.nats.Reload(t, two)
+	p.nats.Reload(t, two) // docs/deploy.md says why
+	p.servesTheNewApp()
 	p.works()
 	p.isEncrypted()
 	p.denies()
@@ -158,6 +161,31 @@ func (p *production) coversTheStreams() {
 	}
 }
 
+// servesTheNewApp tries, on each server, whether what the new app says is stored and what becomes of
+// it is heard.
+func (p *production) servesTheNewApp() {
+	t := p.t
+	worker := p.dial("worker")
+	for _, server := range p.nats.Servers {
+		for user, subject := range map[string]string{"other-publisher": "push.user.other.bob.settings", "other-gateway": "push.gateway.other.gw-1"} {
+			if _, err := p.dialAt(server.ClientURL(), user).Request(subject, nil, 10*time.Second); err != nil {
+				t.Errorf("%s: %s: %v", server.Name(), subject, err)
+			}
+		}
+		sub, err := p.dialAt(server.ClientURL(), "other-publisher").SubscribeSync("push.outcome.other.*.*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		until(t, "outcomes of the new app are heard at "+server.Name(), func() bool {
+			if err := errors.Join(worker.Publish("push.outcome.other.accepted.1", []byte("{}")), worker.Flush()); err != nil {
+				t.Fatal(err)
+			}
+			_, err := sub.NextMsg(100 * time.Millisecond)
+			return err == nil
+		})
+	}
+}
+
 // client is the Go client of a user.
 func (p *production) client(user string) *hongyan.Client {
 	p.t.Helper()
@@ -223,7 +251,7 @@ func (p *production) works() {
 		must(err)
 		snoops = append(snoops, snoop)
 	}
-	backend, gateway := p.client("demo-publisher"), p.client("demo-gateway")
+	backend, gateway, b := p.client("demo-publisher"), p.client("demo-gateway"), p.operator()
 	outcomes, err := backend.Outcomes(ctx, "demo")
 	must(err)
 	told := map[string]hongyan.Outcome{}
@@ -261,6 +289,7 @@ func (p *production) works() {
 	must(err)
 	become("m-2", hongyan.StatusAccepted)
 	must(backend.Signal(ctx, "demo", hongyan.Signal{Type: hongyan.SignalRecall, MessageID: "m-9"}))
+	must(backend.Signal(ctx, "demo", hongyan.Signal{Type: hongyan.SignalRead, User: "frank", Conversation: "c2c_alice", At: time.Now()}))
 
 	// A message that is divided, to users without a phone.
 	crowd := make([]string, 600)
@@ -273,12 +302,11 @@ func (p *production) works() {
 	// A dead token is removed, a refused push is replayed.
 	dead := all.Token("huawei", "dan/phone")
 	must(backend.SetDevice(ctx, "demo", "dan", "phone", hongyan.Device{Certificate: "demo-huawei", Token: dead}))
+	must(backend.SetPresence(ctx, "demo", "dan", "phone", hongyan.Presence{State: hongyan.StateBackground}))
 	p.box.Kill("huawei", dead)
 	send(chat("m-4", "dan"))
 	become("m-4", hongyan.StatusDead)
-	until(t, "the dead registration is removed", func() bool {
-		return !strings.Contains(p.publisher("support", "device", "list", "--app", "demo", "--user", "dan", "--output", "json"), `"phone"`)
-	})
+	p.forgets(b, "dan")
 	p.box.Arm(sandbox.Fault{Vendor: "apns", Kind: sandbox.FaultCode, Code: "BadExpirationDate", Times: 1})
 	must(backend.SetDevice(ctx, "demo", "erin", "iphone", hongyan.Device{Certificate: "demo-apns", Token: all.Token("apns", "erin/iphone")}))
 	must(backend.SetDevice(ctx, "demo", "frank", "phone", hongyan.Device{Certificate: "demo-huawei", Token: all.Token("huawei", "frank/phone")}))
@@ -296,10 +324,20 @@ func (p *production) works() {
 	send(chat("m-6", "erin"))
 	become("m-6", hongyan.StatusWaiting)
 
+	// Bob's phone goes to gina and comes back, each time with the presence of whoever had it.
+	for _, move := range [][2]string{{"bob", "gina"}, {"gina", "bob"}} {
+		must(backend.SetDevice(ctx, "demo", move[1], "phone", hongyan.Device{Certificate: "demo-huawei", Token: bobsToken}))
+		p.forgets(b, move[0])
+		must(gateway.SetPresence(ctx, "demo", move[1], "phone", hongyan.Presence{State: hongyan.StateBackground}))
+	}
+
 	if got := p.publisher("support", "explain", "--app", "demo", "--user", "bob", "--message", "m-1"); !strings.Contains(got, "accepted") {
 		t.Errorf("explain as support:\n%s", got)
 	}
 	p.publisher("support", "explain", "--app", "demo", "--user", "erin")
+	if got := p.publisher("support", "device", "list", "--app", "demo", "--user", "bob"); !strings.Contains(got, "demo-huawei") {
+		t.Errorf("device list as support:\n%s", got)
+	}
 	p.publisher("support", "limits")
 	p.publisher("support", "user", "show", "--app", "demo", "--user", "bob")
 	p.publisher("operator", "user", "erase", "--app", "demo", "--user", "frank", "--yes")
@@ -317,6 +355,15 @@ func (p *production) works() {
 			t.Errorf("a neighbour's inboxes got %d messages, such as %v; %v", n, m, err)
 		}
 	}
+}
+
+// forgets waits until nothing is known of a user's phone any more.
+func (p *production) forgets(b *bus.Bus, user string) {
+	p.t.Helper()
+	until(p.t, "registration and presence of "+user+" are removed", func() bool {
+		entries, err := b.Read(p.t.Context(), b.Topology().Directory(), "push.user.demo."+user+".*.phone", 1, 10)
+		return err == nil && !slices.ContainsFunc(entries, func(e bus.Entry) bool { return len(e.Data) > 0 })
+	})
 }
 
 // isEncrypted looks for tokens and texts on the servers' disks.

@@ -36,6 +36,7 @@ type Bus struct {
 	directory    reader
 	marks        reader
 	badges       reader
+	tokens       reader
 	back         *atomic.Int64 // when a connection came back last, in Unix nanoseconds
 	refusals     *refusals
 	laterRoom    laterRoom
@@ -162,6 +163,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 	b.directory.open(b, nc, "directory", opts.Topology.Directory(), opts.Topology.probe())
 	b.marks.open(b, nc, "marks", opts.Topology.Marks(), opts.Topology.markProbe())
 	b.badges.open(b, nc, "badges", opts.Topology.Badges(), opts.Topology.badgeProbe())
+	b.tokens.open(b, nc, "tokens' owners", opts.Topology.Tokens(), opts.Topology.tokenProbe())
 	return b, nil
 }
 

@@ -185,7 +185,11 @@ func (r *reader) paged(ctx context.Context, filter string) (directory.Read, erro
 			return directory.Read{}, err
 		}
 		for _, e := range entries {
-			all.Values = append(all.Values, directory.Value{Subject: e.Subject, Data: e.Data, Revision: e.Sequence, Time: e.Time})
+			v := directory.Value{Subject: e.Subject, Data: e.Data, Revision: e.Sequence, Time: e.Time}
+			if ttl := lifetime(lastHeader(e.Header, jetstream.MsgTTLHeader)); ttl > 0 {
+				v.Expires = v.Time.Add(ttl)
+			}
+			all.Values = append(all.Values, v)
 			from = e.Sequence + 1
 		}
 		if len(entries) < page {
@@ -221,7 +225,7 @@ func (b *Bus) PutIf(ctx context.Context, subject string, data []byte, revision u
 		return true, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("write directory: %w", err)
+		return false, fmt.Errorf("write %s: %w", subject, err)
 	}
 	return false, nil
 }
@@ -230,7 +234,7 @@ func (b *Bus) PutIf(ctx context.Context, subject string, data []byte, revision u
 func (b *Bus) Put(ctx context.Context, subject string, data []byte) error {
 	_, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data})
 	if err != nil {
-		return fmt.Errorf("write directory: %w", err)
+		return fmt.Errorf("write %s: %w", subject, err)
 	}
 	return nil
 }

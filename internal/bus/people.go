@@ -20,6 +20,7 @@ func (t Topology) OfUser(app, user string) []erase.Place {
 	return []erase.Place{
 		{Kind: "directory", Stream: t.Directory(), Filter: s.User(app, user)},
 		{Kind: "badge", Stream: t.Badges(), Filter: s.Badge(app, user)},
+		{Kind: "read mark", Stream: t.Marks(), Filter: s.ReadMarksOf(app, user)},
 	}
 }
 

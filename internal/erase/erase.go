@@ -1,13 +1,19 @@
 // Package erase finds and erases what is kept of a person: the directory's records, the workers'
-// own records of a user, the owners and counters of the user's tokens, and the user's part of dead
-// letters.
+// own records of a user (the number on the icons), the owners and counters of the user's tokens,
+// and the user's part of dead letters.
 //
-//	Find ──▶ what is kept ──▶ Remove: each record as it was found, overwritten on disk
-//	Split ──▶ what stays of a dead letter
+//	a person asks ─────────────▶ Eraser.Find ──▶ records ──▶ Eraser.Remove: each as it was found
+//	                  dead letters ──▶ Letter ──▶ what stays of each
+//	                                   Part   ──▶ what one says of the user, to be shown
+//	a night begins ─▶ Nightly ─▶ Sweep ─▶ people of whom nothing is heard ──▶ Eraser.Remove
+//	                                    └─▶ owners of tokens that nobody holds ──▶ erased
 //
-// A record that changed since it was found stays, and is found again. What waits to be sent is left
-// to the workers: without a registration it ends as no_device. Records of what became of pushes end
-// with their age.
+// A record that changed since it was found stays, and is found again. What is removed is
+// overwritten on the disk. What waits to be sent is left to the workers: without a registration it
+// ends as no_device. Records of what became of pushes, recalls and read marks end with their age.
+//
+// Of all workers one sweeps, once a night. Where it fails, is killed or cannot say for too long
+// that it lives, another one, or itself, begins anew: what is erased is not found again.
 package erase
 
 import (

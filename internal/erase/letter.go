@@ -3,6 +3,7 @@ package erase
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -63,16 +64,13 @@ func message(l *dispatch.Letter, user, id string) (Fate, *dispatch.Outgoing, err
 	if err != nil {
 		return unreadable(l.Data, user), nil, nil
 	}
-	is := func(u string) bool { return u == user }
-	_, counted := m.Unread[user]
 	switch {
 	case m.Sender.ID == user:
 		return Drop, nil, nil
-	case !slices.ContainsFunc(m.Recipients, is) && !slices.ContainsFunc(m.Mentions, is) && !counted:
+	case !about(m, user):
 		return Keep, nil, nil
 	}
-	m.Recipients, m.Mentions = slices.DeleteFunc(m.Recipients, is), slices.DeleteFunc(m.Mentions, is)
-	delete(m.Unread, user)
+	narrow(m, func(u string) bool { return u != user })
 	if len(m.Recipients) == 0 {
 		return Drop, nil, nil
 	}
@@ -81,6 +79,46 @@ func message(l *dispatch.Letter, user, id string) (Fate, *dispatch.Outgoing, err
 		return Keep, nil, fmt.Errorf("write what stays of dead letter %d: %w", l.Sequence, err)
 	}
 	return Split, &dispatch.Outgoing{Subject: l.Subject, ID: id, Data: data, Header: l.Header}, nil
+}
+
+// about says whether a message names a user who did not send it.
+func about(m *hongyan.Message, user string) bool {
+	_, counted := m.Unread[user]
+	return counted || slices.Contains(m.Recipients, user) || slices.Contains(m.Mentions, user)
+}
+
+// narrow leaves of those whom a message names, beside its sender, the ones who stay.
+func narrow(m *hongyan.Message, stays func(user string) bool) {
+	goes := func(u string) bool { return !stays(u) }
+	m.Recipients, m.Mentions = slices.DeleteFunc(m.Recipients, goes), slices.DeleteFunc(m.Mentions, goes)
+	maps.DeleteFunc(m.Unread, func(u string, _ int) bool { return goes(u) })
+}
+
+// Part is a dead letter with what it says of a user alone, for one that is about the user as
+// [Letter] has it: of a job the user's targets, of a message what names nobody else but its sender.
+// A message that the user sent is the user's whole. Of bytes that are neither job nor message
+// nobody knows whom else they name: the letter is empty. It is pure.
+func Part(l *dispatch.Letter, user string) (*dispatch.Letter, error) {
+	part := *l
+	part.Data = nil
+	var err error
+	if l.Malformed() {
+		m, _, unreadable := hongyan.ParseMessage(l.Data, l.Stored)
+		switch {
+		case unreadable != nil:
+		case m.Sender.ID == user:
+			part.Data = l.Data
+		default:
+			narrow(m, func(u string) bool { return u == user })
+			part.Data, err = json.Marshal(m)
+		}
+	} else if job, unreadable := l.Job(); unreadable == nil {
+		part.Data, err = job.Part(slices.DeleteFunc(slices.Clone(job.Targets), func(t dispatch.Target) bool { return t.User != user })).Encode()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write the part of dead letter %d: %w", l.Sequence, err)
+	}
+	return &part, nil
 }
 
 // unreadable is the fate of bytes that are neither job nor message.

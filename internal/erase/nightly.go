@@ -2,6 +2,7 @@ package erase
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -16,8 +17,9 @@ const (
 	hour = 3
 	// lookEvery is how often a worker looks whether a sweep is due.
 	lookEvery = time.Minute
-	// A worker that sweeps renews its turn; one that is killed loses it after turnTTL.
-	turnTTL, turnEvery = 3 * time.Minute, time.Minute
+	// A worker that sweeps renews its turn; one that is killed loses it after turnTTL. Where that
+	// fails it is tried again after turnAgain, and a sweep ends before the turn can be another's.
+	turnTTL, turnEvery, turnAgain = 3 * time.Minute, time.Minute, 10 * time.Second
 	// doneTTL is how long it is known when the last sweep was done.
 	doneTTL = 72 * time.Hour
 
@@ -69,12 +71,12 @@ func (n *Nightly) look(ctx context.Context) error {
 	if err != nil || !due(n.Now(), notes[doneKey]) {
 		return err
 	}
+	began := n.Now()
 	taken, err := n.Notes.Create(ctx, turnKey, []byte(n.Worker), turnTTL)
 	if err != nil || taken {
 		return err
 	}
-	began := n.Now()
-	if err := n.sweep(ctx); err != nil {
+	if err := n.sweep(ctx, began); err != nil {
 		return err
 	}
 	// Said before the turn is given up: whoever takes it then knows.
@@ -84,26 +86,42 @@ func (n *Nightly) look(ctx context.Context) error {
 	return n.Notes.Remove(ctx, turnKey)
 }
 
-// sweep sweeps, and renews its turn meanwhile. It ends where that does not succeed in time.
-func (n *Nightly) sweep(ctx context.Context) error {
+// sweep sweeps, and renews its turn meanwhile. It ends where that does not succeed in time. held is
+// when the turn was taken.
+func (n *Nightly) sweep(ctx context.Context, held time.Time) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- n.Sweep(ctx) }()
-	renew := time.NewTicker(turnEvery)
+	renew := time.NewTimer(turnEvery)
 	defer renew.Stop()
 	for {
 		select {
 		case err := <-done:
 			return err
 		case <-renew.C:
-			if err := n.Notes.Put(ctx, turnKey, []byte(n.Worker), turnTTL); err != nil {
+			now := n.Now()
+			err := n.renew(ctx)
+			switch {
+			case err == nil:
+				held = now
+				renew.Reset(turnEvery)
+			case n.Now().Sub(held) < turnTTL-3*turnAgain:
+				renew.Reset(turnAgain)
+			default:
 				cancel()
 				<-done
-				return err
+				return fmt.Errorf("renew the turn: %w", err)
 			}
 		}
 	}
+}
+
+// renew says that this worker still sweeps.
+func (n *Nightly) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, turnAgain)
+	defer cancel()
+	return n.Notes.Put(ctx, turnKey, []byte(n.Worker), turnTTL)
 }
 
 // due says whether a night has begun since the last sweep, by the note that tells of it.

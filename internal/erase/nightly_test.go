@@ -66,6 +66,49 @@ func (n *night) fail(times int) {
 	n.fails = times
 }
 
+// A note that cannot be written for a minute or two ends no sweep; one that cannot for longer does,
+// before another worker can begin.
+func TestNightlyGoesOnWithoutNotes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room, n := &notestest.Room{}, &night{}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for i := range 2 {
+			one := &erase.Nightly{Notes: room, Worker: fmt.Sprint("w", i), Sweep: n.sweep, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+			wg.Go(func() { one.Run(ctx) })
+		}
+		busy := func() {
+			for busy := false; !busy; _, busy, _ = n.seen() {
+				time.Sleep(time.Second)
+			}
+		}
+		busy()
+		began := time.Now()
+		time.Sleep(50 * time.Second)
+		room.Fail(errors.New("away"))
+		time.Sleep(90 * time.Second)
+		room.Fail(nil)
+		time.Sleep(20 * time.Minute)
+		if sweeps, _, most := n.seen(); len(sweeps) != 1 || most != 1 || sweeps[0].Sub(began) > 21*time.Minute {
+			t.Errorf("%d sweeps, %d at a time, after %v", len(sweeps), most, time.Since(began))
+		}
+		busy() // the next night
+		time.Sleep(30 * time.Second)
+		room.Fail(errors.New("away"))
+		time.Sleep(3 * time.Minute)
+		if _, busy, _ := n.seen(); busy {
+			t.Error("it sweeps on, and another worker may have begun")
+		}
+		room.Fail(nil)
+		time.Sleep(30 * time.Minute)
+		if sweeps, _, most := n.seen(); len(sweeps) != 2 || most != 1 {
+			t.Errorf("%d sweeps, %d at a time", len(sweeps), most)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
 // Of several workers one sweeps each night, whatever fails and whoever is killed: another goes on.
 func TestNightly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -22,6 +22,9 @@ const (
 	// youngOwner is how old an owner must be that names a registration which is gone: one that is
 	// younger may be about to be written.
 	youngOwner = time.Hour
+	// mostFailures is how many users or owners in a row cannot be erased until a sweep ends: then
+	// the store is at fault and not one of them.
+	mostFailures = 20
 )
 
 // Sweep erases the records of people of whom nothing is heard, and the owners of tokens that nobody
@@ -36,11 +39,32 @@ type Sweep struct {
 // Swept is what a sweep erased.
 type Swept struct {
 	Users, Records, Owners int
+	// Failed is how many users and owners could not be erased, Err why the first could not.
+	Failed int
+	Err    error
+
+	failing int // in a row
+}
+
+// erased notes that a user or owner was erased, or why not. The error is that the sweep must end.
+func (d *Swept) erased(err error) error {
+	if err == nil {
+		d.failing = 0
+		return nil
+	}
+	d.Failed++
+	if d.Err == nil {
+		d.Err = err
+	}
+	if d.failing++; d.failing == mostFailures {
+		return err
+	}
+	return nil
 }
 
 // Run erases the records of users of whom nothing was stored since a time, of every app, and then
-// goes through the owners. The time zero erases no user. What is left after an error is erased by
-// the next sweep.
+// goes through the owners. The time zero erases no user. Whoever cannot be erased keeps nobody else
+// from it. What is left, also after an error, is erased by the next sweep.
 func (s *Sweep) Run(ctx context.Context, since time.Time) (done Swept, err error) {
 	pace := rate.NewLimiter(rate.Limit(max(s.PerSecond, 0)), ownersTogether)
 	if s.PerSecond <= 0 {
@@ -103,6 +127,11 @@ func (s *Sweep) silent(ctx context.Context, pace *rate.Limiter, users []director
 	}
 	heard := map[directory.Ref]bool{}
 	for _, v := range read.Values {
+		// An empty record that ends by itself says that something was removed, by a worker, or by
+		// an erasure that may have failed halfway.
+		if len(v.Data) == 0 && !v.Expires.IsZero() {
+			continue
+		}
 		if x, err := s.Subjects.Parse(v.Subject); err == nil && !v.Time.Before(since) {
 			heard[directory.Ref{App: x.App, User: x.User}] = true
 		}
@@ -111,16 +140,25 @@ func (s *Sweep) silent(ctx context.Context, pace *rate.Limiter, users []director
 		if heard[u] {
 			continue
 		}
-		records, err := s.FindKnown(ctx, u.App, u.User)
-		if err != nil {
+		if err := done.erased(s.one(ctx, u, done)); err != nil {
 			return err
 		}
-		n, err := s.Remove(ctx, u.App, u.User, records)
-		done.Users, done.Records = done.Users+1, done.Records+n
-		if err != nil {
-			return fmt.Errorf("erase a user: %w", err)
-		}
 	}
+	return nil
+}
+
+// one erases a user.
+func (s *Sweep) one(ctx context.Context, u directory.Ref, done *Swept) error {
+	records, err := s.FindKnown(ctx, u.App, u.User)
+	if err == nil {
+		var n int
+		n, err = s.Remove(ctx, u.App, u.User, records)
+		done.Records += n
+	}
+	if err != nil {
+		return fmt.Errorf("erase a user: %w", err)
+	}
+	done.Users++
 	return nil
 }
 
@@ -174,10 +212,13 @@ func (s *Sweep) forsaken(ctx context.Context, pace *rate.Limiter, stream string,
 		if named[i] == "" || owner.Holds(stored[named[i]], hash) {
 			continue // one that cannot be read may be a newer worker's
 		}
-		if err := s.Store.Erase(ctx, stream, v.Revision); err != nil {
+		err := s.Store.Erase(ctx, stream, v.Revision)
+		if err == nil {
+			done.Owners++
+		}
+		if err := done.erased(err); err != nil {
 			return err
 		}
-		done.Owners++
 	}
 	return nil
 }

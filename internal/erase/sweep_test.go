@@ -117,6 +117,44 @@ func TestSweepOwners(t *testing.T) {
 	})
 }
 
+// What workers removed says nothing of the person, and neither does what is left of an erasure that
+// failed; what the IM backend removed does.
+func TestSweepHearsNoMarkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := directorytest.New()
+		for _, user := range []string{"dead", "gone", "leaves"} {
+			register(s, "demo", user, user)
+			s.Put(subjects.Settings("demo", user), `{"conversations":{"g-7":"muted"}}`)
+		}
+		time.Sleep(200 * day)
+		registration := s.Value(subjects.Device("demo", "dead", "phone"))
+		if changed, err := s.PutIf(t.Context(), registration.Subject, nil, registration.Revision); changed || err != nil {
+			t.Fatal(changed, err)
+		}
+		s.Put(subjects.Device("demo", "leaves", "phone"), "")
+		since, writes := time.Now().Add(-180*day), 0
+		s.Fail(func(operation string) error {
+			if operation == "write" {
+				if writes++; writes <= 2 {
+					return errors.New("trouble")
+				}
+			}
+			return nil
+		})
+		done, err := sweep(s).Run(t.Context(), since)
+		if err != nil || done.Failed == 0 || done.Err == nil {
+			t.Errorf("%+v, %v, want a failure that ends nothing", done, err)
+		}
+		s.Fail(nil)
+		if done, err := sweep(s).Run(t.Context(), since); err != nil || done.Failed > 0 {
+			t.Errorf("%+v, %v", done, err)
+		}
+		if got := strings.Join(left(s), " "); got != "demo/leaves" {
+			t.Errorf("left are %s", got)
+		}
+	})
+}
+
 // A sweep is bounded in its pace, ends with its context, and goes on where one before it failed.
 func TestSweepIsSlowAndGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -31,18 +30,18 @@ func (c *conversion) content(v jsontext.Value) error {
 		return c.withoutBody()
 	}
 	var elements []element
-	if json.Unmarshal(v, &elements) != nil || len(elements) == 0 {
+	if read(v, &elements) != nil || len(elements) == 0 {
 		return errors.New("MsgBody is no list of elements")
 	}
 	if len(elements) > 1 {
-		c.note("MsgBody of several elements: their texts are joined, or the first one counts")
+		c.note("MsgBody has several elements: their texts are joined, or without a text the first one counts")
 	}
 	var texts []string
 	kind := ""
 	for _, e := range elements {
 		t, known := types[e.Type]
 		if !known {
-			c.note("MsgBody %s, which counts as custom", e.Type)
+			c.note("MsgBody has an element of type %s, which counts as custom", e.Type)
 			t = "custom"
 		}
 		if kind == "" {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hongyan-im/hongyan/internal/jsonerror"
 )
 
 //go:embed fields.txt
@@ -75,13 +77,13 @@ func (f *Field) value(from string, v jsontext.Value) (any, error) {
 		}
 		return nil, fmt.Errorf("%s is neither 0 nor 1", from)
 	case "params":
-		var params map[string]any
-		if json.Unmarshal([]byte(text), &params) != nil {
-			return nil, fmt.Errorf("%s is no JSON object", from)
+		var params map[string]jsontext.Value
+		if err := read([]byte(text), &params); err != nil {
+			return nil, fmt.Errorf("%s: %w", from, jsonerror.Describe(err, "it"))
 		}
 		words := map[string]string{}
 		for name, p := range params {
-			words[name] = fmt.Sprint(p)
+			words[name] = plain(p)
 		}
 		return words, nil
 	}
@@ -105,7 +107,7 @@ func plain(v jsontext.Value) string {
 	switch v.Kind() {
 	case '"':
 		var s string
-		if json.Unmarshal(v, &s) == nil {
+		if read(v, &s) == nil {
 			return s
 		}
 	case 'n':

@@ -7,6 +7,7 @@
 package tencent
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -14,9 +15,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hongyan-im/hongyan/internal/jsonerror"
 )
 
 // Options of Convert. The zero value is useful.
@@ -29,18 +33,27 @@ type Options struct {
 const Administrator = "administrator"
 
 // Convert turns a body into the JSON of a message event, which is still to be judged as any other.
-// notes name the fields that have no counterpart, and what else a person should know; they are the
-// same for all bodies that lack the same.
+// notes are sentences that name the fields without a counterpart, and what else a person should
+// know; they are the same for all bodies of which the same is to be said.
 func Convert(body []byte, opts Options) (event []byte, notes []string, err error) {
 	c := &conversion{opts: opts, event: map[string]any{}}
-	if err := json.Unmarshal(body, &c.body, jsontext.AllowInvalidUTF8(true)); err != nil {
-		return nil, nil, errors.New("it is no JSON object")
+	if !utf8.Valid(body) {
+		body = bytes.ToValidUTF8(body, []byte("\ufffd"))
+		c.note("bytes that are no UTF-8 become U+FFFD")
+	}
+	if err := read(body, &c.body); err != nil {
+		return nil, nil, jsonerror.Describe(err, "the body")
 	}
 	if err := c.convert(body); err != nil {
 		return nil, nil, err
 	}
 	event, err = json.Marshal(c.event, json.Deterministic(true))
 	return event, c.notes, err
+}
+
+// read reads JSON in which a half of a surrogate pair may stand alone; it becomes U+FFFD.
+func read(data []byte, into any) error {
+	return json.Unmarshal(data, into, jsontext.AllowInvalidUTF8(true))
 }
 
 // conversion is a body on its way.
@@ -56,6 +69,9 @@ func (c *conversion) note(format string, args ...any) {
 		c.notes = append(c.notes, n)
 	}
 }
+
+// lacks notes a field without a counterpart.
+func (c *conversion) lacks(field string) { c.note("%s has no counterpart and is left out", field) }
 
 // take takes a field of the body.
 func (c *conversion) take(name string) jsontext.Value {
@@ -85,10 +101,11 @@ func (c *conversion) set(to string, v any) (done bool) {
 }
 
 func (c *conversion) convert(body []byte) error {
-	if err := c.place(); err != nil {
+	to, err := c.place()
+	if err != nil {
 		return err
 	}
-	c.identity(body)
+	c.identity(body, to)
 	if err := c.controls(); err != nil {
 		return err
 	}
@@ -99,35 +116,36 @@ func (c *conversion) convert(body []byte) error {
 	return c.content(elements)
 }
 
-// place finds out who says it to whom, and where.
-func (c *conversion) place() error {
+// place finds out who says it to whom, and where. to are the accounts that the body names.
+func (c *conversion) place() (to []string, err error) {
 	from := plain(c.take("From_Account"))
 	if from == "" {
 		from = Administrator
 	}
 	c.set("sender.id", from)
-	to, err := accounts("To_Account", c.take("To_Account"))
+	to, err = accounts("To_Account", c.take("To_Account"))
 	if err != nil {
-		return err
+		return nil, err
 	}
+	recipients := to
 	if group := plain(c.take("GroupId")); group != "" {
 		c.set("conversation.type", "group")
 		c.set("conversation.id", group)
 		if len(to) == 0 && c.opts.Members != nil {
-			to = c.opts.Members(group)
+			recipients = c.opts.Members(group)
 		}
-		if len(to) == 0 {
-			return fmt.Errorf("GroupId: the members of the group are not known, and a message event names its recipients; --members FILE says them")
+		if len(recipients) == 0 {
+			return nil, errors.New("GroupId: the members of the group are not known, and a message event names its recipients; --members FILE says them")
 		}
 	} else {
 		c.set("conversation.type", "c2c")
 		c.set("conversation.id", "c2c_"+from)
 	}
-	if len(to) == 0 {
-		return errors.New("it goes to everybody, or to all with a tag or attribute, whom Hongyan does not know; a message event names its recipients (To_Account)")
+	if len(recipients) == 0 {
+		return nil, errors.New("it goes to everybody, or to all with a tag or attribute, whom Hongyan does not know; a message event names its recipients (To_Account)")
 	}
-	c.set("recipients", to)
-	return nil
+	c.set("recipients", recipients)
+	return to, nil
 }
 
 // accounts are one account or several.
@@ -139,40 +157,48 @@ func accounts(name string, v jsontext.Value) ([]string, error) {
 		return []string{plain(v)}, nil
 	}
 	var all []string
-	if json.Unmarshal(v, &all) != nil {
+	if read(v, &all) != nil {
 		return nil, fmt.Errorf("%s is neither an account nor a list of them", name)
 	}
 	return all, nil
 }
 
-// identity makes the message's id of what makes one of it at Tencent IM, or of the whole body.
-func (c *conversion) identity(body []byte) {
-	var parts []string
+// identity makes the message's id of what tells messages apart at Tencent IM: numbers that a
+// backend counts or draws at random for each sender and receiver, and who said it to whom, where
+// and when. A body without such a number is known by all that it says.
+func (c *conversion) identity(body []byte, to []string) {
+	named := false
+	place := c.event["conversation"].(map[string]any)
+	parts := []string{c.event["sender"].(map[string]any)["id"].(string), place["type"].(string), place["id"].(string), plain(c.body["MsgTimeStamp"])}
 	for _, name := range []string{"DataId", "MsgSeq", "MsgRandom", "Random"} {
-		if part := plain(c.take(name)); part != "" && part != "0" {
-			parts = append(parts, part)
+		part := plain(c.take(name))
+		if part == "0" {
+			part = ""
 		}
+		named = named || part != ""
+		parts = append(parts, part)
 	}
-	if len(parts) == 0 {
-		canonical := jsontext.Value(slices.Clone(body))
-		_ = canonical.Canonicalize() // it was read before
-		sum := sha256.Sum256(canonical)
-		parts = []string{hex.EncodeToString(sum[:8])}
+	parts = append(parts, slices.Sorted(slices.Values(to))...)
+	text, _ := json.Marshal(parts) // lists of text can be written
+	if !named {
+		text = slices.Clone(body)
+		_ = (*jsontext.Value)(&text).Canonicalize() // it was read before
 	}
-	c.set("id", "tim-"+strings.Join(parts, "-"))
+	sum := sha256.Sum256(text)
+	c.set("id", "tim-"+hex.EncodeToString(sum[:16]))
 }
 
 // controls reads how the message is sent, and whom its text names.
 func (c *conversion) controls() error {
 	var controls []string
-	if v := c.take("SendMsgControl"); len(v) > 0 && json.Unmarshal(v, &controls) != nil {
+	if v := c.take("SendMsgControl"); len(v) > 0 && read(v, &controls) != nil {
 		return errors.New("SendMsgControl is no list of words")
 	}
 	for _, word := range controls {
 		if word == "WithMuteNotifications" {
 			c.set("offline_push.ignore_mute", true)
 		} else {
-			c.note("SendMsgControl %s", word)
+			c.lacks("SendMsgControl " + word)
 		}
 	}
 	for _, name := range []string{"OnlineOnlyFlag", "MsgLifeTime"} {
@@ -189,7 +215,7 @@ func (c *conversion) controls() error {
 		All     jsontext.Value `json:"GroupAtAllFlag"`
 		Account string         `json:"GroupAt_Account"`
 	}
-	if v := c.take("GroupAtInfo"); len(v) > 0 && json.Unmarshal(v, &named) != nil {
+	if v := c.take("GroupAtInfo"); len(v) > 0 && read(v, &named) != nil {
 		return errors.New("GroupAtInfo cannot be read")
 	}
 	var mentions []string
@@ -219,18 +245,18 @@ func (c *conversion) fields(prefix string, object map[string]jsontext.Value) err
 				return err
 			}
 			if value != nil && !c.set(f.To, value) {
-				c.note("%s, because another field is %s already", from, f.To)
+				c.note("%s is left out, because another field is %s already", from, f.To)
 			}
 		case within(from) && v.Kind() == '{':
 			var inner map[string]jsontext.Value
-			if err := json.Unmarshal(v, &inner); err != nil {
-				return fmt.Errorf("%s cannot be read", from)
+			if err := read(v, &inner); err != nil {
+				return fmt.Errorf("%s: %w", from, jsonerror.Describe(err, from))
 			}
 			if err := c.fields(from+".", inner); err != nil {
 				return err
 			}
 		case plain(v) != "":
-			c.note("%s", from)
+			c.lacks(from)
 		}
 	}
 	return nil

@@ -121,7 +121,7 @@ func TestRows(t *testing.T) {
 				if words, ok := value.([]any); ok && r.from == "SendMsgControl" {
 					name += " " + words[0].(string)
 				}
-				if !slices.Contains(notes, name) {
+				if !slices.Contains(notes, name+" has no counterpart and is left out") {
 					t.Errorf("it is not named: %q", notes)
 				}
 				return
@@ -158,21 +158,23 @@ func TestConvert(t *testing.T) {
 		"OfflinePushInfo": map[string]any{"PushFlag": 0, "Title": "", "Desc": "desc", "Ext": map[string]any{"id": 1},
 			"AndroidInfo": map[string]any{"OPPOChannelID": "im", "VIVOClassification": "1", "GoogleImage": "https://a/g.png", "HonorImage": "https://a/h.png"}, "ApnsInfo": map[string]any{"BadgeMode": 0, "Title": nil}},
 	})
-	want := `{"content":{"text":"hi, beauty","type":"text"},"conversation":{"id":"c2c_lumotuwe1","type":"c2c"},"id":"tim-93847636-1287657","offline_push":{"android":{"image":"https://a/g.png","oppo_channel_id":"im","vivo_classification":1},"desc":"desc","ext":"{\"id\":1}"},"recipients":["lumotuwe2"],"sender":{"id":"lumotuwe1"},"ttl_seconds":60}`
+	want := `{"content":{"text":"hi, beauty","type":"text"},"conversation":{"id":"c2c_lumotuwe1","type":"c2c"},"id":"tim-fbf07e8f8c7cca93e8660ee56299da5b","offline_push":{"android":{"image":"https://a/g.png","oppo_channel_id":"im","vivo_classification":1},"desc":"desc","ext":"{\"id\":1}"},"recipients":["lumotuwe2"],"sender":{"id":"lumotuwe1"},"ttl_seconds":60}`
 	if got, err := json.Marshal(event, json.Deterministic(true)); err != nil || string(got) != want {
 		t.Errorf("got  %s\nwant %s, %v", got, want, err)
 	}
-	for _, name := range []string{"SyncOtherMachine", "CloudCustomData", "MsgBody of several elements", "OfflinePushInfo.AndroidInfo.HonorImage, because"} {
+	for _, name := range []string{"SyncOtherMachine has no counterpart", "CloudCustomData has no counterpart", "MsgBody has several elements", "OfflinePushInfo.AndroidInfo.HonorImage is left out, because"} {
 		if !slices.ContainsFunc(notes, func(n string) bool { return strings.HasPrefix(n, name) }) {
 			t.Errorf("%s is not named: %q", name, notes)
 		}
 	}
 }
 
-// The same body makes the same message, another one another.
+// The same body makes the same message, another one another: Tencent's numbers alone tell apart
+// neither what several people send nor what goes to several people, one call each.
 func TestIdentity(t *testing.T) {
 	id := func(body string) string {
-		line, _, err := tencent.Convert([]byte(body), tencent.Options{})
+		t.Helper()
+		line, _, err := tencent.Convert([]byte(body), tencent.Options{Members: func(string) []string { return []string{"bob"} }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,28 +186,70 @@ func TestIdentity(t *testing.T) {
 		}
 		return event.ID
 	}
-	one := id(`{"To_Account":"bob","OfflinePushInfo":{"Title":"x"}}`)
-	if again := id(` { "OfflinePushInfo" : {"Title":"x"}, "To_Account":"bob"}`); one != again {
-		t.Errorf("one body has two ids, %s and %s", one, again)
+	push := `,"OfflinePushInfo":{"Title":"x"}}`
+	same := [][]string{
+		{`{"To_Account":"bob","OfflinePushInfo":{"Title":"x"}}`, ` { "OfflinePushInfo" : {"Title":"x"}, "To_Account":"bob"}`},
+		{`{"To_Account":"bob","MsgRandom":7` + push, `{"To_Account":["bob"],"MsgRandom":"7","From_Account":"administrator"` + push, `{"To_Account":"bob","MsgRandom":7,"OfflinePushInfo":{"Title":"y"}}`},
+		{`{"To_Account":["bob","carol"],"MsgRandom":7` + push, `{"To_Account":["carol","bob"],"MsgRandom":7` + push},
+		{`{"To_Account":"bob","OfflinePushInfo":{"Title":"y"}}`},
+		{`{"To_Account":"carol","MsgRandom":7` + push},
+		{`{"To_Account":"bob","MsgRandom":7,"From_Account":"alice"` + push},
+		{`{"To_Account":"bob","MsgRandom":7,"MsgTimeStamp":1764144000` + push},
+		{`{"To_Account":"bob","MsgRandom":7,"MsgTimeStamp":1764144001` + push},
+		{`{"To_Account":"bob","MsgSeq":7` + push},
+		{`{"To_Account":"bob","MsgSeq":7,"MsgRandom":1` + push},
+		{`{"To_Account":"bob","MsgSeq":1,"MsgRandom":7` + push},
+		{`{"To_Account":"bob","Random":7` + push, `{"To_Account":"bob","Random":7,"MsgSeq":0` + push},
+		{`{"To_Account":"bob","DataId":"7"` + push},
+		{`{"GroupId":"g","Random":7` + push},
+		{`{"GroupId":"h","Random":7` + push},
+		{`{"GroupId":"g","To_Account":"bob","Random":7` + push},
 	}
-	if other := id(`{"To_Account":"bob","OfflinePushInfo":{"Title":"y"}}`); one == other {
-		t.Error("two bodies have one id")
+	of := map[string]string{}
+	for _, bodies := range same {
+		first := id(bodies[0])
+		if other := of[first]; other != "" {
+			t.Errorf("%s and %s have one id", other, bodies[0])
+		}
+		of[first] = bodies[0]
+		for _, body := range bodies[1:] {
+			if got := id(body); got != first {
+				t.Errorf("%s and %s are one message with two ids, %s and %s", bodies[0], body, first, got)
+			}
+		}
+	}
+}
+
+// Template parameters come as they are written, whatever their kind.
+func TestParams(t *testing.T) {
+	event, _ := convert(t, map[string]any{"To_Account": "bob", "MsgRandom": 7, "OfflinePushInfo": map[string]any{"Title": "x", "AndroidInfo": map[string]any{
+		"OPPOPrivateTitleParameters": `{"order":12345678901234567890,"price":1000000000000000000000,"tiny":1.10,"yes":true,"none":null,"text":"a\ud800b","list":[1,2]}`}}})
+	want := `{"list":"[1,2]","none":"","order":"12345678901234567890","price":"1000000000000000000000","text":"a\ufffdb","tiny":"1.10","yes":"true"}`
+	wantValue := jsontext.Value(want)
+	if err := wantValue.Canonicalize(); err != nil {
+		t.Fatal(err)
+	}
+	if got := at(t, event, "offline_push.android.oppo_title_params"); got != string(wantValue) {
+		t.Errorf("got  %s\nwant %s", got, wantValue)
 	}
 }
 
 // What no message can be made of says why.
 func TestRefused(t *testing.T) {
 	for body, want := range map[string]string{
-		`[]`:                  "no JSON object",
-		`{"From_Account":"a"`: "no JSON object",
-		`{"MsgRandom":1,"Condition":{"TagsOr":["x"]},"OfflinePushInfo":{"Title":"x"}}`: "it goes to everybody",
-		`{"GroupId":"g","MsgBody":[{"MsgType":"TIMTextElem"}]}`:                        "members of the group",
-		`{"To_Account":7,"MsgBody":[]}`:                                                "To_Account is neither",
-		`{"To_Account":"bob"}`:                                                         "neither MsgBody nor a Title",
-		`{"To_Account":"bob","MsgBody":[]}`:                                            "MsgBody is no list of elements",
-		`{"To_Account":"bob","OfflinePushInfo":{"PushFlag":"maybe","Title":"x"}}`:      "OfflinePushInfo.PushFlag is neither 0 nor 1",
-		`{"To_Account":"bob","MsgTimeStamp":"soon","OfflinePushInfo":{"Title":"x"}}`:   "MsgTimeStamp is no whole number",
-		`{"To_Account":"bob","SendMsgControl":"x","OfflinePushInfo":{"Title":"x"}}`:    "SendMsgControl is no list",
+		`[]`:                  "the body is a JSON array, not an object",
+		`{"From_Account":"a"`: "not valid JSON, at byte 19",
+		`{"To_Account":"bob","To_Account":"carol"}`:                                                                             "a field stands twice, at byte 20",
+		`{"To_Account":"bob","OfflinePushInfo":{"Title":"x","Title":"y"}}`:                                                      "a field stands twice",
+		`{"To_Account":"bob","OfflinePushInfo":{"Title":"x","AndroidInfo":{"OPPOPrivateTitleParameters":"{\"a\":1,\"a\":2}"}}}`: "OPPOPrivateTitleParameters: a field stands twice",
+		`{"MsgRandom":1,"Condition":{"TagsOr":["x"]},"OfflinePushInfo":{"Title":"x"}}`:                                          "it goes to everybody",
+		`{"GroupId":"g","MsgBody":[{"MsgType":"TIMTextElem"}]}`:                                                                 "members of the group",
+		`{"To_Account":7,"MsgBody":[]}`:                                                                                         "To_Account is neither",
+		`{"To_Account":"bob"}`:                                                                                                  "neither MsgBody nor a Title",
+		`{"To_Account":"bob","MsgBody":[]}`:                                                                                     "MsgBody is no list of elements",
+		`{"To_Account":"bob","OfflinePushInfo":{"PushFlag":"maybe","Title":"x"}}`:                                               "OfflinePushInfo.PushFlag is neither 0 nor 1",
+		`{"To_Account":"bob","MsgTimeStamp":"soon","OfflinePushInfo":{"Title":"x"}}`:                                            "MsgTimeStamp is no whole number",
+		`{"To_Account":"bob","SendMsgControl":"x","OfflinePushInfo":{"Title":"x"}}`:                                             "SendMsgControl is no list",
 	} {
 		if _, _, err := tencent.Convert([]byte(body), tencent.Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", body, err, want)

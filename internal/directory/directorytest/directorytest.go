@@ -210,6 +210,11 @@ func (s *Store) PutIf(_ context.Context, subject string, data []byte, revision u
 		return true, nil
 	}
 	s.put(subject, data)
+	if st := s.of(subject); len(data) == 0 {
+		v := st.last[subject]
+		v.Expires = v.Time.Add(time.Hour)
+		st.last[subject] = v
+	}
 	return false, s.fails("lost")
 }
 
