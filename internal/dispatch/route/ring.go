@@ -38,7 +38,7 @@ func withCallee(m *hongyan.Message) {
 // ending is the mark of an event that ends the ringing of a call; nil where it ends nobody's.
 func ending(m *routed) *marks.Mark {
 	call := m.message.Content.Call
-	x := &marks.Mark{App: m.app, What: marks.Call, At: m.stored, Message: m.message.ID, CallID: call.ID, Action: call.Action}
+	x := &marks.Mark{App: m.app, What: marks.Call, At: m.stored, Message: m.message.ID, CallID: call.ID}
 	sender := false
 	for _, u := range m.message.Recipients {
 		sender = sender || u == m.message.Sender.ID
@@ -100,37 +100,25 @@ func (r *routing) ended(m *routed) {
 // ringing are the marks of the devices that an invitation is to ring: one for each partition of
 // users of a large one, so that each can be stored.
 func ringing(m *routed, decisions []Decision) []*marks.Mark {
-	type way struct {
-		part        int
-		certificate string
-		voip        bool
-	}
 	divide := len(m.message.Recipients) > maxWhole
 	var all []*marks.Mark
 	parts := map[int]*marks.Mark{}
-	at := map[way]int{}
 	for i := range decisions {
 		d := &decisions[i]
 		if d.Suppressed != "" {
 			continue
 		}
-		w := way{certificate: d.Certificate, voip: d.VoIP}
+		part := 0
 		if divide {
-			w.part = hongyan.Partition(d.User)
+			part = hongyan.Partition(d.User)
 		}
-		x := parts[w.part]
+		x := parts[part]
 		if x == nil {
-			x = &marks.Mark{App: m.app, What: marks.Call, At: m.stored, Message: m.message.ID, CallID: m.message.Content.Call.ID, Action: hongyan.CallInvite}
-			parts[w.part] = x
+			x = &marks.Mark{App: m.app, What: marks.Call, At: m.stored, Message: m.message.ID, CallID: m.message.Content.Call.ID, Rang: make([]marks.Rang, 1)}
+			parts[part] = x
 			all = append(all, x)
 		}
-		k, ok := at[w]
-		if !ok {
-			k = len(x.Rang)
-			at[w] = k
-			x.Rang = append(x.Rang, marks.Rang{Certificate: d.Certificate, VoIP: d.VoIP})
-		}
-		x.Rang[k].Devices = append(x.Rang[k].Devices, dispatch.DeviceHash(d.User, d.Device.ID))
+		x.Rang[0].Devices = append(x.Rang[0].Devices, dispatch.DeviceHash(d.User, d.Device.ID))
 	}
 	return all
 }
