@@ -393,15 +393,14 @@ func (r *routing) recalledAgain(m *routed, decisions []Decision) {
 		return
 	}
 	m.duty.Add(1)
-	r.Withdrawals.Again(m.app, m.message.ID, m.stored, m.duty)
+	r.Withdrawals.Again(m.app, m.message.ID, m.message.Conversation.ID, m.stored, m.duty)
 }
 
 // follow sees to what follows from decisions: jobs go to their senders, suppressions are recorded.
 func (r *routing) follow(m *routed, decisions []Decision) {
-	accounts := m.conf.Accounts
 	now := r.Now()
 	r.suppress(m, decisions, now)
-	for _, job := range Compose(m.message, m.app, decisions, func(certificate string) Account { return accounts[certificate] }, m.stored, r.Texts) {
+	for _, job := range Compose(m.message, m.app, m.conf, decisions, m.stored, r.Texts) {
 		job.Trace, job.Bulk, job.Decided = m.trace, m.bulk, now
 		r.Metrics.Job(job)
 		m.duty.Add(1)
