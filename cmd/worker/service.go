@@ -216,7 +216,7 @@ func (s *service) consume(ctx context.Context) error {
 	decider := &route.Decider{Devices: dir, Marks: said, Log: s.log, Now: time.Now} // its apps follow
 	book := badge.New(s.bus, badge.Options{Unreadable: func() { metrics.Ignore("badge_record") }, Log: s.log})
 	decider.Badges = book
-	refresher := &route.Refresher{Badges: book, Devices: dir, Log: s.log, Now: time.Now} // its apps and senders follow
+	refresher := &route.Refresher{Badges: book, Devices: dir, Metrics: metrics, Log: s.log, Now: time.Now} // its apps and senders follow
 	apps, err := s.apps(func(certificate send.Certificate, counts bool) *send.Sender {
 		sender := &send.Sender{
 			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Marks: said, Devices: dir, Subjects: subjects, Limiter: limiter,

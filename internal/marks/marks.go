@@ -196,6 +196,15 @@ func (m *Marks) Say(ctx context.Context, about []About) ([]Said, error) {
 	return said, nil
 }
 
+// Heard is [Marks.Say] by what the memory knows alone, which may not be all.
+func (m *Marks) Heard(about []About) []Said {
+	said := make([]Said, len(about))
+	for i := range about {
+		m.memory.fill(&about[i], &said[i])
+	}
+	return said
+}
+
 // look adds what the store knows of some messages.
 func (m *Marks) look(ctx context.Context, about []About, said []Said, missing []int) error {
 	var filters []string
