@@ -216,7 +216,7 @@ func (s *service) consume(ctx context.Context) error {
 	decider := &route.Decider{Devices: dir, Marks: said, Log: s.log, Now: time.Now} // its apps follow
 	book := badge.New(s.bus, badge.Options{Unreadable: func() { metrics.Ignore("badge_record") }, Log: s.log})
 	decider.Badges = book
-	refresher := &route.Refresher{Badges: book, Devices: dir, Log: s.log, Now: time.Now} // its apps and senders follow
+	refresher := &route.Refresher{Badges: book, Devices: dir, Metrics: metrics, Log: s.log, Now: time.Now} // its apps and senders follow
 	apps, err := s.apps(func(certificate send.Certificate, counts bool) *send.Sender {
 		sender := &send.Sender{
 			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Marks: said, Devices: dir, Subjects: subjects, Limiter: limiter,
@@ -391,7 +391,7 @@ func (s *service) apps(sender func(c send.Certificate, counts bool) *send.Sender
 		app := route.App{Accounts: map[string]route.Account{}, Policy: route.Policy{
 			ForegroundLease: a.Policy.ForegroundLease, StaleAfter: *a.Policy.StaleAfter, MaxPushGroup: a.Policy.MaxPushGroup,
 			QuietWhenActiveElsewhere: a.Policy.QuietWhenActiveElsewhere, RecallOverwrite: *a.Policy.RecallOverwrite,
-			Preview: hongyan.Preview(a.Policy.Preview), Badge: badges[a.Policy.Badge],
+			Preview: hongyan.Preview(a.Policy.Preview), Badge: badges[a.Policy.Badge], Collapse: a.Policy.Collapse == "conversation",
 		}}
 		for _, c := range a.Certificates {
 			base := c.Base()
@@ -403,8 +403,7 @@ func (s *service) apps(sender func(c send.Certificate, counts bool) *send.Sender
 			if err != nil {
 				return nil, fmt.Errorf("certificate %s: timezone: %w", base.ID, err)
 			}
-			app.Accounts[base.ID] = route.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Options: c.Options,
-				Badge: driver.Limits().Badge, Collapse: a.Policy.Collapse == "conversation"}
+			app.Accounts[base.ID] = route.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Options: c.Options, Badge: driver.Limits().Badge}
 			s.senders = append(s.senders, sender(send.Certificate{
 				App: a.ID, Vendor: base.Vendor, ID: base.ID, Driver: driver, Class: c.Class, Concurrency: base.Concurrency, Zone: zone,
 			}, app.Policy.Badge == route.BadgeCounted))

@@ -27,6 +27,8 @@ type options struct {
 	// Flood is how many messages of one app, and FloodGroups how many of its group messages, wait
 	// while another app's pushes are timed.
 	Flood, FloodGroups int
+	// Signals is how many recalls and read marks that concern nobody come in a minute.
+	Signals int
 	// Midnight is how many jobs wait for the same midnight.
 	Midnight int
 	// Connected is how many users say that they are in the foreground at some gateway.
@@ -70,6 +72,7 @@ var parts = []part{
 	{name: "parked", run: (*rig).parked},
 	{name: "restart", run: (*rig).restart},
 	{name: "flood", run: (*rig).flood},
+	{name: "signals", run: (*rig).signals},
 	{name: "midnight", run: (*rig).midnight},
 	{name: "gateways", run: (*rig).gateways},
 	{name: "limits", run: (*rig).limits, only: true},

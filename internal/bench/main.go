@@ -65,6 +65,7 @@ of yours. Each part has a server, a sandbox and users of its own:
   parked      latency of the others while one of 5,000 certificates is parked
   restart     pushes a second of what waited while no worker ran
   flood       latency of an app's chat and calls while another app's messages wait
+  signals     latency of chat and worker memory while recalls and read marks come that concern nobody
   midnight    jobs that wait for one midnight, and the others' latency when it comes
   gateways    users on fifty gateways, of which one dies
   limits      what a rate and a quota cost; takes long, and is not part of a full run
@@ -117,6 +118,7 @@ figures of the others.`,
 	f.IntVar(&o.Events, "events", 90, "`messages` to the large group that wait")
 	f.IntVar(&o.Flood, "flood", 200_000, "`messages` of one app that are published beside another one's")
 	f.IntVar(&o.FloodGroups, "flood-groups", 100, "`messages` to the large group among them")
+	f.IntVar(&o.Signals, "signals", 100_000, "recalls and read `marks` that concern nobody, in a minute")
 	f.IntVar(&o.Midnight, "midnight", 50_000, "`jobs` that wait for one midnight")
 	f.IntVar(&o.Connected, "connected", 100_000, "`users` on fifty gateways")
 	f.DurationVar(&o.Soak, "soak", time.Hour, "how `long` the worker runs in that part")

@@ -115,38 +115,48 @@ func middle(samples [][]float64, k int) float64 {
 
 // metrics reads what must not grow from the worker's own metrics.
 func (w *worker) metrics(ctx context.Context) ([]float64, error) {
+	values, found := make([]float64, len(soaked)), 0
+	err := w.scrape(ctx, func(series string, value float64) {
+		for k, s := range soaked {
+			if series == s.metric {
+				values[k] = value
+				found++
+			}
+		}
+	})
+	if err == nil && found != len(soaked) {
+		err = fmt.Errorf("the worker shows %d of the %d metrics that must not grow", found, len(soaked))
+	}
+	return values, err
+}
+
+// scrape calls each with every series of the worker's own metrics, labels and all, and its value.
+func (w *worker) scrape(ctx context.Context, each func(series string, value float64)) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/metrics", nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("read the worker's metrics: %w", err)
+		return fmt.Errorf("read the worker's metrics: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("read the worker's metrics: it answered %s", resp.Status)
+		return fmt.Errorf("read the worker's metrics: it answered %s", resp.Status)
 	}
-	values, found := make([]float64, len(soaked)), 0
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), " ")
-		for k, s := range soaked {
-			if name != s.metric {
-				continue
-			}
-			if values[k], err = strconv.ParseFloat(value, 64); err != nil {
-				return nil, fmt.Errorf("read the worker's metric %s: %w", name, err)
-			}
-			found++
+		line := lines.Text()
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 || strings.HasPrefix(line, "#") {
+			continue
 		}
+		value, err := strconv.ParseFloat(line[at+1:], 64)
+		if err != nil {
+			return fmt.Errorf("read the worker's metric %s: %w", line[:at], err)
+		}
+		each(line[:at], value)
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read the worker's metrics: %w", err)
-	}
-	if found != len(soaked) {
-		return nil, fmt.Errorf("the worker shows %d of the %d metrics that must not grow", found, len(soaked))
-	}
-	return values, nil
+	return lines.Err()
 }

@@ -126,7 +126,7 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		app.Policy.Badge, book = route.BadgeCounted, badge.New(numbers, badge.Options{Log: log})
 		decider.Badges = book
 	}
-	refresher := &route.Refresher{Badges: book, Devices: m.devices, Log: log, Now: time.Now}
+	refresher := &route.Refresher{Badges: book, Devices: m.devices, Metrics: m.metrics, Log: log, Now: time.Now}
 	apps := map[string]route.App{"demo": app}
 	decider.Apps, refresher.Apps = apps, apps
 	senders := map[string]*send.Sender{}
@@ -162,7 +162,6 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	}
 	if m.marks {
 		wg.Go(func() { said.Run(ctx, queue) })
-		m.also = []string{hongyan.Subjects{}.Urgent("demo")}
 		wg.Go(func() { router.Run(ctx, hard, queue.Source(hongyan.Subjects{}.Signal("demo"), 64)) })
 		for range 100 { // signals are read before what waits
 			if m.left("signal") == 0 {
@@ -180,6 +179,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		})
 	}
 	subjects := append([]string{hongyan.Subjects{}.Message("demo")}, m.also...)
+	if m.marks {
+		subjects = append(subjects, hongyan.Subjects{}.Urgent("demo"))
+	}
 	for n := range hongyan.Partitions {
 		if m.pieces {
 			subjects = append(subjects, hongyan.Subjects{}.Piece("demo", n))

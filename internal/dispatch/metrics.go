@@ -31,6 +31,7 @@ type Metrics struct {
 	paused     metric.Int64Gauge
 	looked     metric.Int64Counter
 	refreshed  metric.Int64Counter
+	unshown    metric.Int64Counter
 	signals    metric.Int64Counter
 
 	mu   sync.Mutex
@@ -65,6 +66,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.moved = counter("hongyan.moved_registrations", "registrations removed because their token was registered again")
 	m.looked = counter("hongyan.looked", "devices of messages and jobs that were taken again, by what the look at the records said: done, pushed, or unread where there were more records than a look reads")
 	m.refreshed = counter("hongyan.badge.refreshes", "numbers on icons that were changed without a notification, one for each device, by vendor, certificate and reason")
+	m.unshown = counter("hongyan.badge.refreshes_lost", "numbers on icons that moved and were not changed, by cause: full where too many users wait, unread where the right number could not be read (one for each user); parked or limited where the vendor was not to be called (one for each device)")
 	var err error
 	m.waiting, err = meter.Int64UpDownCounter("hongyan.unstored", metric.WithDescription("what became of pushes and could not be stored yet, by stream"), metric.WithUnit("By"))
 	errs = append(errs, err)
@@ -173,6 +175,13 @@ func (m *Metrics) Repaired(repairs hongyan.Repairs) {
 func (m *Metrics) Refreshed(vendor, certificate string, reason vendors.Reason) {
 	if m != nil {
 		m.refreshed.Add(context.Background(), 1, m.set([4]string{vendor, certificate, reason.String(), "refresh"}, "vendor", "certificate", "reason"))
+	}
+}
+
+// RefreshesLost counts users or devices whose number was to be changed and was not.
+func (m *Metrics) RefreshesLost(cause string, n int) {
+	if m != nil && n > 0 {
+		m.unshown.Add(context.Background(), int64(n), m.set([4]string{cause, "", "", "unshown"}, "cause"))
 	}
 }
 

@@ -286,10 +286,8 @@ func (v *vendorsRig) push(t *testing.T, a vendorAccount, m *hongyan.Message, pre
 		User: canaryUser, Certificate: a.certificate, Token: a.token, VoIP: a.voip, Preview: preview,
 		Device: &directory.Device{ID: canaryUser, Registration: hongyan.Device{Certificate: a.certificate, Token: a.token, Locale: "en"}},
 	}}
-	account := func(id string) route.Account {
-		return route.Account{App: "demo", Vendor: a.vendor, Certificate: id, Options: a.config.Options}
-	}
-	job := route.Compose(m, "demo", decisions, account, time.Now(), nil)[0]
+	conf := route.App{Accounts: map[string]route.Account{a.certificate: {App: "demo", Vendor: a.vendor, Certificate: a.certificate, Options: a.config.Options}}}
+	job := route.Compose(m, "demo", conf, decisions, time.Now(), nil)[0]
 	v.mu.Lock()
 	v.said.Reset()
 	v.mu.Unlock()

@@ -259,8 +259,8 @@ func (w *withdrawn) Recall(r route.Recall, duty *store.Duty) {
 	duty.Done(true)
 }
 
-func (*withdrawn) Recalled(string, string) bool                     { return false }
-func (*withdrawn) Again(_, _ string, _ time.Time, duty *store.Duty) { duty.Done(true) }
+func (*withdrawn) Recalled(string, string) bool                        { return false }
+func (*withdrawn) Again(_, _, _ string, _ time.Time, duty *store.Duty) { duty.Done(true) }
 
 // seen are those that were handed over.
 func (w *withdrawn) seen() []route.Recall {

@@ -37,11 +37,7 @@ func (m *memory) recaller(queue *dispatchtest.Connection, recorder *store.Record
 		return nil
 	}
 	app := apps["demo"]
-	app.Policy.RecallOverwrite = m.withdraws.within
-	for id, a := range app.Accounts {
-		a.Collapse = m.withdraws.collapse
-		app.Accounts[id] = a
-	}
+	app.Policy.RecallOverwrite, app.Policy.Collapse = m.withdraws.within, m.withdraws.collapse
 	apps["demo"] = app
 	r := &recall.Recaller{
 		Outcomes: queue, Devices: m.devices, Marks: said, Recorder: recorder, Apps: apps, Metrics: m.metrics,
@@ -151,7 +147,7 @@ func TestRecallOverwrites(t *testing.T) {
 		switch n := got[0].Notification; {
 		case n.Replaces() != first.Notification.Replaces(), n.Key == first.Notification.Key, got[0].Key == first.Key:
 			t.Errorf("it has keys %s, %s, %s; the original %s, %s, %s", n.Replaces(), n.Key, got[0].Key, first.Notification.Replaces(), first.Notification.Key, first.Key)
-		case n.Title != "This message was recalled" && n.Title == "" || n.Title != n.Body || n.Kind != vendors.KindC2C || n.Ext != "":
+		case n.Title != "This message was recalled" || n.Title != n.Body || n.Kind != vendors.KindC2C || n.Ext != "":
 			t.Errorf("it shows %+v", n)
 		case got[0].Token != first.Token || got[0].Badge != nil:
 			t.Errorf("it goes to %+v", got[0])
@@ -228,6 +224,92 @@ func TestRecallWhereMessagesReplaceEachOther(t *testing.T) {
 			t.Errorf("withdrawn: %q", m.withdrawn())
 		}
 	})
+}
+
+// Nor does a push that was accepted after its recall take a newer message off the screen, but one
+// that was accepted later than the newer message is the last of its conversation.
+func TestLateAcceptanceWhereMessagesReplaceEachOther(t *testing.T) {
+	for name, c := range map[string]struct {
+		newer time.Duration // when the newer message is sent
+		want  int           // overwrites
+	}{
+		"newer":                {20*time.Second + 100*time.Millisecond, 0},
+		"older_by_acceptance":  {15 * time.Second, 1},
+		"only_of_another_time": {40 * time.Second, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newRecalls(t)
+				m.withdraws.collapse = true
+				m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
+					if d.Notification.MessageID == "m-1" && !d.Notification.Quiet {
+						time.Sleep(20 * time.Second)
+					}
+					return accept(ctx, d, n)
+				}
+				defer m.worker()(time.Second)
+				m.messageTo("m-1", "bob")
+				time.AfterFunc(c.newer, func() { m.messageTo("m-2", "bob") })
+				time.Sleep(5 * time.Second)
+				m.takeBack("m-1", time.Time{})
+				time.Sleep(time.Minute)
+				if got := m.quiet(); len(got) != c.want {
+					t.Errorf("overwritten on %+v, want %d", got, c.want)
+				}
+				m.wantWithdrawn("m-1/bob overwritten")
+			})
+		})
+	}
+}
+
+// What overwrites a push stands in its conversation also where the recall does not name that.
+func TestLateOverwriteKeepsItsConversation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newRecalls(t)
+		m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
+			time.Sleep(20 * time.Second)
+			return accept(ctx, d, n)
+		}
+		defer m.worker()(time.Second)
+		m.messageTo("m-1", "bob")
+		time.Sleep(5 * time.Second)
+		m.takeBack("m-1", time.Time{})
+		time.Sleep(time.Minute)
+		if got := m.quiet(); len(got) != 1 || got[0].Notification.Conversation != "c2c_alice" {
+			t.Errorf("overwritten: %+v", got)
+		}
+	})
+}
+
+// Where a recall leaves alone what was accepted, so does a message that is taken again and was
+// recalled by then.
+func TestRecalledAgainIsLeftAlone(t *testing.T) {
+	for _, within := range []time.Duration{0, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newRecalls(t)
+			m.withdraws.within = within
+			m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
+				if d.Token == "token-carold" {
+					<-ctx.Done()
+					return vendors.Result{Reason: vendors.Interrupted}
+				}
+				return accept(ctx, d, n)
+			}
+			_, kill := m.start(m.driver)
+			m.messageTo("m-1", "bob", "carol")
+			time.Sleep(2 * time.Second)
+			kill()
+			m.takeBack("m-1", time.Time{})
+			defer m.worker()(time.Second)
+			time.Sleep(10 * time.Minute)
+			if got := m.quiet(); (len(got) > 0) != (within > 0) {
+				t.Errorf("within %v: overwritten on %+v", within, got)
+			}
+			if left := m.left("signal") + m.left("message"); left > 0 {
+				t.Errorf("%d signals and messages are left", left)
+			}
+		})
+	}
 }
 
 // A recall that is repeated, or unknown, does nothing.

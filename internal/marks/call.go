@@ -9,7 +9,7 @@ import (
 // State is what is known of a call: which devices were rung, and for whom it ended by what. A nil
 // State knows of nothing. It must not be changed.
 type State struct {
-	rang  map[string]bool // by device, whether over VoIP
+	rang  map[string]bool // by device
 	ended map[string]end  // by user
 }
 
@@ -34,7 +34,7 @@ func NewState(events []*Mark) *State {
 	for _, m := range events {
 		for _, r := range m.Rang {
 			for _, d := range r.Devices {
-				s.rang[d] = s.rang[d] || r.VoIP
+				s.rang[d] = true
 			}
 		}
 		e := end{m.At, m.Message}
@@ -73,13 +73,7 @@ func (s *State) Rang(user, device string) bool {
 	if s == nil {
 		return false
 	}
-	_, ok := s.rang[dispatch.DeviceHash(user, device)]
-	return ok
-}
-
-// OverVoIP says whether it did so over VoIP.
-func (s *State) OverVoIP(user, device string) bool {
-	return s != nil && s.rang[dispatch.DeviceHash(user, device)]
+	return s.rang[dispatch.DeviceHash(user, device)]
 }
 
 // Ended says whether the call had ended for a user before an event of it, by another event.

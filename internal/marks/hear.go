@@ -61,13 +61,12 @@ func (l *listener) Heard(v Value) {
 	if v.Subject != "" {
 		if x := m.parse(v); x != nil {
 			m.memory.learn(x, v.Stored)
-			if x.What == Read && m.opts.Read != nil {
-				m.opts.Read(x)
-			}
 		}
 	}
 	m.heard.Store(max(v.Sequence, m.heard.Load()))
-	m.met(v.Subject)
+	if v.Subject != "" {
+		m.met(v.Subject)
+	}
 }
 
 // Lost ends the time in which all is known. What was heard stays true.
@@ -86,7 +85,7 @@ func (l *listener) quiet() {
 		l.stop()
 		l.reading.Wait()
 	}
-	l.m.met("")
+	l.m.giveUp()
 }
 
 // Learn takes a mark into account that this worker stored itself, before it is heard of.
@@ -161,7 +160,7 @@ func (m *Marks) Known(ctx context.Context, all []*Mark) ([]bool, error) {
 }
 
 // Later is the latest read mark heard of for the user and conversation of one, where it is later
-// than that one; else nil. Its Unread is not known.
+// than that one; else nil.
 func (m *Marks) Later(x *Mark) *Mark {
 	m.memory.mu.RLock()
 	defer m.memory.mu.RUnlock()
@@ -170,7 +169,7 @@ func (m *Marks) Later(x *Mark) *Mark {
 		return nil
 	}
 	later := *x
-	later.At, later.Unread = time.Unix(0, at).UTC(), nil
+	later.At = time.Unix(0, at).UTC()
 	return &later
 }
 
@@ -219,16 +218,19 @@ func (e *Expectation) forget() {
 	}
 }
 
-// met ends the wait for a mark, or all waits for an empty subject.
+// giveUp ends all waits.
+func (m *Marks) giveUp() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.expected {
+		e.end()
+	}
+}
+
+// met ends the wait for a mark.
 func (m *Marks) met(subject string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if subject == "" {
-		for _, e := range m.expected {
-			e.end()
-		}
-		return
-	}
 	if e := m.expected[subject]; e != nil {
 		delete(e.subjects, subject)
 		delete(m.expected, subject)

@@ -40,15 +40,11 @@ type Mark struct {
 	// Message is the message that was recalled, or the event of the call.
 	Message string `json:"message_id,omitempty"`
 
-	// User has read Conversation. Unread is the number of all that the user has not read, nil where
-	// it is not known.
+	// User has read Conversation.
 	User         string `json:"user,omitempty"`
 	Conversation string `json:"conversation,omitempty"`
-	Unread       *int   `json:"unread,omitempty"`
 
-	// CallID is the call, Action the event.
-	CallID string             `json:"call_id,omitempty"`
-	Action hongyan.CallAction `json:"action,omitempty"`
+	CallID string `json:"call_id,omitempty"`
 	// Ended are the users for whom the event ended the ringing.
 	Ended []string `json:"ended,omitempty"`
 	// Rang are the devices that the invitation was planned to ring.
@@ -57,10 +53,8 @@ type Mark struct {
 	sequence uint64 // of the stored mark, where it was read
 }
 
-// Rang are devices that were rung in one way.
+// Rang are devices that were rung.
 type Rang struct {
-	Certificate string `json:"certificate"`
-	VoIP        bool   `json:"voip,omitzero"`
 	// Devices are named by [dispatch.DeviceHash].
 	Devices []string `json:"devices"`
 }
@@ -68,15 +62,12 @@ type Rang struct {
 // markVersion is the form in which marks are stored. A worker leaves alone what a newer one wrote.
 const markVersion = 1
 
-// ErrNewer is a mark that a newer worker wrote.
-var ErrNewer = errors.New("a newer worker wrote it")
-
 // OfSignal is the mark of a signal that was stored at a time.
 func OfSignal(app string, s hongyan.Signal, stored time.Time) *Mark {
 	if s.Type == hongyan.SignalRecall {
 		return &Mark{App: app, What: Recall, At: stored, Message: s.MessageID}
 	}
-	return &Mark{App: app, What: Read, At: s.At, User: s.User, Conversation: s.Conversation, Unread: s.Unread}
+	return &Mark{App: app, What: Read, At: s.At, User: s.User, Conversation: s.Conversation}
 }
 
 func (m *Mark) life() time.Duration {
@@ -124,7 +115,7 @@ func parse(subjects hongyan.Subjects, subject string, data []byte) (*Mark, error
 		return nil, fmt.Errorf("read a mark: %w", err)
 	}
 	if m.Version > markVersion {
-		return nil, fmt.Errorf("read a mark of form %d: %w", m.Version, ErrNewer)
+		return nil, fmt.Errorf("read a mark of form %d: a newer worker wrote it", m.Version)
 	}
 	return m, nil
 }

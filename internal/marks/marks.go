@@ -69,9 +69,6 @@ type Marks struct {
 type Options struct {
 	// Bytes bounds the memory, about; default 16 MiB.
 	Bytes int
-	// Read is told of each read mark as it comes, by one goroutine, which must not be held up. Nil
-	// for nobody.
-	Read func(m *Mark)
 	// Unreadable is told of each mark that cannot be read; nil for nobody.
 	Unreadable func(err error)
 	// Log is nil for no log, Now for time.Now.
@@ -139,13 +136,13 @@ func (s *Said) mark(list *[]bool, i, n int) {
 	(*list)[i] = true
 }
 
-// recall looks a message up in the memory. A lock is held.
+// recalled looks a message up in the memory. A lock is held.
 func (m *memory) recalled(app, message string) bool {
 	_, ok := m.find(m.key(recalled, app, message, ""))
 	return ok
 }
 
-// read says whether a user has read a conversation since a message was sent. A lock is held.
+// hasRead says whether a user has read a conversation since a message was sent. A lock is held.
 func (m *memory) hasRead(app, user, conversation string, sent time.Time) bool {
 	at, ok := m.find(m.key(readUpTo, app, user, conversation))
 	return ok && at >= sent.UnixNano()
@@ -199,6 +196,15 @@ func (m *Marks) Say(ctx context.Context, about []About) ([]Said, error) {
 	return said, nil
 }
 
+// Heard is [Marks.Say] by what the memory knows alone, which may not be all.
+func (m *Marks) Heard(about []About) []Said {
+	said := make([]Said, len(about))
+	for i := range about {
+		m.memory.fill(&about[i], &said[i])
+	}
+	return said
+}
+
 // look adds what the store knows of some messages.
 func (m *Marks) look(ctx context.Context, about []About, said []Said, missing []int) error {
 	var filters []string
@@ -209,7 +215,7 @@ func (m *Marks) look(ctx context.Context, about []About, said []Said, missing []
 			filters = append(filters, filter)
 		}
 	}
-	ends := false
+	calls := false
 	for _, i := range missing {
 		a := &about[i]
 		ask(m.subjects.RecallMark(a.App, a.Message))
@@ -218,11 +224,11 @@ func (m *Marks) look(ctx context.Context, about []About, said []Said, missing []
 		}
 		if a.Call != nil {
 			ask(m.subjects.CallMarksOf(a.App, a.Call.ID))
+			calls = true
 		}
-		ends = ends || a.ends()
 	}
 	target := m.heard.Load()
-	if target == 0 && ends { // what rang was stored by another worker a moment ago
+	if target == 0 && calls { // what rang, or what ended it, may have been stored a moment ago
 		var err error
 		if target, err = m.store.LastMark(ctx); err != nil {
 			return err
@@ -234,7 +240,7 @@ func (m *Marks) look(ctx context.Context, about []About, said []Said, missing []
 	}
 	type call struct{ app, id string }
 	found := map[string]*Mark{} // by subject
-	calls := map[call][]*Mark{}
+	events := map[call][]*Mark{}
 	for _, v := range values {
 		x := m.parse(v)
 		switch {
@@ -242,7 +248,7 @@ func (m *Marks) look(ctx context.Context, about []About, said []Said, missing []
 		case x.What == Call:
 			x.sequence = v.Sequence
 			of := call{x.App, x.CallID}
-			calls[of] = append(calls[of], x)
+			events[of] = append(events[of], x)
 		default:
 			found[v.Subject] = x
 		}
@@ -254,11 +260,11 @@ func (m *Marks) look(ctx context.Context, about []About, said []Said, missing []
 		}
 		var state *State
 		if a.Call != nil {
-			events := calls[call{a.App, a.Call.ID}]
+			of := events[call{a.App, a.Call.ID}]
 			if a.ends() {
-				events = before(events, a.Message)
+				of = before(of, a.Message)
 			}
-			state = NewState(events)
+			state = NewState(of)
 		}
 		if a.ends() {
 			s.Call = state

@@ -295,7 +295,7 @@ func TestStateInAnyOrder(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	events := []*Mark{
-		{What: Call, Message: "i", At: at, Rang: []Rang{{Certificate: "c", Devices: []string{dispatch.DeviceHash("bob", "1")}}, {Certificate: "v", VoIP: true, Devices: []string{dispatch.DeviceHash("bob", "2")}}}},
+		{What: Call, Message: "i", At: at, Rang: []Rang{{Devices: []string{dispatch.DeviceHash("bob", "1")}}, {Devices: []string{dispatch.DeviceHash("bob", "2")}}}},
 		{What: Call, Message: "b", At: at.Add(time.Second), Ended: []string{"bob"}},
 		{What: Call, Message: "a", At: at.Add(time.Second), Ended: []string{"bob", "carol"}},
 		{What: Call, Message: "c", At: at.Add(time.Minute), Ended: []string{"bob", "dave"}},
@@ -315,12 +315,12 @@ func TestStateInAnyOrder(t *testing.T) {
 				t.Errorf("before %s the call had ended for %s: %v, want %v", c.message, c.user, got, c.want)
 			}
 		}
-		if !s.Rang("bob", "1") || s.OverVoIP("bob", "1") || !s.OverVoIP("bob", "2") || s.Rang("bob", "3") || s.Rang("b", "ob1") || !s.Over("carol") || s.Over("erin") {
+		if !s.Rang("bob", "1") || !s.Rang("bob", "2") || s.Rang("bob", "3") || s.Rang("b", "ob1") || !s.Over("carol") || s.Over("erin") {
 			t.Fatalf("state %+v", s)
 		}
 	}
 	var none *State
-	if none.Rang("bob", "1") || none.OverVoIP("bob", "1") || none.Ended("bob", "a", at) || none.Over("bob") {
+	if none.Rang("bob", "1") || none.Ended("bob", "a", at) || none.Over("bob") {
 		t.Error("nothing says something")
 	}
 }
@@ -342,23 +342,76 @@ func TestUnreadableMarks(t *testing.T) {
 	})
 }
 
-// Read marks are told as they come.
-func TestReadMarksAreTold(t *testing.T) {
+// What a replay brings is older than what is heard meanwhile, and both share a generation: the memory
+// never says that it knows all since a time at which something was stored that it forgot.
+func TestMemoryForgetsAfterAReplay(t *testing.T) {
+	t.Parallel()
+	m := newMemory(entryBytes * 2 * 2) // two generations of two
+	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	m.begin(now)
+	stored := map[string]time.Time{}
+	for i, at := range []time.Duration{time.Second, -9 * time.Minute, -8 * time.Minute, -7 * time.Minute, -6 * time.Minute, -5 * time.Minute} {
+		x := recall(i)
+		m.learn(x, now.Add(at))
+		stored[x.Message] = now.Add(at)
+	}
+	for message, at := range stored {
+		if m.complete(at) && !m.recalled("demo", message) {
+			t.Errorf("it knows all since %v, but not %s", at, message)
+		}
+	}
+	if !m.complete(now.Add(2 * time.Second)) {
+		t.Error("it knows nothing any more")
+	}
+}
+
+// An invitation looks for what ended its call in what is stored by now, also where nobody hears.
+func TestInvitationWhereNobodyHears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{}
-		var told []*Mark
-		hearing(t, s, Options{Read: func(x *Mark) { told = append(told, x) }})
-		s.l.Live(1, time.Now())
-		synctest.Wait()
-		three := 3
-		x := read("bob", time.Now())
-		x.Unread = &three
-		s.put(t, x, true)
-		s.put(t, recall(1), true)
-		if len(told) != 1 || told[0].App != "demo" || told[0].User != "bob" || *told[0].Unread != 3 {
-			t.Errorf("told: %+v", told)
+		m := New(s, hongyan.Subjects{}, Options{})
+		s.put(t, recall(0), false)
+		s.put(t, &Mark{App: "demo", What: Call, CallID: "x", Message: "e-1", Ended: []string{"bob"}, At: time.Now()}, false)
+		s.behind = 1
+		a := about(1, time.Now())
+		a[0].Call = &hongyan.Call{ID: "x", Action: hongyan.CallInvite}
+		if said := say(t, m, a); !slices.Equal(said.Over, []bool{false, true}) {
+			t.Errorf("it says %+v", said)
 		}
 	})
+}
+
+// A wait for a mark goes on when somebody else's, or a probe, is heard of, and ends when nobody hears
+// any more.
+func TestExpectations(t *testing.T) {
+	for name, c := range map[string]struct {
+		hear func(*shelf)
+		most time.Duration // that the wait takes
+	}{
+		"probe":   {func(s *shelf) { s.l.Heard(Value{Sequence: 9}) }, time.Second},
+		"another": {func(s *shelf) { s.l.Heard(Value{Subject: "push.mark.demo.other", Sequence: 9}) }, time.Second},
+		"heard": {func(s *shelf) {
+			s.l.Heard(Value{Subject: "a", Sequence: 9})
+			s.l.Heard(Value{Subject: "b", Sequence: 10})
+		}, 0},
+		"half": {func(s *shelf) { s.l.Heard(Value{Subject: "a", Sequence: 9}) }, time.Second},
+		"lost": {func(s *shelf) { s.l.Lost(errors.New("a gap")) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &shelf{}
+				m := hearing(t, s, Options{})
+				s.l.Live(1, time.Now())
+				synctest.Wait()
+				e := m.Expect("a", "b")
+				c.hear(s)
+				began := time.Now()
+				if e.Wait(t.Context(), time.Second); time.Since(began) != c.most {
+					t.Errorf("it waited for %v, want %v", time.Since(began), c.most)
+				}
+			})
+		})
+	}
 }
 
 // The same mark has the same name in the store, and another lifetime for each kind.
@@ -367,7 +420,7 @@ func TestOutgoing(t *testing.T) {
 	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	for _, m := range []*Mark{
 		{App: "demo", What: Recall, Message: "m\xff", At: at}, {App: "demo", What: Read, User: "b\x00b", Conversation: "c", At: at},
-		{App: "demo", What: Call, CallID: "x", Message: "m", Action: hongyan.CallCancel, Ended: []string{"bob"}, At: at},
+		{App: "demo", What: Call, CallID: "x", Message: "m", Ended: []string{"bob"}, At: at},
 	} {
 		a, err := m.Outgoing(hongyan.Subjects{})
 		b, err2 := m.Outgoing(hongyan.Subjects{})

@@ -34,8 +34,8 @@ type memory struct {
 }
 
 type generation struct {
-	began time.Time // of the first mark in it
-	at    map[key]int64
+	began, last time.Time // when the first mark in it was stored, and when the latest one
+	at          map[key]int64
 }
 
 // key names what a mark is about. Names of any length become 128 bits that nobody outside can
@@ -106,6 +106,9 @@ func (m *memory) put(k key, at int64, stored time.Time) {
 	if m.young.at == nil {
 		m.young = generation{began: stored, at: map[key]int64{}}
 	}
+	if stored.After(m.young.last) {
+		m.young.last = stored
+	}
 	m.young.at[k] = at
 }
 
@@ -113,8 +116,10 @@ func (m *memory) put(k key, at int64, stored time.Time) {
 func (m *memory) turn() {
 	if m.old.at != nil {
 		m.forgot++
-		if m.floor.Before(m.young.began) {
-			m.floor = m.young.began
+		// What is forgotten may be younger than the oldest of what stays: a replay comes after what
+		// is heard meanwhile.
+		if since := m.old.last.Add(1); m.floor.Before(since) {
+			m.floor = since
 		}
 	}
 	m.old, m.young = m.young, generation{}

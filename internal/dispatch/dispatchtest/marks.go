@@ -26,11 +26,14 @@ func (q *Queue) marks(now time.Time) (all []marks.Value) {
 }
 
 // LastMarks implements marks.Store.
-func (c *Connection) LastMarks(_ context.Context, filters []string) (values []marks.Value, upTo uint64, err error) {
+func (c *Connection) LastMarks(ctx context.Context, filters []string) (values []marks.Value, upTo uint64, err error) {
 	if c.cut.Load() {
 		return nil, 0, dispatch.ErrAway
 	}
 	q := c.Queue
+	if err := q.slow(ctx); err != nil {
+		return nil, 0, err
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.markReads++
@@ -52,10 +55,24 @@ func (c *Connection) LastMarks(_ context.Context, filters []string) (values []ma
 	return values, q.sequence, nil
 }
 
+// slow waits as long as a read of marks takes.
+func (q *Queue) slow(ctx context.Context) error {
+	q.mu.Lock()
+	delay := q.faults[markStream].Delay
+	q.mu.Unlock()
+	if delay > 0 && !pause(ctx, nil, delay) {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
 // LastMark implements marks.Store.
-func (c *Connection) LastMark(context.Context) (uint64, error) {
+func (c *Connection) LastMark(ctx context.Context) (uint64, error) {
 	if c.cut.Load() {
 		return 0, dispatch.ErrAway
+	}
+	if err := c.Queue.slow(ctx); err != nil {
+		return 0, err
 	}
 	c.Queue.mu.Lock()
 	defer c.Queue.mu.Unlock()

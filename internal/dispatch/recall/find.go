@@ -31,9 +31,12 @@ type place struct {
 // push is an accepted push of a recalled message.
 type push struct {
 	device
+	message     string
 	certificate string
 	shown       dispatch.Shown
-	at          time.Time
+	// accepted is when the vendor took it, at when that was stored, or the same where it was handed
+	// over.
+	accepted, at time.Time
 	// displaced says that a newer message has taken its place on the screen.
 	displaced bool
 }
@@ -43,7 +46,8 @@ type finding struct {
 	app string
 	// asked are the questions by message.
 	asked map[string]*question
-	// last is the last push in each place that newer messages take.
+	// last is the last push in each place that newer messages take, of any message once there is
+	// one of a recalled message.
 	last map[place]*push
 	// found counts the pushes, full says that there were too many.
 	found int
@@ -61,8 +65,29 @@ func newFinding(app string, questions []*question) *finding {
 	for _, q := range questions {
 		f.asked[q.message] = q
 		q.pushes = maps.Clone(q.late)
+		for _, p := range q.late {
+			f.take(p)
+		}
 	}
 	return f
+}
+
+// take lets a push take its place on the screen, where newer messages take the place of older ones:
+// of several messages the one that was accepted last has it.
+func (f *finding) take(p *push) {
+	key := p.shown.ReplaceKey()
+	if key == "" {
+		return
+	}
+	at := place{p.device, key}
+	if last := f.last[at]; last != nil && last.message != p.message {
+		if p.accepted.Before(last.accepted) {
+			p.displaced = true
+			return
+		}
+		last.displaced = true
+	}
+	f.last[at] = p
 }
 
 // find reads what was accepted in the windows, and then what was withdrawn already of it.
@@ -131,30 +156,28 @@ func (f *finding) accepted(r dispatch.Records) {
 	}
 }
 
+// learn takes over an outcome that was stored at a time.
 func (f *finding) learn(o *hongyan.Outcome, shown dispatch.Shown, key string, stored time.Time) {
+	q := f.asked[o.MessageID]
+	asked := q != nil && q.window.has(stored)
 	for i := range o.Devices {
 		d := device{o.Devices[i].User, o.Devices[i].Device}
-		at := place{d, key}
-		if key != "" {
-			if before := f.last[at]; before != nil {
-				before.displaced = true
-				delete(f.last, at)
-			}
-		}
-		q := f.asked[o.MessageID]
-		if q == nil || !q.window.has(stored) {
+		if last := f.last[place{d, key}]; !asked && (last == nil || last.message == o.MessageID) {
 			continue
 		}
-		p := &push{device: d, certificate: o.Certificate, shown: shown, at: stored}
+		p := &push{device: d, message: o.MessageID, certificate: o.Certificate, shown: shown, accepted: o.At, at: stored}
+		if p.accepted.IsZero() {
+			p.accepted = stored
+		}
+		if f.take(p); !asked {
+			continue
+		}
 		if q.pushes == nil {
 			q.pushes = map[device]*push{}
 		}
 		q.pushes[d] = p
 		f.found++
 		f.full = f.found >= mostPushes && len(f.asked) > 1
-		if key != "" {
-			f.last[at] = p
-		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package recall
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -110,7 +111,6 @@ func (c *Recaller) Recall(r route.Recall, duty *store.Duty) {
 		duty.Done(true)
 		return
 	}
-	duty.Keep() // so that those that wait for a round hold up no others
 	due := now
 	if trouble := c.Trouble(); !trouble.IsZero() && now.Sub(trouble) < troubleLasts {
 		due = trouble.Add(patience)
@@ -122,30 +122,41 @@ func (c *Recaller) Recall(r route.Recall, duty *store.Duty) {
 func (c *Recaller) Late(job *dispatch.Job, targets []int, at time.Time, duty *store.Duty) {
 	q := &question{
 		asked:  asked{job.App, job.Notification.MessageID},
-		recall: route.Recall{App: job.App, Signal: hongyan.Signal{MessageID: job.Notification.MessageID}, Stored: at},
+		recall: recallOf(job.App, job.Notification.MessageID, job.Notification.Conversation, at),
 		window: window{from: at, to: at.Add(-1)}, late: map[device]*push{}, due: at,
 	}
 	for _, i := range targets {
 		t := &job.Targets[i]
 		d := device{t.User, t.Device}
-		q.late[d] = &push{device: d, certificate: job.Certificate, shown: dispatch.ShownOf(job.Notification), at: at}
+		q.late[d] = &push{device: d, message: q.message, certificate: job.Certificate, shown: dispatch.ShownOf(job.Notification), accepted: at, at: at}
 	}
 	c.ask(q, duty)
 }
 
 // Again implements route.Withdrawals and send.Recalls.
-func (c *Recaller) Again(app, message string, since time.Time, duty *store.Duty) {
+func (c *Recaller) Again(app, message, conversation string, since time.Time, duty *store.Duty) {
+	within := c.Apps[app].Policy.RecallOverwrite
+	if within <= 0 {
+		duty.Done(true)
+		return
+	}
 	now := c.Now()
-	r := route.Recall{App: app, Signal: hongyan.Signal{MessageID: message}, Stored: now, Again: true}
 	w := window{from: since, to: now.Add(acceptedWithin)}
-	if first := now.Add(-c.Apps[app].Policy.RecallOverwrite); w.from.Before(first) {
+	if first := now.Add(-within); w.from.Before(first) {
 		w.from = first
 	}
-	c.ask(&question{asked: asked{app, message}, recall: r, window: w, due: now}, duty)
+	c.ask(&question{asked: asked{app, message}, recall: recallOf(app, message, conversation, now), window: w, due: now}, duty)
 }
 
-// ask adds a question to those that wait, or to the one that waits about the same message.
+// recallOf is a recall as a signal would say it.
+func recallOf(app, message, conversation string, at time.Time) route.Recall {
+	return route.Recall{App: app, Signal: hongyan.Signal{Type: hongyan.SignalRecall, MessageID: message, Conversation: conversation}, Stored: at}
+}
+
+// ask adds a question to those that wait, or to the one that waits about the same message. Those
+// that wait for a round hold up no others.
 func (c *Recaller) ask(q *question, duty *store.Duty) {
+	duty.Keep()
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
@@ -179,6 +190,7 @@ func (c *Recaller) put(q *question) {
 		maps.Copy(x.late, q.late)
 	}
 	x.duties = append(x.duties, q.duties...)
+	conversation := cmp.Or(x.recall.Signal.Conversation, q.recall.Signal.Conversation)
 	switch {
 	case q.window.empty():
 	case x.window.empty():
@@ -194,6 +206,7 @@ func (c *Recaller) put(q *question) {
 			x.due = q.due
 		}
 	}
+	x.recall.Signal.Conversation = conversation
 }
 
 // run answers what waits, round by round, until nothing does.
@@ -303,24 +316,16 @@ func (c *Recaller) divide(questions []*question) (left []*question, err error) {
 
 // find fills in the pushes of an app's questions.
 func (c *Recaller) find(app string, questions []*question) error {
+	collapses, now := c.Apps[app].Policy.Collapse, c.Now()
 	var windows []window
-	now := c.Now()
 	for _, q := range questions {
 		w := q.window
-		if c.collapses(app) && !w.empty() && w.to.Before(now) {
-			w.to = now // whether a newer message took its place
+		if collapses {
+			w = q.sinceAccepted(now)
 		}
 		windows = append(windows, w)
 	}
 	return newFinding(app, questions).find(c.ctx, c.Outcomes, union(windows))
-}
-
-// collapses says whether newer messages of an app replace older ones.
-func (c *Recaller) collapses(app string) bool {
-	for _, a := range c.Apps[app].Accounts {
-		return a.Collapse // the policy is the app's
-	}
-	return false
 }
 
 // lookup reads the users of what was found.

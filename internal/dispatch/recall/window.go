@@ -36,6 +36,24 @@ func windowOf(r *route.Recall, within time.Duration) window {
 	return w
 }
 
+// sinceAccepted is the question's window and all the time from then, and from the acceptance of what
+// was handed over, until now: whether a newer message took its place.
+func (q *question) sinceAccepted(now time.Time) window {
+	w := q.window
+	if w.empty() {
+		w = window{from: now, to: now}
+	}
+	for _, p := range q.late {
+		if p.at.Before(w.from) {
+			w.from = p.at
+		}
+	}
+	if w.to.Before(now) {
+		w.to = now
+	}
+	return w
+}
+
 func (w window) empty() bool { return w.to.Before(w.from) }
 
 func (w window) has(at time.Time) bool { return !at.Before(w.from) && !at.After(w.to) }

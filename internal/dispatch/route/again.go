@@ -35,7 +35,13 @@ type Decider struct {
 
 	deciding sync.WaitGroup
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// calls are those about invitations to calls, which wait for no others.
+	calls, others asking
+}
+
+// asking are questions that wait.
+type asking struct {
 	waiting []*question
 	running bool
 }
@@ -54,22 +60,32 @@ type question struct {
 func (d *Decider) Decide(ctx context.Context, job *dispatch.Job, targets []int, answer func([]dispatch.Decided), ended func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.waiting = append(d.waiting, &question{job, targets, answer, ended})
-	if !d.running {
-		d.running = true
-		d.deciding.Go(func() { d.run(ctx) })
+	a := &d.others
+	if rings(job) {
+		a = &d.calls
 	}
+	a.waiting = append(a.waiting, &question{job, targets, answer, ended})
+	if !a.running {
+		a.running = true
+		d.deciding.Go(func() { d.run(ctx, a) })
+	}
+}
+
+// rings says whether a job invites to a call.
+func rings(job *dispatch.Job) bool {
+	call := job.Notification.Call
+	return call != nil && call.Action == hongyan.CallInvite
 }
 
 // Wait returns when nothing is being decided any more. Nobody may ask after it was called.
 func (d *Decider) Wait() { d.deciding.Wait() }
 
 // run answers what waits, until nothing does.
-func (d *Decider) run(ctx context.Context) {
+func (d *Decider) run(ctx context.Context, a *asking) {
 	said := false
 	for wait := decideGather; sleep(ctx, wait); {
 		wait = 0
-		round, ok := d.take()
+		round, ok := d.take(a)
 		if !ok {
 			return
 		}
@@ -83,13 +99,13 @@ func (d *Decider) run(ctx context.Context) {
 			d.Log.Warn("the directory, or what was said of messages, cannot be read; what waited and could be sent now waits until it is", "error", err)
 		}
 		d.mu.Lock()
-		d.waiting = append(round, d.waiting...)
+		a.waiting = append(round, a.waiting...)
 		d.mu.Unlock()
 		wait = backoffDelay()
 	}
 	d.mu.Lock()
-	rest := d.waiting
-	d.waiting, d.running = nil, false
+	rest := a.waiting
+	a.waiting, a.running = nil, false
 	d.mu.Unlock()
 	for _, q := range rest {
 		q.ended()
@@ -97,18 +113,18 @@ func (d *Decider) run(ctx context.Context) {
 }
 
 // take takes the questions of one round; false when none waits.
-func (d *Decider) take() (round []*question, ok bool) {
+func (d *Decider) take(a *asking) (round []*question, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.waiting) == 0 {
-		d.running = false
+	if len(a.waiting) == 0 {
+		a.running = false
 		return nil, false
 	}
 	n := 0
-	for users := 0; n < len(d.waiting) && (n == 0 || users+len(d.waiting[n].targets) <= decideUsers); n++ {
-		users += len(d.waiting[n].targets)
+	for users := 0; n < len(a.waiting) && (n == 0 || users+len(a.waiting[n].targets) <= decideUsers); n++ {
+		users += len(a.waiting[n].targets)
 	}
-	round, d.waiting = d.waiting[:n:n], d.waiting[n:]
+	round, a.waiting = a.waiting[:n:n], a.waiting[n:]
 	return round, true
 }
 
@@ -126,7 +142,7 @@ func (d *Decider) decide(ctx context.Context, round []*question) error {
 	decisions := make([][]dispatch.Decided, len(round))
 	var doubts []*question
 	var of []int
-	d.report(ctx, round, users)
+	reports := d.reports(round, users)
 	for k, q := range round {
 		decisions[k], users = d.plan(q, users, &said[k], now), users[len(q.targets):]
 		if d.Devices.MustConfirm() && doubtful(decisions[k]) {
@@ -141,34 +157,56 @@ func (d *Decider) decide(ctx context.Context, round []*question) error {
 			decisions[of[i]], users = d.plan(q, users, &said[of[i]], now), users[len(q.targets):]
 		}
 	}
+	var later []int
 	for k, q := range round {
-		q.answer(decisions[k])
+		if len(reports) > 0 && d.counts(q.job) {
+			later = append(later, k)
+		} else {
+			q.answer(decisions[k])
+		}
+	}
+	if len(later) > 0 {
+		d.deciding.Go(func() {
+			d.report(ctx, reports)
+			for _, k := range later {
+				round[k].answer(decisions[k])
+			}
+		})
 	}
 	return nil
 }
 
-// report takes over the numbers that devices reported while their jobs waited, for apps that count.
-// What cannot be stored is said again with the next message.
-func (d *Decider) report(ctx context.Context, round []*question, users []*directory.User) {
-	var changes []badge.Change
+// counts says whether a job's app counts on icons and the job carries what is counted. A call waits
+// for nobody's numbers.
+func (d *Decider) counts(job *dispatch.Job) bool {
+	return d.Badges != nil && d.Apps[job.App].Policy.Badge == BadgeCounted && job.Notification.Call == nil
+}
+
+// reports are the numbers that devices reported while their jobs waited, for apps that count.
+func (d *Decider) reports(round []*question, users []*directory.User) (changes []badge.Change) {
 	for _, q := range round {
-		if app := q.job.App; d.Badges != nil && d.Apps[app].Policy.Badge == BadgeCounted {
+		if d.counts(q.job) {
 			for k, i := range q.targets {
 				if u := users[k]; u != nil {
 					if said := reported(u); said != nil {
-						changes = append(changes, badge.Change{Ref: badge.Ref{App: app, User: q.job.Targets[i].User}, Report: said})
+						changes = append(changes, badge.Change{Ref: badge.Ref{App: q.job.App, User: q.job.Targets[i].User}, Report: said})
 					}
 				}
 			}
 		}
 		users = users[len(q.targets):]
 	}
-	if len(changes) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, countTimeout)
+	return changes
+}
+
+// reportTimeout is how long jobs wait for the numbers that devices reported to be stored.
+const reportTimeout = 2 * time.Second
+
+// report takes over reported numbers. What cannot be stored is said again with the next message.
+func (d *Decider) report(ctx context.Context, changes []badge.Change) {
+	bounded, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
-	if err := d.Badges.Change(ctx, changes); err != nil && ctx.Err() == nil {
+	if err := d.Badges.Change(bounded, changes); err != nil && ctx.Err() == nil {
 		d.Log.Warn("numbers that devices reported are not taken over", "error", err)
 	}
 }
@@ -183,17 +221,21 @@ func (d *Decider) say(ctx context.Context, round []*question) ([]marks.Said, err
 	if d.Marks == nil {
 		return make([]marks.Said, len(round)), nil
 	}
+	calls := rings(round[0].job)
 	about := make([]marks.About, len(round))
 	for i, q := range round {
 		n := q.job.Notification
 		a := marks.About{App: q.job.App, Message: n.MessageID, SentAt: q.job.Sent(), Conversation: n.Conversation, Users: make([]string, len(q.targets))}
-		if n.Call != nil && n.Call.Action == hongyan.CallInvite {
+		if calls {
 			a.Call = n.Call // what became of the call matters to nothing else that waited
 		}
 		for k, t := range q.targets {
 			a.Users[k] = q.job.Targets[t].User
 		}
 		about[i] = a
+	}
+	if calls {
+		return sayOfCalls(ctx, d.Marks, about, d.Log), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()

@@ -21,7 +21,8 @@ func waited(t *testing.T, m *hongyan.Message, device directory.Device) *dispatch
 	t.Helper()
 	known := func(string) bool { return true }
 	decisions := Plan(m, Policy{}, []*directory.User{{Devices: []directory.Device{device}}}, new(marks.Said), known, noon)
-	jobs := Compose(m, "demo", decisions, func(id string) Account { return Account{App: "demo", Vendor: "apns", Certificate: id} }, noon, nil)
+	conf := App{Accounts: map[string]Account{"c1": {App: "demo", Vendor: "apns", Certificate: "c1"}, "v1": {App: "demo", Vendor: "apns", Certificate: "v1"}}}
+	jobs := Compose(m, "demo", conf, decisions, noon, nil)
 	if len(jobs) != 1 {
 		t.Fatalf("%d jobs, want 1", len(jobs))
 	}

@@ -16,8 +16,6 @@ type Account struct {
 	App, Vendor, Certificate string
 	// Badge says that a push can carry a number for the icon.
 	Badge bool
-	// Collapse says that a newer message replaces the older one of its conversation on the screen.
-	Collapse bool
 	// Options chooses what a message asks of the vendor; nil chooses nothing. See
 	// [vendors.Config.Options].
 	Options func(*hongyan.OfflinePush) vendors.Options
@@ -25,13 +23,13 @@ type Account struct {
 
 func senderName(m *hongyan.Message) string { return cmp.Or(m.Sender.Nickname, m.Sender.ID) }
 
-// Compose makes the jobs of a message for the devices that the plan pushes to: one for the devices
-// of one certificate and one partition of users that get the same content, in the words of a
-// catalogue. A message that is planned twice makes jobs of the same names, whatever changed in
+// Compose makes the jobs of a message of an app for the devices that the plan pushes to: one for the
+// devices of one certificate and one partition of users that get the same content, in the words of
+// a catalogue. A message that is planned twice makes jobs of the same names, whatever changed in
 // between. Devices with one token are one phone: they stand one after the other in the job of the
 // first of them, whatever the partitions and languages of the users, and get one push; but none
 // that shows more than its user wants shown.
-func Compose(m *hongyan.Message, app string, decisions []Decision, account func(certificate string) Account, published time.Time, catalogue *texts.Catalogue) []*dispatch.Job {
+func Compose(m *hongyan.Message, app string, conf App, decisions []Decision, published time.Time, catalogue *texts.Catalogue) []*dispatch.Job {
 	type variant struct {
 		certificate string
 		partition   int
@@ -45,7 +43,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 	var last variant
 	var jobs []*dispatch.Job
 	var known phones
-	messageKey := ""
+	messageKey, replaces := "", replaceKey(m, app, conf.Policy.Collapse)
 	until := m.Deadline()
 	for i := range decisions {
 		d := &decisions[i]
@@ -70,7 +68,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			if messageKey == "" {
 				messageKey = dispatch.Key(app, m.ID)
 			}
-			acc := account(d.Certificate)
+			acc := conf.Accounts[d.Certificate]
 			job = &dispatch.Job{
 				App: app, Vendor: acc.Vendor, Certificate: d.Certificate, Lane: laneOf(m), Published: published, Variant: v.language.Tag(),
 				IgnoreMute: m.OfflinePush.IgnoreMute,
@@ -83,7 +81,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			if contents[content] != nil {
 				job.Notification = contents[content]
 			} else {
-				job.Notification = notification(m, messageKey, v.language, v.preview, v.voip, v.kind, acc, until)
+				job.Notification = notification(m, messageKey, replaces, v.language, v.preview, v.voip, v.kind, acc, until)
 				if i < len(decisions)-1 { // others may share it
 					if contents == nil {
 						contents = map[variant]*vendors.Notification{}
@@ -111,7 +109,7 @@ func Compose(m *hongyan.Message, app string, decisions []Decision, account func(
 			t.Badge = &n
 		}
 		if reg := &d.Device.Registration; d.VoIP && reg.Token != "" {
-			if a := account(reg.Certificate); a.Vendor != "" {
+			if a := conf.Accounts[reg.Certificate]; a.Vendor != "" {
 				t.Alert = &dispatch.Alert{Vendor: a.Vendor, Certificate: reg.Certificate, Token: reg.Token}
 			}
 		}
@@ -212,11 +210,11 @@ func replaceKey(m *hongyan.Message, app string, byConversation bool) string {
 	return ""
 }
 
-func notification(m *hongyan.Message, messageKey string, language *texts.Language, preview hongyan.Preview, voip bool, kind vendors.Kind, account Account,
+func notification(m *hongyan.Message, messageKey, replaces string, language *texts.Language, preview hongyan.Preview, voip bool, kind vendors.Kind, account Account,
 	until time.Time) *vendors.Notification {
 	title, body, lead := words(m, language, preview, kind)
 	n := &vendors.Notification{
-		Key: messageKey, ReplaceKey: replaceKey(m, account.App, account.Collapse), MessageID: m.ID, Conversation: m.Conversation.ID,
+		Key: messageKey, ReplaceKey: replaces, MessageID: m.ID, Conversation: m.Conversation.ID,
 		Title: vendors.MaxText.Fit(title), Body: vendors.MaxText.Fit(body), Lead: lead, Preview: preview, Ext: m.OfflinePush.Ext,
 		Kind: kind, Call: m.Content.Call, Urgent: m.Rings(), Quiet: m.ByCallee(), VoIP: voip, Deadline: until,
 	}

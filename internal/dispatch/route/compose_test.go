@@ -26,9 +26,8 @@ func decisions(n int, change func(i int, d *Decision)) []Decision {
 	return list
 }
 
-func account(string) Account {
-	return Account{App: "demo", Vendor: "huawei", Certificate: "c1"}
-}
+// demo is an app with the certificate c1.
+var demo = App{Accounts: map[string]Account{"c1": {App: "demo", Vendor: "huawei", Certificate: "c1"}}}
 
 func TestComposeSeparates(t *testing.T) {
 	t.Parallel()
@@ -36,14 +35,14 @@ func TestComposeSeparates(t *testing.T) {
 		m.Content = hongyan.Content{Type: hongyan.ContentImage}
 		m.Unread = map[string]int{"u0": 7}
 	})
-	jobs := Compose(m, "demo", decisions(250, func(i int, d *Decision) {
+	jobs := Compose(m, "demo", demo, decisions(250, func(i int, d *Decision) {
 		if i%2 == 1 {
 			d.Device.Registration.Locale = "en"
 		}
 		if i == 3 {
 			d.Suppressed = hongyan.Muted
 		}
-	}), account, noon, nil)
+	}), noon, nil)
 	devices, names := 0, map[string]bool{}
 	for _, j := range jobs {
 		devices += len(j.Targets)
@@ -67,11 +66,11 @@ func TestComposeSeparates(t *testing.T) {
 func TestJobNameOutlivesChanges(t *testing.T) {
 	t.Parallel()
 	list := decisions(3, func(_ int, d *Decision) { d.User = "bob" })
-	name := func(ds ...Decision) string { return Compose(message(nil), "demo", ds, account, noon, nil)[0].Name() }
+	name := func(ds ...Decision) string { return Compose(message(nil), "demo", demo, ds, noon, nil)[0].Name() }
 	if name(list...) != name(list[1]) || name(list[0], list[1]) != name(list[2], list[0]) {
 		t.Error("the devices or their order change the name")
 	}
-	other := Compose(message(nil), "demo", list, account, noon.Add(1), nil)[0].Name()
+	other := Compose(message(nil), "demo", demo, list, noon.Add(1), nil)[0].Name()
 	if name(list...) == other {
 		t.Error("two messages of one id, published one after the other, make jobs of one name")
 	}
@@ -83,7 +82,7 @@ func TestComposeBoundsHostileTexts(t *testing.T) {
 		m.OfflinePush.Title = strings.Repeat("👨‍👩‍👧‍👦", 1<<16)
 		m.OfflinePush.Desc = strings.Repeat("很长", 1<<19)
 	})
-	n := Compose(m, "demo", decisions(1, nil), account, noon, nil)[0].Notification
+	n := Compose(m, "demo", demo, decisions(1, nil), noon, nil)[0].Notification
 	if len(n.Title) > 8<<10 || len(n.Body) > 8<<10 || !utf8.ValidString(n.Title) || !utf8.ValidString(n.Body) {
 		t.Errorf("title of %d bytes, body of %d", len(n.Title), len(n.Body))
 	}
@@ -95,15 +94,12 @@ func TestComposeAsksForOptions(t *testing.T) {
 	m := message(func(m *hongyan.Message) {
 		m.OfflinePush.IOS.Sound, m.OfflinePush.Android.Sound = "ding.caf", "ding"
 	})
-	choosy := func(certificate string) Account {
-		a := account(certificate)
-		a.Options = func(push *hongyan.OfflinePush) vendors.Options { return vendors.Options{IOS: push.IOS} }
-		return a
-	}
-	if n := Compose(m, "demo", decisions(1, nil), choosy, noon, nil)[0].Notification; n.IOS.Sound != "ding.caf" || n.Android.Sound != "" {
+	choosy := App{Accounts: map[string]Account{"c1": {App: "demo", Vendor: "huawei", Certificate: "c1",
+		Options: func(push *hongyan.OfflinePush) vendors.Options { return vendors.Options{IOS: push.IOS} }}}}
+	if n := Compose(m, "demo", choosy, decisions(1, nil), noon, nil)[0].Notification; n.IOS.Sound != "ding.caf" || n.Android.Sound != "" {
 		t.Errorf("got %+v", n.Options)
 	}
-	data, err := Compose(m, "demo", decisions(1, nil), account, noon, nil)[0].Encode()
+	data, err := Compose(m, "demo", demo, decisions(1, nil), noon, nil)[0].Encode()
 	if err != nil || strings.Contains(string(data), "ding") {
 		t.Errorf("a vendor that chooses nothing: %v, %s", err, data)
 	}
@@ -111,7 +107,7 @@ func TestComposeAsksForOptions(t *testing.T) {
 
 func TestJobRoundTrip(t *testing.T) {
 	t.Parallel()
-	job := Compose(message(nil), "demo", decisions(2, nil), account, noon, nil)[0]
+	job := Compose(message(nil), "demo", demo, decisions(2, nil), noon, nil)[0]
 	data, err := job.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -142,15 +138,12 @@ func TestKeyIsStable(t *testing.T) {
 // app's policy says so; what deduplicates stays the message's own.
 func TestComposeReplaceKey(t *testing.T) {
 	t.Parallel()
-	collapsing := func(certificate string) Account {
-		a := account(certificate)
-		a.Collapse = true
-		return a
-	}
-	compose := func(id string, acc func(string) Account, change func(*hongyan.Message)) *vendors.Notification {
+	collapsing := demo
+	collapsing.Policy.Collapse = true
+	compose := func(id string, acc App, change func(*hongyan.Message)) *vendors.Notification {
 		m := message(change)
 		m.ID = id
-		return Compose(m, "demo", decisions(1, nil), acc, noon, nil)[0].Notification
+		return Compose(m, "demo", acc, decisions(1, nil), noon, nil)[0].Notification
 	}
 	call := func(action hongyan.CallAction, id string) func(*hongyan.Message) {
 		return func(m *hongyan.Message) {
@@ -161,9 +154,9 @@ func TestComposeReplaceKey(t *testing.T) {
 		a, b     *vendors.Notification
 		replaces bool
 	}{
-		"cancel":             {compose("m-1", account, call(hongyan.CallInvite, "x")), compose("m-2", account, call(hongyan.CallCancel, "x")), true},
-		"another_call":       {compose("m-1", account, call(hongyan.CallInvite, "x")), compose("m-2", account, call(hongyan.CallInvite, "y")), false},
-		"chat":               {compose("m-1", account, nil), compose("m-2", account, nil), false},
+		"cancel":             {compose("m-1", demo, call(hongyan.CallInvite, "x")), compose("m-2", demo, call(hongyan.CallCancel, "x")), true},
+		"another_call":       {compose("m-1", demo, call(hongyan.CallInvite, "x")), compose("m-2", demo, call(hongyan.CallInvite, "y")), false},
+		"chat":               {compose("m-1", demo, nil), compose("m-2", demo, nil), false},
 		"collapsed":          {compose("m-1", collapsing, nil), compose("m-2", collapsing, nil), true},
 		"call_among_chat":    {compose("m-1", collapsing, nil), compose("m-2", collapsing, call(hongyan.CallInvite, "x")), false},
 		"other_conversation": {compose("m-1", collapsing, nil), compose("m-2", collapsing, func(m *hongyan.Message) { m.Conversation.ID = "other" }), false},
@@ -203,7 +196,7 @@ func TestKinds(t *testing.T) {
 		}
 		got := map[string]vendors.Kind{}
 		names := map[string]bool{}
-		for _, j := range Compose(m, "demo", decisions, func(string) Account { return Account{App: "demo", Vendor: "xiaomi", Certificate: "c"} }, time.Now(), nil) {
+		for _, j := range Compose(m, "demo", App{Accounts: map[string]Account{"c": {App: "demo", Vendor: "xiaomi", Certificate: "c"}}}, decisions, time.Now(), nil) {
 			if names[j.Name()] {
 				t.Errorf("%s: two jobs of the name %s", name, j.Name())
 			}
@@ -235,7 +228,7 @@ func TestComposePutsOnePhoneTogether(t *testing.T) {
 			}
 		})
 		var with []string
-		for _, j := range Compose(message(nil), "demo", list, account, noon, nil) {
+		for _, j := range Compose(message(nil), "demo", demo, list, noon, nil) {
 			for i, target := range j.Targets {
 				if target.Token == "shared" {
 					with = append(with, fmt.Sprint(target.User, " ", j.Notification.Preview))

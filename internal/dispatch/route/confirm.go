@@ -12,15 +12,16 @@ import (
 // may have lacked what was acknowledged before. ours is false where the message is left to another
 // worker.
 func (r *routing) plan(m *routed, known []*directory.User, said *marks.Said) (p planned, ours bool) {
-	p = planned{m: m, users: known, decisions: r.decide(m, known, said)}
+	p = planned{m: m, users: known, decisions: r.decide(m, known, said), recalled: said.Recalled}
 	if r.leave(m, p.decisions) {
 		return p, false
 	}
 	if !r.Devices.MustConfirm() {
+		p.leaveEnded()
 		return p, true
 	}
 	for i := range p.decisions {
-		if d := &p.decisions[i]; staleCould[d.Suppressed] {
+		if d := &p.decisions[i]; staleCould[d.Suppressed] && !ended(d, m.answer) {
 			if p.doubtful == nil {
 				p.doubtful = map[string]bool{}
 			}
@@ -30,23 +31,32 @@ func (r *routing) plan(m *routed, known []*directory.User, said *marks.Said) (p 
 	if p.doubtful != nil {
 		p.decisions = slices.DeleteFunc(p.decisions, func(d Decision) bool { return p.doubtful[d.User] })
 	}
+	p.leaveEnded()
 	return p, true
 }
 
+// leaveEnded leaves out the devices that have an end or a job of their own.
+func (p *planned) leaveEnded() {
+	all := len(p.decisions)
+	p.decisions = without(p.decisions, p.m.answer)
+	p.done = all - len(p.decisions)
+}
+
 // carryOut follows decisions: on devices that ring only once it is remembered which ones do.
-func (r *routing) carryOut(m *routed, decisions []Decision) {
-	if m.message.Rings() && r.Marks != nil {
-		r.ring(m, decisions)
+func (r *routing) carryOut(p *planned) {
+	r.looked(p)
+	if p.m.message.Rings() && r.Marks != nil {
+		r.ring(p.m, p.decisions)
 		return
 	}
-	r.follow(m, decisions)
+	r.follow(p.m, p.decisions)
 }
 
 // settle follows decisions. Where there are doubtful users it appends the message for these to
 // doubts, with a share of its duty.
 func (r *routing) settle(p *planned, doubts []*routed) []*routed {
 	m := p.m
-	r.carryOut(m, p.decisions)
+	r.carryOut(p)
 	if p.doubtful == nil {
 		return doubts
 	}
@@ -68,8 +78,8 @@ var staleCould = map[hongyan.Reason]bool{
 	hongyan.Foreground: true, hongyan.ActiveElsewhere: true, hongyan.Muted: true, hongyan.QuietHours: true, hongyan.UnknownCertificate: true,
 }
 
-// confirm decides again, by answers that lack nothing, and follows the decisions. It returns false
-// when the worker ended before.
+// confirm decides again on messages that all count on icons, or none of which does, by answers that
+// lack nothing, and follows the decisions. It returns false when the worker ended before.
 func (r *routing) confirm(messages []*routed) (done bool) {
 	var known []*directory.User
 	var said []marks.Said
@@ -85,14 +95,15 @@ func (r *routing) confirm(messages []*routed) (done bool) {
 	round := make([]planned, len(messages))
 	for i, m := range messages {
 		n := len(m.message.Recipients)
-		round[i] = planned{m: m, users: known[:n], decisions: r.decide(m, known[:n], &said[i])}
+		round[i] = planned{m: m, users: known[:n], decisions: r.decide(m, known[:n], &said[i]), recalled: said[i].Recalled}
+		round[i].leaveEnded()
 		known = known[n:]
 	}
-	if !r.until(messages, func() error { return r.count(round) }) {
+	if r.counts(&round[0]) && !r.until(messages, func() error { return r.count(round) }) {
 		return false
 	}
 	for i, m := range messages {
-		r.carryOut(m, round[i].decisions)
+		r.carryOut(&round[i])
 		m.duty.Done(true)
 	}
 	return true

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/badge"
@@ -24,13 +25,76 @@ type planned struct {
 	m         *routed
 	users     []*directory.User // at the place of each recipient
 	decisions []Decision
+	// recalled says that the message was, done is on how many devices something became of it before.
+	recalled bool
+	done     int
 	// doubtful are the users whose decisions must be confirmed; none of them is in decisions.
 	doubtful map[string]bool
 }
 
-// counts says whether the message counts on the icons.
+// counts says whether the message counts on the icons. Calls do not, and wait for nobody's numbers.
 func (r *routing) counts(p *planned) bool {
-	return r.Badges != nil && p.m.conf.Policy.Badge == BadgeCounted
+	return r.Badges != nil && p.m.conf.Policy.Badge == BadgeCounted && p.m.message.Content.Call == nil
+}
+
+// counting are planned messages that wait to be counted. Those of several rounds are counted
+// together while the store of the numbers is slow, and the rounds go on meanwhile.
+type counting struct {
+	mu      sync.Mutex
+	waiting []planned
+	busy    int
+}
+
+// countLater counts messages, and carries out what was planned once that is done. It does not wait.
+func (r *routing) countLater(round []planned) {
+	if len(round) == 0 {
+		return
+	}
+	c := &r.counting
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = append(c.waiting, round...)
+	if c.busy < routeRounds {
+		c.busy++
+		r.confirming.Go(r.countAll)
+	}
+}
+
+// countAll counts what waits, until nothing does.
+func (r *routing) countAll() {
+	for {
+		round := r.counting.take()
+		if len(round) == 0 {
+			return
+		}
+		err := r.count(round)
+		if err == nil {
+			r.carryOutAll(round)
+			continue
+		}
+		if r.hard.Err() == nil {
+			r.Log.Warn("cannot count messages on icons, trying again", "messages", len(round), "error", err)
+		}
+		for i := range round {
+			round[i].m.duty.GiveBack(backoffDelay())
+		}
+	}
+}
+
+// take returns the messages that are counted next, to about as many users as a round has; none
+// where nothing waits.
+func (c *counting) take() (round []planned) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for users := 0; n < len(c.waiting) && (n == 0 || users+len(c.waiting[n].users) <= routeUsers); n++ {
+		users += len(c.waiting[n].users)
+	}
+	if n == 0 {
+		c.busy--
+	}
+	round, c.waiting = c.waiting[:n:n], c.waiting[n:]
+	return round
 }
 
 // count counts messages for their recipients, before anything that follows from them is sent: so
@@ -39,9 +103,6 @@ func (r *routing) count(round []planned) error {
 	var changes []badge.Change
 	for i := range round {
 		p := &round[i]
-		if !r.counts(p) {
-			continue
-		}
 		accounts := p.m.conf.Accounts
 		changes = countOf(changes, p.m.message, p.m.app, p.m.stored, p.users, p.decisions, func(certificate string) bool { return accounts[certificate].Badge })
 	}

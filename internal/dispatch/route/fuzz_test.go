@@ -28,7 +28,7 @@ func FuzzParseMessage(f *testing.F) {
 		if len(plan) < len(m.Recipients) {
 			t.Fatalf("%d decisions for %d recipients", len(plan), len(m.Recipients))
 		}
-		for _, job := range Compose(m, "demo", plan, account, noon, nil) {
+		for _, job := range Compose(m, "demo", demo, plan, noon, nil) {
 			out, err := job.Encode()
 			if err != nil {
 				t.Fatal(err)

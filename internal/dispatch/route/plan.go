@@ -26,6 +26,8 @@ type Policy struct {
 	// RecallOverwrite is for how long after a push was accepted a recall of its message takes it
 	// back or overwrites it; 0 for never.
 	RecallOverwrite time.Duration
+	// Collapse says that a newer message replaces the older one of its conversation on the screen.
+	Collapse bool
 	// Preview is how much of a message a notification shows; empty for all of it. What a user wants
 	// wins where it is stricter.
 	Preview hongyan.Preview

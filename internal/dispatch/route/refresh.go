@@ -24,6 +24,8 @@ const (
 	mostRefreshes = 50_000
 	// refreshesTogether is how many users are looked at together.
 	refreshesTogether = 1000
+	// sayEvery is how often the same trouble is logged at most.
+	sayEvery = time.Minute
 )
 
 // Refreshing refreshes the icons of devices of one certificate; *send.Sender implements it.
@@ -50,14 +52,16 @@ type Refresher struct {
 	Devices Devices
 	Apps    map[string]App
 	// Sender of a certificate that is in Apps.
-	Sender func(certificate string) Refreshing
-	Log    *slog.Logger
-	Now    func() time.Time
+	Sender  func(certificate string) Refreshing
+	Metrics *dispatch.Metrics
+	Log     *slog.Logger
+	Now     func() time.Time
 
 	once    sync.Once
 	wake    chan struct{} // holds a token where somebody waits
 	mu      sync.Mutex
 	waiting map[badge.Ref]*moving
+	said    time.Time // when it was logged last that too many wait
 }
 
 // moving is a user whose icons may show a number that moved.
@@ -120,6 +124,11 @@ func (f *Refresher) note(ref badge.Ref, what func(*moving)) {
 	w := f.waiting[ref]
 	if w == nil {
 		if len(f.waiting) >= mostRefreshes {
+			f.Metrics.RefreshesLost("full", 1)
+			if now.Sub(f.said) >= sayEvery {
+				f.said = now
+				f.Log.Warn("numbers on icons move for more users than are refreshed, the others see the right one with their next push", "users", len(f.waiting))
+			}
 			return
 		}
 		w = &moving{since: now, number: -1}
@@ -151,7 +160,8 @@ func (f *Refresher) Run(ctx context.Context) {
 			var round map[badge.Ref]*moving
 			if round, left = f.take(); len(round) > 0 {
 				if err := f.look(ctx, round); err != nil && ctx.Err() == nil {
-					f.Log.Warn("cannot look whether icons show the right number", "users", len(round), "error", err)
+					f.Metrics.RefreshesLost("unread", len(round))
+					f.Log.Warn("cannot look whether icons show the right number, those that do not will with the next push", "users", len(round), "error", err)
 				}
 				f.mu.Lock()
 				left = len(f.waiting) > 0

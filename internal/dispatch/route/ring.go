@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -14,11 +15,14 @@ import (
 // and looks for what rings: so at least one of the two sees the other.
 
 const (
-	// ringPatience is how long an invitation waits for its mark to be stored: it rings even where
-	// marks cannot be.
+	// ringPatience is how long an invitation waits for its mark to be stored and heard of: it rings
+	// even where marks cannot be.
 	ringPatience = 2 * time.Second
-	// echoPatience is how long it then waits to hear of it.
+	// echoPatience is how long whoever stored a mark waits to hear of it.
 	echoPatience = time.Second
+	// sayPatience is how long an invitation waits for what was said of it, each time that it asks.
+	// Then it goes by what the worker heard.
+	sayPatience = time.Second
 )
 
 // withCallee makes sure that the callee who answered or refused a call is among the recipients: the
@@ -38,7 +42,7 @@ func withCallee(m *hongyan.Message) {
 // ending is the mark of an event that ends the ringing of a call; nil where it ends nobody's.
 func ending(m *routed) *marks.Mark {
 	call := m.message.Content.Call
-	x := &marks.Mark{App: m.app, What: marks.Call, At: m.stored, Message: m.message.ID, CallID: call.ID, Action: call.Action}
+	x := &marks.Mark{App: m.app, What: marks.Call, At: m.stored, Message: m.message.ID, CallID: call.ID}
 	sender := false
 	for _, u := range m.message.Recipients {
 		sender = sender || u == m.message.Sender.ID
@@ -100,37 +104,25 @@ func (r *routing) ended(m *routed) {
 // ringing are the marks of the devices that an invitation is to ring: one for each partition of
 // users of a large one, so that each can be stored.
 func ringing(m *routed, decisions []Decision) []*marks.Mark {
-	type way struct {
-		part        int
-		certificate string
-		voip        bool
-	}
 	divide := len(m.message.Recipients) > maxWhole
 	var all []*marks.Mark
 	parts := map[int]*marks.Mark{}
-	at := map[way]int{}
 	for i := range decisions {
 		d := &decisions[i]
 		if d.Suppressed != "" {
 			continue
 		}
-		w := way{certificate: d.Certificate, voip: d.VoIP}
+		part := 0
 		if divide {
-			w.part = hongyan.Partition(d.User)
+			part = hongyan.Partition(d.User)
 		}
-		x := parts[w.part]
+		x := parts[part]
 		if x == nil {
-			x = &marks.Mark{App: m.app, What: marks.Call, At: m.stored, Message: m.message.ID, CallID: m.message.Content.Call.ID, Action: hongyan.CallInvite}
-			parts[w.part] = x
+			x = &marks.Mark{App: m.app, What: marks.Call, At: m.stored, Message: m.message.ID, CallID: m.message.Content.Call.ID, Rang: make([]marks.Rang, 1)}
+			parts[part] = x
 			all = append(all, x)
 		}
-		k, ok := at[w]
-		if !ok {
-			k = len(x.Rang)
-			at[w] = k
-			x.Rang = append(x.Rang, marks.Rang{Certificate: d.Certificate, VoIP: d.VoIP})
-		}
-		x.Rang[k].Devices = append(x.Rang[k].Devices, dispatch.DeviceHash(d.User, d.Device.ID))
+		x.Rang[0].Devices = append(x.Rang[0].Devices, dispatch.DeviceHash(d.User, d.Device.ID))
 	}
 	return all
 }
@@ -162,15 +154,14 @@ func (r *routing) ring(m *routed, decisions []Decision) {
 	echo := r.Marks.Expect(subjects...)
 	m.duty.Add(1)
 	r.confirming.Go(func() {
-		r.Recorder.Store(debt)
 		wait, cancel := context.WithTimeout(r.hard, ringPatience)
 		defer cancel()
+		r.confirming.Go(func() { r.Recorder.Store(debt) })
 		select {
 		case <-stored:
-			echo.Wait(r.hard, echoPatience)
 		case <-wait.Done():
-			echo.Wait(wait, 0) // nobody waits for it any more
 		}
+		echo.Wait(wait, echoPatience)
 		if r.hard.Err() != nil {
 			m.duty.Done(false)
 			return
@@ -184,22 +175,18 @@ func (r *routing) ring(m *routed, decisions []Decision) {
 // unlessOver suppresses an invitation for the users for whom the call has ended, as far as can be
 // found out.
 func (r *routing) unlessOver(m *routed, decisions []Decision) {
-	said, err := r.say([]*routed{m})
-	if err != nil {
-		r.Log.Warn("cannot read whether a call has ended already, it rings", "app", m.app, "message_id", m.message.ID, "error", err)
-		return
-	}
-	if said[0].Over == nil && !said[0].Recalled {
+	said := r.sayOfCalls([]*routed{m})[0]
+	if said.Over == nil && !said.Recalled {
 		return
 	}
 	over := map[string]bool{}
 	for i, u := range m.message.Recipients {
-		over[u] = said[0].Over != nil && said[0].Over[i]
+		over[u] = said.Over != nil && said.Over[i]
 	}
 	for i := range decisions {
 		switch d := &decisions[i]; {
 		case d.Suppressed != "":
-		case said[0].Recalled:
+		case said.Recalled:
 			d.Suppressed = hongyan.Recalled
 		case over[d.User]:
 			d.Suppressed = hongyan.CallOver
@@ -207,17 +194,45 @@ func (r *routing) unlessOver(m *routed, decisions []Decision) {
 	}
 }
 
-// say is what was said of messages, each at its place.
+// say is what was said of messages of a round, each at its place.
 func (r *routing) say(messages []*routed) ([]marks.Said, error) {
+	if messages[0].message.Rings() {
+		return r.sayOfCalls(messages), nil
+	}
 	if r.Marks == nil {
 		return make([]marks.Said, len(messages)), nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), lookupTimeout)
+	defer cancel()
+	return r.Marks.Say(ctx, aboutAll(messages))
+}
+
+// sayOfCalls is say for invitations to calls.
+func (r *routing) sayOfCalls(messages []*routed) []marks.Said {
+	return sayOfCalls(context.WithoutCancel(r.ctx), r.Marks, aboutAll(messages), r.Log)
+}
+
+// sayOfCalls is what was said of invitations to calls: what is stored, or where that takes too long
+// what was heard.
+func sayOfCalls(ctx context.Context, m *marks.Marks, about []marks.About, log *slog.Logger) []marks.Said {
+	if m == nil {
+		return make([]marks.Said, len(about))
+	}
+	ctx, cancel := context.WithTimeout(ctx, sayPatience)
+	defer cancel()
+	said, err := m.Say(ctx, about)
+	if err != nil {
+		log.Warn("cannot read what was said of calls, they ring unless it was heard that they are over", "calls", len(about), "error", err)
+		return m.Heard(about)
+	}
+	return said
+}
+
+func aboutAll(messages []*routed) []marks.About {
 	about := make([]marks.About, len(messages))
 	for i, m := range messages {
 		about[i] = marks.About{App: m.app, Message: m.message.ID, SentAt: m.message.SentAt, Conversation: m.message.Conversation.ID,
 			Users: m.message.Recipients, Call: m.message.Content.Call, Stored: m.stored}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), lookupTimeout)
-	defer cancel()
-	return r.Marks.Say(ctx, about)
+	return about
 }

@@ -96,8 +96,9 @@ type routing struct {
 	hard   context.Context
 	claims *store.Claims
 	// owing counts the messages that are not settled, confirming the rounds that are decided again
-	// and the calls that wait for their marks.
+	// or counted and the calls that wait for their marks.
 	owing, confirming sync.WaitGroup
+	counting          counting
 }
 
 // Run routes what the source delivers until ctx ends or nothing more comes, and returns when every
@@ -177,13 +178,18 @@ type routed struct {
 	// when its records are to be looked at, and then to when they were. answer is what they said.
 	look   time.Time
 	answer *store.Answer
+	// handed says that it was handed over to be withdrawn.
+	handed bool
 }
 
 // route plans a batch of deliveries.
 func (r *routing) route(batch []dispatch.Delivery) {
-	var round, signals []*routed
+	var calls, round, signals []*routed
 	users := 0
 	flush := func() {
+		if len(calls) > 0 {
+			r.round(calls)
+		}
 		switch {
 		case len(round) == 0:
 		case r.Room == nil || r.Room(r.ctx, round[0].app):
@@ -193,7 +199,7 @@ func (r *routing) route(batch []dispatch.Delivery) {
 				m.duty.GiveBack(0)
 			}
 		}
-		round, users = nil, 0
+		calls, round, users = nil, nil, 0
 	}
 	for _, d := range batch {
 		m := r.read(d)
@@ -212,7 +218,11 @@ func (r *routing) route(batch []dispatch.Delivery) {
 			if users > 0 && users+n > routeUsers {
 				flush()
 			}
-			round, users = append(round, m), users+n
+			if users += n; m.message.Rings() {
+				calls = append(calls, m)
+			} else {
+				round = append(round, m)
+			}
 		}
 	}
 	flush()
@@ -247,7 +257,8 @@ func (r *routing) look(m *routed) {
 // lookupTimeout bounds a read of the directory.
 const lookupTimeout = 30 * time.Second
 
-// round plans messages that are looked up together.
+// round plans messages that are looked up together: calls or others. What follows from those that
+// do not count on icons waits for none that do.
 func (r *routing) round(messages []*routed) {
 	known, err := r.lookup(messages)
 	var said []marks.Said
@@ -261,7 +272,7 @@ func (r *routing) round(messages []*routed) {
 		}
 		return
 	}
-	round := make([]planned, 0, len(messages))
+	var settled, counted []planned
 	for i, m := range messages {
 		n := len(m.message.Recipients)
 		p, ours := r.plan(m, known[:n], &said[i])
@@ -270,19 +281,21 @@ func (r *routing) round(messages []*routed) {
 			m.duty.GiveBack(store.RollOut(m.duty.Claim.Takes()))
 			continue
 		}
-		round = append(round, p)
+		if r.counts(&p) {
+			counted = append(counted, p)
+		} else {
+			settled = append(settled, p)
+		}
 	}
-	uncounted := r.count(round)
-	if uncounted != nil && r.hard.Err() == nil {
-		r.Log.Warn("cannot count messages on icons, trying again", "error", uncounted)
-	}
+	r.carryOutAll(settled)
+	r.countLater(counted)
+}
+
+// carryOutAll follows what was planned, and ends its shares.
+func (r *routing) carryOutAll(round []planned) {
 	var doubts []*routed
 	for i := range round {
 		p := &round[i]
-		if uncounted != nil && r.counts(p) {
-			p.m.duty.GiveBack(backoffDelay())
-			continue
-		}
 		doubts = r.settle(p, doubts)
 		r.Metrics.Message(p.m.app, "planned")
 		p.m.duty.Done(true)
@@ -296,7 +309,7 @@ func (r *routing) round(messages []*routed) {
 // worker does not know and another one serves, while a configuration is rolled out.
 func (r *routing) leave(m *routed, decisions []Decision) bool {
 	for i := range decisions {
-		if d := &decisions[i]; d.Suppressed == hongyan.UnknownCertificate && r.elsewhere(m.app, d.Certificate) {
+		if d := &decisions[i]; d.Suppressed == hongyan.UnknownCertificate && !ended(d, m.answer) && r.elsewhere(m.app, d.Certificate) {
 			return true
 		}
 	}
@@ -357,7 +370,10 @@ func (r *routing) inPlace(m *routed) (done bool) {
 			if !ours {
 				return false // the whole message comes again, and what ended of it is known then
 			}
-			if err = r.count([]planned{p}); err == nil {
+			if r.counts(&p) {
+				err = r.count([]planned{p})
+			}
+			if err == nil {
 				doubts := r.settle(&p, nil)
 				return len(doubts) == 0 || r.confirm(doubts)
 			}
@@ -370,38 +386,36 @@ func (r *routing) inPlace(m *routed) (done bool) {
 }
 
 // decide decides on the devices of a message's recipients, of whom known is what the directory has,
-// and of which said is what was said, but for those of which something became already.
+// and of which said is what was said.
 func (r *routing) decide(m *routed, known []*directory.User, said *marks.Said) []Decision {
 	accounts := m.conf.Accounts
 	if limit := m.conf.Policy.MaxPushGroup; m.bulk && limit > 0 && m.size > limit && m.message.Conversation.Type == hongyan.ConversationGroup {
 		m.message.OfflinePush.Disable = true // by the size of the whole group
 	}
-	decisions := Plan(m.message, m.conf.Policy, known, said, func(certificate string) bool { _, ok := accounts[certificate]; return ok }, r.Now())
-	if m.answer != nil {
-		before := len(decisions)
-		r.recalledAgain(m, decisions)
-		decisions = without(decisions, m.answer)
-		r.Metrics.Looked(before-len(decisions), len(decisions), m.answer.Unread)
-	}
-	return decisions
+	return Plan(m.message, m.conf.Policy, known, said, func(certificate string) bool { _, ok := accounts[certificate]; return ok }, r.Now())
 }
 
-// recalledAgain hands over a message that was taken before and is recalled by now.
-func (r *routing) recalledAgain(m *routed, decisions []Decision) {
-	if r.Withdrawals == nil || !r.Withdrawals.Recalled(m.app, m.message.ID) &&
-		!slices.ContainsFunc(decisions, func(d Decision) bool { return d.Suppressed == hongyan.Recalled }) {
+// looked counts what the records said of a message that was taken before, and hands it over, once,
+// if it is recalled by now.
+func (r *routing) looked(p *planned) {
+	m := p.m
+	if m.answer == nil {
 		return
 	}
+	r.Metrics.Looked(p.done, len(p.decisions), m.answer.Unread)
+	if r.Withdrawals == nil || m.handed || !p.recalled && !r.Withdrawals.Recalled(m.app, m.message.ID) {
+		return
+	}
+	m.handed = true
 	m.duty.Add(1)
-	r.Withdrawals.Again(m.app, m.message.ID, m.stored, m.duty)
+	r.Withdrawals.Again(m.app, m.message.ID, m.message.Conversation.ID, m.stored, m.duty)
 }
 
 // follow sees to what follows from decisions: jobs go to their senders, suppressions are recorded.
 func (r *routing) follow(m *routed, decisions []Decision) {
-	accounts := m.conf.Accounts
 	now := r.Now()
 	r.suppress(m, decisions, now)
-	for _, job := range Compose(m.message, m.app, decisions, func(certificate string) Account { return accounts[certificate] }, m.stored, r.Texts) {
+	for _, job := range Compose(m.message, m.app, m.conf, decisions, m.stored, r.Texts) {
 		job.Trace, job.Bulk, job.Decided = m.trace, m.bulk, now
 		r.Metrics.Job(job)
 		m.duty.Add(1)
@@ -411,17 +425,16 @@ func (r *routing) follow(m *routed, decisions []Decision) {
 
 // without leaves out the devices that have an end or a job of their own.
 func without(decisions []Decision, a *store.Answer) []Decision {
-	kept := decisions[:0]
-	for _, d := range decisions {
-		device := ""
-		if d.Device != nil {
-			device = d.Device.ID
-		}
-		if !a.Has(d.User, device) {
-			kept = append(kept, d)
-		}
+	return slices.DeleteFunc(decisions, func(d Decision) bool { return ended(&d, a) })
+}
+
+// ended says whether a device has an end or a job of its own by an answer, which may be nil.
+func ended(d *Decision, a *store.Answer) bool {
+	device := ""
+	if d.Device != nil {
+		device = d.Device.ID
 	}
-	return kept
+	return a != nil && a.Has(d.User, device)
 }
 
 // suppress records the devices that are not pushed to.

@@ -160,8 +160,8 @@ func TestPlanAgainByPairsOfRows(t *testing.T) {
 // A call's events: what is planned for a device that was rung, and for one that was not.
 func TestPlanCallEvents(t *testing.T) {
 	t.Parallel()
-	rang := marks.NewState([]*marks.Mark{{What: marks.Call, CallID: "x", Action: hongyan.CallInvite, Message: "i", At: noon.Add(-time.Minute),
-		Rang: []marks.Rang{{Certificate: "c1", Devices: []string{dispatch.DeviceHash("bob", "phone")}}, {Certificate: "v1", VoIP: true, Devices: []string{dispatch.DeviceHash("bob", "iphone")}}}}})
+	rang := marks.NewState([]*marks.Mark{{What: marks.Call, CallID: "x", Message: "i", At: noon.Add(-time.Minute),
+		Rang: []marks.Rang{{Devices: []string{dispatch.DeviceHash("bob", "phone"), dispatch.DeviceHash("bob", "iphone")}}}}})
 	iphone := phone(func(d *directory.Device) {
 		d.ID, d.Registration.VoIP = "iphone", &hongyan.VoIP{Certificate: "v1", Token: "vt"}
 	})

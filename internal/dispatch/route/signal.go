@@ -14,8 +14,6 @@ type Recall struct {
 	Signal hongyan.Signal
 	// Stored is when the signal was stored.
 	Stored time.Time
-	// Again says that the signal had been taken before, perhaps by a worker that was killed.
-	Again bool
 }
 
 // Withdrawals sees to what vendors accepted of messages that were recalled.
@@ -30,7 +28,7 @@ type Withdrawals interface {
 	// Again is Recall for a recalled message, or what waited of one, that is taken again: whoever
 	// took it before may have been killed after the vendor's acceptance, and before it was
 	// withdrawn. since is when the message was stored.
-	Again(app, message string, since time.Time, duty *store.Duty)
+	Again(app, message, conversation string, since time.Time, duty *store.Duty)
 }
 
 // What becomes of a signal, for metrics.
@@ -116,13 +114,19 @@ func (r *routing) marked(x *routed) {
 	}
 }
 
-// heed hands a recall over to who withdraws, and a read mark to who counts. A signal that is known
-// may have been taken by a worker that was killed before it did so.
+// heed hands a recall over to who withdraws, and a read mark to who counts, or gives it back where
+// this worker does not know the app. A signal that is known may have been taken by a worker that was
+// killed before it did so.
 func (r *routing) heed(x *routed) {
+	if _, known := r.Apps[x.app]; !known { // another worker has its policy
+		x.duty.Add(1)
+		x.duty.GiveBack(store.RollOut(x.duty.Claim.Takes()))
+		return
+	}
 	switch s := x.signal; {
 	case s.Type == hongyan.SignalRecall && r.Withdrawals != nil:
 		x.duty.Add(1)
-		r.Withdrawals.Recall(Recall{App: x.app, Signal: *s, Stored: x.stored, Again: x.duty.Claim.Again}, x.duty)
+		r.Withdrawals.Recall(Recall{App: x.app, Signal: *s, Stored: x.stored}, x.duty)
 	case s.Type == hongyan.SignalRead && r.Badges != nil && r.Apps[x.app].Policy.Badge == BadgeCounted:
 		x.duty.Add(1)
 		r.Badges.Read(x.app, s.User, s.Conversation, s.At, s.Unread, func(err error) {

@@ -183,7 +183,7 @@ func TestComposeSeparatesPreviews(t *testing.T) {
 		d.Preview = []hongyan.Preview{"", hongyan.PreviewSender, hongyan.PreviewNone}[i%3]
 	})
 	got := map[string]*dispatch.Job{}
-	for _, j := range Compose(m, "demo", list, account, noon, nil) {
+	for _, j := range Compose(m, "demo", demo, list, noon, nil) {
 		got[j.Variant] = j
 	}
 	for variant, preview := range map[string]hongyan.Preview{"en": "", "en-sender": hongyan.PreviewSender, "en-none": hongyan.PreviewNone} {
@@ -210,15 +210,11 @@ func TestComposeHides(t *testing.T) {
 		o.Android.XiaomiTemplateParams = map[string]string{"a": "CanaryX"}
 		o.Android.OPPOTitleParams, o.Android.OPPOContentParams = map[string]string{"b": "CanaryO"}, map[string]string{"c": "CanaryO"}
 	})
-	asking := func(certificate string) Account {
-		a := account(certificate)
-		a.Options = func(o *hongyan.OfflinePush) vendors.Options {
-			return vendors.Options{IOS: o.IOS, Android: o.Android, Harmony: o.Harmony}
-		}
-		return a
-	}
+	asking := App{Accounts: map[string]Account{"c1": {App: "demo", Vendor: "huawei", Certificate: "c1", Options: func(o *hongyan.OfflinePush) vendors.Options {
+		return vendors.Options{IOS: o.IOS, Android: o.Android, Harmony: o.Harmony}
+	}}}}
 	compose := func(preview hongyan.Preview) (*vendors.Notification, string) {
-		job := Compose(m, "demo", decisions(1, func(_ int, d *Decision) { d.Preview, d.Device.Registration.Locale = preview, "en" }), asking, noon, nil)[0]
+		job := Compose(m, "demo", asking, decisions(1, func(_ int, d *Decision) { d.Preview, d.Device.Registration.Locale = preview, "en" }), noon, nil)[0]
 		data, err := job.Encode()
 		if err != nil {
 			t.Fatal(err)

@@ -21,6 +21,9 @@ type Badges interface {
 // knew last.
 const numberTimeout = 2 * time.Second
 
+// ringTimeout is numberTimeout for a call: what it shows does not count, and its time is short.
+const ringTimeout = 100 * time.Millisecond
+
 // counts says whether calls of the lane carry numbers that workers count.
 func (l *lane) counts() bool { return l.s.Badges != nil && l.limits.Badge }
 
@@ -56,7 +59,11 @@ func (l *lane) number(c *call) bool {
 	for k, w := range c.works {
 		users[k] = l.badgeRef(w.job.Targets[c.index[k]].User)
 	}
-	ctx, cancel := context.WithTimeout(l.s.hard, numberTimeout)
+	patience := numberTimeout
+	if slices.ContainsFunc(c.works, func(w *work) bool { return w.job.Notification.Urgent }) {
+		patience = ringTimeout
+	}
+	ctx, cancel := context.WithTimeout(l.s.hard, patience)
 	defer cancel()
 	numbers, err := l.s.Badges.Numbers(ctx, users)
 	if err != nil {

@@ -183,7 +183,8 @@ func (in *intake) seen(w *work, a *store.Answer) {
 	in.s.Metrics.Looked(len(w.job.Targets)-len(rest), len(rest), a.Unread)
 	if len(rest) < len(w.job.Targets) && in.recalled(w) {
 		w.duty.Add(1)
-		in.s.Recalls.Again(w.job.App, w.job.Notification.MessageID, w.job.Published, w.duty)
+		n := w.job.Notification
+		in.s.Recalls.Again(w.job.App, n.MessageID, n.Conversation, w.job.Published, w.duty)
 	}
 	switch {
 	case len(rest) == 0:

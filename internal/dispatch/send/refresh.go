@@ -41,7 +41,7 @@ func (s *Sender) Refresh(ctx context.Context, devices []dispatch.Refresh) {
 	defer func() { _ = making.Wait() }() // its functions return no error
 	for _, all := range calls {
 		for some := range slices.Chunk(all, max(limits.Batch, 1)) {
-			if ctx.Err() != nil || s.parked.Load() {
+			if ctx.Err() != nil {
 				return
 			}
 			making.Go(func() error {
@@ -58,6 +58,10 @@ const refreshesAtOnce = 32
 // refresh makes one call, if it may be made now.
 func (s *Sender) refresh(ctx context.Context, driver vendors.Refresher, devices []vendors.Device) {
 	c := &s.Certificate
+	if s.parked.Load() {
+		s.Metrics.RefreshesLost("parked", len(devices))
+		return
+	}
 	now := s.Now()
 	var grant ratelimit.Grant
 	if s.Limiter != nil {
@@ -67,10 +71,14 @@ func (s *Sender) refresh(ctx context.Context, driver vendors.Refresher, devices 
 		}
 		var err error
 		grant, err = s.Limiter.Take(ctx, ratelimit.Request{Certificate: c.ID, Class: class, Devices: len(devices), Requests: 1, Now: now})
-		if err != nil || grant.Devices == 0 {
+		if err != nil {
+			grant.Devices = 0
+		}
+		granted := min(len(devices), grant.Devices)
+		s.Metrics.RefreshesLost("limited", len(devices)-granted)
+		if devices = devices[:granted]; granted == 0 {
 			return
 		}
-		devices = devices[:min(len(devices), grant.Devices)]
 	}
 	results := driver.Refresh(ctx, vendors.Batch{Devices: devices, Now: now})
 	if s.Limiter != nil {

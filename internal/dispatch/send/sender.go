@@ -85,7 +85,7 @@ type Recalls interface {
 	// Again takes over a recalled message of which something is taken again: whoever took it before
 	// may have been killed after the vendor's acceptance, and before it was withdrawn. since is
 	// when the message was stored; the share of the duty is as with Late.
-	Again(app, message string, since time.Time, duty *store.Duty)
+	Again(app, message, conversation string, since time.Time, duty *store.Duty)
 }
 
 // Limiter keeps to the vendor's rates, quotas and device caps, for all workers together;
