@@ -231,6 +231,6 @@ func (t *tool) deadSummary(ctx context.Context, box *bus.LetterBox, filter *disp
 		w.AppendRow(table.Row{r.Letters, r.Devices, r.Vendor, r.Certificate, r.Reason, dash(r.Code), t.ago(r.First), t.ago(r.Last)})
 	}
 	w.Render()
-	t.printf("\nwhat to do about the most frequent one, %s: %s", sorted[0].Reason, explain.Result(hongyan.Reason(sorted[0].Reason)))
+	t.printf("\nwhat to do about the most frequent one, %s: %s", sorted[0].Reason, explain.Result(hongyan.Reason(sorted[0].Reason)).EN)
 	return nil
 }
