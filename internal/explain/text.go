@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -91,4 +92,23 @@ func span(d time.Duration, l Language) string {
 		}
 	}
 	return ""
+}
+
+// Moment reads a time: in RFC 3339, or how long ago, such as 90m, 8h or 3d. Of nothing it is zero.
+func Moment(s string, now time.Time) (at time.Time, ok bool) {
+	if s == "" {
+		return time.Time{}, true
+	}
+	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		return at, true
+	}
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 && n < 100_000 {
+			return now.Add(-time.Duration(n * 24 * float64(time.Hour))), true
+		}
+	}
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return now.Add(-d), true
+	}
+	return time.Time{}, false
 }
