@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,12 +27,14 @@ type sheet struct {
 	Error                     string
 	Of                        *trail.Explanation
 	To                        *trail.Recipients
+
+	said map[string]bool // which advice was given
 }
 
 // page answers in HTML; without a question it is the form alone.
 func (p *Page) page(w http.ResponseWriter, r *http.Request) {
 	v := r.URL.Query()
-	s := &sheet{page: p, Language: language(r), now: p.o.Now(), App: v.Get("app"), User: v.Get("user"), Message: v.Get("message"), Since: v.Get("since")}
+	s := &sheet{page: p, said: map[string]bool{}, Language: language(r), now: p.o.Now(), App: v.Get("app"), User: v.Get("user"), Message: v.Get("message"), Since: v.Get("since")}
 	status := http.StatusOK
 	if v.Has("user") || v.Has("message") {
 		q, err := p.ask(r)
@@ -119,6 +122,26 @@ func (s *sheet) Status(d trail.Decision) (string, error) {
 		return s.Say("waited")
 	}
 	return s.Say(string(d.Status))
+}
+
+// Decisions are those of a message as they came, and of a user the newest first.
+func (s *sheet) Decisions() []trail.Decision {
+	list := slices.Clone(s.Of.Decisions)
+	if s.Of.Message == "" {
+		slices.Reverse(list)
+	}
+	return list
+}
+
+// Advice is what to do about a decision, once for all that are alike. What a push waited for once
+// needs none any more.
+func (s *sheet) Advice(d trail.Decision) string {
+	key := string(d.Status) + " " + string(d.Reason)
+	if d.Over || s.said[key] {
+		return ""
+	}
+	s.said[key] = true
+	return d.Advice
 }
 
 // Rule names the rule of a suppression.
