@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -77,21 +75,11 @@ func (t *tool) filterFlags(c *cobra.Command) func() (dispatch.LetterFilter, erro
 
 // moment reads a time, or a duration before now; days are allowed. Empty is the zero time.
 func (t *tool) moment(flag, s string) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
+	at, ok := explain.Moment(s, t.now())
+	if !ok {
+		return at, cli.UsageError(fmt.Errorf("--%s is %q, neither a time such as 2026-11-23T08:00:00Z nor so long ago such as 90m, 8h or 2d", flag, s))
 	}
-	if at, err := time.Parse(time.RFC3339, s); err == nil {
-		return at, nil
-	}
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 {
-			return t.now().Add(-time.Duration(n * 24 * float64(time.Hour))), nil
-		}
-	}
-	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
-		return t.now().Add(-d), nil
-	}
-	return time.Time{}, cli.UsageError(fmt.Errorf("--%s is %q, neither a time such as 2026-11-23T08:00:00Z nor so long ago such as 90m, 8h or 2d", flag, s))
+	return at, nil
 }
 
 func (t *tool) deadListCommand() *cobra.Command {
@@ -231,6 +219,6 @@ func (t *tool) deadSummary(ctx context.Context, box *bus.LetterBox, filter *disp
 		w.AppendRow(table.Row{r.Letters, r.Devices, r.Vendor, r.Certificate, r.Reason, dash(r.Code), t.ago(r.First), t.ago(r.Last)})
 	}
 	w.Render()
-	t.printf("\nwhat to do about the most frequent one, %s: %s", sorted[0].Reason, explain.Result(hongyan.Reason(sorted[0].Reason)))
+	t.printf("\nwhat to do about the most frequent one, %s: %s", sorted[0].Reason, explain.Result(hongyan.Reason(sorted[0].Reason)).EN)
 	return nil
 }

@@ -1,23 +1,19 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
-	"github.com/hongyan-im/hongyan/internal/directory"
-	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/terminal"
+	"github.com/hongyan-im/hongyan/internal/trail"
 )
 
 func (t *tool) deviceCommand() *cobra.Command {
@@ -98,84 +94,7 @@ func (t *tool) deviceRemoveCommand() *cobra.Command {
 	return c
 }
 
-// deviceView is a device in answers.
-type deviceView struct {
-	Device      string `json:"device"`
-	Certificate string `json:"certificate"`
-	Token       string `json:"token"`
-	// TokenHash is how logs name the token.
-	TokenHash       string    `json:"token_hash,omitempty"`
-	Platform        string    `json:"platform,omitempty"`
-	Locale          string    `json:"locale,omitempty"`
-	Region          string    `json:"region,omitempty"`
-	VoIPCertificate string    `json:"voip_certificate,omitempty"`
-	VoIPToken       string    `json:"voip_token,omitempty"`
-	RegisteredAt    time.Time `json:"registered_at,omitzero"`
-	// Model, OSVersion, AppVersion, Notifications and RegistrationError are as the app told them.
-	Model             string         `json:"model,omitempty"`
-	OSVersion         string         `json:"os_version,omitempty"`
-	AppVersion        string         `json:"app_version,omitempty"`
-	Notifications     hongyan.Switch `json:"notifications,omitempty"`
-	RegistrationError string         `json:"registration_error,omitempty"`
-	// State and StateAt are the presence, "" without one; Foreground says that a living gateway
-	// vouches for the foreground.
-	State      hongyan.PresenceState `json:"state,omitempty"`
-	StateAt    time.Time             `json:"state_at,omitzero"`
-	Foreground bool                  `json:"foreground,omitzero"`
-	Heard      time.Time             `json:"heard"`
-}
-
-// lookup reads all that is known of a user; notes say which records cannot be read.
-func (t *tool) lookup(ctx context.Context, b *bus.Bus, app, user string) (u *directory.User, notes []string, err error) {
-	dir := directory.New(b, t.topology().Subjects, directory.Options{
-		Now: t.now,
-		Unreadable: func(_, kind string, err error) {
-			notes = append(notes, fmt.Sprintf("a %s record cannot be read, so it counts as absent: %v", kind, err))
-		},
-		Repaired: func(repairs hongyan.Repairs) {
-			for _, r := range repairs {
-				if r.Kind == hongyan.RepairField {
-					notes = append(notes, fmt.Sprintf("a record holds a %s that cannot be understood, so that part counts as absent", r.Field))
-				}
-			}
-		},
-	})
-	ctx, cancel := t.step(ctx)
-	defer cancel()
-	ref := directory.Ref{App: app, User: user}
-	users, err := dir.Lookup(ctx, []directory.Ref{ref})
-	if err != nil {
-		return nil, nil, err
-	}
-	if u = users[0]; u == nil {
-		u = &directory.User{}
-	}
-	return u, notes, nil
-}
-
-func deviceViews(u *directory.User, showTokens bool) []deviceView {
-	views := make([]deviceView, 0, len(u.Devices))
-	for _, d := range u.Devices {
-		r := d.Registration
-		v := deviceView{Device: d.ID, Certificate: r.Certificate, Token: token(r.Token, showTokens), Platform: r.Platform, Locale: r.Locale,
-			Region: r.Region, RegisteredAt: r.RegisteredAt, Foreground: d.Foreground, Heard: d.Heard,
-			Model: r.Model, OSVersion: r.OSVersion, AppVersion: r.AppVersion, Notifications: r.Notifications, RegistrationError: r.RegistrationError}
-		if r.Token != "" {
-			v.TokenHash = dispatch.TokenHash(r.Token)
-		}
-		if r.VoIP != nil {
-			v.VoIPCertificate, v.VoIPToken = r.VoIP.Certificate, token(r.VoIP.Token, showTokens)
-		}
-		if d.Presence != nil {
-			v.State, v.StateAt = d.Presence.State, d.Presence.At
-		}
-		views = append(views, v)
-	}
-	slices.SortFunc(views, func(a, b deviceView) int { return cmp.Compare(a.Device, b.Device) })
-	return views
-}
-
-func (t *tool) deviceTable(views []deviceView) {
+func (t *tool) deviceTable(views []trail.Device) {
 	w := t.table("device", "certificate", "token", "hash", "platform", "model", "locale", "notifications", "presence", "since", "registered")
 	for _, v := range views {
 		state := dash(string(v.State))
@@ -212,14 +131,14 @@ registered_at, model, os_version, app_version, notifications, registration_error
 				return err
 			}
 			defer b.Close()
-			u, notes, err := t.lookup(cmd.Context(), b, app, user)
+			u, notes, err := t.reader(b).User(cmd.Context(), app, user)
 			if err != nil {
 				return err
 			}
 			for _, n := range notes {
 				t.warn("%s", n)
 			}
-			views := deviceViews(u, showTokens)
+			views := trail.Devices(u, showTokens)
 			switch {
 			case t.json():
 				for _, v := range views {

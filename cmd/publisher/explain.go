@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,74 +17,15 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/explain"
+	"github.com/hongyan-im/hongyan/internal/trail"
 )
 
-// explanation is all that can be found out about a user, and a message to the user.
-type explanation struct {
-	App     string `json:"app"`
-	User    string `json:"user"`
-	Message string `json:"message,omitempty"`
-	// Devices and Settings are what holds now, not what held when the message came.
-	Devices  []deviceView     `json:"devices"`
-	Settings hongyan.Settings `json:"settings"`
-	// Decisions are what was decided and what the vendors said, oldest first.
-	Decisions []decision `json:"decisions"`
-	// Waiting are jobs of the message that were not done with yet.
-	Waiting []waitingView `json:"waiting"`
-	// Limits are how the certificates stand that something waits for.
-	Limits []limitedCertificate `json:"limits,omitempty"`
-	// Notes say in words what else is to be known.
-	Notes []string `json:"notes"`
-}
-
-// decision is what a record says of one device, with what it means.
-type decision struct {
-	MessageID   string         `json:"message_id"`
-	App         string         `json:"app"`
-	Vendor      string         `json:"vendor"`
-	Certificate string         `json:"certificate"`
-	Status      hongyan.Status `json:"status"`
-	At          time.Time      `json:"at"`
-	hongyan.DeviceOutcome
-	// Over says of a push that was stored to be sent later that something came of it since: another
-	// try, or an end.
-	Over bool `json:"over,omitzero"`
-	// Rule is the place of the rule that suppressed the push in the order in which they apply, from
-	// 1; 0 where none did.
-	Rule int `json:"rule,omitzero"`
-	// Error is what the dead letter says, where there is one, and Letter its number.
-	Error  string `json:"error,omitempty"`
-	Letter uint64 `json:"letter,omitzero"`
-	// Meaning is what the vendor means by its code, where that is known.
-	Meaning string `json:"meaning,omitempty"`
-	Advice  string `json:"advice"`
-
-	job    string    // of a waiting one, the hash of the job's name
-	stored time.Time // when the record was stored
-}
-
-// waitingView is a job that waits.
-type waitingView struct {
-	Vendor      string    `json:"vendor"`
-	Certificate string    `json:"certificate"`
-	Device      string    `json:"device"`
-	Lane        string    `json:"lane"`
-	Attempts    int       `json:"attempts"`
-	NotBefore   time.Time `json:"not_before,omitzero"`
-	Deadline    time.Time `json:"deadline"`
-	// Reason and Code say why it waits, and Since since when, where a record tells: none tells of a
-	// job that a replay brought back.
-	Reason hongyan.Reason `json:"reason,omitempty"`
-	Code   string         `json:"code,omitempty"`
-	Since  time.Time      `json:"since,omitzero"`
-}
-
 func (t *tool) explainCommand() *cobra.Command {
-	var app, user, message, since string
-	var limit int
-	var showTokens, follow bool
+	var q trail.Question
+	var since, text string
+	var follow, test bool
 	c := &cobra.Command{
-		Use:   "explain --app APP --user USER [--message ID [--follow]]",
+		Use:   "explain --app APP --user USER [--message ID [--follow] | --send-test]",
 		Short: "Why did the user get a push, or none?",
 		Long: `explain puts together what is known of a user: the registered devices and their presence, mutes and quiet hours, what was decided
 for each message and device, what the vendors said, and what to do about it.
@@ -93,6 +37,12 @@ in whose words, slowed, or its quota spent, and whether a live worker serves it.
 --follow shows live what becomes of the message, and explains it when it has come to an end on each of the user's devices. The
 interrupt key ends it before.
 
+--send-test sends the user a message of its own through the real path, and follows it. The user's phones show it, unless a rule
+says that they shall not: that rule is then what explain tells. It is worth pushing for ten minutes.
+
+--show-text shows what the notification says of a message that waits or is dead, as the phone would show it. Of what a vendor took
+no text is kept.
+
 A push that could not be sent at once was stored to be sent later: its status is waiting as long as nothing came of it, and waited
 once it was tried again or came to an end. The reason says what it waits for.
 
@@ -100,117 +50,126 @@ once it was tried again or came to an end. The reason says what it waits for.
 for three days. It reads the part of the users that this one belongs to, a sixteenth of the app's; a long read shows its progress.
 
 JSON: one object with app, user, message, devices (as "device list"), settings, decisions (outcomes with over, rule, error, letter,
-meaning and advice; over says that a waiting one waits no more), waiting, limits (as the certificates of "limits") and notes.`,
+meaning and advice; over says that a waiting one waits no more), waiting, previews, limits (as the certificates of "limits") and
+notes. docs/explain.md describes it.`,
 		Example: `  publisher explain --app demo --user bob
   publisher explain --app demo --user bob --message m-1001
   publisher explain --user bob --message demo/m-1001 --follow
+  publisher explain --app demo --user bob --send-test
   publisher explain --app demo --user bob --message m-0907 --since 3d
   publisher explain --app demo --user bob -o json | jq -r '.decisions[] | [.message_id, .status, .reason] | @tsv'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			from, err := t.moment("since", since)
-			if err != nil {
+			var err error
+			if q.Since, err = t.moment("since", since); err != nil {
 				return err
 			}
-			if app, message, err = messageOfApp(app, message); err != nil {
-				return err
+			var named bool
+			if q.App, q.Message, named = trail.MessageOfApp(q.App, q.Message); !named {
+				return cli.UsageError(errors.New("required flag \"app\" not set; --message <app>/<id> names it as well"))
 			}
-			if follow && message == "" {
+			if follow && q.Message == "" {
 				return cli.UsageError(errors.New("--follow needs a --message to follow"))
 			}
-			b, err := t.connect(cmd.Context(), t.topology().Directory(), t.topology().Outcomes())
-			if err != nil {
-				return err
+			if text != "" && !test {
+				return cli.UsageError(errors.New("--text is what --send-test says"))
 			}
-			defer b.Close()
-			x := &explainer{t: t, b: b, e: explanation{App: app, User: user, Message: message}, since: from, limit: limit, showTokens: showTokens,
-				reading: t.reading("reading")}
-			if follow {
-				err = x.follow(cmd.Context())
-			}
-			if err == nil {
-				err = x.explain(cmd.Context())
-			}
-			x.reading.stop(err != nil)
-			if err != nil {
-				return err
-			}
-			if t.json() {
-				return t.emit(x.e)
-			}
-			t.showExplanation(&x.e)
-			return nil
+			return t.explain(cmd.Context(), q, follow, test, or(text, "Test"))
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&app, "app", "", "the `app`")
-	f.StringVar(&user, "user", "", "the `user`")
+	f.StringVar(&q.App, "app", "", "the `app`")
+	f.StringVar(&q.User, "user", "", "the `user`")
 	require(c, "user")
-	f.StringVar(&message, "message", "", "the message's `id`, or its app and id as <app>/<id>")
+	f.StringVar(&q.Message, "message", "", "the message's `id`, or its app and id as <app>/<id>")
 	f.BoolVar(&follow, "follow", false, "show live what becomes of the message, until it has come to an end")
+	f.BoolVar(&test, "send-test", false, "send the user a message, and follow it")
+	f.StringVar(&text, "text", "", "what the test message `says` (default \"Test\")")
 	f.StringVar(&since, "since", "1d", "read what was stored since a `time` (RFC 3339), or since so long ago (90m, 8h, 3d)")
-	f.IntVar(&limit, "limit", 20, "without --message, show at most so many decisions, the newest; 0 for all")
-	f.BoolVar(&showTokens, "show-tokens", false, "show tokens whole")
+	f.IntVar(&q.Limit, "limit", 20, "without --message, show at most so many decisions, the newest; 0 for all")
+	f.BoolVar(&q.Tokens, "show-tokens", false, "show tokens whole")
+	f.BoolVar(&q.Texts, "show-text", false, "show what the notifications say")
+	c.MarkFlagsMutuallyExclusive("send-test", "message")
 	return c
 }
 
-// messageOfApp takes the app out of a message's name that begins with it.
-func messageOfApp(app, message string) (_, id string, err error) {
-	before, after, has := strings.Cut(message, "/")
-	switch {
-	case app == "" && !has:
-		return "", "", cli.UsageError(errors.New("required flag \"app\" not set; --message <app>/<id> names it as well"))
-	case has && (app == "" || app == before):
-		return before, after, nil
-	}
-	return app, message, nil
+// reader asks what became of pushes.
+func (t *tool) reader(b *bus.Bus) *trail.Reader {
+	return &trail.Reader{Bus: b, Now: t.now, Language: explain.English, Timeout: t.timeout}
 }
 
-// explainer gathers an explanation.
-type explainer struct {
-	t          *tool
-	b          *bus.Bus
-	e          explanation
-	since      time.Time
-	limit      int
-	showTokens bool
-	reading    *reading
-}
-
-func (x *explainer) note(format string, args ...any) {
-	x.e.Notes = append(x.e.Notes, fmt.Sprintf(format, args...))
-}
-
-func (x *explainer) explain(ctx context.Context) error {
-	u, notes, err := x.t.lookup(ctx, x.b, x.e.App, x.e.User)
+func (t *tool) explain(ctx context.Context, q trail.Question, follow, test bool, text string) (err error) {
+	b, err := t.connect(ctx, t.topology().Directory(), t.topology().Outcomes())
 	if err != nil {
 		return err
 	}
-	x.e.Devices, x.e.Settings = deviceViews(u, x.showTokens), u.Settings
-	x.e.Notes = append(x.e.Notes, notes...)
-	x.registrations()
-	if err := x.decisions(ctx); err != nil {
-		return err
-	}
-	if x.e.Message != "" {
-		if err := x.message(ctx); err != nil {
+	defer b.Close()
+	if test {
+		if q.Message, err = t.sendTest(ctx, q, text); err != nil {
 			return err
 		}
 	}
-	if err := x.standing(ctx); err != nil {
+	r, reading := t.reader(b), t.reading("reading")
+	defer func() { reading.stop(err != nil) }()
+	if follow || test {
+		if !t.json() {
+			t.printf("following %s to %s; the interrupt key ends it", q.Message, q.User)
+		}
+		if err = r.Follow(ctx, q, t.told); err != nil {
+			return err
+		}
+	}
+	r.Read = reading.one
+	e, err := r.Explain(ctx, q)
+	if err != nil {
 		return err
 	}
-	if len(x.e.Devices) == 0 {
-		x.note("%s has no registered device now, so nothing can be pushed. %s", x.e.User, explain.Suppression(hongyan.NoDevice))
+	reading.stop(false)
+	if t.json() {
+		return t.emit(e)
 	}
-	if x.e.Message == "" && len(x.e.Decisions) == 0 {
-		x.note("Nothing was decided for %s since %s: no message named the user as a recipient, or no worker has read it. Is a worker running? "+
-			"What was decided is kept for three days; --since 3d reads all of it.", x.e.User, when(x.since))
-	}
+	t.showExplanation(e)
 	return nil
 }
 
-func (t *tool) showExplanation(e *explanation) {
+// sendTest publishes a message to the user as an IM backend does, and returns its id. It leaves the
+// numbers on icons alone.
+func (t *tool) sendTest(ctx context.Context, q trail.Question, text string) (id string, err error) {
+	c, err := t.client()
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	m := &hongyan.Message{ID: "test-" + strings.ToLower(rand.Text()[:16]), SentAt: t.now().UTC(), TTLSeconds: int64(testTTL / time.Second),
+		Conversation: hongyan.Conversation{Type: hongyan.ConversationC2C, ID: "c2c_" + testSender}, Sender: hongyan.Sender{ID: testSender, Nickname: "Hongyan"},
+		Recipients: []string{q.User}, Content: hongyan.Content{Type: hongyan.ContentText, Text: text}}
+	m.OfflinePush.IOS.IgnoreBadge, m.OfflinePush.Harmony.IgnoreBadge = true, true
+	ctx, cancel := t.step(ctx)
+	defer cancel()
+	_, err = c.Send(ctx, q.App, m)
+	return m.ID, err
+}
+
+const (
+	// testSender is who a test message is from: nobody's own messages are pushed to them.
+	testSender = "hongyan-test"
+	// testTTL is how long a test message is worth pushing: whoever follows it looks now.
+	testTTL = 10 * time.Minute
+)
+
+// told prints a decision as it comes.
+func (t *tool) told(d *trail.Decision) {
+	if t.json() {
+		return
+	}
+	said := d.Meaning
+	if d.VendorCode != "" {
+		said = d.VendorCode + " " + said
+	}
+	t.printf("%s  device %s  %s %s  %s", d.At.Local().Format("15:04:05.000"), dash(d.Device), d.Status, d.Reason, said)
+}
+
+func (t *tool) showExplanation(e *trail.Explanation) {
 	t.printf("%s in %s", e.User, e.App)
 	if len(e.Devices) > 0 {
 		t.deviceTable(e.Devices)
@@ -224,7 +183,7 @@ func (t *tool) showExplanation(e *explanation) {
 			if d.Status == hongyan.StatusAccepted {
 				latency = (time.Duration(d.LatencyMS) * time.Millisecond).String()
 			}
-			w.AppendRow(table.Row{t.ago(d.At), shorten(d.MessageID, 24), dash(d.Device), dash(d.Vendor), dash(d.Certificate), d.status(), d.Reason,
+			w.AppendRow(table.Row{t.ago(d.At), shorten(d.MessageID, 24), dash(d.Device), dash(d.Vendor), dash(d.Certificate), statusText(d), d.Reason,
 				dash(d.VendorCode), d.Attempt, latency})
 		}
 		w.Render()
@@ -246,6 +205,9 @@ func (t *tool) showExplanation(e *explanation) {
 			t.printf("%s%s: %s", strings.TrimSuffix(key, " "+string(d.Status)), ruleText(d.Rule), d.Advice)
 		}
 	}
+	for i := range e.Previews {
+		t.showPreview(&e.Previews[i])
+	}
 	for _, n := range e.Notes {
 		t.printf("%s", n)
 	}
@@ -262,10 +224,26 @@ func ruleText(rule int) string {
 	return fmt.Sprintf(" (rule %d of %d, the first that applied)", rule, len(hongyan.Suppressions))
 }
 
-// status is the record's status for people, who must see at a glance what waits still.
-func (d *decision) status() string {
+// statusText is the record's status for people, who must see at a glance what waits still.
+func statusText(d *trail.Decision) string {
 	if d.Over {
 		return "waited"
 	}
 	return string(d.Status)
+}
+
+// showPreview shows what a notification says, where it may.
+func (t *tool) showPreview(p *trail.Preview) {
+	if p.Hidden {
+		return
+	}
+	t.printf("%s shows on device %s:", p.Vendor, p.Device)
+	for _, line := range []string{p.Title, p.Subtitle, p.Body} {
+		if line != "" {
+			t.printf("  | %s", line)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Params)) {
+		t.printf("  | %s = %s", name, p.Params[name])
+	}
 }

@@ -37,37 +37,3 @@ func TestFollowWhatIsMalformed(t *testing.T) {
 		dispatch.HeaderApp: "demo", dispatch.HeaderMessageID: "m-1", dispatch.HeaderError: "content.type is missing"}})
 	says(t, r.ok("explain", "--app", "demo", "--user", "bob", "--message", "m-1", "--follow"), "could not be read: content.type is missing")
 }
-
-func TestFollowingIsOver(t *testing.T) {
-	t.Parallel()
-	at := time.Now()
-	on := func(device string, status hongyan.Status, after time.Duration) decision {
-		return decision{Status: status, At: at.Add(after), DeviceOutcome: bobs(device, "r", 1)}
-	}
-	for _, c := range []struct {
-		name  string
-		came  []decision
-		quiet time.Duration
-		over  bool
-	}{
-		{"nothing-came", nil, time.Hour, false},
-		{"one-of-two", []decision{on("phone", hongyan.StatusAccepted, 0)}, time.Second, false},
-		{"one-of-two-and-long-nothing", []decision{on("phone", hongyan.StatusAccepted, 0)}, followQuiet, true},
-		{"both", []decision{on("phone", hongyan.StatusAccepted, 0), on("pad", hongyan.StatusSuppressed, 0)}, 0, true},
-		{"one-waits", []decision{on("phone", hongyan.StatusWaiting, 0), on("pad", hongyan.StatusSuppressed, 0)}, time.Hour, false},
-		{"waited-and-ended", []decision{on("phone", hongyan.StatusWaiting, 0), on("pad", hongyan.StatusDead, 0), on("phone", hongyan.StatusAccepted, 1)}, 0, true},
-		{"ended-before-it-was-stored-to-wait", []decision{on("phone", hongyan.StatusAccepted, 1), on("phone", hongyan.StatusWaiting, 0), on("pad", hongyan.StatusDead, 0)}, 0, true},
-		{"the-whole-user", []decision{on("phone", hongyan.StatusWaiting, 0), on("", hongyan.StatusDead, 1)}, 0, true},
-		{"taken-back", []decision{on("phone", hongyan.StatusAccepted, 0), on("phone", hongyan.StatusWithdrawn, 1), on("pad", hongyan.StatusDead, 0)}, 0, true},
-	} {
-		f := following{devices: map[string]bool{"phone": true, "pad": true}, seen: map[string]bool{}}
-		for i := range c.came {
-			if !f.take(&c.came[i]) || f.take(&c.came[i]) {
-				t.Errorf("%s: what is new and what was seen is not told apart", c.name)
-			}
-		}
-		if f.over(c.quiet) != c.over {
-			t.Errorf("%s: over %v, want %v", c.name, !c.over, c.over)
-		}
-	}
-}

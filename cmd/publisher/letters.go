@@ -12,6 +12,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/trail"
 )
 
 // letterView is a dead letter in answers. Job and Body are given by show and export only.
@@ -51,7 +52,7 @@ func viewLetter(l *dispatch.Letter, whole, showTokens bool) letterView {
 	v.Devices, v.Deadline = len(job.Targets), job.Notification.Deadline
 	if whole {
 		for i := range job.Targets {
-			job.Targets[i].Token = token(job.Targets[i].Token, showTokens)
+			job.Targets[i].Token = trail.Token(job.Targets[i].Token, showTokens)
 		}
 		if v.Job, err = job.Encode(); err != nil {
 			v.Body = l.Data // what was read can be written; else show it as it is

@@ -11,7 +11,9 @@ import (
 
 	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/explain"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
+	"github.com/hongyan-im/hongyan/internal/standing"
 )
 
 // limitOrder is a sub-command of limits that gives an order without an argument of its own.
@@ -92,7 +94,7 @@ holds for a while; what holds for good belongs into the configuration. What was 
 				}
 				o.Until = end
 			}
-			return t.order(cmd, &f, o, "the quota is "+quotaText(o.Quota))
+			return t.order(cmd, &f, o, "the quota is "+standing.QuotaText(o.Quota, explain.English))
 		},
 	}
 	t.orderFlags(c, &f, true)
@@ -135,20 +137,20 @@ func (t *tool) order(cmd *cobra.Command, f *orderFlags, o ratelimit.Command, don
 	defer b.Close()
 	ctx, cancel := t.step(cmd.Context())
 	defer cancel()
-	r, err := t.roster(ctx, b)
+	r, err := standing.Workers(ctx, b)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(r.certificates, func(c dispatch.CertificateNote) bool { return c.Limits.ID == f.certificate })
+	i := slices.IndexFunc(r.Certificates, func(c dispatch.CertificateNote) bool { return c.Limits.ID == f.certificate })
 	if i < 0 {
 		return fmt.Errorf("no live worker serves certificate %q; \"publisher limits\" lists those that are served", f.certificate)
 	}
 	if o.Action != ratelimit.ResumeRate {
-		if o.Class, err = pickClass(f.class, r.certificates[i].Limits); err != nil {
+		if o.Class, err = pickClass(f.class, r.Certificates[i].Limits); err != nil {
 			return err
 		}
 	}
-	limiter, err := t.limiter(b, r.certificates)
+	limiter, err := r.Limiter(b, t.now)
 	if err != nil {
 		return err
 	}

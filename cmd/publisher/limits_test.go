@@ -9,6 +9,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
+	"github.com/hongyan-im/hongyan/internal/standing"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -77,7 +78,7 @@ func TestLimits(t *testing.T) {
 	}
 	r.fails([]string{"limits", "--certificate", "nobody"}, "no live worker serves such a certificate")
 
-	var v limitsView
+	var v standing.View
 	if err := json.Unmarshal([]byte(r.ok("limits", "-o", "json")), &v); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func TestLimitOrders(t *testing.T) {
 	r.spend(30, limited(1000))
 	left := func(class int) int64 {
 		t.Helper()
-		var v limitsView
+		var v standing.View
 		if err := json.Unmarshal([]byte(r.ok("limits", "-o", "json")), &v); err != nil {
 			t.Fatal(err)
 		}

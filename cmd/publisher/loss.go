@@ -239,7 +239,7 @@ func (t *tool) showLoss(e endCounts, since time.Time, hours bool) {
 	for _, l := range losses {
 		if l.status == hongyan.StatusDead && !said[l.reason] {
 			said[l.reason] = true
-			t.printf("dead %s: %s", l.reason, explain.Advice(l.status, l.reason))
+			t.printf("dead %s: %s", l.reason, explain.Advice(l.status, l.reason).EN)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
 
+	"github.com/hongyan-im/hongyan/internal/explain"
 	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
@@ -89,51 +90,11 @@ func shorten(s string, most int) string {
 	return text.Trim(s, most-1) + "…"
 }
 
-// token shows enough of a token to tell it from others.
-func token(s string, whole bool) string {
-	switch {
-	case whole || s == "":
-		return s
-	case len(s) <= 12:
-		return s[:min(len(s), 3)] + "…"
-	}
-	return strings.ToValidUTF8(s[:6]+"…"+s[len(s)-4:], "?")
-}
-
 // when shows a time in the reader's zone.
-func when(at time.Time) string {
-	if at.IsZero() {
-		return "-"
-	}
-	return at.Local().Format("2006-01-02 15:04:05")
-}
+func when(at time.Time) string { return explain.When(at) }
 
 // ago shows how long something is past, roughly.
-func (t *tool) ago(at time.Time) string {
-	if at.IsZero() {
-		return "-"
-	}
-	d := t.now().Sub(at)
-	switch {
-	case d < 0:
-		return "in " + strings.TrimPrefix(span(-d), "-")
-	case d < time.Second:
-		return "now"
-	}
-	return span(d) + " ago"
-}
-
-func span(d time.Duration) string {
-	switch {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	}
-	return fmt.Sprintf("%dd", d/(24*time.Hour))
-}
+func (t *tool) ago(at time.Time) string { return explain.Ago(t.now(), at, explain.English) }
 
 func dash(s string) string { return or(s, "-") }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/replay"
+	"github.com/hongyan-im/hongyan/internal/standing"
 )
 
 func (t *tool) replayCommand() *cobra.Command {
@@ -160,15 +161,15 @@ func (t *tool) replayer(b *bus.Bus, box *bus.LetterBox, trail replay.Trail, prog
 func (t *tool) served(ctx context.Context, b *bus.Bus) (replay.Served, error) {
 	ctx, cancel := t.step(ctx)
 	defer cancel()
-	r, err := t.roster(ctx, b)
+	r, err := standing.Workers(ctx, b)
 	switch {
-	case errors.Is(err, errNoWorker):
+	case errors.Is(err, standing.ErrNoWorker):
 		return nil, fmt.Errorf("%w; start the workers, so that it is known which certificates they serve, and run it again", err)
 	case err != nil:
 		return nil, err
 	}
 	served := map[[3]string]bool{}
-	for _, w := range r.workers {
+	for _, w := range r.Workers {
 		for _, c := range w.Certificates {
 			served[[3]string{c.App, c.Vendor, c.Limits.ID}] = true
 			served[[3]string{"", c.Vendor, c.Limits.ID}] = true

@@ -91,7 +91,7 @@ func (t *tool) showLetter(l *dispatch.Letter, showTokens bool) error {
 	default:
 		t.printf("  body %d bytes that are no text; -o json shows them in base64", len(v.Body))
 	}
-	t.printf("  what to do: %s\n", explain.Result(hongyan.Reason(v.Reason)))
+	t.printf("  what to do: %s\n", explain.Result(hongyan.Reason(v.Reason)).EN)
 	return nil
 }
 

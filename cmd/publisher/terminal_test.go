@@ -12,6 +12,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/terminal"
+	"github.com/hongyan-im/hongyan/internal/trail"
 )
 
 // attack writes the clipboard (OSC 52), sets the title (OSC 0), clears the screen (CSI, in seven
@@ -160,7 +161,7 @@ func TestNothingActsOnTheTerminal(t *testing.T) {
 func TestJSONIsExact(t *testing.T) {
 	t.Parallel()
 	r := hostile(t)
-	var d deviceView
+	var d trail.Device
 	if err := json.Unmarshal([]byte(r.ok("device", "list", "--app", "demo", "--user", "bob", "--show-tokens", "-o", "json")), &d); err != nil {
 		t.Fatal(err)
 	}

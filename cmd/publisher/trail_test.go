@@ -168,27 +168,6 @@ func TestExplainWhyAJobWaits(t *testing.T) {
 	}
 }
 
-// Of a device's records the one that names the job says why that waits.
-func TestExplainTakesTheRecordOfTheJob(t *testing.T) {
-	t.Parallel()
-	x := &explainer{e: explanation{Decisions: []decision{
-		{Status: hongyan.StatusWaiting, DeviceOutcome: bobs("phone", hongyan.Busy, 0), Over: true, job: "first"},
-		{Status: hongyan.StatusWaiting, DeviceOutcome: bobs("phone", hongyan.Parked, 0), Over: true, job: (&dispatch.Job{StoredAs: "second"}).WaitName()},
-		{Status: hongyan.StatusWaiting, DeviceOutcome: bobs("phone", vendors.Timeout, 1), job: "third"},
-		{Status: hongyan.StatusWaiting, DeviceOutcome: bobs("pad", vendors.RateLimited, 0), job: "third"},
-	}}}
-	job := sampleJob("m-1", "bob")
-	for stored, want := range map[string]hongyan.Reason{"second": hongyan.Parked, "nobody's": vendors.Timeout} {
-		job.StoredAs = stored
-		if got := x.view(job, "phone").Reason; got != want {
-			t.Errorf("of %s: %s, want %s", stored, got, want)
-		}
-	}
-	if got := x.view(job, "watch"); got.Reason != "" || !got.Since.IsZero() {
-		t.Errorf("of a device without a record: %+v", got)
-	}
-}
-
 // Without --since a day is read: records, jobs, messages and letters that are older are left out,
 // and the answer says how to see them.
 func TestExplainSince(t *testing.T) {

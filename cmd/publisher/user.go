@@ -16,6 +16,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/erase"
+	"github.com/hongyan-im/hongyan/internal/trail"
 )
 
 func (t *tool) userCommand() *cobra.Command {
@@ -380,9 +381,9 @@ func hideTokens(s hongyan.Subjects, r erase.Record, show bool) []byte {
 	if err != nil {
 		return r.Data[:0] // nobody knows where in it a token stands
 	}
-	reg.Token = token(reg.Token, false)
+	reg.Token = trail.Token(reg.Token, false)
 	if reg.VoIP != nil {
-		reg.VoIP.Token = token(reg.VoIP.Token, false)
+		reg.VoIP.Token = trail.Token(reg.VoIP.Token, false)
 	}
 	data, err := json.Marshal(reg)
 	if err != nil {

@@ -25,6 +25,8 @@ type show struct {
 	out     io.Writer
 	options devOptions
 	pageURL string
+	// password opens the worker's page /explain.
+	password string
 	// owners maps each token to the name of the device's owner.
 	owners map[string]string
 	// refused is the user of the message that a vendor refused.
@@ -256,8 +258,9 @@ func (d *show) addresses() {
 	fmt.Fprintf(d.out, `
   Page           %s/sandbox/   the phones, live
   NATS           nats://%s
-  Metrics        http://%s/metrics
-`, d.pageURL, d.options.nats, d.options.http)
+  Why or why not http://%s/explain   any name, password %s
+  Metrics        http://%[3]s/metrics
+`, d.pageURL, d.options.nats, d.options.http, d.password)
 }
 
 func (d *show) hints() {

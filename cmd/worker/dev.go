@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +49,7 @@ Nothing leaves this machine, and nothing but Go is needed.`,
 	f.StringVar(&o.nats, "nats", "127.0.0.1:4222", "`address` of the embedded NATS server")
 	f.StringVar(&o.page, "page", "127.0.0.1:8240", "`address` of the sandbox's page and control API")
 	f.StringVar(&o.tls, "tls", "127.0.0.1:8241", "`address` of the sandbox's vendor APIs, over TLS")
-	f.StringVar(&o.http, "http", "127.0.0.1:8230", "`address` of the worker's /healthz, /readyz and /metrics")
+	f.StringVar(&o.http, "http", "127.0.0.1:8230", "`address` of the worker's /explain, /healthz, /readyz and /metrics")
 	f.StringVar(&o.level, "log", "warn", "log `level`: debug, info, warn or error")
 	f.IntVar(&o.members, "members", 1000, "members of the large `group`; 0 leaves out that step and the thousand messages")
 	return c
@@ -85,8 +86,13 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 	if err := demo.WriteFiles(keys, address); err != nil {
 		return err
 	}
+	password := rand.Text()
+	secret := filepath.Join(dir, "explain.password")
+	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
+		return fmt.Errorf("write the password of /explain: %w", err)
+	}
 	file := filepath.Join(dir, "hongyan.yaml")
-	yaml := fmt.Appendf(nil, "nats: {embedded: {dir: %q, listen: %q}}\nhttp: {listen: %q}\n%s", filepath.Join(dir, "nats"), o.nats, o.http, append(demo.Apps(address), demo.Collapsing(address)...))
+	yaml := fmt.Appendf(nil, "nats: {embedded: {dir: %q, listen: %q}}\nhttp: {listen: %q, explain: {password_file: %q, show_text: true}}\n%s", filepath.Join(dir, "nats"), o.nats, o.http, secret, append(demo.Apps(address), demo.Collapsing(address)...))
 	if err := os.WriteFile(file, yaml, 0o600); err != nil {
 		return fmt.Errorf("write the demo's configuration: %w", err)
 	}
@@ -98,7 +104,7 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 	var showing sync.WaitGroup
 	defer showing.Wait()
 	return serve(ctx, conf, log, func(s *service) {
-		shown := &show{s: s, box: box, fakes: demo.Fakes(), out: stdout, options: o, pageURL: listener.URL()}
+		shown := &show{s: s, box: box, fakes: demo.Fakes(), out: stdout, options: o, pageURL: listener.URL(), password: password}
 		showing.Go(func() {
 			if err := shown.run(ctx); err != nil && ctx.Err() == nil {
 				fmt.Fprintln(stderr, "worker dev:", err)

@@ -44,9 +44,13 @@ func (h *health) notReady() string {
 	return ""
 }
 
+// maxHeader bounds a request's line and headers, in bytes.
+const maxHeader = 16 << 10
+
 // serve listens on the address and serves until the returned function is called; "off" serves
-// nothing.
-func (h *health) serve(listen string, metrics http.Handler, log *slog.Logger) (stop func(context.Context) error, err error) {
+// nothing. explain, unless it is nil, answers /explain and /api/explain. Clients that are slow to ask
+// or to listen are cut.
+func (h *health) serve(listen string, metrics, explain http.Handler, log *slog.Logger) (stop func(context.Context) error, err error) {
 	if listen == "off" {
 		return func(context.Context) error { return nil }, nil
 	}
@@ -64,7 +68,13 @@ func (h *health) serve(listen string, metrics http.Handler, log *slog.Logger) (s
 		_, _ = fmt.Fprintln(w, "ready")
 	})
 	mux.Handle("GET /metrics", metrics)
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	if explain != nil {
+		for _, pattern := range []string{"/explain", "/explain/", "/api/explain"} {
+			mux.Handle(pattern, explain)
+		}
+	}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

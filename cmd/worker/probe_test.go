@@ -35,7 +35,7 @@ func TestHealthCommand(t *testing.T) {
 		t.Error("nobody listens, and it is healthy")
 	}
 	h := newHealth()
-	stop, err := h.serve(address, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	stop, err := h.serve(address, http.NotFoundHandler(), nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

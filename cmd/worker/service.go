@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -25,6 +26,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
 	"github.com/hongyan-im/hongyan/internal/dispatch/send"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/explain/page"
 	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/owner"
@@ -43,6 +45,8 @@ type service struct {
 	log    *slog.Logger
 	tel    *telemetry.Telemetry
 	health *health
+	// explain is nil where the configuration opens no page.
+	explain *page.Page
 	// embedded is nil when an outside server is used.
 	embedded *natsd.Server
 	bus      *bus.Bus
@@ -66,7 +70,11 @@ func (s *service) serve(ctx context.Context) (err error) {
 		return err
 	}
 	s.tel, s.health = tel, newHealth()
-	stopHTTP, err := s.health.serve(s.conf.HTTP.Listen, tel.Metrics, s.log)
+	var answers http.Handler
+	if s.explain = explainPage(s.conf.HTTP.Explain, s.log); s.explain != nil {
+		answers = s.explain.Handler()
+	}
+	stopHTTP, err := s.health.serve(s.conf.HTTP.Listen, tel.Metrics, answers, s.log)
 	if err != nil {
 		return err
 	}
@@ -93,6 +101,10 @@ func (s *service) run(ctx context.Context) (err error) {
 		return s.stopped(ctx, err)
 	}
 	s.warnOfConfig()
+	if s.explain != nil {
+		s.explain.Open(s.bus)
+		defer s.explain.Open(nil)
+	}
 	return s.consume(ctx)
 }
 

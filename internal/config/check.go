@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"time"
 
@@ -77,6 +78,7 @@ func (b *binder) check(root ast.Node, c *Config) {
 			b.problem(b.find(root, "http", "listen"), "http.listen", "is no address", "write host:port such as 127.0.0.1:8230, or off")
 		}
 	}
+	b.checkExplain(root, &c.HTTP)
 	if !slices.Contains([]string{"", "debug", "info", "warn", "error"}, c.Log.Level) {
 		b.problem(b.find(root, "log", "level"), "log.level", "is no level", "write debug, info, warn or error")
 	}
@@ -107,6 +109,38 @@ const (
 	retryBase = time.Second
 	retryMax  = 5 * time.Minute
 )
+
+// leastPassword is the shortest password that keeps strangers from what explain tells, in bytes.
+const leastPassword = 12
+
+// headerName is a header's name, and clientsOwn are those that clients send by themselves, so that they
+// name nobody.
+var (
+	headerName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+	clientsOwn = regexp.MustCompile(`(?i)^(accept.*|authorization|connection|content-.*|cookie|dnt|forwarded|host|origin|priority|range|referer|sec-.*|te|traceparent|tracestate|upgrade.*|user-agent|via|x-forwarded-.*)$`)
+)
+
+// checkExplain holds who may ask why somebody got a push or none.
+func (b *binder) checkExplain(root ast.Node, h *HTTP) {
+	e := h.Explain
+	section := b.find(root, "http")
+	if !b.given(section, "explain") {
+		return
+	}
+	node := b.find(section, "explain")
+	switch {
+	case h.Listen == "off":
+		b.problem(node, "http.explain", "is served nowhere, because http.listen is off", "give http.listen an address, or leave it out")
+	case !e.Open() && !b.given(node, "password_file") && !b.given(node, "password"):
+		b.problem(node, "http.explain", "does not say who may ask", "name a file in password_file, or a proxy's header in trusted_header")
+	case e.Password != "" && e.TrustedHeader != "":
+		b.problem(b.find(node, "trusted_header"), "http.explain.trusted_header", "is given beside a password", "keep one of the two")
+	case e.Password != "" && len(e.Password) < leastPassword:
+		b.problem(b.find(node, "password"), "http.explain.password", "is shorter than 12 characters", "take what `openssl rand -base64 18` prints")
+	case e.TrustedHeader != "" && (!headerName.MatchString(e.TrustedHeader) || clientsOwn.MatchString(e.TrustedHeader)):
+		b.problem(b.find(node, "trusted_header"), "http.explain.trusted_header", "is no header by which a proxy names a user", "write X-User, Remote-User or the like")
+	}
+}
 
 // leastDirectoryTTL is the shortest time after which people are erased of whom nothing is heard.
 const leastDirectoryTTL = 24 * time.Hour

@@ -127,7 +127,29 @@ type Embedded struct {
 type HTTP struct {
 	// Listen serves /healthz, /readyz and /metrics. Default 127.0.0.1:8230; "off" serves nothing.
 	Listen string `yaml:"listen"`
+	// Explain opens the page /explain, which says why somebody got a push or none, and /api/explain,
+	// the same as JSON, to those who may ask. Default: neither is served.
+	Explain Explain `yaml:"explain"`
 }
+
+// Explain says who may ask why somebody got a push or none: whoever knows Password, or whom a proxy
+// names in TrustedHeader; one of the two.
+type Explain struct {
+	// Password is the one that HTTP's basic authentication asks for, whatever the user's name; at
+	// least 12 characters. It goes over the network as it is, so beyond this machine it needs a proxy with
+	// TLS before it.
+	Password vendors.Secret `yaml:"password"`
+	// TrustedHeader names the header, such as X-User, in which an authenticating proxy says who
+	// asks. Let nobody but the proxy reach the port, and let the proxy remove the header from what
+	// it is sent.
+	TrustedHeader string `yaml:"trusted_header"`
+	// ShowText shows what notifications say that wait or are dead, to all who may ask. Default
+	// false: texts are left out.
+	ShowText bool `yaml:"show_text"`
+}
+
+// Open says whether anybody may ask.
+func (e Explain) Open() bool { return e.Password != "" || e.TrustedHeader != "" }
 
 // Log is what the worker writes to standard error.
 type Log struct {

@@ -32,6 +32,13 @@ func (b *binder) lookForWarnings(root ast.Node, c *Config) {
 	if l := c.HTTP.Listen; l != "" && l != "off" && everyInterface(listenHost(l)) {
 		b.warn(b.find(root, "http", "listen"), "http.listen", "serves metrics on all interfaces", "name the one that Prometheus and the probes reach, or keep strangers out by a firewall")
 	}
+	if l := c.HTTP.Listen; c.HTTP.Explain.Open() && l != "" && l != "off" && !loopback(listenHost(l)) {
+		text, remedy := "is asked for its password in plain text beyond this machine", "listen on 127.0.0.1, and put a proxy with TLS before it"
+		if c.HTTP.Explain.TrustedHeader != "" {
+			text, remedy = "believes the header of whoever reaches the port", "let nobody but the proxy reach it"
+		}
+		b.warn(b.find(root, "http", "explain"), "http.explain", text, remedy)
+	}
 	for _, p := range b.places {
 		for _, key := range []string{"endpoint", "token_endpoint"} {
 			f, ok := fields(reflect.ValueOf(p.settings).Elem())[key]

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/hongyan-im/hongyan"
 )
@@ -12,8 +13,16 @@ func TestAdviceIsTotal(t *testing.T) {
 	t.Parallel()
 	unknown := Suppression("no such suppression")
 	var seen []string
-	check := func(what, advice string) {
-		if advice == unknown || len(advice) < 20 || !strings.HasSuffix(advice, ".") && !strings.HasSuffix(advice, "?") {
+	check := func(what string, said Text) {
+		advice := said.EN
+		if said.ZH == unknown.ZH || !strings.ContainsFunc(said.ZH, func(r rune) bool { return unicode.Is(unicode.Han, r) }) || !strings.HasSuffix(said.ZH, "。") && !strings.HasSuffix(said.ZH, "？") {
+			t.Errorf("%s: %q is no advice", what, said.ZH)
+		}
+		if slices.Contains(seen, said.ZH) {
+			t.Errorf("%s: the advice in Chinese is another's", what)
+		}
+		seen = append(seen, said.ZH)
+		if advice == unknown.EN || len(advice) < 20 || !strings.HasSuffix(advice, ".") && !strings.HasSuffix(advice, "?") {
 			t.Errorf("%s: %q is no advice", what, advice)
 		}
 		if slices.Contains(seen, advice) {
@@ -21,9 +30,9 @@ func TestAdviceIsTotal(t *testing.T) {
 		}
 		seen = append(seen, advice)
 	}
-	unsure := func(advice string) {
-		if !strings.Contains(advice, "does not know") {
-			t.Errorf("of a reason that a newer version may know it says %q", advice)
+	unsure := func(said Text) {
+		if !strings.Contains(said.EN, "does not know") || !strings.Contains(said.ZH, "不知道") {
+			t.Errorf("of a reason that a newer version may know it says %q", said)
 		}
 	}
 	for _, s := range hongyan.Suppressions {

@@ -18,8 +18,8 @@ var table string
 type Code struct {
 	// Reason is the one that the code gives by itself.
 	Reason hongyan.Reason
-	// EN and ZH are the meaning in English and in Chinese.
-	EN, ZH string
+	// Text is the meaning.
+	Text
 }
 
 var codes = sync.OnceValue(func() map[[2]string][]Code {
@@ -27,7 +27,7 @@ var codes = sync.OnceValue(func() map[[2]string][]Code {
 	for line := range strings.Lines(table) {
 		if f := strings.Split(strings.TrimSuffix(line, "\n"), "\t"); len(f) == 5 {
 			key := [2]string{f[0], f[1]}
-			all[key] = append(all[key], Code{hongyan.Reason(f[2]), f[3], f[4]})
+			all[key] = append(all[key], Code{hongyan.Reason(f[2]), Text{f[3], f[4]}})
 		}
 	}
 	return all

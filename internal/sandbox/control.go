@@ -32,7 +32,7 @@ func (s *Server) control() {
 	mux.HandleFunc("/sandbox/api/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, fmt.Errorf("no such call: %s %s; see docs/sandbox.md", r.Method, r.URL.Path))
 	})
-	mux.Handle("/sandbox/", page(s.looks()))
+	mux.Handle("/sandbox/", page(looks(s.fakes)))
 	s.mux.Handle("/sandbox/", http.NewCrossOriginProtection().Handler(mux))
 	s.mux.Handle("GET /{$}", http.RedirectHandler("/sandbox/", http.StatusFound))
 }

@@ -72,13 +72,27 @@ func (s *Server) cards() []card {
 }
 
 // looks is the style sheet of all phones.
-func (s *Server) looks() string {
+func looks(fakes []Fake) string {
 	var css strings.Builder
 	css.WriteString("/* Drawings of our own, near enough that each phone is known at a glance; none is a vendor's artwork. */\n")
-	for _, f := range s.fakes {
+	for _, f := range fakes {
 		css.WriteString("\n" + f.Look)
 	}
 	return css.String()
+}
+
+// PhoneCSS is the style sheet of a notification on the phones of the fakes, for other pages that draw
+// one as the sandbox's does.
+func PhoneCSS(fakes []Fake) string {
+	var css strings.Builder
+	for _, name := range []string{"page/card.css", "page/calls.css"} {
+		part, err := pageFiles.ReadFile(name)
+		if err != nil {
+			panic(err) // it is compiled in
+		}
+		css.Write(part)
+	}
+	return css.String() + looks(fakes)
 }
 
 // page serves the live view, with the style sheet of the phones. It loads nothing from elsewhere,

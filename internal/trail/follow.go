@@ -1,4 +1,4 @@
-package main
+package trail
 
 import (
 	"context"
@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/standing"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -20,35 +20,34 @@ const (
 	followQuiet = 5 * time.Second
 )
 
-// follow prints what becomes of the message as it is stored, until it has ended on all of the
-// user's devices, or is found to be malformed.
-func (x *explainer) follow(ctx context.Context) error {
-	u, _, err := x.t.lookup(ctx, x.b, x.e.App, x.e.User)
+// Follow calls told with each decision on the question's message as it is stored, until the message
+// has ended on all of the user's devices, is found to be malformed, or no worker runs that could read
+// it.
+func (r *Reader) Follow(ctx context.Context, q Question, told func(*Decision)) error {
+	u, _, err := r.User(ctx, q.App, q.User)
 	if err != nil {
 		return err
 	}
 	f := following{devices: map[string]bool{}, seen: map[string]bool{}}
 	for i := range u.Devices {
-		if r := &u.Devices[i].Registration; r.Token != "" || r.VoIP != nil {
+		if reg := &u.Devices[i].Registration; reg.Token != "" || reg.VoIP != nil {
 			f.devices[u.Devices[i].ID] = true
 		}
 	}
-	if !x.t.json() {
-		x.t.printf("following %s to %s; the interrupt key ends it", x.e.Message, x.e.User)
-	}
+	x := &explainer{Reader: r, q: q, e: Explanation{App: q.App, User: q.User, Message: q.Message}}
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
-	from, heard := x.since, x.t.now()
+	from, heard := q.Since, r.Now()
 	for reads := 1; ; reads++ {
-		err := x.b.Records(ctx, x.e.App, hongyan.Partition(x.e.User), from, func(r dispatch.Record) bool {
-			from = r.Stored
-			if r.MessageID != x.e.Message {
+		err := r.Bus.Records(ctx, q.App, hongyan.Partition(q.User), from, func(record dispatch.Record) bool {
+			from = record.Stored
+			if record.MessageID != q.Message {
 				return true
 			}
-			for i := range r.Devices {
-				if d := decided(&r, i); d.User == x.e.User && f.take(&d) {
-					heard = x.t.now()
-					x.told(&d)
+			for i := range record.Devices {
+				if d := decided(&record, i, r.Language); d.User == q.User && f.take(&d) {
+					heard = r.Now()
+					told(&d)
 				}
 			}
 			return true
@@ -56,12 +55,15 @@ func (x *explainer) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if f.over(x.t.now().Sub(heard)) {
+		if f.over(r.Now().Sub(heard)) {
 			return nil
 		}
 		if len(f.seen) == 0 && reads%10 == 0 {
 			if unreadable, err := x.unreadable(ctx); unreadable || err != nil {
 				return err
+			}
+			if _, err := standing.Workers(ctx, r.Bus); errors.Is(err, standing.ErrNoWorker) {
+				return nil
 			}
 		}
 		select {
@@ -72,28 +74,16 @@ func (x *explainer) follow(ctx context.Context) error {
 	}
 }
 
-// told prints a decision as it comes.
-func (x *explainer) told(d *decision) {
-	if x.t.json() {
-		return
-	}
-	said := d.Meaning
-	if d.VendorCode != "" {
-		said = d.VendorCode + " " + said
-	}
-	x.t.printf("%s  device %s  %s %s  %s", d.At.Local().Format("15:04:05.000"), dash(d.Device), d.Status, d.Reason, said)
-}
-
 // unreadable says whether a worker found that the message cannot be read.
 func (x *explainer) unreadable(ctx context.Context) (found bool, err error) {
-	box, err := x.b.LetterBox(ctx)
-	if errors.Is(err, bus.ErrNoStream) {
+	box, err := x.Bus.LetterBox(ctx)
+	if isAbsent(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	filter := dispatch.LetterFilter{Reason: vendors.Malformed, App: x.e.App, Message: x.e.Message, Since: x.since}
+	filter := dispatch.LetterFilter{Reason: vendors.Malformed, App: x.e.App, Message: x.e.Message, Since: x.q.Since}
 	err = x.letters(ctx, box, &filter, func(*dispatch.Letter) { found = true })
 	return found, err
 }
@@ -104,18 +94,18 @@ type following struct {
 	devices map[string]bool
 	seen    map[string]bool
 	// last is the newest decision of each device, the one that is decided last.
-	last map[string]decision
+	last map[string]Decision
 }
 
 // take notes a decision; it returns false for one that was seen before.
-func (f *following) take(d *decision) (unseen bool) {
+func (f *following) take(d *Decision) (unseen bool) {
 	key := fmt.Sprint(d.Device, "\x00", d.Status, "\x00", d.Reason, "\x00", d.Attempt, "\x00", d.At.UnixNano(), "\x00", d.stored.UnixNano())
 	if f.seen[key] {
 		return false
 	}
 	f.seen[key] = true
 	if f.last == nil {
-		f.last = map[string]decision{}
+		f.last = map[string]Decision{}
 	}
 	if old, has := f.last[d.Device]; d.Status != hongyan.StatusWithdrawn && (!has || !d.At.Before(old.At)) {
 		f.last[d.Device] = *d

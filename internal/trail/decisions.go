@@ -1,9 +1,8 @@
-package main
+package trail
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -17,14 +16,53 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// lookLimit bounds how many waiting jobs, messages and dead letters explain reads in one place.
-const lookLimit = 50_000
+// Decision is what a record says of one device, with what it means.
+type Decision struct {
+	MessageID   string         `json:"message_id"`
+	App         string         `json:"app"`
+	Vendor      string         `json:"vendor"`
+	Certificate string         `json:"certificate"`
+	Status      hongyan.Status `json:"status"`
+	At          time.Time      `json:"at"`
+	hongyan.DeviceOutcome
+	// Over says of a push that was stored to be sent later that something came of it since: another
+	// try, or an end.
+	Over bool `json:"over,omitzero"`
+	// Rule is the place of the rule that suppressed the push in the order in which they apply, from
+	// 1; 0 where none did.
+	Rule int `json:"rule,omitzero"`
+	// Error is what the dead letter says, where there is one, and Letter its number.
+	Error  string `json:"error,omitempty"`
+	Letter uint64 `json:"letter,omitzero"`
+	// Meaning is what the vendor means by its code, where that is known.
+	Meaning string `json:"meaning,omitempty"`
+	Advice  string `json:"advice"`
+
+	job    string    // of a waiting one, the hash of the job's name
+	stored time.Time // when the record was stored
+}
+
+// Waiting is a job that waits.
+type Waiting struct {
+	Vendor      string    `json:"vendor"`
+	Certificate string    `json:"certificate"`
+	Device      string    `json:"device"`
+	Lane        string    `json:"lane"`
+	Attempts    int       `json:"attempts"`
+	NotBefore   time.Time `json:"not_before,omitzero"`
+	Deadline    time.Time `json:"deadline"`
+	// Reason and Code say why it waits, and Since since when, where a record tells: none tells of a
+	// job that a replay brought back.
+	Reason hongyan.Reason `json:"reason,omitempty"`
+	Code   string         `json:"code,omitempty"`
+	Since  time.Time      `json:"since,omitzero"`
+}
 
 // decisions reads the user's records and, of the dead devices, what the letters say.
 func (x *explainer) decisions(ctx context.Context) error {
-	var all []decision
+	var all []Decision
 	dropped := 0
-	keep := x.limit
+	keep := x.q.Limit
 	if x.e.Message != "" {
 		keep = 0
 	}
@@ -34,14 +72,14 @@ func (x *explainer) decisions(ctx context.Context) error {
 			dropped += n
 		}
 	}
-	err := x.b.Records(ctx, x.e.App, hongyan.Partition(x.e.User), x.since, func(r dispatch.Record) bool {
-		x.reading.one()
+	err := x.Bus.Records(ctx, x.e.App, hongyan.Partition(x.e.User), x.q.Since, func(r dispatch.Record) bool {
+		x.one()
 		if x.e.Message != "" && r.MessageID != x.e.Message {
 			return true
 		}
 		for i := range r.Devices {
 			if r.Devices[i].User == x.e.User {
-				all = append(all, decided(&r, i))
+				all = append(all, decided(&r, i, x.Language))
 			}
 		}
 		trim(2 * keep)
@@ -52,12 +90,12 @@ func (x *explainer) decisions(ctx context.Context) error {
 	}
 	trim(keep)
 	if dropped > 0 {
-		x.note("%d older decision(s) are not shown; --limit 0 shows all.", dropped)
+		x.note(textOlder, dropped)
 	}
 	order(all)
 	x.e.Decisions = all
-	box, err := x.b.LetterBox(ctx)
-	if errors.Is(err, bus.ErrNoStream) {
+	box, err := x.Bus.LetterBox(ctx)
+	if isAbsent(err) {
 		return nil
 	}
 	if err != nil {
@@ -74,23 +112,23 @@ func (x *explainer) decisions(ctx context.Context) error {
 }
 
 // decided is what a record says of its i-th device, with what it means.
-func decided(r *dispatch.Record, i int) decision {
-	d := decision{MessageID: r.MessageID, App: r.App, Vendor: r.Vendor, Certificate: r.Certificate, Status: r.Status, At: r.At, DeviceOutcome: r.Devices[i],
-		Advice: explain.Advice(r.Status, r.Devices[i].Reason), job: r.Job, stored: r.Stored}
+func decided(r *dispatch.Record, i int, l explain.Language) Decision {
+	d := Decision{MessageID: r.MessageID, App: r.App, Vendor: r.Vendor, Certificate: r.Certificate, Status: r.Status, At: r.At, DeviceOutcome: r.Devices[i],
+		Advice: explain.Advice(r.Status, r.Devices[i].Reason).In(l), job: r.Job, stored: r.Stored}
 	if d.Status == hongyan.StatusSuppressed {
 		d.Rule, _ = explain.Rule(d.Reason)
 	}
 	if d.VendorCode != "" && d.Status != hongyan.StatusAccepted {
 		meaning, _ := explain.Meaning(d.Vendor, d.VendorCode, d.Reason)
-		d.Meaning = meaning.EN
+		d.Meaning = meaning.In(l)
 	}
 	return d
 }
 
 // order puts decisions in the order in which they were taken, which is not always that in which
 // they were stored, and marks those that waited and of which something came later.
-func order(all []decision) {
-	slices.SortStableFunc(all, func(a, b decision) int { return a.At.Compare(b.At) })
+func order(all []Decision) {
+	slices.SortStableFunc(all, func(a, b Decision) int { return a.At.Compare(b.At) })
 	type push struct{ message, device string }
 	later := map[push]bool{}
 	for i := len(all) - 1; i >= 0; i-- {
@@ -106,25 +144,30 @@ func order(all []decision) {
 }
 
 // lastWords finds the error in a dead device's letter; there is none when the letter is gone.
-func (x *explainer) lastWords(ctx context.Context, box *bus.LetterBox, o *decision) error {
+func (x *explainer) lastWords(ctx context.Context, box *bus.LetterBox, o *Decision) error {
 	filter := dispatch.LetterFilter{Vendor: cmp.Or(o.Vendor, "none"), Certificate: cmp.Or(o.Certificate, "none"), Reason: o.Reason, App: o.App, User: o.User,
 		Message: o.MessageID, Since: o.At.Add(-time.Minute), Until: o.stored.Add(time.Minute)}
 	if o.Vendor == "" {
 		filter.User = "" // the letter is the message itself
 	}
-	return x.letters(ctx, box, &filter, func(l *dispatch.Letter) { o.Error, o.Letter = l.Header[dispatch.HeaderError], l.Sequence })
+	return x.letters(ctx, box, &filter, func(l *dispatch.Letter) {
+		o.Error, o.Letter = l.Header[dispatch.HeaderError], l.Sequence
+		if job, err := dispatch.DecodeJob(l.Data); err == nil && x.e.Message != "" {
+			x.preview(job, o.Device, o.Status)
+		}
+	})
 }
 
 // letters calls each with the letters that fit, up to lookLimit of those that have to be read.
 func (x *explainer) letters(ctx context.Context, box *bus.LetterBox, filter *dispatch.LetterFilter, each func(*dispatch.Letter)) error {
 	from, since := uint64(0), filter.Since
 	for read := 0; read < lookLimit; {
-		letters, err := box.Letters(ctx, filter.Subject(x.t.topology().Subjects), from, since, 1000)
+		letters, err := box.Letters(ctx, filter.Subject(x.Bus.Topology().Subjects), from, since, 1000)
 		if err != nil || len(letters) == 0 {
 			return err
 		}
 		for i := range letters {
-			x.reading.one()
+			x.one()
 			if filter.Past(&letters[i]) {
 				return nil
 			}
@@ -146,31 +189,35 @@ func (x *explainer) message(ctx context.Context) error {
 	has := map[string]bool{} // devices with a job that waits
 	for _, w := range x.e.Waiting {
 		has[w.Device] = true
-		next := "it is next, or under way"
-		if w.NotBefore.After(x.t.now()) {
-			next = "next try " + x.t.ago(w.NotBefore)
+		next := textIsNext.In(x.Language)
+		if w.NotBefore.After(x.Now()) {
+			next = textNextTry.Format(x.Language, x.ago(w.NotBefore))
 		}
-		x.note("The push to device %s waits for %s certificate %s, after %d attempt(s); %s. It is worthless %s.",
-			w.Device, w.Vendor, w.Certificate, w.Attempts, next, x.t.ago(w.Deadline))
+		x.note(textJobWaits, w.Device, w.Vendor, w.Certificate, w.Attempts, next, x.ago(w.Deadline))
 		if w.Reason != "" {
-			x.note("It was stored %s, as %s.", x.t.ago(w.Since), w.Reason)
+			x.note(textStored, x.ago(w.Since), w.Reason)
 		}
 	}
 	for i := range x.e.Decisions {
 		if d := &x.e.Decisions[i]; d.Status == hongyan.StatusWaiting && !d.Over && !has[d.Device] {
-			x.note("The push to device %s was stored to be sent later, and its job is not found any more, nor what became of it: a worker is at it this moment, "+
-				"or somebody removed the job from its stream. Look again in a minute.", d.Device)
+			x.note(textJobIsGone, d.Device)
 		}
 	}
 	if len(x.e.Decisions)+len(x.e.Waiting) > 0 {
 		return nil
 	}
+	return x.nowhere(ctx)
+}
+
+// nowhere looks for a message that nothing was decided of: among those that no worker has read, and
+// among those that none could read.
+func (x *explainer) nowhere(ctx context.Context) error {
 	unrouted, err := x.unrouted(ctx)
 	if err != nil {
 		return err
 	}
 	if unrouted {
-		x.note("The message is stored, but no worker has read it yet, or one is at it this moment. Is a worker running, and with this app in its configuration?")
+		x.note(textUnrouted)
 		return nil
 	}
 	return x.malformed(ctx)
@@ -193,8 +240,8 @@ func (x *explainer) waiting(ctx context.Context) error {
 		for _, vendor := range hongyan.Vendors {
 			read := 0
 			where := hongyan.Subject{Kind: hongyan.KindJob, Vendor: vendor, Certificate: certificate, Lane: "*"}
-			err := x.b.Waiting(ctx, where, x.since, func(w dispatch.Waiting) bool {
-				x.reading.one()
+			err := x.Bus.Waiting(ctx, where, x.q.Since, func(w dispatch.Waiting) bool {
+				x.one()
 				read++
 				job, err := dispatch.DecodeJob(w.Data)
 				if err != nil || job.App != x.e.App || job.Notification.MessageID != x.e.Message {
@@ -206,6 +253,7 @@ func (x *explainer) waiting(ctx context.Context) error {
 					}
 					seen[target.Device+"\x00"+certificate] = true
 					x.e.Waiting = append(x.e.Waiting, x.view(job, target.Device))
+					x.preview(job, target.Device, hongyan.StatusWaiting)
 				}
 				return read < lookLimit
 			})
@@ -213,11 +261,11 @@ func (x *explainer) waiting(ctx context.Context) error {
 				return err
 			}
 			if read >= lookLimit {
-				x.note("More than %d jobs wait for %s certificate %s; the message may be among those that were not looked at.", lookLimit, vendor, certificate)
+				x.note(textMany, lookLimit, vendor, certificate)
 			}
 		}
 	}
-	slices.SortFunc(x.e.Waiting, func(a, b waitingView) int {
+	slices.SortFunc(x.e.Waiting, func(a, b Waiting) int {
 		return cmp.Or(cmp.Compare(a.Device, b.Device), cmp.Compare(a.Certificate, b.Certificate))
 	})
 	return nil
@@ -225,8 +273,8 @@ func (x *explainer) waiting(ctx context.Context) error {
 
 // view is a job of a device, with what the records say of why it waits: the one that names the job,
 // or else the device's last.
-func (x *explainer) view(job *dispatch.Job, device string) waitingView {
-	v := waitingView{Vendor: job.Vendor, Certificate: job.Certificate, Device: device, Lane: job.Lane, Attempts: job.Attempts, NotBefore: job.NotBefore,
+func (x *explainer) view(job *dispatch.Job, device string) Waiting {
+	v := Waiting{Vendor: job.Vendor, Certificate: job.Certificate, Device: device, Lane: job.Lane, Attempts: job.Attempts, NotBefore: job.NotBefore,
 		Deadline: job.Notification.Deadline}
 	name := job.WaitName()
 	for i := range x.e.Decisions {
@@ -240,17 +288,19 @@ func (x *explainer) view(job *dispatch.Job, device string) waitingView {
 	return v
 }
 
-// unrouted says whether the message, or the piece of it that names the user, waits for a worker to
+// unrouted says whether the message, or a piece of it that may name the user, waits for a worker to
 // read it, or to be done with it.
 func (x *explainer) unrouted(ctx context.Context) (found bool, err error) {
-	for _, where := range []hongyan.Subject{
-		{Kind: hongyan.KindUrgent, App: x.e.App},
-		{Kind: hongyan.KindMessage, App: x.e.App},
-		{Kind: hongyan.KindPiece, App: x.e.App, Partition: hongyan.Partition(x.e.User)},
-	} {
+	places := []hongyan.Subject{{Kind: hongyan.KindUrgent, App: x.e.App}, {Kind: hongyan.KindMessage, App: x.e.App}}
+	for partition := range partitions {
+		if x.e.User == "" || partition == hongyan.Partition(x.e.User) {
+			places = append(places, hongyan.Subject{Kind: hongyan.KindPiece, App: x.e.App, Partition: partition})
+		}
+	}
+	for _, where := range places {
 		read := 0
-		err = x.b.Waiting(ctx, where, x.since, func(w dispatch.Waiting) bool {
-			x.reading.one()
+		err = x.Bus.Waiting(ctx, where, x.q.Since, func(w dispatch.Waiting) bool {
+			x.one()
 			read++
 			if found = w.ID == x.e.App+"/"+x.e.Message; !found {
 				data := w.Data
@@ -282,22 +332,25 @@ func messageOf(piece []byte) []byte {
 
 // malformed looks for the message among those that could not be read.
 func (x *explainer) malformed(ctx context.Context) error {
-	box, err := x.b.LetterBox(ctx)
-	if errors.Is(err, bus.ErrNoStream) {
+	box, err := x.Bus.LetterBox(ctx)
+	if isAbsent(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	filter := dispatch.LetterFilter{Reason: vendors.Malformed, App: x.e.App, Message: x.e.Message, Since: x.since}
+	filter := dispatch.LetterFilter{Reason: vendors.Malformed, App: x.e.App, Message: x.e.Message, Since: x.q.Since}
 	found := false
 	err = x.letters(ctx, box, &filter, func(l *dispatch.Letter) {
 		found = true
-		x.note("The message could not be read: %s (dead letter %d). %s", l.Header[dispatch.HeaderError], l.Sequence, explain.Result(vendors.Malformed))
+		x.note(textMalformed, l.Header[dispatch.HeaderError], l.Sequence, explain.Result(vendors.Malformed).In(x.Language))
 	})
-	if err == nil && !found {
-		x.note("Nothing is known of message %s for %s since %s: it was never published in %s, it does not name the user as a recipient, or it is older. "+
-			"What was decided is kept for three days; --since 3d reads all of it.", x.e.Message, x.e.User, when(x.since), x.e.App)
+	switch {
+	case err != nil || found:
+	case x.e.User == "":
+		x.note(textNothingOf, x.e.Message, explain.When(x.q.Since), x.e.App)
+	default:
+		x.note(textNothingOfUser, x.e.Message, x.e.User, explain.When(x.q.Since), x.e.App)
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package main
+package trail
 
 import (
 	"context"
@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/explain"
+	"github.com/hongyan-im/hongyan/internal/standing"
 )
 
 // registrations notes what is wrong with the devices as they are registered, whoever serves them.
@@ -18,11 +18,11 @@ func (x *explainer) registrations() {
 	for i := range x.e.Devices {
 		d := &x.e.Devices[i]
 		if d.Token == "" && d.VoIPToken == "" {
-			said := "The app must register it again when the vendor's SDK gave it a token."
+			said := textNoToken.In(x.Language)
 			if d.RegistrationError != "" {
-				said = "The vendor's SDK gave the app the error " + d.RegistrationError + "; look it up in the SDK's documentation."
+				said = textSDKError.Format(x.Language, d.RegistrationError)
 			}
-			x.note("Device %s is registered without a token, so it cannot be pushed to. %s", d.Device, said)
+			x.note(textWithoutToken, d.Device, said)
 		}
 	}
 }
@@ -30,9 +30,9 @@ func (x *explainer) registrations() {
 // standing notes which of the user's certificates no live worker serves, and gathers how those
 // stand that something waits for, or waited for until it was worthless.
 func (x *explainer) standing(ctx context.Context) error {
-	r, err := x.t.roster(ctx, x.b)
-	if errors.Is(err, errNoWorker) || errors.Is(err, bus.ErrNoStream) {
-		x.note("No worker runs: none has said a word within the last minute. Nothing is pushed until one does; start one (worker run).")
+	r, err := standing.Workers(ctx, x.Bus)
+	if errors.Is(err, standing.ErrNoWorker) || isAbsent(err) {
+		x.note(textNoWorker)
 		return nil
 	}
 	if err != nil {
@@ -51,8 +51,8 @@ func (x *explainer) standing(ctx context.Context) error {
 	if len(waits) == 0 {
 		return nil
 	}
-	v, err := x.t.limitsView(ctx, x.b, func(c *limitedCertificate) bool { return c.App == x.e.App && waits[c.ID] })
-	if errors.Is(err, errNoWorker) || errors.Is(err, bus.ErrNoStream) {
+	v, err := standing.Read(ctx, x.Bus, x.Now, x.Language, func(c *standing.Certificate) bool { return c.App == x.e.App && waits[c.ID] })
+	if errors.Is(err, standing.ErrNoWorker) || isAbsent(err) {
 		return nil // the last worker left this moment
 	}
 	if err != nil {
@@ -71,26 +71,26 @@ func waitedTooLong(r hongyan.Reason) bool {
 
 // unserved notes which certificates the user's devices and what waits name and no live worker
 // serves for the app.
-func (x *explainer) unserved(r *roster) {
+func (x *explainer) unserved(r *standing.Roster) {
 	served := map[string]dispatch.CertificateNote{}
 	var ours []string
-	for _, c := range r.certificates {
+	for _, c := range r.Certificates {
 		served[c.Limits.ID] = c
 		if c.App == x.e.App {
 			ours = append(ours, c.Limits.ID+" ("+c.Vendor+")")
 		}
 	}
 	if len(ours) == 0 {
-		x.note("No live worker has app %s in its configuration, so its messages are not pushed: add it to the configuration of the workers, or correct the name that the IM backend publishes under.", x.e.App)
+		x.note(textNoApp, x.e.App)
 		return
 	}
 	slices.Sort(ours)
 	named := map[string]string{} // who names a certificate
 	for _, d := range x.e.Devices {
-		named[d.Certificate], named[d.VoIPCertificate] = "device "+d.Device, "device "+d.Device+" for calls"
+		named[d.Certificate], named[d.VoIPCertificate] = textNamesDevice.Format(x.Language, d.Device), textNamesCalls.Format(x.Language, d.Device)
 	}
 	for _, w := range x.e.Waiting {
-		named[w.Certificate] = "what waits for device " + w.Device
+		named[w.Certificate] = textNamesWaits.Format(x.Language, w.Device)
 	}
 	delete(named, "")
 	for _, certificate := range slices.Sorted(maps.Keys(named)) {
@@ -98,11 +98,9 @@ func (x *explainer) unserved(r *roster) {
 		switch {
 		case known && c.App == x.e.App:
 		case known:
-			x.note("Certificate %s, which %s names, belongs to app %s and not to %s. Correct what the app registers; for %s workers serve %s.",
-				certificate, named[certificate], c.App, x.e.App, x.e.App, strings.Join(ours, ", "))
+			x.note(textOthersApp, certificate, named[certificate], c.App, x.e.App, strings.Join(ours, ", "))
 		default:
-			x.note("No live worker serves certificate %s, which %s names; for %s they serve %s. %s",
-				certificate, named[certificate], x.e.App, strings.Join(ours, ", "), explain.Suppression(hongyan.UnknownCertificate))
+			x.note(textUnserved, certificate, named[certificate], x.e.App, strings.Join(ours, ", "), explain.Suppression(hongyan.UnknownCertificate).In(x.Language))
 		}
 	}
 }
