@@ -15,8 +15,8 @@ import (
 func (s *service) measureBacklogs(ctx context.Context) {
 	var mu sync.Mutex
 	backlogs := map[string]bus.Backlog{}
-	waiting, err1 := s.tel.Meter.Int64ObservableGauge("push_backlog", metric.WithDescription("stored jobs that wait or are under way, by vendor, without those that come later; message events that are not done with as vendor none"))
-	oldest, err2 := s.tel.Meter.Float64ObservableGauge("push_oldest", metric.WithUnit("s"), metric.WithDescription("age of the oldest stored job, by vendor; of the oldest message event that is not done with as vendor none"))
+	waiting, err1 := s.tel.Meter.Int64ObservableGauge("hongyan.backlog", metric.WithDescription("stored jobs that wait or are under way, by vendor, without those that come later; message events that are not done with as vendor none"))
+	oldest, err2 := s.tel.Meter.Float64ObservableGauge("hongyan.oldest", metric.WithUnit("s"), metric.WithDescription("age of the oldest stored job, by vendor; of the oldest message event that is not done with as vendor none"))
 	if err1 != nil || err2 != nil {
 		s.log.Error("cannot measure backlogs", "error", err1, "error2", err2)
 		return

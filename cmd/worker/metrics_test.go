@@ -83,10 +83,10 @@ func exported(t *testing.T) map[string]bool {
 		w := httptest.NewRecorder()
 		tel.Metrics.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 		names := map[string]bool{}
-		for _, found := range regexp.MustCompile(`(?m)^(push_\w+?)(_bucket|_sum|_count)?[{ ]`).FindAllStringSubmatch(w.Body.String(), -1) {
+		for _, found := range regexp.MustCompile(`(?m)^(hongyan_\w+?)(_bucket|_sum|_count)?[{ ]`).FindAllStringSubmatch(w.Body.String(), -1) {
 			names[found[1]] = true
 		}
-		if names["push_backlog"] { // the backlog was read
+		if names["hongyan_backlog"] { // the backlog was read
 			return names
 		}
 		if time.Now().After(deadline) {
@@ -100,12 +100,12 @@ func exported(t *testing.T) map[string]bool {
 func TestMetricsOfPages(t *testing.T) {
 	t.Parallel()
 	names := exported(t)
-	for _, want := range []string{"push_messages_total", "push_oldest_seconds", "push_latency_seconds", "push_parked"} {
+	for _, want := range []string{"hongyan_messages_total", "hongyan_oldest_seconds", "hongyan_latency_seconds", "hongyan_parked"} {
 		if !names[want] {
 			t.Errorf("%s is not exported: %v", want, names)
 		}
 	}
-	word := regexp.MustCompile(`[\w./-]*push_[a-z_]+`)
+	word := regexp.MustCompile(`[\w./-]*hongyan_[a-z_]+`)
 	named := map[string]bool{}
 	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/*", "deploy/*/*", "docker-compose.yml"} {
 		paths, err := filepath.Glob(filepath.Join(repo, pattern))
@@ -122,8 +122,7 @@ func TestMetricsOfPages(t *testing.T) {
 			}
 			for _, name := range word.FindAllString(string(text), -1) {
 				name = strings.TrimSuffix(name, "_")
-				// a key such as max_push_group is none, nor is the option push_type of a message
-				if !strings.HasPrefix(name, "push_") || name == "push_type" {
+				if !strings.HasPrefix(name, "hongyan_") { // a path is none
 					continue
 				}
 				named[name] = true
@@ -133,7 +132,7 @@ func TestMetricsOfPages(t *testing.T) {
 			}
 		}
 	}
-	if !named["push_backlog"] || !named["push_parked"] {
+	if !named["hongyan_backlog"] || !named["hongyan_parked"] {
 		t.Errorf("the pages name %v: they are not read", named)
 	}
 }

@@ -140,7 +140,7 @@ func TestNATSComesLateAndGoesAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"push_attempts_total", "push_latency_seconds_bucket", "push_backlog", `certificate="demo-huawei"`, `reason="accepted"`} {
+	for _, name := range []string{"hongyan_attempts_total", "hongyan_latency_seconds_bucket", "hongyan_backlog", `certificate="demo-huawei"`, `reason="accepted"`} {
 		if !strings.Contains(body, name) {
 			t.Errorf("/metrics lacks %s", name)
 		}

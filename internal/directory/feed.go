@@ -63,12 +63,12 @@ func (l listener) Lost(err error) {
 
 // Measure makes the instruments of the directory.
 func (d *Directory) Measure(meter metric.Meter) error {
-	lookups, err := meter.Int64ObservableCounter("push_directory_lookups",
+	lookups, err := meter.Int64ObservableCounter("hongyan.directory.lookups",
 		metric.WithDescription("users looked up, by result: hit where the cache knew them, miss where they were read, confirmed where a suppression was asked for again"))
-	dropped, err2 := meter.Int64ObservableCounter("push_directory_cache_dropped",
+	dropped, err2 := meter.Int64ObservableCounter("hongyan.directory.cache_dropped",
 		metric.WithDescription("times that the whole cache was dropped because changes may have been missed"))
-	users, err3 := meter.Int64ObservableGauge("push_directory_cached_users", metric.WithDescription("users in the cache, known and unknown ones"))
-	bytes, err4 := meter.Int64ObservableGauge("push_directory_cached_bytes", metric.WithDescription("what the cache takes, about"), metric.WithUnit("By"))
+	users, err3 := meter.Int64ObservableGauge("hongyan.directory.cached_users", metric.WithDescription("users in the cache, known and unknown ones"))
+	bytes, err4 := meter.Int64ObservableGauge("hongyan.directory.cached", metric.WithDescription("what the cache takes, about"), metric.WithUnit("By"))
 	if err := errors.Join(err, err2, err3, err4); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type Metrics struct {
 	attempts   metric.Int64Counter
 	outcomes   metric.Int64Counter
 	latency    metric.Float64Histogram
-	call       metric.Float64Histogram
+	stage      metric.Float64Histogram
 	ignored    metric.Int64Counter
 	dropped    metric.Int64Counter
 	moved      metric.Int64Counter
@@ -52,27 +52,27 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 		errs = append(errs, err)
 		return h
 	}
-	m.messages = counter("push_messages", "message events and pieces of large ones, by app and result: planned, divided into pieces, malformed, or exhausted where it was taken too often")
-	m.suppressed = counter("push_suppressed", "devices that were not pushed to, by app and reason")
-	m.jobs = counter("push_jobs", "jobs planned, sent at once or stored, by vendor, certificate and lane")
-	m.attempts = counter("push_attempts", "results of vendor calls, one for each device, by vendor, certificate, lane and reason")
-	m.outcomes = counter("push_outcomes", "devices done with, by vendor, certificate, lane and reason")
-	m.latency = histogram("push_latency", "from the message's publication to the vendor's acceptance, by vendor, certificate and lane")
-	m.call = histogram("push_call_duration", "of vendor calls, by vendor, certificate and lane")
-	m.ignored = counter("push_ignored", "input that was ignored, or taken although it is not as the contract writes it, by kind")
-	m.dropped = counter("push_dropped_registrations", "registrations removed because a vendor called the token dead, by vendor and certificate")
-	m.signals = counter("push_signals", "recalls and read marks, by app, type and result: marked where it is remembered, known where it says nothing new, late where it is older than it would be remembered, foreign where no worker serves its app")
-	m.moved = counter("push_moved_registrations", "registrations removed because their token was registered again")
-	m.looked = counter("push_looked", "devices of messages and jobs that were taken again, by what the look at the records said: done, pushed, or unread where there were more records than a look reads")
-	m.refreshed = counter("push_badge_refreshes", "numbers on icons that were changed without a notification, one for each device, by vendor, certificate and reason")
+	m.messages = counter("hongyan.messages", "message events and pieces of large ones, by app and result: planned, divided into pieces, malformed, or exhausted where it was taken too often")
+	m.suppressed = counter("hongyan.suppressed", "devices that were not pushed to, by app and reason")
+	m.jobs = counter("hongyan.jobs", "jobs planned, sent at once or stored, by vendor, certificate and lane")
+	m.attempts = counter("hongyan.attempts", "results of vendor calls, one for each device, by vendor, certificate, lane and reason")
+	m.outcomes = counter("hongyan.outcomes", "devices done with, by vendor, certificate, lane and reason")
+	m.latency = histogram("hongyan.latency", "from the message's publication to the vendor's acceptance, by vendor, certificate and lane")
+	m.stage = histogram("hongyan.stage.duration", "how long a step of a push took, by stage, vendor, certificate and lane: called is a vendor call")
+	m.ignored = counter("hongyan.ignored", "input that was ignored, or taken although it is not as the contract writes it, by kind")
+	m.dropped = counter("hongyan.dropped_registrations", "registrations removed because a vendor called the token dead, by vendor and certificate")
+	m.signals = counter("hongyan.signals", "recalls and read marks, by app, type and result: marked where it is remembered, known where it says nothing new, late where it is older than it would be remembered, foreign where no worker serves its app")
+	m.moved = counter("hongyan.moved_registrations", "registrations removed because their token was registered again")
+	m.looked = counter("hongyan.looked", "devices of messages and jobs that were taken again, by what the look at the records said: done, pushed, or unread where there were more records than a look reads")
+	m.refreshed = counter("hongyan.badge.refreshes", "numbers on icons that were changed without a notification, one for each device, by vendor, certificate and reason")
 	var err error
-	m.waiting, err = meter.Int64UpDownCounter("push_unstored_bytes", metric.WithDescription("what became of pushes and could not be stored yet, by stream"), metric.WithUnit("By"))
+	m.waiting, err = meter.Int64UpDownCounter("hongyan.unstored", metric.WithDescription("what became of pushes and could not be stored yet, by stream"), metric.WithUnit("By"))
 	errs = append(errs, err)
-	m.paused, err = meter.Int64Gauge("push_paused", metric.WithDescription("1 while attempts pause because what became of earlier ones cannot be stored, by vendor, certificate and lane"))
+	m.paused, err = meter.Int64Gauge("hongyan.paused", metric.WithDescription("1 while attempts pause because what became of earlier ones cannot be stored, by vendor, certificate and lane"))
 	errs = append(errs, err)
-	m.parked, err = meter.Int64Gauge("push_parked", metric.WithDescription("1 while a certificate is parked, by vendor and certificate"))
+	m.parked, err = meter.Int64Gauge("hongyan.parked", metric.WithDescription("1 while a certificate is parked, by vendor and certificate"))
 	errs = append(errs, err)
-	m.kind, err = meter.Int64Gauge("push_parked_kind", metric.WithDescription("1 while pushes of one kind are parked, by vendor, certificate and kind; a kind that never was is not there"))
+	m.kind, err = meter.Int64Gauge("hongyan.parked_kind", metric.WithDescription("1 while pushes of one kind are parked, by vendor, certificate and kind; a kind that never was is not there"))
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (m *Metrics) Accepted(j *Job, latency time.Duration) {
 // Called counts how long a vendor call took.
 func (m *Metrics) Called(vendor, certificate, lane string, took time.Duration) {
 	if m != nil {
-		m.call.Record(context.Background(), took.Seconds(), m.set([4]string{vendor, certificate, lane}, "vendor", "certificate", "lane"))
+		m.stage.Record(context.Background(), took.Seconds(), m.set([4]string{vendor, certificate, lane, "called"}, "vendor", "certificate", "lane", "stage"))
 	}
 }
 

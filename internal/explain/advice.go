@@ -37,7 +37,7 @@ func Advice(status hongyan.Status, r hongyan.Reason) string {
 func Waiting(r hongyan.Reason) string {
 	switch r {
 	case hongyan.Busy:
-		return "There was no free place for it: every call that the worker may make at once for the certificate was under way, or the worker was stopping. It goes by itself, in its turn. If that is often so, the vendor is slow (push_call_duration_seconds), or there are too few calls at once: raise the certificate's concurrency, or add workers."
+		return "There was no free place for it: every call that the worker may make at once for the certificate was under way, or the worker was stopping. It goes by itself, in its turn. If that is often so, the vendor is slow (hongyan_stage_duration_seconds of the stage \"called\"), or there are too few calls at once: raise the certificate's concurrency, or add workers."
 	case hongyan.Parked:
 		return "The certificate is parked: the vendor was unavailable, or refuses the credentials, or the channel or template that the certificate has for this kind of pushes. One push after another tries whether it is well again, and then all go by themselves. \"publisher limits\" shows what the vendor said."
 	case hongyan.RateLimited:

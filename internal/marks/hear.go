@@ -249,8 +249,8 @@ func (e *Expectation) end() {
 
 // Measure makes the instruments of the marks.
 func (m *Marks) Measure(meter metric.Meter) error {
-	asked, err := meter.Int64ObservableCounter("push_marks_asked", metric.WithDescription("messages and jobs compared with recalls, read marks and ends of calls, by result: memory where that knew all, read where the stream was read"))
-	held, err2 := meter.Int64ObservableGauge("push_marks_remembered", metric.WithDescription("marks in the memory"))
+	asked, err := meter.Int64ObservableCounter("hongyan.marks.asked", metric.WithDescription("messages and jobs compared with recalls, read marks and ends of calls, by result: memory where that knew all, read where the stream was read"))
+	held, err2 := meter.Int64ObservableGauge("hongyan.marks.remembered", metric.WithDescription("marks in the memory"))
 	if err := errors.Join(err, err2); err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ func TestMetricsAreServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := tel.Meter.Int64Counter("push_things")
+	c, err := tel.Meter.Int64Counter("hongyan.things")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestMetricsAreServed(t *testing.T) {
 	rec := httptest.NewRecorder()
 	tel.Metrics.ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
 	body, err := io.ReadAll(rec.Body)
-	if err != nil || !strings.Contains(string(body), "push_things_total 3") || !strings.Contains(string(body), "go_goroutines") {
+	if err != nil || !strings.Contains(string(body), "hongyan_things_total 3") || !strings.Contains(string(body), "go_goroutines") {
 		t.Errorf("%v:\n%s", err, body)
 	}
 	if tel.Tracer != nil {
