@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan/internal/cli"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 	"github.com/hongyan-im/hongyan/internal/terminal"
@@ -78,6 +79,7 @@ demo.yaml, the certificates to put into a worker's configuration.`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: false,
+		Version:       cli.Version(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return run(cmd.Context(), f, terminal.NewWriter(cmd.OutOrStdout()))
 		},

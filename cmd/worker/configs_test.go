@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,6 +68,53 @@ func exampleEnv(t *testing.T, secrets string) map[string]string {
 	return env
 }
 
+// composeFile is what the tests read of docker-compose.yml.
+type composeFile struct {
+	Services map[string]composeService `yaml:"services"`
+}
+
+type composeService struct {
+	Image       string            `yaml:"image"`
+	Build       any               `yaml:"build"`
+	ReadOnly    bool              `yaml:"read_only"`
+	CapDrop     []string          `yaml:"cap_drop"`
+	SecurityOpt []string          `yaml:"security_opt"`
+	Restart     string            `yaml:"restart"`
+	Volumes     []string          `yaml:"volumes"`
+	Ports       []string          `yaml:"ports"`
+	Environment map[string]string `yaml:"environment"`
+}
+
+func compose(t *testing.T) composeFile {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(repo, "docker-compose.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c composeFile
+	if err := yaml.Unmarshal(data, &c); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Services) == 0 {
+		t.Fatal("no service")
+	}
+	return c
+}
+
+// composeEnv is the environment of the workers of docker-compose.yml where the caller's has nothing
+// of it: "${NAME:-x}" is x.
+func composeEnv(t *testing.T) map[string]string {
+	t.Helper()
+	env := map[string]string{}
+	for name, value := range compose(t).Services["worker"].Environment {
+		if ref, ok := strings.CutPrefix(value, "${"); ok {
+			_, value, _ = strings.Cut(strings.TrimSuffix(ref, "}"), ":-")
+		}
+		env[name] = value
+	}
+	return env
+}
+
 // configs lists the YAML files of the repository that configure a worker: those with apps.
 func configs(t *testing.T) []string {
 	t.Helper()
@@ -124,6 +172,7 @@ func TestConfigsAreValid(t *testing.T) {
 	t.Parallel()
 	dir, _, _ := demoFiles(t)
 	env := exampleEnv(t, dir)
+	maps.Copy(env, composeEnv(t))
 	files := configs(t)
 	for _, want := range []string{"deploy/hongyan.example.yaml", "deploy/compose/worker.yaml"} {
 		if !slices.Contains(files, filepath.Join(repo, want)) {
@@ -174,7 +223,7 @@ func TestExampleEnvironment(t *testing.T) {
 func TestComposeMatchesSandbox(t *testing.T) {
 	t.Parallel()
 	dir, demo, place := demoFiles(t)
-	got := parse(t, filepath.Join(repo, "deploy/compose/worker.yaml"), dir, nil)
+	got := parse(t, filepath.Join(repo, "deploy/compose/worker.yaml"), dir, composeEnv(t))
 	want, err := config.Parse("demo.yaml", demo.Apps(place), kinds, os.LookupEnv)
 	if err != nil {
 		t.Fatal(err)
@@ -184,33 +233,16 @@ func TestComposeMatchesSandbox(t *testing.T) {
 	}
 }
 
-// Every service is hardened, every file that is mounted exists, and every port stays on this
-// machine.
+// Every service is hardened, every image of others is pinned, every file that is mounted exists, and
+// every port stays on this machine.
 func TestComposeIsHardened(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile(filepath.Join(repo, "docker-compose.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var compose struct {
-		Services map[string]struct {
-			ReadOnly    bool     `yaml:"read_only"`
-			CapDrop     []string `yaml:"cap_drop"`
-			SecurityOpt []string `yaml:"security_opt"`
-			Restart     string   `yaml:"restart"`
-			Volumes     []string `yaml:"volumes"`
-			Ports       []string `yaml:"ports"`
-		} `yaml:"services"`
-	}
-	if err := yaml.Unmarshal(data, &compose); err != nil {
-		t.Fatal(err)
-	}
-	if len(compose.Services) == 0 {
-		t.Fatal("no service")
-	}
-	for name, s := range compose.Services {
+	for name, s := range compose(t).Services {
 		if !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
 			t.Errorf("%s is not hardened: read_only, cap_drop ALL, no-new-privileges", name)
+		}
+		if s.Build == nil && !strings.Contains(s.Image, "@sha256:") {
+			t.Errorf("%s names its image %q without a digest", name, s.Image)
 		}
 		if s.Restart == "" {
 			t.Errorf("%s has no restart policy", name)

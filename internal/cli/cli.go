@@ -48,8 +48,16 @@ func Signals(stderr io.Writer, farewell string) (context.Context, func()) {
 	}
 }
 
-// Version is the version of the module that the program was built from, or "devel".
+// version is set by the linker in a release and in an image:
+// -X github.com/hongyan-im/hongyan/internal/cli.version=v1.2.3.
+var version string
+
+// Version is what the program was built as: the version that the linker was told, else that of the
+// module, else "devel".
 func Version() string {
+	if version != "" {
+		return version
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}
