@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // sendCounts is the answer of send --file.
@@ -131,11 +132,7 @@ func (t *tool) sendPatiently(ctx context.Context, c *hongyan.Client, app string,
 		if !errors.Is(err, hongyan.ErrFull) {
 			return r, err
 		}
-		timer := time.NewTimer(time.Second)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !sleep.For(ctx, time.Second) {
 			return r, err
 		}
 	}

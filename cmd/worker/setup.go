@@ -11,6 +11,7 @@ import (
 
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/cli"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
 )
 
@@ -74,12 +75,7 @@ func ensureStreams(ctx context.Context, b *bus.Bus, vendors []string, wait func(
 		attempt, cancel := context.WithTimeout(ctx, ensureTimeout)
 		err := b.Ensure(attempt, vendors)
 		cancel()
-		if err == nil || errors.Is(err, bus.ErrMisfit) || ctx.Err() != nil || !wait(err) {
-			return err
-		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
+		if err == nil || errors.Is(err, bus.ErrMisfit) || ctx.Err() != nil || !wait(err) || !sleep.For(ctx, time.Second) {
 			return err
 		}
 	}

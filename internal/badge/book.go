@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Change is what changes a user's record: each of its parts that is there.
@@ -117,7 +119,7 @@ func (b *Book) Change(ctx context.Context, changes []Change) error {
 		if tries == mostConflicts {
 			return fmt.Errorf("change badges: %d records are changed by others again and again", len(left))
 		}
-		if !sleep(ctx, rand.N(conflictWait)) {
+		if !sleep.For(ctx, rand.N(conflictWait)) {
 			return context.Cause(ctx)
 		}
 	}
@@ -225,7 +227,7 @@ func (b *Book) read(ctx context.Context, refs []Ref) (map[Ref]held, error) {
 			b.keep(found, stale, upTo)
 			return found, nil
 		}
-		if !sleep(ctx, delay) {
+		if !sleep.For(ctx, delay) {
 			return nil, context.Cause(ctx)
 		}
 		waited, delay = waited+delay, 2*delay
@@ -400,17 +402,5 @@ func (g *gathering[T]) run() {
 		g.waiting = g.waiting[n:]
 		g.mu.Unlock()
 		g.do(round)
-	}
-}
-
-// sleep waits for d, or returns false when ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // flood publishes an app's messages in masses, and times another app's chat and calls before and
@@ -153,7 +154,7 @@ func (r *rig) midnight(ctx context.Context) (figures []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if !sleep(ctx, time.Until(at)) {
+	if !sleep.For(ctx, time.Until(at)) {
 		return nil, ctx.Err()
 	}
 	const patience = 20 * time.Minute
@@ -164,7 +165,7 @@ func (r *rig) midnight(ctx context.Context) (figures []figure, err error) {
 	go func() {
 		defer close(done)
 		last, since := int64(0), time.Now()
-		for sleep(ctx, 10*time.Millisecond) {
+		for sleep.For(ctx, 10*time.Millisecond) {
 			now := accepted()
 			if now > 0 && first == 0 {
 				first = time.Since(at)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // limitRounds is how often the two sides race each way; the difference is small, and a shared
@@ -62,7 +63,7 @@ func (r *rig) race(ctx context.Context, limited string) (ratios []float64, err e
 	}
 	defer func() { err = errors.Join(err, w.stop()) }()
 	// A worker takes its share of a rate only after the others had time to see it.
-	if !sleep(ctx, 3*time.Second) {
+	if !sleep.For(ctx, 3*time.Second) {
 		return nil, ctx.Err()
 	}
 	for i := -1; i < limitRounds; i++ { // the first pays for connections, tokens and caches

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // unreachable is a vendor's address where nobody listens: a certificate that leads there is parked
@@ -49,7 +50,7 @@ func (r *rig) backlog(ctx context.Context) (figures []figure, err error) {
 		}
 		took := time.Since(began)
 		// The certificates are tried again from time to time.
-		if !sleep(ctx, 15*time.Second) {
+		if !sleep.For(ctx, 15*time.Second) {
 			return ctx.Err()
 		}
 		jobs, err := r.jobs(ctx)
@@ -146,7 +147,7 @@ func (r *rig) idle(ctx context.Context) (figures []figure, err error) {
 		if err != nil {
 			return err
 		}
-		if !sleep(ctx, idleSettle) {
+		if !sleep.For(ctx, idleSettle) {
 			return ctx.Err()
 		}
 		before, err1 := w.cpu()
@@ -154,7 +155,7 @@ func (r *rig) idle(ctx context.Context) (figures []figure, err error) {
 		if err := errors.Join(err1, err2); err != nil {
 			return err
 		}
-		if !sleep(ctx, idleFor) {
+		if !sleep.For(ctx, idleFor) {
 			return ctx.Err()
 		}
 		after, err1 := w.cpu()

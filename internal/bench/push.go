@@ -10,6 +10,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // drained is what it took to push messages that were published as fast as they were stored.
@@ -165,7 +166,7 @@ func (r *rig) messages(ctx context.Context) (figures []figure, err error) {
 		if err != nil {
 			return err
 		}
-		if !sleep(ctx, idle) {
+		if !sleep.For(ctx, idle) {
 			return ctx.Err()
 		}
 		later, err := r.traffic()

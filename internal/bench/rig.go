@@ -12,6 +12,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 	"github.com/hongyan-im/hongyan/internal/sandbox/all"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // rig is a NATS server, or a cluster, and a sandbox in this process, and a folder for the worker's
@@ -140,7 +141,7 @@ func (r *rig) wait(ctx context.Context, before, n int64) error {
 		if time.Since(since) > stalled {
 			return fmt.Errorf("only %d of %d pushes arrived, nothing for %v; %s; broken rules: %v", now, n, stalled, r.waiting(ctx), r.box.Violations())
 		}
-		if !sleep(ctx, 2*time.Millisecond) {
+		if !sleep.For(ctx, 2*time.Millisecond) {
 			return ctx.Err()
 		}
 	}
@@ -186,7 +187,7 @@ func (r *rig) empty(ctx context.Context, jobs bool) error {
 		if time.Since(since) > stalled {
 			return fmt.Errorf("nothing moves for %v: %s", stalled, r.waiting(ctx))
 		}
-		if !sleep(ctx, 5*time.Millisecond) {
+		if !sleep.For(ctx, 5*time.Millisecond) {
 			return ctx.Err()
 		}
 	}

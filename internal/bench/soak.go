@@ -15,6 +15,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 	"github.com/hongyan-im/hongyan/internal/sandbox/all"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // soaked are what must not grow while a worker runs for long.
@@ -55,7 +56,7 @@ func (r *rig) soak(ctx context.Context) ([]figure, error) {
 				if err != nil {
 					return err
 				}
-				if !sleep(ctx, settle) {
+				if !sleep.For(ctx, settle) {
 					return ctx.Err()
 				}
 				return r.settled(ctx)

@@ -16,6 +16,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/natsaddr"
 	"github.com/hongyan-im/hongyan/internal/natsauth"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Bus is a connection to an installation's streams. It may be used by many goroutines.
@@ -150,7 +151,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 			log.Warn("nats is not there yet, trying until it is", "url", shown, "error", err)
 			said = true
 		}
-		if !pause(ctx, time.Second) {
+		if !sleep.For(ctx, time.Second) {
 			return nil, fmt.Errorf("connect to NATS at %s: %w", shown, errors.Join(context.Cause(ctx), err))
 		}
 	}
@@ -210,18 +211,6 @@ func (b *Bus) Close() {
 
 // Flush waits until the server has what was sent.
 func (b *Bus) Flush(ctx context.Context) error { return b.nc.FlushWithContext(ctx) }
-
-// pause waits for d, or returns false when ctx ends before.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // URL is the address of the server that the connection stands to, without credentials.
 func (b *Bus) URL() string { return natsaddr.Redact(b.nc.ConnectedUrl()) }

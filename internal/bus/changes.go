@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // The server says on changes which record of PUSH_DIRECTORY was stored, and as which number. The
@@ -89,7 +90,7 @@ func (f *feed) run(ctx context.Context, l ear) {
 		if errors.Is(err, jetstream.ErrNoStreamResponse) {
 			_ = f.bus.restore(ctx) // where it fails, the next try says so
 		}
-		pause(ctx, delay)
+		sleep.For(ctx, delay)
 		delay = min(2*delay, changesPauseMost)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Consumer hands out the messages of one durable consumer, which it makes, and makes again when it
@@ -100,7 +101,7 @@ func (b *Bus) ready(ctx context.Context, c *Consumer) (*Consumer, error) {
 		switch {
 		case err == nil:
 			return c, nil
-		case errors.Is(err, ErrMisfit), ctx.Err() != nil, !pause(ctx, makeAgain):
+		case errors.Is(err, ErrMisfit), ctx.Err() != nil, !sleep.For(ctx, makeAgain):
 			c.pulse.stop()
 			return nil, err
 		}
@@ -122,13 +123,13 @@ func (c *Consumer) Run(ctx context.Context, out chan<- dispatch.Delivery) {
 		nc, again, err := c.link.open()
 		if err != nil {
 			c.pulse.fail(err)
-			pause(ctx, makeAgain)
+			sleep.For(ctx, makeAgain)
 			continue
 		}
 		p := &puller{c: c, nc: nc, again: again, out: out, msgs: make(chan *nats.Msg, c.hold+64), inbox: nc.NewInbox()}
 		if p.sub, err = nc.ChanSubscribe(p.inbox+".*", p.msgs); err != nil {
 			c.pulse.fail(fmt.Errorf("subscribe: %w", err))
-			pause(ctx, makeAgain)
+			sleep.For(ctx, makeAgain)
 			continue
 		}
 		p.run(ctx)
@@ -188,7 +189,7 @@ func (c *Consumer) places(ctx context.Context) (n int, ok bool) {
 			if n > 0 {
 				return n, true
 			}
-			if wait = again; !pause(ctx, notNow) {
+			if wait = again; !sleep.For(ctx, notNow) {
 				return 0, false
 			}
 			again = min(2*again, notForLong)
@@ -249,7 +250,7 @@ func (c *Consumer) found(waiting int) {
 // deliveries are being settled.
 func (c *Consumer) Renew(ctx context.Context) {
 	wait := c.want.AckWait
-	for pause(ctx, wait/3) {
+	for sleep.For(ctx, wait/3) {
 		limit := time.Now().Add(-wait / 4)
 		var old []*Delivery
 		c.mu.Lock()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Later turns a job into one that is stored now and appears among the jobs at due, for waits too
@@ -228,7 +229,7 @@ func (b *Bus) Wake(ctx context.Context) {
 				})
 			}
 		}
-		if !pause(ctx, wakeTick) {
+		if !sleep.For(ctx, wakeTick) {
 			return
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Pulls. One that waits for what may come is long, so that it costs little; one for messages that
@@ -67,7 +68,7 @@ func (p *puller) run(ctx context.Context) {
 		default:
 		}
 		if c.make(ctx) != nil {
-			pause(ctx, makeAgain)
+			sleep.For(ctx, makeAgain)
 			continue
 		}
 		n, ok := c.places(ctx)
@@ -97,7 +98,7 @@ func (p *puller) run(ctx context.Context) {
 		default:
 			c.look()
 			c.pulse.fail(err)
-			pause(ctx, pullAgain)
+			sleep.For(ctx, pullAgain)
 		}
 	}
 }

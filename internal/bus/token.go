@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hongyan-im/hongyan/internal/sleep"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -95,7 +96,7 @@ func (s *TokenShare) Lock(ctx context.Context) (unlock func(), err error) {
 				_ = s.locks.Remove(release, s.certificate) // it ends by itself
 			}, nil
 		}
-		if !pause(ctx, 100*time.Millisecond) {
+		if !sleep.For(ctx, 100*time.Millisecond) {
 			return nil, ctx.Err()
 		}
 	}

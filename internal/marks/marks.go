@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Value is a stored mark.
@@ -323,20 +324,8 @@ func (m *Marks) readUntil(ctx context.Context, filters []string, target uint64) 
 		if err != nil || upTo >= target {
 			return values, err
 		}
-		if !sleep(ctx, delay) {
+		if !sleep.For(ctx, delay) {
 			return nil, context.Cause(ctx)
 		}
-	}
-}
-
-// sleep waits for d, or returns false when ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

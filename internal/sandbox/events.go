@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 const (
@@ -58,7 +60,7 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) {
 	beat := time.NewTicker(eventsBeat)
 	defer beat.Stop()
 	for {
-		if !stream.write() || !wait(r.Context(), eventsPause) {
+		if !stream.write() || !sleep.For(r.Context(), eventsPause) {
 			return
 		}
 		select {

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Kinds of faults. The first group is answered by each vendor's fake in the vendor's own way, the
@@ -165,7 +166,7 @@ func (c *Core) general(vendor string, next http.Handler) http.Handler {
 				panic(http.ErrAbortHandler)
 			}
 		case FaultSlow:
-			if !wait(r.Context(), time.Duration(f.Delay*float64(time.Second))) {
+			if !sleep.For(r.Context(), time.Duration(f.Delay*float64(time.Second))) {
 				panic(http.ErrAbortHandler)
 			}
 			next.ServeHTTP(w, r)
@@ -176,17 +177,6 @@ func (c *Core) general(vendor string, next http.Handler) http.Handler {
 			panic(http.ErrAbortHandler)
 		}
 	})
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // discard is a ResponseWriter for an answer that nobody will read.

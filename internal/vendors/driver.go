@@ -27,7 +27,9 @@ type Withdrawer interface {
 	// Withdraw makes one call that takes back what was pushed to the devices of the batch under
 	// [Notification.Replaces] of their notification, which they share, and returns a result for
 	// each of them, in order: Accepted where the vendor takes it back. What a phone shows already
-	// stays. A result says nothing of the certificate, and never that a registration shall go.
+	// stays. A result says nothing of the certificate, and never that a registration shall go. The
+	// call counts in no rate and no quota: a caller that overwrites the pushes as well must take
+	// nothing from its limits but what the overwriting push takes.
 	Withdraw(ctx context.Context, batch Batch) []Result
 }
 

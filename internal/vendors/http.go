@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net"
 	"net/http"
@@ -170,25 +169,16 @@ func CheckToken(token string) error {
 
 // push is Push for tokens that can be sent.
 func (d *httpDriver) push(ctx, parent context.Context, batch Batch) []Result {
-	results, token := d.call(ctx, parent, batch)
-	results = d.resend(results, batch, func(r Result) bool { return r.Reason == AuthExpired && d.tokens != nil }, func(b Batch) []Result {
-		d.tokens.Invalidate(token)
-		rs, fresh := d.call(ctx, parent, b)
-		for i := range rs {
-			if rs[i].Reason == AuthExpired && fresh != "" {
-				// Even a token fetched just now is refused: this one, or the one before, which the
-				// source keeps because it was as young.
-				rs[i].Reason, rs[i].Scope = BadCredentials, ScopeCertificate
-			}
-		}
-		return rs
-	})
+	call := func(b Batch) []Result {
+		return d.renewed(ctx, parent, b, func(b Batch, token string) []Result { return d.call(ctx, parent, b, token) })
+	}
+	results := call(batch)
 	results = d.resend(results, batch, func(r Result) bool { return r.ProbeSingly }, func(b Batch) []Result {
-		return d.probe(ctx, parent, b, results)
+		return d.probe(b, results, call)
 	})
 	return d.resend(results, batch, func(r Result) bool { return r.Rephrase && !batch.Generic }, func(b Batch) []Result {
 		b.Generic = true
-		rs, _ := d.call(ctx, parent, b)
+		rs := call(b)
 		for i := range rs {
 			if rs[i].Note == "" {
 				rs[i].Note = NoteTextReplaced
@@ -205,7 +195,7 @@ const maxProbes = 5
 // of their tokens are dead, the vendor's answer was true of the whole batch, and the other tokens
 // count as dead too. Otherwise the other devices keep the result that they had, and are tried again
 // later in a different batch.
-func (d *httpDriver) probe(ctx, parent context.Context, batch Batch, before []Result) []Result {
+func (d *httpDriver) probe(batch Batch, before []Result, call func(Batch) []Result) []Result {
 	n := len(batch.Devices)
 	results := make([]Result, n)
 	var rest Result
@@ -222,7 +212,7 @@ func (d *httpDriver) probe(ctx, parent context.Context, batch Batch, before []Re
 		i := k * n / probes
 		single := batch
 		single.Devices = batch.Devices[i : i+1]
-		rs, _ := d.call(ctx, parent, single)
+		rs := call(single)
 		results[i], probed[i] = rs[0], true
 		results[i].ProbeSingly = false
 		if rs[0].Reason == BadToken {
@@ -265,103 +255,6 @@ func (d *httpDriver) resend(results []Result, batch Batch, chosen func(Result) b
 		results[at[k]] = r
 	}
 	return results
-}
-
-// call makes the vendor call, with the call that prepares it where there is one, and returns the
-// access token that it used.
-func (d *httpDriver) call(ctx, parent context.Context, batch Batch) ([]Result, string) {
-	n := len(batch.Devices)
-	var token string
-	if d.tokens != nil {
-		var err error
-		if token, err = d.tokens.Token(ctx); err != nil {
-			return All(n, TokenFailure(parent, err)), ""
-		}
-	}
-	if d.preparer != nil {
-		req, err := d.preparer.Prepare(ctx, batch, token)
-		if err != nil {
-			return All(n, Result{Reason: BadPayload, Err: err}), token
-		}
-		if req != nil {
-			resp, err := d.do(req)
-			if err != nil {
-				return All(n, TransportResult(parent, err)), token
-			}
-			handle, result := d.preparer.Prepared(resp, batch)
-			if result.Reason != Accepted {
-				return All(n, result), token
-			}
-			batch.Prepared = handle
-		}
-	}
-	req, err := d.protocol.Request(ctx, batch, token)
-	if err != nil {
-		return All(n, Result{Reason: BadPayload, Err: err}), token
-	}
-	resp, err := d.do(req)
-	if err != nil {
-		return All(n, TransportResult(parent, err)), token
-	}
-	results := d.protocol.Interpret(resp, batch)
-	note := ""
-	if d.noter != nil {
-		note = d.noter.Note(batch)
-	}
-	for i := range results {
-		if resp.Status == http.StatusRequestEntityTooLarge && len(results) > 1 {
-			results[i].Split = true
-		}
-		if results[i].Reason == Accepted && results[i].Note == "" {
-			results[i].Note = note
-		}
-		if results[i].RetryAfter == 0 && results[i].Reason != Accepted {
-			results[i].RetryAfter = resp.RetryAfter
-		}
-	}
-	return results, token
-}
-
-func (d *httpDriver) fetchToken(ctx context.Context, auth Authenticator, now time.Time) (AccessToken, error) {
-	parent := ctx
-	ctx, cancel := context.WithTimeout(ctx, d.timeout)
-	defer cancel()
-	req, err := auth.TokenRequest(ctx, now)
-	if err != nil {
-		return AccessToken{}, &TokenError{Result{Reason: BadCredentials, Err: err}}
-	}
-	resp, err := d.do(req)
-	if err != nil {
-		return AccessToken{}, &TokenError{TransportResult(parent, err)}
-	}
-	token, result := auth.InterpretToken(resp, now)
-	if result.Reason != Accepted {
-		if result.RetryAfter == 0 {
-			result.RetryAfter = resp.RetryAfter
-		}
-		return AccessToken{}, &TokenError{result}
-	}
-	return token, nil
-}
-
-func (d *httpDriver) do(req *http.Request) (Response, error) { return Do(d.client, req) }
-
-// Do makes a call and reads the answer, up to [MaxResponse] bytes. Its errors contain neither the
-// URL nor any other part of the request.
-func Do(client *http.Client, req *http.Request) (Response, error) {
-	resp, err := client.Do(req)
-	if err != nil {
-		return Response{}, redact(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxResponse+1))
-	if err != nil {
-		return Response{}, redact(err)
-	}
-	if len(body) > MaxResponse {
-		return Response{}, fmt.Errorf("answer is longer than %d bytes", MaxResponse)
-	}
-	return Response{Status: resp.StatusCode, Header: resp.Header, Body: body, RetryAfter: ParseRetryAfter(resp.Header)}, nil
 }
 
 // redact removes the URL from an error: it may contain a device's token.

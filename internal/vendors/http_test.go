@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -125,13 +126,14 @@ func (s *tokens) Invalidate(token string) {
 // vendor serves answers in turn, and keeps the calls.
 type vendor struct {
 	*httptest.Server
-	mu    sync.Mutex
-	calls []string
+	header http.Header // of each answer; set before the first call
+	mu     sync.Mutex
+	calls  []string
 }
 
 func serve(t *testing.T, answer func(r *http.Request, call plainCall, n int) (status int, body string)) *vendor {
 	t.Helper()
-	v := &vendor{}
+	v := &vendor{header: http.Header{}}
 	sends := 0
 	v.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		data, err := io.ReadAll(r.Body)
@@ -152,6 +154,7 @@ func serve(t *testing.T, answer func(r *http.Request, call plainCall, n int) (st
 		}
 		v.mu.Unlock()
 		status, body := answer(r, call, n)
+		maps.Copy(w.Header(), v.header)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}))
@@ -416,20 +419,6 @@ func TestParseRetryAfter(t *testing.T) {
 		if got := ParseRetryAfter(h); got != c.want {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
-	}
-}
-
-// A vendor's wait reaches the result of each device that was not accepted.
-func TestRetryAfterReachesDevices(t *testing.T) {
-	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Retry-After", "9")
-		_, _ = io.WriteString(w, `["ok","slow"]`)
-	}))
-	defer server.Close()
-	got := push(t, plain{server.URL}, Common{}, false, "a", "b")
-	if got[0].RetryAfter != 0 || got[1].RetryAfter != 9*time.Second {
-		t.Errorf("got %v and %v", got[0].RetryAfter, got[1].RetryAfter)
 	}
 }
 

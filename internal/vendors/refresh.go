@@ -30,43 +30,7 @@ type refresher struct {
 	protocol RefreshProtocol
 }
 
-// Refresh makes the call, and once more at once where the access token was too old.
+// Refresh makes the call, and once more where the access token was too old.
 func (d *refresher) Refresh(ctx context.Context, batch Batch) []Result {
-	parent := ctx
-	ctx, cancel := context.WithTimeout(ctx, d.timeout)
-	defer cancel()
-	for i := range batch.Devices {
-		if err := CheckToken(batch.Devices[i].Token); err != nil {
-			return All(len(batch.Devices), Result{Reason: BadPayload, Err: err})
-		}
-	}
-	results, token := d.refresh(ctx, parent, batch)
-	if d.tokens == nil {
-		return results
-	}
-	return d.resend(results, batch, func(r Result) bool { return r.Reason == AuthExpired }, func(b Batch) []Result {
-		d.tokens.Invalidate(token)
-		rs, _ := d.refresh(ctx, parent, b)
-		return rs
-	})
-}
-
-func (d *refresher) refresh(ctx, parent context.Context, batch Batch) ([]Result, string) {
-	n := len(batch.Devices)
-	var token string
-	if d.tokens != nil {
-		var err error
-		if token, err = d.tokens.Token(ctx); err != nil {
-			return All(n, TokenFailure(parent, err)), ""
-		}
-	}
-	req, err := d.protocol.RefreshRequest(ctx, batch, token)
-	if err != nil {
-		return All(n, Result{Reason: BadPayload, Err: err}), token
-	}
-	resp, err := d.do(req)
-	if err != nil {
-		return All(n, TransportResult(parent, err)), token
-	}
-	return d.protocol.Interpret(resp, batch), token
+	return d.otherCall(ctx, batch, d.protocol.RefreshRequest, d.protocol.Interpret)
 }

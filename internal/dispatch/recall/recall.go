@@ -14,6 +14,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 	"github.com/hongyan-im/hongyan/internal/texts"
 )
 
@@ -212,7 +213,7 @@ func (c *Recaller) put(q *question) {
 // run answers what waits, round by round, until nothing does.
 func (c *Recaller) run() {
 	said := false
-	for wait := gatherFor; sleep(c.ctx, wait); {
+	for wait := gatherFor; sleep.For(c.ctx, wait); {
 		questions, next, ok := c.take()
 		if !ok {
 			return
@@ -363,16 +364,4 @@ func (q *question) done(stored bool) {
 		d.Done(stored)
 	}
 	q.duties = nil
-}
-
-// sleep waits for d, or returns false when ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

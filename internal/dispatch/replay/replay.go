@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"sync"
 	"time"
 
@@ -15,6 +14,8 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // LetterBox is where the dead letters are.
@@ -442,11 +443,7 @@ func (r *run) insist(ctx context.Context, do func() error) error {
 		if err == nil || errors.Is(err, dispatch.ErrFull) {
 			return err
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !sleep.For(ctx, wait) {
 			return err
 		}
 	}

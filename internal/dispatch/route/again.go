@@ -12,6 +12,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/marks"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 const (
@@ -83,7 +84,7 @@ func (d *Decider) Wait() { d.deciding.Wait() }
 // run answers what waits, until nothing does.
 func (d *Decider) run(ctx context.Context, a *asking) {
 	said := false
-	for wait := decideGather; sleep(ctx, wait); {
+	for wait := decideGather; sleep.For(ctx, wait); {
 		wait = 0
 		round, ok := d.take(a)
 		if !ok {

@@ -6,6 +6,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/marks"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // plan decides on the devices of a message's recipients, and leaves aside those of whom the answer
@@ -118,7 +119,7 @@ func (r *routing) until(messages []*routed, try func() error) bool {
 			return true
 		}
 		r.Log.Warn("cannot confirm what the directory says, or count by it, trying again", "messages", len(messages), "error", err)
-		if !sleep(r.hard, backoffDelay()) {
+		if !sleep.For(r.hard, backoffDelay()) {
 			for _, m := range messages {
 				m.duty.Done(false)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 const (
@@ -154,7 +155,7 @@ func (f *Refresher) Run(ctx context.Context) {
 			return
 		}
 		for left := true; left; {
-			if !sleep(ctx, refreshAfter/2) {
+			if !sleep.For(ctx, refreshAfter/2) {
 				return
 			}
 			var round map[badge.Ref]*moving

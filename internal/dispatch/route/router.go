@@ -17,6 +17,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/marks"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 	"github.com/hongyan-im/hongyan/internal/texts"
 )
 
@@ -379,7 +380,7 @@ func (r *routing) inPlace(m *routed) (done bool) {
 			}
 		}
 		r.Log.Warn("cannot read the directory, or what was said of messages, or count on icons, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
-		if !sleep(r.hard, backoffDelay()) {
+		if !sleep.For(r.hard, backoffDelay()) {
 			return false
 		}
 	}
@@ -465,15 +466,3 @@ func (r *routing) suppress(m *routed, decisions []Decision, now time.Time) {
 
 // backoffDelay keeps what failed away for a moment.
 func backoffDelay() time.Duration { return time.Second + rand.N(2*time.Second) }
-
-// sleep waits for d, or returns false when ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -1,7 +1,6 @@
 package send
 
 import (
-	"context"
 	"math"
 	"sync"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -253,7 +253,7 @@ func (l *lane) gate() (probe, ok bool) {
 			return probe, true
 		}
 		l.clear()
-		if l.idle() || !sleep(s.ctx, min(wait, time.Second)) {
+		if l.idle() || !sleep.For(s.ctx, min(wait, time.Second)) {
 			return false, false
 		}
 		l.expire()
@@ -299,17 +299,5 @@ func (l *lane) expire() {
 	l.mu.Unlock()
 	for _, p := range out {
 		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
-	}
-}
-
-// sleep waits for d, or returns false when ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

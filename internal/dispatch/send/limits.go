@@ -7,6 +7,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -51,7 +52,7 @@ func (l *lane) limit(c *call) bool {
 			c.shed(func(int) (vendors.Result, bool) { return vendors.Result{Reason: g.Reason, RetryAfter: g.Wait}, true })
 			return false
 		}
-		if !sleep(ctx, max(g.Wait, time.Millisecond)) {
+		if !sleep.For(ctx, max(g.Wait, time.Millisecond)) {
 			if c.capped {
 				l.returnDevices(c, 0, func(int) bool { return true })
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Line is what became of a message on a device of one certificate: an end, or that it waits.
@@ -112,7 +113,7 @@ func (r *Recorder) gather(l *Line) (full *gathering) {
 }
 
 func (r *Recorder) flushSoon() {
-	sleep(r.hard, gatherFor) // what was gathered is tried once even at the end
+	sleep.For(r.hard, gatherFor) // what was gathered is tried once even at the end
 	r.gatherMu.Lock()
 	all := make([]*gathering, 0, len(r.gathered))
 	for _, g := range r.gathered {

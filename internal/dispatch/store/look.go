@@ -10,6 +10,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Records reads what became of pushes.
@@ -136,7 +137,7 @@ func (l *Looker) Wait() { l.looking.Wait() }
 // run answers what waits, until nothing does.
 func (l *Looker) run(ctx context.Context) {
 	said := false
-	for wait := lookGather; sleep(ctx, wait); {
+	for wait := lookGather; sleep.For(ctx, wait); {
 		due, next, ok := l.take()
 		if !ok {
 			return

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Recorder stores what follows from attempts and from planned messages, however long that takes.
@@ -370,7 +371,7 @@ func (r *Recorder) wake() {
 func (r *Recorder) retry(stream string, b *backlog) {
 	delay := firstRetry
 	for {
-		if !sleep(r.hard, delay) {
+		if !sleep.For(r.hard, delay) {
 			r.abandon(stream, b)
 			return
 		}
@@ -454,16 +455,4 @@ func (r *Recorder) Trouble() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.trouble
-}
-
-// sleep waits for d, or returns false when ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

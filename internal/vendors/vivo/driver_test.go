@@ -4,7 +4,9 @@ import (
 	"context"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/sandbox"
@@ -89,32 +91,42 @@ func TestSinglesStopAtQuota(t *testing.T) {
 	}
 }
 
+// stub is a vendor that answers every call alike.
+type stub struct {
+	vendors.Driver
+	answer func(context.Context) vendors.Reason
+	calls  atomic.Int64
+}
+
+func (d *stub) Push(ctx context.Context, b vendors.Batch) []vendors.Result {
+	d.calls.Add(1)
+	return vendors.All(len(b.Devices), vendors.Result{Reason: d.answer(ctx)})
+}
+
 // One timeout or 5xx among single pushes is that device's: no attempt is burnt for those that
 // nobody asked for, nor where the time of the call is over.
 func TestSinglesCopyNoFailure(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		fault   sandbox.Fault
-		timeout time.Duration
-		want    vendors.Reason
-	}{
-		"5xx":     {sandbox.Fault{Kind: sandbox.FaultServerError}, time.Minute, vendors.Unavailable},
-		"timeout": {sandbox.Fault{Kind: sandbox.FaultHang}, 2 * time.Second, vendors.Timeout},
+	const took = time.Second // of an answer, so that all calls that may be made at once are
+	for name, answer := range map[string]func(context.Context) vendors.Reason{
+		"5xx":     func(context.Context) vendors.Reason { time.Sleep(took); return vendors.Unavailable },
+		"timeout": func(ctx context.Context) vendors.Reason { <-ctx.Done(); return vendors.Timeout },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := vendortest.NewRig(t, subject(nil), func(common *vendors.Common) { common.Timeout = c.timeout })
-			r.Driver.(*driver).noListsUntil.Store(math.MaxInt64)
-			c.fault.Vendor = "vivo"
-			r.Sandbox.Arm(c.fault)
-			got := map[vendors.Reason]int{}
-			for _, res := range r.Driver.Push(context.Background(), r.Batch(200, vendortest.Chat())) {
-				got[res.Reason]++
-			}
-			calls := len(r.Requests.Take())
-			if got[c.want] == 0 || got[c.want] > calls || got[c.want]+got[vendors.Interrupted] != 200 || calls > 2*singlesAtOnce {
-				t.Errorf("after %d calls: %v", calls, got)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				vendor := &stub{answer: answer}
+				d := &driver{Driver: vendor, timeout: 10 * took}
+				d.noListsUntil.Store(math.MaxInt64)
+				got := map[vendors.Reason]int{}
+				for _, r := range d.Push(t.Context(), vendors.Batch{Now: time.Now(), Devices: make([]vendors.Device, 200)}) {
+					got[r.Reason]++
+				}
+				failed := got[vendors.Unavailable] + got[vendors.Timeout]
+				if failed != singlesAtOnce || failed+got[vendors.Interrupted] != 200 || vendor.calls.Load() != singlesAtOnce {
+					t.Errorf("after %d calls: %v", vendor.calls.Load(), got)
+				}
+			})
 		})
 	}
 }
