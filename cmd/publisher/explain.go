@@ -171,6 +171,9 @@ func (t *tool) told(d *trail.Decision) {
 
 func (t *tool) showExplanation(e *trail.Explanation) {
 	t.printf("%s in %s", e.User, e.App)
+	if e.Message != "" {
+		t.printf("trace %s, where the publisher gave no traceparent\n", hongyan.TraceID(e.App, e.Message))
+	}
 	if len(e.Devices) > 0 {
 		t.deviceTable(e.Devices)
 	}

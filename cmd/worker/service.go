@@ -51,6 +51,7 @@ type service struct {
 	embedded *natsd.Server
 	bus      *bus.Bus
 	senders  []*send.Sender
+	readings *readings
 	// orphanAfter is how long jobs of certificates that no worker serves wait; 0 for the usual
 	// time.
 	orphanAfter time.Duration
@@ -187,6 +188,9 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
+	if s.readings, err = newReadings(s.tel.Meter, s.bus, func() *config.Config { return s.conf }, s.log); err != nil {
+		return fmt.Errorf("set up metrics: %w", err)
+	}
 	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{
 		Replicas:   s.conf.NATS.Replicas,
 		Unreadable: func(_, kind string, _ error) { metrics.Ignore("directory_" + kind) },
@@ -235,6 +239,7 @@ func (s *service) consume(ctx context.Context) error {
 			Accepted: acceptances, Flights: flights, Load: load, Recalls: recaller,
 			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
+			Dated: s.readings.dated(certificate.Vendor, certificate.ID),
 		}
 		if counts {
 			sender.Badges, sender.Refresher = book, refresher
@@ -259,7 +264,7 @@ func (s *service) consume(ctx context.Context) error {
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Moved: refresher.Moved, Subjects: subjects, Apps: apps,
 		Sender: func(id string) route.Sender { return senders[id] }, Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint,
-		Texts: s.conf.Texts(), Metrics: metrics, Log: s.log, Now: time.Now,
+		Texts: s.conf.Texts(), Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
 	if err != nil {
@@ -318,7 +323,7 @@ func (s *service) consume(ctx context.Context) error {
 		stopping.Wait()
 	})
 	wg.Go(func() { s.bus.Wake(ctx) })
-	wg.Go(func() { s.measureBacklogs(ctx) })
+	wg.Go(func() { s.readings.run(ctx, limiter) })
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { refresher.Run(ctx) })

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
@@ -74,8 +76,10 @@ type Router struct {
 	// Texts are the words of notifications; nil for the built-in ones.
 	Texts   *texts.Catalogue
 	Metrics *dispatch.Metrics
-	Log     *slog.Logger
-	Now     func() time.Time
+	// Tracer is nil where nothing is traced.
+	Tracer trace.Tracer
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 const (
@@ -168,8 +172,12 @@ type routed struct {
 	message  *hongyan.Message
 	stored   time.Time // when the whole message was
 	size     int       // recipients of the whole message
-	trace    string
-	bulk     bool // it is a piece
+	bulk     bool      // it is a piece
+	taken    time.Time
+	// trace is the trace context that its jobs carry: that of span, where that is set, else what
+	// came with the message.
+	trace string
+	span  trace.Span
 	// signal is set where it is one, mark is what is remembered of it, and foreign says that no
 	// worker serves its app.
 	signal  *hongyan.Signal
@@ -299,6 +307,7 @@ func (r *routing) carryOutAll(round []planned) {
 		p := &round[i]
 		doubts = r.settle(p, doubts)
 		r.Metrics.Message(p.m.app, "planned")
+		r.Metrics.Stage(dispatch.StagePlanned, r.Now().Sub(p.m.taken))
 		p.m.duty.Done(true)
 	}
 	if len(doubts) > 0 {
