@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/badge"
@@ -10,7 +11,8 @@ import (
 
 // Badges keep the numbers on the icons of users, for apps that count; *badge.Book implements it.
 type Badges interface {
-	// Change makes changes and returns when they are stored.
+	// Change makes changes and returns when they are stored. A *badge.NewerError says for whom they
+	// could not be made, while the others are.
 	Change(ctx context.Context, changes []badge.Change) error
 	// Read takes a read mark into account and returns at once; done is called when that is stored.
 	Read(app, user, conversation string, at time.Time, unread *int, done func(error))
@@ -26,6 +28,11 @@ type planned struct {
 	decisions []Decision
 	// doubtful are the users whose decisions must be confirmed; none of them is in decisions.
 	doubtful map[string]bool
+}
+
+// names says whether one of some users of the app gets the message.
+func (p *planned) names(users []badge.Ref) bool {
+	return slices.ContainsFunc(users, func(u badge.Ref) bool { return u.App == p.m.app && slices.Contains(p.m.message.Recipients, u.User) })
 }
 
 // counts says whether the message counts on the icons.

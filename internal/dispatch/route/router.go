@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
@@ -276,11 +277,17 @@ func (r *routing) round(messages []*routed) {
 	if uncounted != nil && r.hard.Err() == nil {
 		r.Log.Warn("cannot count messages on icons, trying again", "error", uncounted)
 	}
+	newer := badge.Newer(uncounted)
 	var doubts []*routed
 	for i := range round {
 		p := &round[i]
-		if uncounted != nil && r.counts(p) {
+		switch {
+		case uncounted == nil || !r.counts(p):
+		case newer == nil:
 			p.m.duty.GiveBack(backoffDelay())
+			continue
+		case p.names(newer.Users): // for a worker that can count for all of them
+			p.m.duty.GiveBack(store.RollOut(p.m.duty.Claim.Takes()))
 			continue
 		}
 		doubts = r.settle(p, doubts)
@@ -360,6 +367,9 @@ func (r *routing) inPlace(m *routed) (done bool) {
 			if err = r.count([]planned{p}); err == nil {
 				doubts := r.settle(&p, nil)
 				return len(doubts) == 0 || r.confirm(doubts)
+			}
+			if badge.Newer(err) != nil {
+				return false // likewise
 			}
 		}
 		r.Log.Warn("cannot read the directory, or what was said of messages, or count on icons, trying again", "app", m.app, "message_id", m.message.ID, "error", err)
