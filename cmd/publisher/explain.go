@@ -115,6 +115,9 @@ meaning and advice; over says that a waiting one waits no more), waiting, limits
 			if app, message, err = messageOfApp(app, message); err != nil {
 				return err
 			}
+			if err := checkNames(app, user); err != nil {
+				return err
+			}
 			if follow && message == "" {
 				return cli.UsageError(errors.New("--follow needs a --message to follow"))
 			}
