@@ -68,6 +68,9 @@ notes. docs/explain.md describes it.`,
 			if q.App, q.Message, named = trail.MessageOfApp(q.App, q.Message); !named {
 				return cli.UsageError(errors.New("required flag \"app\" not set; --message <app>/<id> names it as well"))
 			}
+			if err := checkNames(q.App, q.User); err != nil {
+				return err
+			}
 			if follow && q.Message == "" {
 				return cli.UsageError(errors.New("--follow needs a --message to follow"))
 			}

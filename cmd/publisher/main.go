@@ -138,8 +138,16 @@ func require(c *cobra.Command, flags ...string) {
 	}
 }
 
-// owner defines the flags that name an app, a user and, where it is not nil, a device.
+// checkNames refuses names under which nothing can be kept. In a subject they could stand for others: an
+// app named * is every app.
+func checkNames(app, user string) error {
+	return hongyan.ValidateNames(app, user, user) // what names a user may name a device
+}
+
+// owner defines the flags that name an app, a user and, where it is not nil, a device, and refuses
+// what is no name.
 func owner(c *cobra.Command, app, user, device *string) {
+	c.PreRunE = func(*cobra.Command, []string) error { return checkNames(*app, *user) }
 	c.Flags().StringVar(app, "app", "", "the `app`")
 	c.Flags().StringVar(user, "user", "", "the `user`")
 	require(c, "app", "user")

@@ -98,6 +98,9 @@ func TestUserErase(t *testing.T) {
 		t.Errorf("bob is shown %d dead letters", letters)
 	}
 	r.fails([]string{"user", "erase", "--app", "demo", "--user", "bob"}, "--yes")
+	for _, command := range []string{"user erase --yes", "user show", "device list", "settings --mute g-7", "explain"} {
+		r.misused(append(strings.Fields(command), "--app", "*", "--user", "bob"), "app")
+	}
 	dry := r.ok("user", "erase", "--app", "demo", "--user", "bob", "--dry-run")
 	says(t, dry, "would be erased", "directory", "no_device", "end by")
 	if got := fmt.Sprint(r.kept("bob")); got == fmt.Sprint(map[string]int{"outcome": 1}) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,7 +98,8 @@ const (
 )
 
 // Change changes records and returns when all that changed is stored. After an error some may be
-// changed: making the same changes once more completes them.
+// changed: making the same changes once more completes them. A [NewerError] says for whom nothing
+// could be changed, while all else is stored.
 func (b *Book) Change(ctx context.Context, changes []Change) error {
 	of := make(map[Ref][]*Change, len(changes))
 	left := make([]Ref, 0, len(changes))
@@ -108,13 +110,27 @@ func (b *Book) Change(ctx context.Context, changes []Change) error {
 		}
 		of[ref] = append(of[ref], &changes[i])
 	}
+	var newer NewerError
 	for tries := 0; ; tries++ {
 		known, err := b.known(ctx, left)
 		if err != nil {
 			return err
 		}
-		if left, err = b.write(ctx, left, of, known); err != nil || len(left) == 0 {
+		left = slices.DeleteFunc(left, func(ref Ref) bool {
+			if known[ref].newer {
+				newer.Users = append(newer.Users, ref)
+			}
+			return known[ref].newer
+		})
+		if left, err = b.write(ctx, left, of, known); err != nil {
 			return err
+		}
+		switch {
+		case len(left) > 0:
+		case len(newer.Users) > 0:
+			return fmt.Errorf("change badges: %w", &newer)
+		default:
+			return nil
 		}
 		if tries == mostConflicts {
 			return fmt.Errorf("change badges: %d records are changed by others again and again", len(left))
@@ -210,14 +226,14 @@ func (b *Book) read(ctx context.Context, refs []Ref) (map[Ref]held, error) {
 		}
 		for _, s := range stored {
 			r, err := decode(s.Data)
-			if errors.Is(err, ErrNewer) {
-				return nil, err // a newer worker counts for this user
-			}
+			newer := errors.Is(err, ErrNewer) // then a newer worker counts for this user
 			if err != nil {
-				b.opts.Unreadable()
 				r = new(Record)
 			}
-			found[s.Ref] = held{r, s.Revision, true}
+			if err != nil && !newer {
+				b.opts.Unreadable()
+			}
+			found[s.Ref] = held{r, s.Revision, true, newer}
 		}
 		stale := upTo < need
 		if upTo == 0 { // nothing was found, and the store says no more
@@ -254,7 +270,10 @@ func (b *Book) keep(found map[Ref]held, old bool, upTo uint64) {
 		if have, ok := b.cache.get(ref); ok && have.revision > h.revision && (old || upTo >= have.revision) {
 			b.cache.drop(ref)
 		}
-		if h.revision > 0 {
+		switch {
+		case h.newer:
+			b.cache.drop(ref) // what was known of the user is history
+		case h.revision > 0:
 			h.fresh = false
 			b.cache.put(ref, h)
 		}
@@ -278,8 +297,8 @@ type question struct {
 	done    chan struct{}
 }
 
-// Numbers are the users' numbers, in order, no older than the call. Calls at the same time share a
-// read.
+// Numbers are the users' numbers, in order, no older than the call; -1 for a user whose record only
+// newer workers can read. Calls at the same time share a read.
 func (b *Book) Numbers(ctx context.Context, refs []Ref) ([]int, error) {
 	q := &question{refs: refs, done: make(chan struct{})}
 	b.asking.add(q)
@@ -310,7 +329,9 @@ func (b *Book) answer(round []*question) {
 		if q.err = err; err == nil {
 			q.numbers = make([]int, len(q.refs))
 			for i, ref := range q.refs {
-				q.numbers[i] = known[ref].record.Number()
+				if q.numbers[i] = known[ref].record.Number(); known[ref].newer {
+					q.numbers[i] = -1
+				}
 			}
 		}
 		close(q.done)
@@ -346,7 +367,12 @@ func (b *Book) changeLater(round []*changing) {
 		changes[i] = c.change
 	}
 	err := b.Change(ctx, changes)
+	newer := Newer(err)
 	for _, c := range round {
+		if newer != nil && !slices.Contains(newer.Users, c.change.Ref) {
+			c.done(nil)
+			continue
+		}
 		c.done(err)
 	}
 }

@@ -2,8 +2,10 @@ package badge_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -146,6 +148,70 @@ func TestBehind(t *testing.T) {
 		began := time.Now()
 		if number(t, b, "u"); time.Since(began) > 10*time.Millisecond {
 			t.Errorf("and it takes %v to know it once more", time.Since(began))
+		}
+		b.Wait()
+	})
+}
+
+// A record that a newer worker wrote is left to the newer workers; what concerns other users goes
+// on.
+func TestNewer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(dispatchtest.Badges)
+		b, now := badge.New(store, badge.Options{}), time.Now()
+		change := func(users ...string) error {
+			var changes []badge.Change
+			for _, u := range users {
+				changes = append(changes, counting(u, 1, now))
+			}
+			return b.Change(t.Context(), changes)
+		}
+		if err := change("u", "v"); err != nil {
+			t.Fatal(err)
+		}
+		// The newer worker takes u over.
+		stored, _, err := store.ReadBadges(t.Context(), []badge.Ref{{App: "demo", User: "u"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored[0].Data = []byte{99, 1, 2, 3}
+		if w := store.WriteBadges(t.Context(), stored); w[0].Changed || w[0].Err != nil {
+			t.Fatal(w)
+		}
+		numbers, err := b.Numbers(t.Context(), []badge.Ref{{App: "demo", User: "u"}, {App: "demo", User: "v"}})
+		if err != nil || !slices.Equal(numbers, []int{-1, 1}) {
+			t.Errorf("the numbers are %v, %v", numbers, err)
+		}
+		if n, ok := b.Held(badge.Ref{App: "demo", User: "u"}); ok {
+			t.Errorf("the worker still holds %d of u", n)
+		}
+		err = change("u", "w")
+		if e := badge.Newer(err); e == nil || !errors.Is(err, badge.ErrNewer) || len(e.Users) != 1 || e.Users[0].User != "u" {
+			t.Errorf("counted for u: %v", err)
+		}
+		if got := number(t, b, "w"); got != 1 {
+			t.Errorf("the number of w is %d", got)
+		}
+		said := map[string]error{}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		for _, u := range []string{"u", "v"} {
+			wg.Add(1)
+			none := 0
+			b.Read("demo", u, "c", now.Add(time.Second), &none, func(err error) {
+				defer wg.Done()
+				mu.Lock()
+				defer mu.Unlock()
+				said[u] = err
+			})
+		}
+		wg.Wait()
+		if !errors.Is(said["u"], badge.ErrNewer) || said["v"] != nil {
+			t.Errorf("read marks: %v", said)
+		}
+		stored, _, err = store.ReadBadges(t.Context(), []badge.Ref{{App: "demo", User: "u"}})
+		if err != nil || len(stored[0].Data) != 4 {
+			t.Errorf("the newer record is %v, %v", stored, err)
 		}
 		b.Wait()
 	})

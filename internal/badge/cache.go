@@ -6,8 +6,9 @@ import "sync"
 type held struct {
 	record   *Record // never changed
 	revision uint64
-	// fresh says that it was just read.
-	fresh bool
+	// fresh says that it was just read, newer that only newer workers can read it; then the record
+	// is empty.
+	fresh, newer bool
 }
 
 func (h held) bytes() int { return 200 + 20*len(h.record.conversations) + 32*len(h.record.known) }

@@ -12,6 +12,24 @@ const version = 1
 // ErrNewer is a record that a newer worker wrote, in a form that this one does not know.
 var ErrNewer = errors.New("a newer worker wrote it")
 
+// NewerError says whose records only newer workers can read. Its errors.Is is [ErrNewer].
+type NewerError struct{ Users []Ref }
+
+// Error says how many they are.
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("the records of %d user(s): %v", len(e.Users), ErrNewer)
+}
+
+// Unwrap returns [ErrNewer].
+func (e *NewerError) Unwrap() error { return ErrNewer }
+
+// Newer is the NewerError in the chain of an error, or nil.
+func Newer(err error) *NewerError {
+	var e *NewerError
+	errors.As(err, &e)
+	return e
+}
+
 var errCut = errors.New("it ends too early or goes on too long")
 
 // encode writes the record: numbers as varints, times as the difference to the one before, hashes

@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -26,7 +27,10 @@ import (
 
 // What is counted on icons, in virtual time.
 
-var stormed = flag.Int("storm", 1500, "how many messages TestBadgeStorm sends")
+var (
+	stormed   = flag.Int("storm", 1500, "how many messages TestBadgeStorm sends")
+	stormSeed = flag.Uint64("storm-seed", 0, "the chances of TestBadgeStorm, 0 for others each time")
+)
 
 // tether is a worker's way to the store of badges, which can be cut for good.
 type tether struct {
@@ -103,6 +107,19 @@ func (m *memory) counting(limits vendors.Limits) *dispatchtest.Badges {
 	return s
 }
 
+// lucky is chances that many goroutines take.
+type lucky struct {
+	mu  sync.Mutex
+	rng *rand.Rand
+}
+
+// below is a number from 0, below n.
+func (l *lucky) below(n int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rng.IntN(n)
+}
+
 // A storm of messages over four workers that are killed again and again, while acks and answers are
 // lost: the push of each device that began last carries the exact number.
 func TestBadgeStorm(t *testing.T) {
@@ -111,26 +128,27 @@ func TestBadgeStorm(t *testing.T) {
 		"many_a_call": {Batch: 20, Partition: vendors.ByBadge},
 	} {
 		t.Run(name, func(t *testing.T) {
-			seed := rand.Uint64()
-			synctest.Test(t, func(t *testing.T) { badgeStorm(t, limits, rand.New(rand.NewPCG(seed, 0))) })
-			if t.Failed() {
-				t.Fatalf("seed %d", seed)
-			}
+			seed := cmp.Or(*stormSeed, rand.Uint64())
+			t.Logf("-storm-seed %d", seed)
+			synctest.Test(t, func(t *testing.T) { badgeStorm(t, limits, seed) })
 		})
 	}
 }
 
-func badgeStorm(t *testing.T, limits vendors.Limits, rng *rand.Rand) {
+// badgeStorm is one of them. The seed says what is sent and done and when; which of several calls at
+// one moment has which luck is the scheduler's.
+func badgeStorm(t *testing.T, limits vendors.Limits, seed uint64) {
+	rng, luck := rand.New(rand.NewPCG(seed, 0)), &lucky{rng: rand.New(rand.NewPCG(seed, 1))}
 	messages := *stormed
 	const users, workers = 100, 4
 	m := newMemory(t)
 	store := m.counting(limits)
-	store.LoseAnswers = func() bool { return rand.IntN(50) == 0 }
+	store.LoseAnswers = func() bool { return luck.below(50) == 0 }
 	m.devices = &said{at: time.Now(), unread: func(user string) int { return len(user) }}
 	m.driver.answer = func(ctx context.Context, _ vendors.Device, _ int) vendors.Result {
 		select {
-		case <-time.After(rand.N(50 * time.Millisecond)):
-			return []vendors.Result{{Reason: vendors.Accepted}, {Reason: vendors.Unavailable}}[rand.IntN(20)/19]
+		case <-time.After(time.Duration(luck.below(50)) * time.Millisecond):
+			return []vendors.Result{{Reason: vendors.Accepted}, {Reason: vendors.Unavailable}}[luck.below(20)/19]
 		case <-ctx.Done():
 			return vendors.Result{Reason: vendors.Interrupted}
 		}
@@ -293,6 +311,54 @@ func TestBadgesAreAway(t *testing.T) {
 		}
 		if got := m.lastNumbers()["u1"]; got != 5 {
 			t.Errorf("the last push carries %d, want 5", got)
+		}
+		stop(time.Second)
+	})
+}
+
+// A user for whom a newer worker counts waits for that one. Nobody else does, and what waited already
+// goes without a number.
+func TestBadgesOfNewerWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t)
+		store := m.counting(vendors.Limits{Batch: 10})
+		m.driver.answer = func(_ context.Context, _ vendors.Device, n int) vendors.Result {
+			if n == 1 {
+				return vendors.Result{Reason: vendors.RateLimited, RetryAfter: 5 * time.Second}
+			}
+			return vendors.Result{Reason: vendors.Accepted}
+		}
+		stop := m.worker()
+		m.publish(hongyan.Subjects{}.Message("demo"), chat("m-1", "u1"))
+		time.Sleep(time.Second)
+		stored, _, err := store.ReadBadges(t.Context(), []badge.Ref{{App: "demo", User: "u1"}})
+		if err != nil || len(stored) != 1 {
+			t.Fatal(stored, err)
+		}
+		old := stored[0].Data
+		write := func(data []byte) {
+			stored[0].Data = data
+			w := store.WriteBadges(t.Context(), stored)[0]
+			if w.Changed || w.Err != nil {
+				t.Fatal(w)
+			}
+			stored[0].Revision = w.Revision
+		}
+		write([]byte{99})
+		m.publish(hongyan.Subjects{}.Message("demo"), chat("m-2", "u1"))
+		m.publish(hongyan.Subjects{}.Message("demo"), chat("m-3", "u2"))
+		m.publish(hongyan.Subjects{}.Message("demo"), chat("m-4", "u1", "u3"))
+		time.Sleep(20 * time.Second)
+		if got := m.lastNumbers(); got["u2"] != 1 || got["u1"] != -1 {
+			t.Errorf("the last pushes carry %v, want 1 for u2 and none for u1", got)
+		}
+		if left := m.left("message"); left != 2 {
+			t.Errorf("%d messages wait for the newer worker, want 2", left)
+		}
+		write(old)
+		time.Sleep(3 * time.Minute)
+		if got := m.lastNumbers(); got["u1"] != 3 || got["u2"] != 1 || got["u3"] != 1 {
+			t.Errorf("the last pushes carry %v", got)
 		}
 		stop(time.Second)
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -92,9 +93,11 @@ type claim struct {
 	by   *registration
 	hash string // the token's
 	key  string // the subject of the token's owner
-	// owner as it was read, and its revision; 0 for none.
+	// owner as it was read, and its revision; 0 for none. newer says that only newer workers can
+	// read it.
 	owner    Owner
 	revision uint64
+	newer    bool
 }
 
 // work settles deliveries. An error is one for which some of them come again.
@@ -107,31 +110,41 @@ func (k *Keeper) work(ctx context.Context, deliveries []dispatch.Delivery) error
 		}
 		claims = append(claims, mine...)
 	}
-	var err error
+	var err, newer error
 	for rounds := 0; len(claims) > 0 && err == nil; rounds++ {
 		if rounds == mostRounds {
 			err = errors.New("they keep changing")
 			break
 		}
 		first, later := firstOfEach(claims)
+		if err = k.readOwners(ctx, first); err != nil {
+			break
+		}
+		left := slices.DeleteFunc(first, func(c *claim) bool { return c.newer && k.giveBack(c, leaveToNewer) })
+		if len(left) < len(first) {
+			newer = errNewer
+		}
 		var again []*claim
-		again, err = k.round(ctx, first)
-		claims = append(again, later...)
+		again, err = k.round(ctx, left)
+		claims = slices.DeleteFunc(append(again, later...), func(c *claim) bool { return c.by.open == 0 })
 	}
 	delay := tryAgain
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		delay = 0 // for another worker
-	case errors.Is(err, errNewer):
-		delay = leaveToNewer
 	}
 	for _, c := range claims {
-		if c.by.open > 0 {
-			c.by.open = 0
-			k.settle(c.by.delivery.Nak(delay))
-		}
+		k.giveBack(c, delay)
 	}
-	return err
+	return errors.Join(err, newer)
+}
+
+// giveBack gives back the registration of a claim, unless it was settled before. It returns true.
+func (k *Keeper) giveBack(c *claim, delay time.Duration) bool {
+	if c.by.open > 0 {
+		c.by.open = 0
+		k.settle(c.by.delivery.Nak(delay))
+	}
+	return true
 }
 
 // settle is told what came of settling a delivery: one that is lost comes again.
@@ -187,12 +200,9 @@ func firstOfEach(claims []*claim) (first, later []*claim) {
 	return first, later
 }
 
-// round settles claims on different tokens, and returns those for which something changed
-// meanwhile. With an error those are all that are not settled.
+// round settles claims on different tokens whose owners were read, and returns those for which
+// something changed meanwhile. With an error those are all that are not settled.
 func (k *Keeper) round(ctx context.Context, claims []*claim) (again []*claim, err error) {
-	if err := k.readOwners(ctx, claims); err != nil {
-		return claims, err
-	}
 	var contested []*claim
 	steps := make([]step, len(claims))
 	for i, c := range claims {
@@ -231,6 +241,9 @@ func (k *Keeper) carryOut(ctx context.Context, claims []*claim, steps []step) (a
 			again = append(again, c)
 			continue
 		}
+		if c.by.open == 0 {
+			continue // it was given back for another of its tokens
+		}
 		if c.by.open--; c.by.open == 0 {
 			k.settle(c.by.delivery.Ack())
 		}
@@ -268,7 +281,7 @@ func (k *Keeper) readOwners(ctx context.Context, claims []*claim) error {
 	byKey := make(map[string]*claim, len(claims))
 	for i, c := range claims {
 		keys[i], byKey[c.key] = c.key, c
-		c.owner, c.revision = Owner{}, 0
+		c.owner, c.revision, c.newer = Owner{}, 0, false
 	}
 	values, err := k.Store.Owners(ctx, keys)
 	if err != nil {
@@ -280,10 +293,9 @@ func (k *Keeper) readOwners(ctx context.Context, claims []*claim) error {
 			continue
 		}
 		c.revision = v.Revision
-		if c.owner, err = Read(v.Data); errors.Is(err, errNewer) {
-			return err
-		}
 		// One that cannot be read tells nothing, and is written anew.
+		c.owner, err = Read(v.Data)
+		c.newer = errors.Is(err, errNewer)
 	}
 	return nil
 }

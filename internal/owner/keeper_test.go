@@ -232,7 +232,8 @@ func TestKeeperBelievesNoOldOwner(t *testing.T) {
 	})
 }
 
-// A record that a newer worker wrote is left to the newer workers: the registration waits.
+// A record that a newer worker wrote is left to the newer workers: the registrations with its token
+// wait, and no others.
 func TestKeeperLeavesNewerRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := directorytest.New()
@@ -240,15 +241,18 @@ func TestKeeperLeavesNewerRecords(t *testing.T) {
 		s.Put(key, `{"v":2,"who":"push.user.demo.alice.device.phone"}`)
 		s.Put(device("alice/phone"), alert("t"))
 		s.Put(device("bob/phone"), alert("t"))
+		s.Put(device("carol/phone"), alert("u"))
+		s.Put(device("dave/phone"), withVoIP("v", "t"))
+		s.Put(device("erin/phone"), alert("u"))
 		stop := keep(s)
 		time.Sleep(time.Minute)
-		if got := string(s.Value(key).Data); !strings.Contains(got, `"v":2`) || len(left(s)) != 2 {
+		if got := string(s.Value(key).Data); !strings.Contains(got, `"v":2`) || strings.Join(left(s), " ") != "alice/phone bob/phone dave/phone erin/phone" {
 			t.Errorf("the record is %s, left are %q", got, left(s))
 		}
 		s.Put(key, "") // the newer worker is done with it
 		time.Sleep(10 * time.Second)
-		if got := strings.Join(left(s), " "); got != "bob/phone" {
-			t.Errorf("left are %q, want Bob's", got)
+		if got := strings.Join(left(s), " "); got != "dave/phone erin/phone" {
+			t.Errorf("left are %q, want Dave's and Erin's", got)
 		}
 		stop()
 	})

@@ -2,16 +2,19 @@ package route
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/badge"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/directory"
 )
 
 // Badges keep the numbers on the icons of users, for apps that count; *badge.Book implements it.
 type Badges interface {
-	// Change makes changes and returns when they are stored.
+	// Change makes changes and returns when they are stored. A *badge.NewerError says for whom they
+	// could not be made, while the others are.
 	Change(ctx context.Context, changes []badge.Change) error
 	// Read takes a read mark into account and returns at once; done is called when that is stored.
 	Read(app, user, conversation string, at time.Time, unread *int, done func(error))
@@ -30,6 +33,11 @@ type planned struct {
 	done     int
 	// doubtful are the users whose decisions must be confirmed; none of them is in decisions.
 	doubtful map[string]bool
+}
+
+// names says whether one of some users of the app gets the message.
+func (p *planned) names(users []badge.Ref) bool {
+	return slices.ContainsFunc(users, func(u badge.Ref) bool { return u.App == p.m.app && slices.Contains(p.m.message.Recipients, u.User) })
 }
 
 // counts says whether the message counts on the icons. Calls do not, and wait for nobody's numbers.
@@ -68,16 +76,25 @@ func (r *routing) countAll() {
 			return
 		}
 		err := r.count(round)
-		if err == nil {
-			r.carryOutAll(round)
-			continue
-		}
-		if r.hard.Err() == nil {
+		if err != nil && r.hard.Err() == nil {
 			r.Log.Warn("cannot count messages on icons, trying again", "messages", len(round), "error", err)
 		}
+		newer := badge.Newer(err)
+		var counted []planned
 		for i := range round {
-			round[i].m.duty.GiveBack(backoffDelay())
+			p := &round[i]
+			switch {
+			case err == nil:
+			case newer == nil:
+				p.m.duty.GiveBack(backoffDelay())
+				continue
+			case p.names(newer.Users): // for a worker that can count for all of them
+				p.m.duty.GiveBack(store.RollOut(p.m.duty.Claim.Takes()))
+				continue
+			}
+			counted = append(counted, *p)
 		}
+		r.carryOutAll(counted)
 	}
 }
 

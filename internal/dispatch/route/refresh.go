@@ -40,7 +40,8 @@ type Refreshing interface {
 // Numbers are what a Refresher needs to know; *badge.Book implements it.
 type Numbers interface {
 	Change(ctx context.Context, changes []badge.Change) error
-	// Numbers are the users' numbers, in order, no older than the call.
+	// Numbers are the users' numbers, in order, no older than the call; -1 where this worker cannot
+	// know.
 	Numbers(ctx context.Context, users []badge.Ref) ([]int, error)
 }
 
@@ -208,7 +209,7 @@ func (f *Refresher) look(ctx context.Context, round map[badge.Ref]*moving) error
 			}
 		}
 	}
-	if err := f.Badges.Change(bounded, said); err != nil {
+	if err := f.Badges.Change(bounded, said); err != nil && badge.Newer(err) == nil {
 		return err
 	}
 	numbers, err := f.Badges.Numbers(bounded, users)
@@ -218,6 +219,9 @@ func (f *Refresher) look(ctx context.Context, round map[badge.Ref]*moving) error
 	now := f.Now()
 	by := map[string][]dispatch.Refresh{} // certificate
 	for i, ref := range users {
+		if numbers[i] < 0 {
+			continue
+		}
 		w := round[ref]
 		switch refresh, again := w.next(numbers[i], now); {
 		case again:

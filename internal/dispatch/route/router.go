@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
@@ -386,6 +387,9 @@ func (r *routing) inPlace(m *routed) (done bool) {
 			if err == nil {
 				doubts := r.settle(&p, nil)
 				return len(doubts) == 0 || r.confirm(doubts)
+			}
+			if badge.Newer(err) != nil {
+				return false // likewise
 			}
 		}
 		r.Log.Warn("cannot read the directory, or what was said of messages, or count on icons, trying again", "app", m.app, "message_id", m.message.ID, "error", err)

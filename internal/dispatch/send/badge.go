@@ -11,7 +11,8 @@ import (
 
 // Badges know the numbers on the icons of users, for an app that counts; *badge.Book implements it.
 type Badges interface {
-	// Numbers are the users' numbers, in order, no older than the call.
+	// Numbers are the users' numbers, in order, no older than the call; -1 where this worker cannot
+	// know.
 	Numbers(ctx context.Context, users []badge.Ref) ([]int, error)
 	// Held is a user's number as this worker knew it last, if it does.
 	Held(user badge.Ref) (n int, ok bool)
@@ -72,18 +73,18 @@ func (l *lane) number(c *call) bool {
 		}
 		l.s.Log.Warn("what is counted on icons cannot be read, pushes carry what was known last", "certificate", l.s.Certificate.ID, "error", err)
 		numbers = make([]int, len(users))
+		for k := range numbers {
+			numbers[k] = -1
+		}
 	}
 	for k := range c.batch.Devices {
 		// Another read, or a count, may have brought something newer since this one was answered.
 		// What this worker pushes last must not be older than what it pushed before.
-		n, known := l.s.Badges.Held(users[k])
-		if known {
+		if n, known := l.s.Badges.Held(users[k]); known {
 			numbers[k] = n
 		}
-		if known || err == nil {
+		if c.batch.Devices[k].Badge = nil; numbers[k] >= 0 {
 			c.batch.Devices[k].Badge = &numbers[k]
-		} else {
-			c.batch.Devices[k].Badge = nil
 		}
 	}
 	l.divide(c)
