@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,16 +69,17 @@ func exported(t *testing.T) map[string]bool {
 	if err := marks.New(b, hongyan.Subjects{}, marks.Options{}).Measure(tel.Meter); err != nil {
 		t.Fatal(err)
 	}
-	s := &service{conf: &config.Config{}, bus: b, tel: tel, log: slog.New(slog.DiscardHandler)}
+	s := &service{conf: &config.Config{}, bus: b, tel: tel, health: newHealth(), log: slog.New(slog.DiscardHandler)}
+	if err := s.measureReady(); err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.measureBacklogs(ctx)
-	}()
+	var measuring sync.WaitGroup
+	measuring.Go(func() { s.measureBacklogs(ctx) })
+	measuring.Go(func() { s.measureCondition(ctx) })
 	defer func() {
 		stop()
-		<-done
+		measuring.Wait()
 	}()
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		w := httptest.NewRecorder()
@@ -86,7 +88,7 @@ func exported(t *testing.T) map[string]bool {
 		for _, found := range regexp.MustCompile(`(?m)^(hongyan_\w+?)(_bucket|_sum|_count)?[{ ]`).FindAllStringSubmatch(w.Body.String(), -1) {
 			names[found[1]] = true
 		}
-		if names["hongyan_backlog"] { // the backlog was read
+		if names["hongyan_backlog"] && names["hongyan_messages_untaken"] { // the streams were read
 			return names
 		}
 		if time.Now().After(deadline) {
@@ -107,7 +109,7 @@ func TestMetricsOfPages(t *testing.T) {
 	}
 	word := regexp.MustCompile(`[\w./-]*hongyan_[a-z_]+`)
 	named := map[string]bool{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/*", "deploy/*/*", "docker-compose.yml"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/*", "deploy/*/*", "deploy/*/*/*", "docker-compose.yml"} {
 		paths, err := filepath.Glob(filepath.Join(repo, pattern))
 		if err != nil {
 			t.Fatal(err)

@@ -66,6 +66,9 @@ func (s *service) serve(ctx context.Context) (err error) {
 		return err
 	}
 	s.tel, s.health = tel, newHealth()
+	if err := s.measureReady(); err != nil {
+		return errors.Join(err, tel.Stop(context.WithoutCancel(ctx)))
+	}
 	stopHTTP, err := s.health.serve(s.conf.HTTP.Listen, tel.Metrics, s.log)
 	if err != nil {
 		return err
@@ -233,6 +236,7 @@ func (s *service) consume(ctx context.Context) error {
 		return err
 	}
 	decider.Apps, recaller.Apps, refresher.Apps = apps, apps, apps
+	s.expect(metrics)
 	defer s.closeDrivers()
 	board := s.parkingBoard(worker)
 	senders := map[string]*send.Sender{}
@@ -307,6 +311,7 @@ func (s *service) consume(ctx context.Context) error {
 	})
 	wg.Go(func() { s.bus.Wake(ctx) })
 	wg.Go(func() { s.measureBacklogs(ctx) })
+	wg.Go(func() { s.measureCondition(ctx) })
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { refresher.Run(ctx) })
