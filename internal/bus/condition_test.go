@@ -62,7 +62,7 @@ func TestUntaken(t *testing.T) {
 // A server that is away is missed in every stream, and no longer once it is back.
 func TestCopies(t *testing.T) {
 	c := bustest.StartCluster(t)
-	b := connect(t, bus.Options{URL: c.URL, Topology: bus.Topology{Replicas: 3}}, "oppo")
+	b := bustest.Connect(t, c.URL, bus.Topology{Replicas: 3}, "oppo")
 	missing := func() (least, most int) {
 		copies, err := b.Copies(t.Context(), []string{"oppo"})
 		if err != nil || len(copies) == 0 {
