@@ -212,6 +212,9 @@ func (x *explainer) explain(ctx context.Context) error {
 
 func (t *tool) showExplanation(e *explanation) {
 	t.printf("%s in %s", e.User, e.App)
+	if e.Message != "" {
+		t.printf("trace %s, where the publisher gave no traceparent\n", hongyan.TraceID(e.App, e.Message))
+	}
 	if len(e.Devices) > 0 {
 		t.deviceTable(e.Devices)
 	}

@@ -1,115 +1,112 @@
 package main
 
 import (
-	"context"
 	"log/slog"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/bus/bustest"
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/instrument"
 	"github.com/hongyan-im/hongyan/internal/marks"
-	"github.com/hongyan-im/hongyan/internal/telemetry"
 )
 
-// touched is a meter whose counters, histograms and gauges have a value from the start, so that a
-// scrape shows them all. Observable gauges have one by themselves.
-type touched struct{ metric.Meter }
-
-func (m touched) Int64Counter(name string, options ...metric.Int64CounterOption) (metric.Int64Counter, error) {
-	c, err := m.Meter.Int64Counter(name, options...)
-	if err == nil {
-		c.Add(context.Background(), 0)
-	}
-	return c, err
+// noted is a meter that notes which instruments are made of it.
+type noted struct {
+	noop.Meter
+	names map[string]bool
 }
 
-func (m touched) Int64Gauge(name string, options ...metric.Int64GaugeOption) (metric.Int64Gauge, error) {
-	g, err := m.Meter.Int64Gauge(name, options...)
-	if err == nil {
-		g.Record(context.Background(), 0)
-	}
-	return g, err
+func (m noted) Int64Counter(name string, _ ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+	m.names[name] = true
+	return noop.Int64Counter{}, nil
 }
 
-func (m touched) Float64Histogram(name string, options ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
-	h, err := m.Meter.Float64Histogram(name, options...)
-	if err == nil {
-		h.Record(context.Background(), 0)
-	}
-	return h, err
+func (m noted) Int64UpDownCounter(name string, _ ...metric.Int64UpDownCounterOption) (metric.Int64UpDownCounter, error) {
+	m.names[name] = true
+	return noop.Int64UpDownCounter{}, nil
 }
 
-// exported are the names of the worker's own metrics as Prometheus reads them.
-func exported(t *testing.T) map[string]bool {
-	t.Helper()
-	tel, err := telemetry.Start(t.Context(), "test", "v0")
-	if err != nil {
+func (m noted) Int64Gauge(name string, _ ...metric.Int64GaugeOption) (metric.Int64Gauge, error) {
+	m.names[name] = true
+	return noop.Int64Gauge{}, nil
+}
+
+func (m noted) Float64Histogram(name string, _ ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	m.names[name] = true
+	return noop.Float64Histogram{}, nil
+}
+
+func (m noted) Int64ObservableCounter(name string, _ ...metric.Int64ObservableCounterOption) (metric.Int64ObservableCounter, error) {
+	m.names[name] = true
+	return noop.Int64ObservableCounter{}, nil
+}
+
+func (m noted) Int64ObservableGauge(name string, _ ...metric.Int64ObservableGaugeOption) (metric.Int64ObservableGauge, error) {
+	m.names[name] = true
+	return noop.Int64ObservableGauge{}, nil
+}
+
+func (m noted) Float64ObservableGauge(name string, _ ...metric.Float64ObservableGaugeOption) (metric.Float64ObservableGauge, error) {
+	m.names[name] = true
+	return noop.Float64ObservableGauge{}, nil
+}
+
+// The worker makes the metrics that the list has, from which docs/metrics.md is written, and no
+// others.
+func TestMetricsAreThoseOfTheList(t *testing.T) {
+	t.Parallel()
+	m := noted{names: map[string]bool{}}
+	if _, err := dispatch.NewMetrics(m); err != nil {
 		t.Fatal(err)
 	}
-	tel.Meter = touched{tel.Meter}
-	if _, err := dispatch.NewMetrics(tel.Meter); err != nil {
+	if err := directory.New(nil, hongyan.Subjects{}, directory.Options{}).Measure(m); err != nil {
 		t.Fatal(err)
 	}
-	b := bustest.Start(t, "oppo")
-	if err := directory.New(b, hongyan.Subjects{}, directory.Options{}).Measure(tel.Meter); err != nil {
+	if err := marks.New(nil, hongyan.Subjects{}, marks.Options{}).Measure(m); err != nil {
 		t.Fatal(err)
 	}
-	if err := marks.New(b, hongyan.Subjects{}, marks.Options{}).Measure(tel.Meter); err != nil {
+	if _, err := newReadings(m, nil, func() *config.Config { return nil }, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
-	s := &service{conf: &config.Config{}, bus: b, tel: tel, health: newHealth(), log: slog.New(slog.DiscardHandler)}
-	if err := s.measureReady(); err != nil {
+	if err := measureReady(m, newHealth()); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	var measuring sync.WaitGroup
-	measuring.Go(func() { s.measureBacklogs(ctx) })
-	measuring.Go(func() { s.measureCondition(ctx) })
-	defer func() {
-		stop()
-		measuring.Wait()
-	}()
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		w := httptest.NewRecorder()
-		tel.Metrics.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-		names := map[string]bool{}
-		for _, found := range regexp.MustCompile(`(?m)^(hongyan_\w+?)(_bucket|_sum|_count)?[{ ]`).FindAllStringSubmatch(w.Body.String(), -1) {
-			names[found[1]] = true
+	if _, err := newCondition(m, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range instrument.All() {
+		if !m.names[want.Name] {
+			t.Errorf("the worker does not make %s", want.Name)
 		}
-		if names["hongyan_backlog"] && names["hongyan_messages_untaken"] { // the streams were read
-			return names
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the backlog is never measured")
-		}
+		delete(m.names, want.Name)
+	}
+	for name := range m.names {
+		t.Errorf("the worker makes %s, which internal/instrument does not list", name)
 	}
 }
 
-// Every metric that a page, an example or an alert names is one that the worker exports, under that
-// very name.
+// Every metric that a page, an example, an alert or a text of a program names is one that the
+// worker exports, under that very name, and each is told on the page about metrics.
 func TestMetricsOfPages(t *testing.T) {
 	t.Parallel()
-	names := exported(t)
-	for _, want := range []string{"hongyan_messages_total", "hongyan_oldest_seconds", "hongyan_latency_seconds", "hongyan_parked"} {
-		if !names[want] {
-			t.Errorf("%s is not exported: %v", want, names)
-		}
+	names := map[string]bool{}
+	for _, m := range instrument.All() {
+		names[m.Exported()] = true
 	}
 	word := regexp.MustCompile(`[\w./-]*hongyan_[a-z_]+`)
+	former := regexp.MustCompile(`\bpush_[a-z_]+_(total|seconds|bytes)\b`)
 	named := map[string]bool{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/*", "deploy/*/*", "deploy/*/*/*", "docker-compose.yml"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/*", "deploy/*/*", "deploy/*/*/*", "docker-compose.yml", "internal/explain/*.go"} {
 		paths, err := filepath.Glob(filepath.Join(repo, pattern))
 		if err != nil {
 			t.Fatal(err)
@@ -128,9 +125,24 @@ func TestMetricsOfPages(t *testing.T) {
 					continue
 				}
 				named[name] = true
-				if !names[strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")] {
-					t.Errorf("%s names the metric %s, which the worker does not export; it has %v", path, name, names)
+				series := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")
+				if !names[series] && !names[name] {
+					t.Errorf("%s names the metric %s, which the worker does not export", path, name)
 				}
+			}
+			if found := former.FindString(string(text)); found != "" {
+				t.Errorf("%s names the metric %s, which is called hongyan_… now", path, found)
+			}
+		}
+	}
+	for _, page := range []string{"docs/metrics.md", "docs/metrics.zh-CN.md"} {
+		text, err := os.ReadFile(filepath.Join(repo, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range names {
+			if !slices.Contains(word.FindAllString(string(text), -1), name) {
+				t.Errorf("%s does not tell of %s", page, name)
 			}
 		}
 	}

@@ -44,9 +44,11 @@ type service struct {
 	tel    *telemetry.Telemetry
 	health *health
 	// embedded is nil when an outside server is used.
-	embedded *natsd.Server
-	bus      *bus.Bus
-	senders  []*send.Sender
+	embedded  *natsd.Server
+	bus       *bus.Bus
+	senders   []*send.Sender
+	readings  *readings
+	condition *condition
 	// orphanAfter is how long jobs of certificates that no worker serves wait; 0 for the usual
 	// time.
 	orphanAfter time.Duration
@@ -66,7 +68,7 @@ func (s *service) serve(ctx context.Context) (err error) {
 		return err
 	}
 	s.tel, s.health = tel, newHealth()
-	if err := s.measureReady(); err != nil {
+	if err := measureReady(tel.Meter, s.health); err != nil {
 		return errors.Join(err, tel.Stop(context.WithoutCancel(ctx)))
 	}
 	stopHTTP, err := s.health.serve(s.conf.HTTP.Listen, tel.Metrics, s.log)
@@ -178,6 +180,12 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
+	if s.readings, err = newReadings(s.tel.Meter, s.bus, func() *config.Config { return s.conf }, s.log); err != nil {
+		return fmt.Errorf("set up metrics: %w", err)
+	}
+	if s.condition, err = newCondition(s.tel.Meter, s.bus, func() *config.Config { return s.conf }); err != nil {
+		return fmt.Errorf("set up metrics: %w", err)
+	}
 	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{
 		Replicas:   s.conf.NATS.Replicas,
 		Unreadable: func(_, kind string, _ error) { metrics.Ignore("directory_" + kind) },
@@ -226,6 +234,7 @@ func (s *service) consume(ctx context.Context) error {
 			Accepted: acceptances, Flights: flights, Load: load, Recalls: recaller,
 			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
 			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
+			Dated: s.readings.dated(certificate.Vendor, certificate.ID),
 		}
 		if counts {
 			sender.Badges, sender.Refresher = book, refresher
@@ -236,7 +245,7 @@ func (s *service) consume(ctx context.Context) error {
 		return err
 	}
 	decider.Apps, recaller.Apps, refresher.Apps = apps, apps, apps
-	s.expect(metrics)
+	expect(metrics, s.conf)
 	defer s.closeDrivers()
 	board := s.parkingBoard(worker)
 	senders := map[string]*send.Sender{}
@@ -251,7 +260,7 @@ func (s *service) consume(ctx context.Context) error {
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Moved: refresher.Moved, Subjects: subjects, Apps: apps,
 		Sender: func(id string) route.Sender { return senders[id] }, Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint,
-		Texts: s.conf.Texts(), Metrics: metrics, Log: s.log, Now: time.Now,
+		Texts: s.conf.Texts(), Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
 	if err != nil {
@@ -310,8 +319,8 @@ func (s *service) consume(ctx context.Context) error {
 		stopping.Wait()
 	})
 	wg.Go(func() { s.bus.Wake(ctx) })
-	wg.Go(func() { s.measureBacklogs(ctx) })
-	wg.Go(func() { s.measureCondition(ctx) })
+	wg.Go(func() { s.readings.run(ctx, limiter) })
+	wg.Go(func() { s.condition.run(ctx) })
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { refresher.Run(ctx) })

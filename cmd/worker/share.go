@@ -12,13 +12,16 @@ import (
 // tokens makes the source of a certificate's access token, shared with the other workers.
 func (s *service) tokens(settings vendors.Config) func(string, vendors.TokenFetch) vendors.TokenSource {
 	return func(name string, fetch vendors.TokenFetch) vendors.TokenSource {
-		share, err := s.bus.TokenShare(name, secretsOf(settings))
-		if err != nil {
+		var options accesstoken.Options
+		if share, err := s.bus.TokenShare(name, secretsOf(settings)); err != nil {
 			// Only a cipher that this build lacks; each worker then fetches its own.
 			s.log.Error("access tokens are not shared", "certificate", name, "error", err)
-			return accesstoken.New(fetch, accesstoken.Options{})
+		} else {
+			options.Share = share
 		}
-		return accesstoken.New(fetch, accesstoken.Options{Share: share})
+		source := accesstoken.New(fetch, options)
+		s.readings.token(name, source)
+		return source
 	}
 }
 

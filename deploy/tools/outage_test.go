@@ -273,6 +273,8 @@ func (w *watch) pace() time.Duration {
 	return step
 }
 
+func (w *watch) settling() bool { return w.pace() != step }
+
 // settle gives what just happened its true time.
 func (w *watch) settle() {
 	w.mu.Lock()
@@ -330,18 +332,21 @@ func (w *watch) expect(what string, want ...string) map[string][]string {
 // no other does.
 func TestOutages(t *testing.T) {
 	in := install(t)
-	w := &watch{in: in, rules: loadRules(t), all: newSeries(), now: time.Unix(1_800_000_000, 0)}
+	w := &watch{in: in, rules: loadRules(t), all: newSeries(), now: time.Now()}
+	w.settle()
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { w.run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
 
+	in.until("everything is started", time.Minute, func() bool { return !w.settling() })
+	_, begun := w.state()
 	in.until("half an hour without an alert", 3*time.Minute, func() bool {
 		firing, rounds := w.state()
 		if len(firing) > 0 {
 			t.Fatalf("all is well, and there fires %v", firing)
 		}
-		return rounds >= 120
+		return rounds >= begun+120
 	})
 
 	in.fault(`{"vendor":"oppo","kind":"server_error","status":503}`)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -63,10 +64,19 @@ func (b *Bus) Untaken(ctx context.Context) (uint64, error) {
 // Copies is how a stream stands on the servers of a cluster.
 type Copies struct {
 	Stream string
-	// Missing counts the copies whose server is away or behind; all of them where nobody leads
-	// the stream.
+	// Missing counts the copies whose server is away or far behind, and one more where nobody
+	// leads the stream.
 	Missing int
 }
+
+const (
+	// silent is how long nothing is heard of a copy that is away; the server itself thinks of
+	// another leader then.
+	silent = 10 * time.Second
+	// farBehind is how many writes a copy lacks that does not just write what the leader has
+	// written this moment.
+	farBehind = 1000
+)
 
 // Copies says how many copies of each stream are missing. The vendors are those whose jobs are
 // asked for.
@@ -84,7 +94,7 @@ func (b *Bus) Copies(ctx context.Context, vendors []string) ([]Copies, error) {
 				c.Missing++
 			}
 			for _, peer := range info.Cluster.Replicas {
-				if peer.Offline || !peer.Current {
+				if peer.Offline || peer.Active > silent || peer.Lag > farBehind {
 					c.Missing++
 				}
 			}

@@ -50,18 +50,18 @@ type Consumer struct {
 // hold deliveries at a time. It waits until the durable consumer is made; the error is ErrMisfit or
 // the end of ctx.
 func (b *Bus) UrgentConsumer(ctx context.Context, hold int) (*Consumer, error) {
-	return b.ready(ctx, b.newUrgent(b.topology.Messages(), hold, durable("urgent", urgentAckWait, true, b.topology.Subjects.All(hongyan.KindUrgent))))
+	return b.ready(ctx, b.newUrgent(b.topology.Messages(), hold, durable("urgent", "calls that wait to be planned", urgentAckWait, true, b.topology.Subjects.All(hongyan.KindUrgent))))
 }
 
 // SignalConsumer is UrgentConsumer for signals.
 func (b *Bus) SignalConsumer(ctx context.Context, hold int) (*Consumer, error) {
-	return b.ready(ctx, b.newUrgent(b.topology.Messages(), hold, durable("signal", urgentAckWait, true, b.topology.Subjects.All(hongyan.KindSignal))))
+	return b.ready(ctx, b.newUrgent(b.topology.Messages(), hold, durable("signal", "recalls and read marks", urgentAckWait, true, b.topology.Subjects.All(hongyan.KindSignal))))
 }
 
 // RegistrationConsumer consumes the registrations of all devices, each as it was stored last. It
 // does not wait for its durable consumer. What a killed worker held comes back after a second.
 func (b *Bus) RegistrationConsumer(hold int) *Consumer {
-	return b.newNormal(b.topology.Directory(), hold, durable("owners", registrationAckWait, true, b.topology.Subjects.All(hongyan.KindDevice)))
+	return b.newNormal(b.topology.Directory(), hold, durable("owners", "registrations whose tokens are compared with earlier ones", registrationAckWait, true, b.topology.Subjects.All(hongyan.KindDevice)))
 }
 
 // JobConsumer is UrgentConsumer for the jobs of a certificate's lane.
@@ -74,9 +74,14 @@ func (b *Bus) jobs(where hongyan.Subject, hold int) *Consumer {
 	b.serves(where.Vendor)
 	name, filter := where.Certificate+"-"+where.Lane, b.topology.Subjects.Build(where)
 	if where.Lane == hongyan.LaneUrgent {
-		return b.newUrgent(b.topology.Jobs(where.Vendor), hold, durable(name, urgentAckWait, false, filter))
+		return b.newUrgent(b.topology.Jobs(where.Vendor), hold, durable(name, jobsOf(where), urgentAckWait, false, filter))
 	}
-	return b.newNormal(b.topology.Jobs(where.Vendor), hold, durable(name, ackWait, false, filter))
+	return b.newNormal(b.topology.Jobs(where.Vendor), hold, durable(name, jobsOf(where), ackWait, false, filter))
+}
+
+// jobsOf describes the consumer of a certificate's jobs.
+func jobsOf(where hongyan.Subject) string {
+	return where.Lane + " jobs of certificate " + where.Certificate + " that wait to be sent"
 }
 
 func (b *Bus) newNormal(stream string, hold int, want jetstream.ConsumerConfig) *Consumer {

@@ -30,9 +30,9 @@ const createTimeout = 5 * time.Second
 
 // durable is the configuration of a durable consumer. One that is not kept goes when nobody has
 // pulled from it for a while.
-func durable(name string, wait time.Duration, kept bool, filters ...string) jetstream.ConsumerConfig {
+func durable(name, description string, wait time.Duration, kept bool, filters ...string) jetstream.ConsumerConfig {
 	want := jetstream.ConsumerConfig{
-		Durable: name, FilterSubjects: filters, AckPolicy: jetstream.AckExplicitPolicy, AckWait: wait,
+		Durable: name, Description: "Hongyan: " + description, FilterSubjects: filters, AckPolicy: jetstream.AckExplicitPolicy, AckWait: wait,
 		MaxDeliver: -1, MaxAckPending: 50_000, MaxWaiting: 4096,
 	}
 	if !kept {
@@ -116,6 +116,9 @@ func adapt(got, want jetstream.ConsumerConfig) (changed jetstream.ConsumerConfig
 	}
 	if got.MaxRequestBatch != 0 || got.MaxRequestExpires != 0 || got.MaxRequestMaxBytes != 0 || got.HeadersOnly {
 		changed.MaxRequestBatch, changed.MaxRequestExpires, changed.MaxRequestMaxBytes, changed.HeadersOnly, need = 0, 0, 0, false, true
+	}
+	if got.Description != want.Description {
+		changed.Description, need = want.Description, true
 	}
 	if got.InactiveThreshold != want.InactiveThreshold && got.InactiveThreshold != 0 {
 		changed.InactiveThreshold, need = want.InactiveThreshold, true

@@ -52,7 +52,7 @@ func (b *Bus) ServeMessages(ctx context.Context, apps []string, hold int, serve 
 			return where, subject
 		},
 		consumer: func(where hongyan.Subject, filter string) *Consumer {
-			return b.newNormal(b.topology.Messages(), hold, durable("chat-"+nameOf(where.App, filter), ackWait, always[where.App], filter))
+			return b.newNormal(b.topology.Messages(), hold, durable("chat-"+nameOf(where.App, filter), "messages of app "+where.App+" that wait to be planned", ackWait, always[where.App], filter))
 		},
 	}
 	for _, app := range apps {
@@ -75,7 +75,7 @@ func (b *Bus) ServePieces(ctx context.Context, hold int, serve Serving) error {
 			return where, s.PiecesOf(where.App)
 		},
 		consumer: func(where hongyan.Subject, filter string) *Consumer {
-			return b.newNormal(b.topology.Pieces(), hold, durable("pieces-"+nameOf(where.App, filter), ackWait, false, filter))
+			return b.newNormal(b.topology.Pieces(), hold, durable("pieces-"+nameOf(where.App, filter), "pieces of large messages of app "+where.App+" that wait to be planned", ackWait, false, filter))
 		},
 	}
 	return w.run(ctx, hongyan.Subject{Kind: hongyan.KindPiece})
@@ -97,7 +97,7 @@ func (b *Bus) ServeJobs(ctx context.Context, vendor string, hold func(where hong
 		},
 		consumer: func(where hongyan.Subject, filter string) *Consumer {
 			if where.Certificate == "" {
-				return b.newNormal(b.topology.Jobs(vendor), hold(where), durable(nameOf("", filter), ackWait, false, filter))
+				return b.newNormal(b.topology.Jobs(vendor), hold(where), durable(nameOf("", filter), "jobs whose subject names no certificate", ackWait, false, filter))
 			}
 			return b.jobs(where, hold(where))
 		},

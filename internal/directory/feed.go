@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/instrument"
 )
 
 // Run remembers what is looked up, and forgets what feed says has changed, until ctx ends.
@@ -63,12 +64,10 @@ func (l listener) Lost(err error) {
 
 // Measure makes the instruments of the directory.
 func (d *Directory) Measure(meter metric.Meter) error {
-	lookups, err := meter.Int64ObservableCounter("hongyan.directory.lookups",
-		metric.WithDescription("users looked up, by result: hit where the cache knew them, miss where they were read, confirmed where a suppression was asked for again"))
-	dropped, err2 := meter.Int64ObservableCounter("hongyan.directory.cache_dropped",
-		metric.WithDescription("times that the whole cache was dropped because changes may have been missed"))
-	users, err3 := meter.Int64ObservableGauge("hongyan.directory.cached_users", metric.WithDescription("users in the cache, known and unknown ones"))
-	bytes, err4 := meter.Int64ObservableGauge("hongyan.directory.cached", metric.WithDescription("what the cache takes, about"), metric.WithUnit("By"))
+	lookups, err := instrument.DirectoryLookups.Int64ObservableCounter(meter)
+	dropped, err2 := instrument.DirectoryDropped.Int64ObservableCounter(meter)
+	users, err3 := instrument.DirectoryUsers.Int64ObservableGauge(meter)
+	bytes, err4 := instrument.DirectoryBytes.Int64ObservableGauge(meter)
 	if err := errors.Join(err, err2, err3, err4); err != nil {
 		return err
 	}

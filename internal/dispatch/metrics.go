@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/instrument"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -22,6 +23,8 @@ type Metrics struct {
 	outcomes   metric.Int64Counter
 	latency    metric.Float64Histogram
 	stage      metric.Float64Histogram
+	batch      metric.Float64Histogram
+	failures   metric.Int64Counter
 	ignored    metric.Int64Counter
 	dropped    metric.Int64Counter
 	moved      metric.Int64Counter
@@ -41,38 +44,29 @@ type Metrics struct {
 func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m := &Metrics{sets: map[[4]string]metric.MeasurementOption{}}
 	var errs []error
-	counter := func(name, what string) metric.Int64Counter {
-		c, err := meter.Int64Counter(name, metric.WithDescription(what))
+	counter := func(what *instrument.Metric) metric.Int64Counter {
+		c, err := what.Int64Counter(meter)
 		errs = append(errs, err)
 		return c
 	}
-	histogram := func(name, what string) metric.Float64Histogram {
-		h, err := meter.Float64Histogram(name, metric.WithDescription(what), metric.WithUnit("s"),
-			metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600))
+	gauge := func(what *instrument.Metric) metric.Int64Gauge {
+		g, err := what.Int64Gauge(meter)
+		errs = append(errs, err)
+		return g
+	}
+	histogram := func(what *instrument.Metric) metric.Float64Histogram {
+		h, err := what.Float64Histogram(meter)
 		errs = append(errs, err)
 		return h
 	}
-	m.messages = counter("hongyan.messages", "message events and pieces of large ones, by app and result: planned, divided into pieces, malformed, or exhausted where it was taken too often")
-	m.suppressed = counter("hongyan.suppressed", "devices that were not pushed to, by app and reason")
-	m.jobs = counter("hongyan.jobs", "jobs planned, sent at once or stored, by vendor, certificate and lane")
-	m.attempts = counter("hongyan.attempts", "results of vendor calls, one for each device, by vendor, certificate, lane and reason")
-	m.outcomes = counter("hongyan.outcomes", "devices done with, by vendor, certificate, lane and reason")
-	m.latency = histogram("hongyan.latency", "from the message's publication to the vendor's acceptance, by vendor, certificate and lane")
-	m.stage = histogram("hongyan.stage.duration", "how long a step of a push took, by stage, vendor, certificate and lane: called is a vendor call")
-	m.ignored = counter("hongyan.ignored", "input that was ignored, or taken although it is not as the contract writes it, by kind")
-	m.dropped = counter("hongyan.dropped_registrations", "registrations removed because a vendor called the token dead, by vendor and certificate")
-	m.signals = counter("hongyan.signals", "recalls and read marks, by app, type and result: marked where it is remembered, known where it says nothing new, late where it is older than it would be remembered, foreign where no worker serves its app")
-	m.moved = counter("hongyan.moved_registrations", "registrations removed because their token was registered again")
-	m.looked = counter("hongyan.looked", "devices of messages and jobs that were taken again, by what the look at the records said: done, pushed, or unread where there were more records than a look reads")
-	m.refreshed = counter("hongyan.badge.refreshes", "numbers on icons that were changed without a notification, one for each device, by vendor, certificate and reason")
+	m.messages, m.signals, m.ignored = counter(&instrument.Messages), counter(&instrument.Signals), counter(&instrument.Ignored)
+	m.suppressed, m.jobs, m.attempts, m.outcomes = counter(&instrument.Suppressed), counter(&instrument.Jobs), counter(&instrument.Attempts), counter(&instrument.Outcomes)
+	m.latency, m.stage, m.batch = histogram(&instrument.Latency), histogram(&instrument.StageDuration), histogram(&instrument.BatchSize)
+	m.looked, m.failures = counter(&instrument.Looked), counter(&instrument.StoreFailures)
+	m.dropped, m.moved, m.refreshed = counter(&instrument.DroppedRegistrations), counter(&instrument.MovedRegistrations), counter(&instrument.BadgeRefreshes)
+	m.paused, m.parked, m.kind = gauge(&instrument.Paused), gauge(&instrument.Parked), gauge(&instrument.ParkedKind)
 	var err error
-	m.waiting, err = meter.Int64UpDownCounter("hongyan.unstored", metric.WithDescription("what became of pushes and could not be stored yet, by stream"), metric.WithUnit("By"))
-	errs = append(errs, err)
-	m.paused, err = meter.Int64Gauge("hongyan.paused", metric.WithDescription("1 while attempts pause because what became of earlier ones cannot be stored, by vendor, certificate and lane"))
-	errs = append(errs, err)
-	m.parked, err = meter.Int64Gauge("hongyan.parked", metric.WithDescription("1 while a certificate is parked, by vendor and certificate"))
-	errs = append(errs, err)
-	m.kind, err = meter.Int64Gauge("hongyan.parked_kind", metric.WithDescription("1 while pushes of one kind are parked, by vendor, certificate and kind; a kind that never was is not there"))
+	m.waiting, err = instrument.Unstored.Int64UpDownCounter(meter)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
@@ -147,10 +141,43 @@ func (m *Metrics) Accepted(j *Job, latency time.Duration) {
 	}
 }
 
-// Called counts how long a vendor call took.
-func (m *Metrics) Called(vendor, certificate, lane string, took time.Duration) {
+// The steps of a push that Stage and Called time; [instrument.StageDuration] says where each begins
+// and ends.
+const (
+	StageTaken   = "taken"
+	StagePlanned = "planned"
+	StageWaited  = "waited"
+	StageStored  = "stored"
+
+	stageCalled = "called"
+)
+
+// Stage counts how long a step took that knows no one certificate.
+func (m *Metrics) Stage(stage string, took time.Duration) {
 	if m != nil {
-		m.stage.Record(context.Background(), took.Seconds(), m.set([4]string{vendor, certificate, lane, "called"}, "vendor", "certificate", "lane", "stage"))
+		m.stage.Record(context.Background(), took.Seconds(), m.set([4]string{none, none, none, stage}, "vendor", "certificate", "lane", "stage"))
+	}
+}
+
+// none stands where a label has no vendor, certificate or lane.
+const none = "none"
+
+// Called counts a vendor call: for how many devices, how long its first job had waited for it, and
+// how long it took.
+func (m *Metrics) Called(vendor, certificate, lane string, devices int, waited, took time.Duration) {
+	if m == nil {
+		return
+	}
+	ctx := context.Background()
+	m.batch.Record(ctx, float64(devices), m.set([4]string{vendor, certificate, lane}, "vendor", "certificate", "lane"))
+	m.stage.Record(ctx, waited.Seconds(), m.set([4]string{vendor, certificate, lane, StageWaited}, "vendor", "certificate", "lane", "stage"))
+	m.stage.Record(ctx, took.Seconds(), m.set([4]string{vendor, certificate, lane, stageCalled}, "vendor", "certificate", "lane", "stage"))
+}
+
+// StoreFailed counts messages that a stream did not take at a try.
+func (m *Metrics) StoreFailed(stream string, n int) {
+	if m != nil {
+		m.failures.Add(context.Background(), int64(n), m.set([4]string{stream, "", "", "failed"}, "stream"))
 	}
 }
 

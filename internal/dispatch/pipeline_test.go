@@ -2,7 +2,6 @@ package dispatch_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,15 +9,11 @@ import (
 	"testing"
 	"time"
 
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
-	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/bus/bustest"
-	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -300,38 +295,6 @@ func TestClusterOfThree(t *testing.T) {
 	}
 	for _, o := range r.outcomes("m-1", devices...) {
 		want(t, o, "accepted", "accepted")
-	}
-}
-
-// One trace runs from the publisher's traceparent to the vendor call.
-func TestTraceReachesTheVendorCall(t *testing.T) {
-	r := newRig(t)
-	spans := tracetest.NewInMemoryExporter()
-	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
-	r.tracer = traces.Tracer("test")
-	r.register("bob", "d", "c-apns")
-	var inside trace.SpanContext
-	r.apns.answer = func(ctx context.Context, _ vendors.Device, _ int) vendors.Result {
-		inside = trace.SpanContextFromContext(ctx)
-		return vendors.Result{Reason: vendors.Accepted}
-	}
-	r.start()
-	m := chat("m-1", "bob")
-	data, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
-	if errs := r.bus.Publish(t.Context(), []dispatch.Outgoing{{Subject: "push.message.demo", Data: data, Header: map[string]string{"traceparent": "00-" + id + "-00f067aa0ba902b7-01"}}}); errs != nil {
-		t.Fatal(errs)
-	}
-	want(t, r.outcomes("m-1", "bob/d")["bob/d"], "accepted", "accepted")
-	r.stop()
-	if got := inside.TraceID().String(); got != id {
-		t.Errorf("the vendor call runs in trace %s, want %s", got, id)
-	}
-	if got := spans.GetSpans(); len(got) != 1 || got[0].Name != "push apns" || got[0].SpanContext.TraceID().String() != id {
-		t.Errorf("spans: %+v", got)
 	}
 }
 

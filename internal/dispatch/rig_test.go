@@ -134,7 +134,7 @@ func (r *rig) start() {
 		r.senders = append(r.senders, s)
 		s.Start(ctx, hard)
 	}
-	router := &route.Router{Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Subjects: subjects, Log: r.log, Now: time.Now, Stored: r.bus.Hint,
+	router := &route.Router{Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Subjects: subjects, Log: r.log, Now: time.Now, Stored: r.bus.Hint, Tracer: r.tracer,
 		Sender: func(id string) route.Sender { return senders[id] },
 		Apps: map[string]route.App{
 			"demo":  {Policy: policy, Accounts: accounts},

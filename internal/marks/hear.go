@@ -11,6 +11,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/instrument"
 )
 
 // Run hears of each new mark as feed tells it, until ctx ends.
@@ -249,8 +250,8 @@ func (e *Expectation) end() {
 
 // Measure makes the instruments of the marks.
 func (m *Marks) Measure(meter metric.Meter) error {
-	asked, err := meter.Int64ObservableCounter("hongyan.marks.asked", metric.WithDescription("messages and jobs compared with recalls, read marks and ends of calls, by result: memory where that knew all, read where the stream was read"))
-	held, err2 := meter.Int64ObservableGauge("hongyan.marks.remembered", metric.WithDescription("marks in the memory"))
+	asked, err := instrument.MarksAsked.Int64ObservableCounter(meter)
+	held, err2 := instrument.MarksRemembered.Int64ObservableGauge(meter)
 	if err := errors.Join(err, err2); err != nil {
 		return err
 	}

@@ -3,7 +3,8 @@
 // Metrics are always served for Prometheus; they and the traces also go to an OTLP collector where
 // the standard OTEL_* variables name one
 // (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Without such
-// a variable no span is made at all.
+// a variable no span is made at all. OTEL_TRACES_SAMPLER and the others of the standard decide what
+// is sampled: a message's trace has the same id on all workers, so that they decide alike.
 package telemetry
 
 import (
@@ -24,8 +25,10 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/hongyan-im/hongyan/internal/tracing"
 )
 
 // Telemetry is what a process reports through.
@@ -70,11 +73,24 @@ func Start(ctx context.Context, name, version string) (*Telemetry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("set up the trace exporter of the OTEL_* variables: %w", err)
 		}
-		traces := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(res))
+		traces := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(res), sdktrace.WithIDGenerator(tracing.IDs{}), sdktrace.WithRawSpanLimits(spanLimits()))
 		t.Tracer = traces.Tracer("github.com/hongyan-im/hongyan")
 		t.stops = append(t.stops, traces.Shutdown)
 	}
 	return t, nil
+}
+
+// maxLinks is how many messages a span of a vendor call names; no vendor takes more in a call.
+const maxLinks = 1000
+
+// spanLimits are those of the standard variables, with room for the links of the largest call where
+// OTEL_SPAN_LINK_COUNT_LIMIT says nothing else.
+func spanLimits() sdktrace.SpanLimits {
+	limits := sdktrace.NewSpanLimits()
+	if os.Getenv("OTEL_SPAN_LINK_COUNT_LIMIT") == "" {
+		limits.LinkCountLimit = maxLinks
+	}
+	return limits
 }
 
 // wanted reports whether the environment asks for an exporter of a signal.
@@ -98,7 +114,7 @@ func (t *Telemetry) Stop(ctx context.Context) error {
 }
 
 // Logger writes to w at a level (debug, info, warn, error; empty is info) in a format (text, json;
-// empty is text).
+// empty is text). Of warnings that repeat themselves it writes some, see [Sampled].
 func Logger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var l slog.Level
 	if level != "" {
@@ -108,7 +124,7 @@ func Logger(w io.Writer, level, format string) (*slog.Logger, error) {
 	}
 	options := &slog.HandlerOptions{Level: l}
 	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.New(Sampled(slog.NewJSONHandler(w, options))), nil
 	}
-	return slog.New(slog.NewTextHandler(w, options)), nil
+	return slog.New(Sampled(slog.NewTextHandler(w, options))), nil
 }

@@ -349,10 +349,14 @@ func (d *httpDriver) do(req *http.Request) (Response, error) { return Do(d.clien
 // Do makes a call and reads the answer, up to [MaxResponse] bytes. Its errors contain neither the
 // URL nor any other part of the request.
 func Do(client *http.Client, req *http.Request) (Response, error) {
+	x := StartExchange(req.Context(), req.Method, req.URL.Scheme, req.URL.Host, req.URL.Path)
 	resp, err := client.Do(req)
 	if err != nil {
-		return Response{}, redact(err)
+		err = redact(err)
+		x.Failed(err)
+		return Response{}, err
 	}
+	x.Answered(resp.StatusCode, resp.Header.Get("Date"))
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxResponse+1))
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
@@ -73,8 +75,10 @@ type Router struct {
 	// Texts are the words of notifications; nil for the built-in ones.
 	Texts   *texts.Catalogue
 	Metrics *dispatch.Metrics
-	Log     *slog.Logger
-	Now     func() time.Time
+	// Tracer is nil where nothing is traced.
+	Tracer trace.Tracer
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 const (
@@ -166,8 +170,12 @@ type routed struct {
 	message  *hongyan.Message
 	stored   time.Time // when the whole message was
 	size     int       // recipients of the whole message
-	trace    string
-	bulk     bool // it is a piece
+	bulk     bool      // it is a piece
+	taken    time.Time
+	// trace is the trace context that its jobs carry: that of span, where that is set, else what
+	// came with the message.
+	trace string
+	span  trace.Span
 	// signal is set where it is one, mark is what is remembered of it, and foreign says that no
 	// worker serves its app.
 	signal  *hongyan.Signal
@@ -285,6 +293,7 @@ func (r *routing) round(messages []*routed) {
 		}
 		doubts = r.settle(p, doubts)
 		r.Metrics.Message(p.m.app, "planned")
+		r.Metrics.Stage(dispatch.StagePlanned, r.Now().Sub(p.m.taken))
 		p.m.duty.Done(true)
 	}
 	if len(doubts) > 0 {

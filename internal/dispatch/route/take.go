@@ -20,7 +20,8 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 		return nil
 	}
 	r.owing.Add(1)
-	x := &routed{delivery: d, duty: store.NewDuty(c, len(d.Data()), r.owing.Done), app: subject.App, stored: c.Stored}
+	x := &routed{delivery: d, app: subject.App, stored: c.Stored, taken: r.Now()}
+	x.duty = store.NewDuty(c, len(d.Data()), r.over(x))
 	var repairs hongyan.Repairs
 	switch {
 	case err != nil:
@@ -70,6 +71,8 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 		r.Metrics.Ignore("traceparent")
 	}
 	x.trace = trace
+	r.begin(x, x.message.ID)
+	r.Metrics.Stage(dispatch.StageTaken, x.taken.Sub(c.Stored))
 	if c.Again {
 		x.look = x.stored
 	} else if since := d.Header(dispatch.HeaderLook); since != "" && x.bulk {
@@ -92,6 +95,11 @@ func (r *routing) malformed(x *routed, known bool, err error) {
 		id = readableID(x.delivery, x.app)
 	}
 	id = dispatch.HeaderValue(id)
+	if id != "" {
+		x.trace, _ = dispatch.TraceOf(x.delivery.Header(dispatch.HeaderTrace))
+		r.begin(x, id)
+		x.fails("malformed")
+	}
 	// App names of strangers must not become metric labels.
 	label := x.app
 	if !known {
@@ -107,6 +115,7 @@ func (r *routing) malformed(x *routed, known bool, err error) {
 func (r *routing) exhaust(m *routed) {
 	r.Log.Error("a message was taken too often without an end", "app", m.app, "message_id", m.message.ID, "takes", maxTakes)
 	r.Metrics.Message(m.app, "exhausted")
+	m.fails(vendors.AttemptsExhausted.String())
 	letter := dispatch.DeadMessage(r.Subjects, m.delivery, m.app, m.message.ID, fmt.Errorf("it was taken %d times without an end", maxTakes), ":exhausted/"+m.duty.Claim.Name())
 	letter.Subject, letter.Header[dispatch.HeaderReason] = r.Subjects.Dead("", "", vendors.AttemptsExhausted), vendors.AttemptsExhausted.String()
 	debt := &store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: m.duty}

@@ -137,6 +137,8 @@ type Sender struct {
 	Parked func(open bool, since time.Time, result vendors.Result)
 	// ParkedKind is the same for the pushes of one kind; FollowKind brings the others' changes.
 	ParkedKind func(kind vendors.Kind, open bool, since time.Time, result vendors.Result)
+	// Dated, when it is set, is told of the Date header of each answer of the vendor.
+	Dated func(date string)
 	// Stored, when it is set, is told of each subject on which a job was stored.
 	Stored func(subject hongyan.Subject)
 
@@ -161,6 +163,9 @@ type Sender struct {
 func (s *Sender) Start(ctx, hard context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.Dated != nil {
+		hard = vendors.WithDates(hard, s.Dated)
+	}
 	s.ctx, s.hard = ctx, hard
 	if s.breaker == nil {
 		s.breaker = parking.New(s.Breaker)

@@ -8,10 +8,11 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/tracing"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -43,29 +44,44 @@ func (l *lane) reportOne(c *call, k int, r *vendors.Result, batch int, began tim
 	}
 	cert, job := &l.s.Certificate, c.works[k].job
 	t := &job.Targets[c.index[k]]
-	l.s.Log.Log(context.Background(), level, "push attempt", "vendor", cert.Vendor, "certificate", cert.ID, "lane", l.name, "reason", r.Reason.String(),
-		"code", r.Code, "message_id", job.Notification.MessageID, "user", t.User, "device", t.Device, "token", dispatch.TokenHash(t.Token),
+	l.s.Log.Log(context.Background(), level, "push attempt", "app", cert.App, "vendor", cert.Vendor, "certificate", cert.ID, "lane", l.name, "reason", r.Reason.String(),
+		"code", r.Code, "message_id", job.Notification.MessageID, "job_id", job.Name(), "trace_id", tracing.ID(job.Trace), "user", t.User, "device", t.Device, "token", dispatch.TokenHash(t.Token),
 		"attempt", job.Attempts+1, "batch", batch, "probe", c.probe, "began", began, "took", took, "retry_after", r.RetryAfter, "error", r.Err)
 }
 
-// span traces a call as a child of the message that it carries, or of the first of several.
+// span traces a call. It is in the trace of the message that it carries; a call for several is in a
+// trace of its own, which is linked to those of all.
 func (l *lane) span(c *call) (context.Context, func([]vendors.Result)) {
 	s := l.s
-	parent := c.works[0].job.Trace
-	if s.Tracer == nil || parent == "" {
+	if s.Tracer == nil {
 		return s.hard, func([]vendors.Result) {}
 	}
-	ctx := propagation.TraceContext{}.Extract(s.hard, propagation.MapCarrier{"traceparent": parent})
-	ctx, span := s.Tracer.Start(ctx, "push "+s.Certificate.Vendor, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("push.vendor", s.Certificate.Vendor), attribute.String("push.certificate", s.Certificate.ID),
-		attribute.String("push.lane", l.name), attribute.Int("push.devices", len(c.works)),
-		attribute.String("push.message_id", c.works[0].job.Notification.MessageID)))
+	cert := &s.Certificate
+	attributes := []attribute.KeyValue{
+		semconv.MessagingSystemKey.String(cert.Vendor), semconv.MessagingOperationTypeSend, semconv.MessagingOperationName("send"),
+		semconv.MessagingDestinationName(cert.ID), attribute.String("hongyan.app", cert.App), attribute.String("hongyan.lane", l.name),
+		attribute.Int("hongyan.devices", len(c.works)), attribute.Bool("hongyan.probe", c.probe || c.trial),
+	}
+	ctx, jobs := s.hard, c.messages()
+	if first := jobs[0]; len(jobs) == 1 {
+		id := first.Notification.MessageID
+		ctx = tracing.Remote(tracing.WithMessage(ctx, first.App, id), first.Trace)
+		attributes = append(attributes, semconv.MessagingMessageID(id), attribute.Int("hongyan.attempt", first.Attempts+1))
+	} else {
+		attributes = append(attributes, semconv.MessagingBatchMessageCount(len(jobs)))
+	}
+	ctx, span := s.Tracer.Start(ctx, "send "+cert.ID, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
+	if len(jobs) > 1 && span.IsRecording() {
+		for _, j := range jobs {
+			span.AddLink(trace.Link{SpanContext: tracing.Of(j.Trace), Attributes: []attribute.KeyValue{semconv.MessagingMessageID(j.Notification.MessageID)}})
+		}
+	}
 	return ctx, func(results []vendors.Result) {
 		defer span.End()
 		for _, r := range results {
 			if r.Reason != vendors.Accepted {
 				span.SetStatus(codes.Error, r.Reason.String())
-				span.SetAttributes(attribute.String("push.reason", r.Reason.String()), attribute.String("push.code", r.Code))
+				span.SetAttributes(semconv.ErrorTypeKey.String(r.Reason.String()), attribute.String("hongyan.vendor_code", r.Code))
 				if r.Err != nil {
 					span.RecordError(errors.New(r.Err.Error()))
 				}
@@ -73,4 +89,30 @@ func (l *lane) span(c *call) (context.Context, func([]vendors.Result)) {
 			}
 		}
 	}
+}
+
+// messages are the jobs of a call, one for each message.
+func (c *call) messages() []*dispatch.Job {
+	jobs := []*dispatch.Job{c.works[0].job}
+	last := c.works[0]
+	var seen map[string]bool
+	add := func(w *work) {
+		if w == last || w.job.Notification.MessageID == last.job.Notification.MessageID {
+			return
+		}
+		if last = w; seen == nil {
+			seen = map[string]bool{jobs[0].Notification.MessageID: true}
+		}
+		if id := w.job.Notification.MessageID; !seen[id] {
+			seen[id] = true
+			jobs = append(jobs, w.job)
+		}
+	}
+	for _, w := range c.works[1:] {
+		add(w)
+	}
+	for _, t := range c.twins {
+		add(t.w)
+	}
+	return jobs
 }

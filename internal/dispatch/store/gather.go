@@ -53,6 +53,7 @@ type gathering struct {
 	shown   []dispatch.Shown // for each record
 	duties  []*Duty          // each holds a share
 	bytes   int
+	since   time.Time // of the first of them
 }
 
 // Record records what became of devices, with what else ends within a few milliseconds. Each line's
@@ -83,7 +84,7 @@ func (r *Recorder) gather(l *Line) (full *gathering) {
 	at := sheet{l.App, l.Status, hongyan.Partition(l.Device.User)}
 	g := r.gathered[at]
 	if g == nil {
-		g = &gathering{sheet: at}
+		g = &gathering{sheet: at, since: r.Now()}
 		r.gathered[at] = g
 	}
 	i := len(g.records) - 1
@@ -140,7 +141,12 @@ func (r *Recorder) flush(all []*gathering) {
 		for _, d := range g.duties {
 			size += d.Size
 		}
-		debts = append(debts, &debt{msgs: []dispatch.Outgoing{msg}, size: size, keep: g.keep, done: g.end})
+		debts = append(debts, &debt{msgs: []dispatch.Outgoing{msg}, size: size, keep: g.keep, done: func(stored bool) {
+			if stored {
+				r.Metrics.Stage(dispatch.StageStored, r.Now().Sub(g.since))
+			}
+			g.end(stored)
+		}})
 	}
 	r.store(debts)
 }

@@ -254,6 +254,7 @@ func (r *Recorder) try(items []*item) (failed []*item, cause error) {
 		full[i] = errors.Is(errs[k], dispatch.ErrFull)
 	}
 	r.end(ok, false)
+	r.Metrics.StoreFailed(items[0].stream, len(failed))
 	if len(failed) == 0 || errors.Is(cause, dispatch.ErrAway) {
 		return failed, cause // no stream would take them
 	}

@@ -111,6 +111,13 @@ func (s *Source) Invalidate(token string) {
 	s.token = vendors.AccessToken{}
 }
 
+// Expires is when the current token ends; zero where there is none.
+func (s *Source) Expires() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.token.Expires
+}
+
 func (s *Source) run(ctx context.Context, f *inFlight) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -160,6 +160,12 @@ func TestParseCertificateP12(t *testing.T) {
 		if err != nil || cert.Leaf.Subject.CommonName != "Apple Push Services: com.example.im" || cert.PrivateKey == nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		if what, at := (&Config{Certificate: decode(file), CertificatePassword: "opensesame"}).Expires(); what == "" || !at.Equal(cert.Leaf.NotAfter) {
+			t.Errorf("%s: %q ends at %v", name, what, at)
+		}
+	}
+	if _, at := (&Config{Key: "k"}).Expires(); !at.IsZero() {
+		t.Errorf("a key ends at %v", at)
 	}
 	for name, c := range map[string]struct{ data, password vendors.Secret }{
 		"password":    {decode(oldP12), "sesame"},

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +23,7 @@ func (c *Config) Driver(vendors.Env) (vendors.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &driver{config: c, timeout: c.CallTimeout(), voipTopic: c.Topic + ".voip", reader: newReader(&c.Common)}
+	d := &driver{config: c, timeout: c.CallTimeout(), host: strings.TrimPrefix(c.host(), "https://"), voipTopic: c.Topic + ".voip", reader: newReader(&c.Common)}
 	if c.Key != "" {
 		if d.token, err = newToken(c); err != nil {
 			return nil, fmt.Errorf("apns: %w", err)
@@ -45,6 +47,7 @@ func (c *Config) Driver(vendors.Env) (vendors.Driver, error) {
 type driver struct {
 	config     *Config
 	timeout    time.Duration
+	host       string
 	voipTopic  string
 	token      *providerToken // nil with a certificate
 	authorized atomic.Pointer[authorization]
@@ -134,9 +137,12 @@ func (d *driver) send(ctx context.Context, x *exchange) (vendors.Result, string)
 		return vendors.Result{Reason: vendors.BadCredentials, Err: err}, ""
 	}
 	x.req.Literal = auth.field
+	trace := vendors.StartExchange(ctx, http.MethodPost, "https", d.host, x.req.Path)
 	if err := d.transport.Do(ctx, &x.req, &x.resp); err != nil {
+		trace.Failed(err)
 		return d.reader.failed(ctx, err), auth.bearer
 	}
+	trace.Answered(x.resp.Status, x.resp.Get("date"))
 	r := d.reader.interpret(x.answer())
 	r.VendorID = x.resp.Get("apns-id")
 	return r, auth.bearer
