@@ -8,13 +8,13 @@
 
 FROM golang:1.26.8-bookworm@sha256:dc9ad6c05acc7a88e5b71bde60a5fe3bd4b9f0db209011711b464107438a8107 AS build
 ARG GOPROXY
-# What the programs answer to --version; without it they say what Go knows of the build.
-ARG VERSION
 WORKDIR /src
 # The modules first: they are downloaded again only when they change.
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+# What the programs answer to --version; without it they say what Go knows of the build.
+ARG VERSION
 # disable_grpc_modules leaves out parts of FCM's SDK that nothing here calls. timetzdata brings the time zones, which an empty image lacks.
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/hongyan-im/hongyan/internal/cli.version=$VERSION" -tags disable_grpc_modules,timetzdata \
     -o /image/usr/local/bin/ ./cmd/worker ./cmd/publisher ./cmd/sandbox

@@ -7,7 +7,7 @@ FUZZTIME ?= 10s
 IMAGE    ?= hongyan
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check fmt tidy vet lint fresh race vuln generate golden fuzz bench run-dev image clean
+.PHONY: help build test check check-deploy fmt tidy vet lint fresh race release-check vuln generate golden fuzz bench run-dev image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-31s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,14 @@ test: ## Run the tests of daily work: all but the long ones, without the race de
 check: ## Run the gate that every change must pass, as CI does
 	@scripts/check.sh
 
+check-deploy: ## Hold compose file, Helm chart, alerts and dashboard to the tools that read them, and break an installation to see the alerts
+	@scripts/check.sh deploy
+
 fmt tidy vet lint fresh race: ## Run one step of the gate
 	@scripts/check.sh $@
+
+release-check: ## Check the release's configuration with goreleaser (a large tool; its first build takes minutes)
+	go run github.com/goreleaser/goreleaser/v2@v2.16.0 check
 
 vuln: ## Look for known vulnerabilities; needs to reach https://vuln.go.dev
 	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...

@@ -25,7 +25,7 @@ var bannedWords = []struct {
 	except      []string
 	instead     string
 }{
-	{regexp.MustCompile(`(?i)provider`), regexp.MustCompile(`(?i)provider.?token|fileprovider|(Meter|Tracer|Logger)Provider|Provider\(|cloud provider`), nil, "vendor"},
+	{regexp.MustCompile(`(?i)provider`), regexp.MustCompile(`(?i)provider.?token|fileprovider|(Meter|Tracer|Logger)Provider|Provider\(|cloud provider`), []string{"deploy/grafana/provisioning/"}, "vendor"},
 	{regexp.MustCompile(`(?i)push.service\b`), regexp.MustCompile(`(?i)web push service`), nil, "vendor"},
 	{regexp.MustCompile(`(?i)\breg_?id|registration.?id\b`), nil, []string{"internal/vendors/xiaomi/", "internal/vendors/oppo/", "internal/vendors/vivo/", "internal/sandbox/", "docs/vendors"}, "token"},
 }

@@ -4,6 +4,8 @@
 #
 #   scripts/check.sh            all steps
 #   scripts/check.sh lint tidy  these steps
+#   scripts/check.sh deploy     what is deployed, which is no step of all: it builds Helm's and
+#                               Prometheus' code, and breaks an installation for two minutes
 #
 # The steps that answer soonest come first, and the first that fails ends it.
 set -euo pipefail
@@ -16,10 +18,12 @@ fmt() {
 	[[ -z $files ]] || fail "not formatted, run gofmt -w on:" "$files"
 }
 
-# tidy says whether go.mod and go.sum name what is imported and no more, the linters' too.
+# tidy says whether go.mod and go.sum name what is imported and no more, those of the linters and of
+# deploy/tools too.
 tidy() {
 	go mod tidy -diff
 	go -C tools mod tidy -diff
+	go -C deploy/tools mod tidy -diff
 }
 
 # vet runs go vet.
@@ -51,6 +55,13 @@ race() {
 	go test -race -timeout 40m ./...
 }
 
+# deploy holds the compose file, the chart, the alerts and the dashboard to the code of the tools that
+# read them, and sees which alerts fire when an installation breaks.
+deploy() {
+	go -C deploy/tools vet ./...
+	go -C deploy/tools test -timeout 20m ./...
+}
+
 fail() {
 	printf '%s\n' "$@" >&2
 	exit 1
@@ -60,8 +71,8 @@ steps=("$@")
 [[ $# -gt 0 ]] || steps=(fmt tidy vet lint fresh build race)
 for step in "${steps[@]}"; do
 	case $step in
-	fmt | tidy | vet | lint | fresh | build | race) ;;
-	*) fail "no step is called $step; there are fmt, tidy, vet, lint, fresh, build and race" ;;
+	fmt | tidy | vet | lint | fresh | build | race | deploy) ;;
+	*) fail "no step is called $step; there are fmt, tidy, vet, lint, fresh, build, race and deploy" ;;
 	esac
 	echo "== $step"
 	begin=$SECONDS

@@ -78,6 +78,12 @@ func TestMetricsAreThoseOfTheList(t *testing.T) {
 	if _, err := newReadings(m, nil, func() *config.Config { return nil }, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
+	if err := measureReady(m, newHealth()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newCondition(m, nil, nil); err != nil {
+		t.Fatal(err)
+	}
 	for _, want := range instrument.All() {
 		if !m.names[want.Name] {
 			t.Errorf("the worker does not make %s", want.Name)
@@ -100,7 +106,7 @@ func TestMetricsOfPages(t *testing.T) {
 	word := regexp.MustCompile(`[\w./-]*hongyan_[a-z_]+`)
 	former := regexp.MustCompile(`\bpush_[a-z_]+_(total|seconds|bytes)\b`)
 	named := map[string]bool{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/*", "deploy/*/*", "docker-compose.yml", "internal/explain/*.go"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/*", "deploy/*/*", "deploy/*/*/*", "docker-compose.yml", "internal/explain/*.go"} {
 		paths, err := filepath.Glob(filepath.Join(repo, pattern))
 		if err != nil {
 			t.Fatal(err)

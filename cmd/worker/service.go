@@ -48,10 +48,11 @@ type service struct {
 	// explain is nil where the configuration opens no page.
 	explain *page.Page
 	// embedded is nil when an outside server is used.
-	embedded *natsd.Server
-	bus      *bus.Bus
-	senders  []*send.Sender
-	readings *readings
+	embedded  *natsd.Server
+	bus       *bus.Bus
+	senders   []*send.Sender
+	readings  *readings
+	condition *condition
 	// orphanAfter is how long jobs of certificates that no worker serves wait; 0 for the usual
 	// time.
 	orphanAfter time.Duration
@@ -71,6 +72,9 @@ func (s *service) serve(ctx context.Context) (err error) {
 		return err
 	}
 	s.tel, s.health = tel, newHealth()
+	if err := measureReady(tel.Meter, s.health); err != nil {
+		return errors.Join(err, tel.Stop(context.WithoutCancel(ctx)))
+	}
 	var answers http.Handler
 	if s.explain = explainPage(s.conf.HTTP.Explain, s.log); s.explain != nil {
 		answers = s.explain.Handler()
@@ -191,6 +195,9 @@ func (s *service) consume(ctx context.Context) error {
 	if s.readings, err = newReadings(s.tel.Meter, s.bus, func() *config.Config { return s.conf }, s.log); err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
+	if s.condition, err = newCondition(s.tel.Meter, s.bus, func() *config.Config { return s.conf }); err != nil {
+		return fmt.Errorf("set up metrics: %w", err)
+	}
 	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{
 		Replicas:   s.conf.NATS.Replicas,
 		Unreadable: func(_, kind string, _ error) { metrics.Ignore("directory_" + kind) },
@@ -250,6 +257,7 @@ func (s *service) consume(ctx context.Context) error {
 		return err
 	}
 	decider.Apps, recaller.Apps, refresher.Apps = apps, apps, apps
+	expect(metrics, s.conf)
 	defer s.closeDrivers()
 	board := s.parkingBoard(worker)
 	senders := map[string]*send.Sender{}
@@ -324,6 +332,7 @@ func (s *service) consume(ctx context.Context) error {
 	})
 	wg.Go(func() { s.bus.Wake(ctx) })
 	wg.Go(func() { s.readings.run(ctx, limiter) })
+	wg.Go(func() { s.condition.run(ctx) })
 	wg.Go(func() { board.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { refresher.Run(ctx) })

@@ -63,6 +63,10 @@ var (
 		Means: Text{"for how long the oldest of these has been stored, for each certificate; as `none` of the message events",
 			"其中最旧的一条存了多久，按证书；`none` 为消息事件"},
 		Normal: Text{"below a few seconds; a certificate's grows while it is parked, over its rate or its quota", "几秒以内；证书停用、超速率或配额用完时增长"}}
+	Untaken = Metric{Name: "hongyan.messages.untaken", Kind: Gauge, Unit: "{message}",
+		Means: Text{"message events, signals and pieces of large events that no worker has taken yet; every worker shows the same, of all. Kubernetes [scales](deploy.md#kubernetes) by it",
+			"还没有 worker 取走的消息事件、信号和大事件的分片；每个 worker 显示的都一样，是总数。Kubernetes [按它扩缩](deploy.zh-CN.md#kubernetes)"},
+		Normal: Text{"near 0; it grows where the workers are too few", "接近 0；worker 不够时增长"}}
 	Looked = Metric{Name: "hongyan.looked", Kind: Counter, Unit: "{device}", Labels: []string{"result"},
 		Means: Text{"devices of messages and jobs that were taken again, by what the look at the records said: `done`, `pushed`, or `unread` where there were more records than a look reads; see [When NATS does not store](operations.md#when-nats-does-not-store)",
 			"再次被取走的消息和任务的设备，按对照记录的结果：`done` 已有终局，`pushed` 照常推送，`unread` 记录太多没有读完；见 [NATS 存不进去时](operations.zh-CN.md#nats-存不进去时)"},
@@ -99,6 +103,13 @@ var (
 
 // What is stored.
 var (
+	Ready = Metric{Name: "hongyan.ready", Kind: Gauge, Unit: "{worker}",
+		Means:  Text{"1 while the worker takes messages, as /readyz says", "worker 在取消息时为 1，与 /readyz 一致"},
+		Normal: Text{"1; 0 for moments while it starts, stops, or NATS elects a leader", "为 1；启动、停止或 NATS 选主时短暂为 0"}}
+	CopiesMissing = Metric{Name: "hongyan.stream.copies.missing", Kind: Gauge, Unit: "{copy}", Labels: []string{"stream"},
+		Means: Text{"copies of a stream whose NATS server is away or far behind, and one more where nobody leads the stream",
+			"流的副本中，所在 NATS 服务器不在线或远远落后的份数，没有 leader 时再加一"},
+		Normal: Text{"0; 1 for a moment in an election, for long while a server is away", "为 0；选主时短暂为 1，服务器不在线期间一直为 1"}}
 	Unstored = Metric{Name: "hongyan.unstored", Kind: Gauge, Unit: "By", Labels: []string{"stream"},
 		Means: Text{"what became of pushes and waits in the worker's memory to be stored; `held` are the messages that are kept for it",
 			"推送结果在内存里等待存储的字节数；`held` 为因此保留的消息"},
@@ -157,9 +168,9 @@ var (
 func Groups() []Group {
 	return []Group{
 		{Text{"What comes in, and what becomes of it", "收到什么，结果如何"}, []*Metric{&Messages, &Signals, &Ignored, &Suppressed, &Jobs, &Attempts, &Outcomes, &Latency, &StageDuration, &BatchSize}},
-		{Text{"What waits", "等待中的"}, []*Metric{&Backlog, &Oldest, &Looked}},
+		{Text{"What waits", "等待中的"}, []*Metric{&Untaken, &Backlog, &Oldest, &Looked}},
 		{Text{"Certificates, limits and clocks", "证书、限额与时钟"}, []*Metric{&Parked, &ParkedKind, &QuotaLimit, &QuotaLeft, &CredentialExpiry, &ClockSkew}},
-		{Text{"What is stored", "存储"}, []*Metric{&Unstored, &StoreFailures, &Paused}},
+		{Text{"What is stored", "存储"}, []*Metric{&Ready, &CopiesMissing, &Unstored, &StoreFailures, &Paused}},
 		{Text{"What is kept in memory", "内存里的"}, []*Metric{&DirectoryLookups, &DirectoryDropped, &DirectoryUsers, &DirectoryBytes, &MarksAsked, &MarksRemembered}},
 		{Text{"Registrations, and numbers on icons", "登记与角标"}, []*Metric{&DroppedRegistrations, &MovedRegistrations, &BadgeRefreshes, &BadgeRefreshesLost}},
 	}

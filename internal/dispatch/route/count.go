@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/badge"
-	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 )
 
 // Badges keep the numbers on the icons of users, for apps that count; *badge.Book implements it.
