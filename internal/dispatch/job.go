@@ -87,6 +87,9 @@ type Target struct {
 	Alert *Alert `json:"alert,omitempty"`
 	// Mentioned says that the message mentions the user.
 	Mentioned bool `json:"mentioned,omitzero"`
+	// TakenBack, of a job that withdraws, says that the vendor has taken back the push to the
+	// device; what overwrites it where a phone shows it already is still to be pushed.
+	TakenBack bool `json:"taken_back,omitzero"`
 }
 
 // Decided is what a second decision says of a target of a job that waited.

@@ -185,14 +185,30 @@ func TestAKindIsParkedAlone(t *testing.T) {
 				one, stopOne := s.worker("one", driver)
 				two, stopTwo := s.worker("two", driver)
 				began := time.Now()
-				const n = 300
+				const (
+					// One message of each kind a second, and the template is mended after half of
+					// them: after 150 seconds.
+					n = 300
+					// Until then each of the two workers has two refused before it parks the kind,
+					// by four calls under way at most, and probes after 1, 2, 4, 8 and 16 seconds
+					// and then every 30: nine times.
+					mostRefused = 2 * (4 + 9)
+					// A probe finds out that it is mended within another 30 seconds, and the other
+					// worker is told of it; from then on nothing waits.
+					open = n/2 + 40
+					// What was parked comes again when it is up to twice as old, so within twice
+					// the 180 seconds until the kind is open again.
+					mostParked = 6*time.Minute + 2*time.Second
+					// What nobody parks is sent when it comes.
+					mostFree = time.Second
+				)
 				for i := range n {
 					if i == n/2 {
 						if notes, _ := s.notes.List(t.Context()); notes[parking.KindKey("c", vendors.KindGroup)] == nil {
 							t.Errorf("the other worker is not told: %v", notes)
 						}
 						driver.mu.Lock()
-						if driver.refused > 40 {
+						if driver.refused > mostRefused {
 							t.Errorf("%d pushes of groups were tried with the wrong template", driver.refused)
 						}
 						driver.mended = true
@@ -202,7 +218,7 @@ func TestAKindIsParkedAlone(t *testing.T) {
 					s.put(fmt.Sprintf("g%d", i), vendors.KindGroup)
 					time.Sleep(time.Second)
 				}
-				time.Sleep(6 * time.Minute)
+				time.Sleep(mostParked)
 				for _, x := range []*send.Sender{one, two} {
 					if state, _, _ := x.State(); state != parking.Closed {
 						t.Error("the certificate is parked")
@@ -213,9 +229,9 @@ func TestAKindIsParkedAlone(t *testing.T) {
 				waited, fates := 0, s.fates()
 				for i := range n {
 					sent := began.Add(time.Duration(i) * time.Second)
-					for kind, most := range map[string]time.Duration{"c": 2 * time.Second, "g": 8 * time.Minute} {
-						if kind == "g" && i > n/2+40 {
-							most = 2 * time.Second // it is open again
+					for kind, most := range map[string]time.Duration{"c": mostFree, "g": mostParked} {
+						if kind == "g" && i > open {
+							most = mostFree
 						}
 						id := fmt.Sprint(kind, i)
 						f := fates[id]
@@ -245,11 +261,19 @@ func TestAKindIsParkedAlone(t *testing.T) {
 // message's fault: it ends, and delays nobody.
 func TestOneTextThatATemplateRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const (
+			// One message a second, for as long as the refused one is tried: eight attempts are
+			// seven waits of at most two seconds, doubled each time, four minutes in all. Half an
+			// hour shows that nobody waits for it afterwards either.
+			n = 1800
+			// Eight attempts count. Before, it is tried until another message of its kind is
+			// accepted after it was published, which is so the second time.
+			mostTried = 8 + 1
+		)
 		s := &street{t: t, queue: dispatchtest.New(), notes: &board{}}
 		driver := &template{limits: vendors.Limits{Batch: 1}, mended: true, poison: "g20"}
 		_, stop := s.worker("one", driver)
 		began := time.Now()
-		const n = 1800
 		for i := range n {
 			s.put(fmt.Sprintf("g%d", i), vendors.KindGroup)
 			time.Sleep(time.Second)
@@ -268,7 +292,7 @@ func TestOneTextThatATemplateRefuses(t *testing.T) {
 				t.Fatalf("%s ended %+v", id, end)
 			}
 		}
-		if driver.tried > 12 {
+		if driver.tried > mostTried {
 			t.Errorf("it was tried %d times", driver.tried)
 		}
 	})

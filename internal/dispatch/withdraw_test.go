@@ -491,6 +491,35 @@ func TestRecallTakesBack(t *testing.T) {
 	}
 }
 
+// What was taken back is not asked for again while the overwrite is tried again, also by another
+// worker, and ends as withdrawn.
+func TestRecallTakesBackOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newRecalls(t)
+		m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
+			if d.Notification.Quiet && n <= 4 {
+				return vendors.Result{Reason: vendors.RateLimited}
+			}
+			return accept(ctx, d, n)
+		}
+		vendor := &taker{scripted: m.driver, takes: vendors.Accepted}
+		_, kill := m.start(vendor)
+		m.messageTo("m-1", "bob")
+		time.Sleep(time.Minute)
+		m.takeBack("m-1", time.Time{})
+		time.Sleep(3 * time.Second) // of four times that it is refused, a second or two apart, two at most
+		kill()
+		stop, _ := m.start(vendor)
+		defer stop(time.Second)
+		m.wantWithdrawn()
+		time.Sleep(5 * time.Minute)
+		m.wantWithdrawn("m-1/bob withdrawn")
+		if n := len(m.quiet()); vendor.taken != 1 || n != 5 {
+			t.Errorf("it was taken back %d times and %d overwrites were pushed, want 1 and 5", vendor.taken, n)
+		}
+	})
+}
+
 // Whenever a worker is killed on the way, another one does what is left.
 func TestRecallAndKills(t *testing.T) {
 	for seed := range 150 {

@@ -196,9 +196,6 @@ type Result struct {
 	// calls of their own, down to those that the vendor refuses alone; the result holds for those.
 	// It means nothing for a call to one device.
 	Split bool
-	// Withdrawn says that the vendor took back what the push was to overwrite. It is for callers
-	// who ask a [Withdrawer] first; no driver sets it.
-	Withdrawn bool
 	// Note names what was different about the push, one of the notes of [hongyan.DeviceOutcome],
 	// such as [NoteExtDropped]; empty for nothing.
 	Note string

@@ -52,7 +52,7 @@ func (l *lane) decided(p piece, decisions []dispatch.Decided) {
 		out.targets, out.why = append(out.targets, i), append(out.why, d.Suppressed)
 	}
 	// Those that are left come back first: the job must not be done with before.
-	l.comeBack(p, pieces(w, rest, l.limits.Partition))
+	l.comeBack(p, pieces(w, w.together(rest), l.limits.Partition))
 	l.suppress(out)
 }
 

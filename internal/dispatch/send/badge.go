@@ -116,11 +116,10 @@ func (l *lane) divide(c *call) {
 		}
 	}
 	slices.SortStableFunc(others, func(a, b int) int { return cmp.Compare(hosts[a], hosts[b]) })
-	if c.capped {
-		l.returnDevices(c, 0, func(k int) bool { return hosts[k] != most })
-	}
+	elsewhere := func(k int) bool { return hosts[k] != most }
+	l.uncap(c, elsewhere)
 	back := l.piecesOf(c, others, c.with)
-	c.compact(func(k int) bool { return hosts[k] != most })
+	c.compact(elsewhere)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hand.back(back)

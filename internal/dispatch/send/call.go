@@ -1,7 +1,6 @@
 package send
 
 import (
-	"math"
 	"slices"
 	"time"
 
@@ -27,10 +26,12 @@ type call struct {
 	tokens *tokens
 	// twins are the targets that get the result of a device of the batch with the same token: their
 	// phone gets one push.
-	twins  []twin
-	capped bool   // the devices were counted under a cap
-	heard  uint64 // how much had been said of messages when it was gathered
-	grant  ratelimit.Grant
+	twins []twin
+	// counted is when the devices were counted under a cap, and so in which day; zero where they
+	// were not.
+	counted time.Time
+	heard   uint64 // how much had been said of messages when it was gathered
+	grant   ratelimit.Grant
 
 	// room for one device, which most calls are for
 	oneDevice [1]vendors.Device
@@ -77,7 +78,7 @@ func (l *lane) assemble() *call {
 // with one notification unless the vendor takes different ones at once. It never waits for more.
 func (l *lane) gather(probe bool) *call {
 	now := l.s.Now()
-	c := &call{lane: l, batch: vendors.Batch{Now: now}, probe: probe, heard: l.changes()}
+	c := &call{lane: l, probe: probe, heard: l.changes()}
 	c.batch.Devices, c.works, c.index = c.oneDevice[:0], c.oneWork[:0], c.oneIndex[:0]
 	same, mixed := max(l.limits.Batch, 1), max(l.limits.Mixed, 1)
 	if probe {
@@ -94,10 +95,10 @@ func (l *lane) gather(probe bool) *call {
 	}
 	l.decideAgain(out.old)
 	for _, p := range out.expired {
-		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
+		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired}, false)
 	}
 	for _, p := range out.parked {
-		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeKind})
+		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.BadCredentials, Scope: vendors.ScopeKind}, true)
 	}
 	return c
 }
@@ -118,62 +119,34 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 	if q == &l.hand.bulk && same > 1 {
 		mixed = 1 // a call for one notification is smaller by its content for each device
 	}
-	var bytes callBytes
+	var room callBytes
 	holes := false
 	for i := 0; i < q.len(); i++ {
 		p := q.at(i)
 		if len(p.targets) == 0 {
 			continue
 		}
-		note := p.w.job.Notification
-		shut := l.s.kinds.parked(note.Kind)
-		trial := shut && notes == 0 && l.s.kinds.try(note.Kind, now)
-		if late := !now.Before(note.Deadline); late || l.old(p.w, p.targets, now) || shut && !trial {
-			switch {
-			case late:
-				out.expired = append(out.expired, *p)
-			case shut && !trial:
-				out.parked = append(out.parked, *p)
-			default:
-				out.old = append(out.old, *p)
-				if p.w.stored {
-					l.away++
-				}
-			}
-			if trial {
-				l.s.kinds.forget(note.Kind)
-			}
-			n := len(p.targets)
-			p.targets = nil
-			l.hand.used(p, n)
+		trial := l.exclude(c, p, now, &out)
+		if len(p.targets) == 0 {
+			holes = holes || i > 0
 			continue
 		}
-		if o, some := l.sift(p, c.heard); some {
-			out.stopped = append(out.stopped, o)
-			l.hand.used(p, len(o.targets))
-			if len(p.targets) == 0 {
-				holes = holes || i > 0
-				if trial {
-					l.s.kinds.forget(note.Kind)
-				}
-				continue
-			}
-		}
+		note := p.w.job.Notification
 		if trial {
 			c.trial, c.kind = true, note.Kind
 			same, mixed = 1, 1
 		}
-		room := same
+		n := same
 		if notes > 0 {
 			if mixed > 1 {
-				room = mixed - len(c.works)
+				n = mixed - len(c.works)
 			} else {
-				room = same - len(c.works)
+				n = same - len(c.works)
 			}
-			if room <= 0 || mixed <= 1 && i > mergeScan {
+			if n <= 0 || mixed <= 1 && i > mergeScan {
 				break
 			}
-			if p.with != c.with || p.host != host || p.w.class.Name != c.class.Name || mixed <= 1 && !lead.alike(p.w) {
+			if p.with != c.with || p.host != host || p.w.class.Name != c.class.Name || p.w.job.Withdraws != lead.job.Withdraws || mixed <= 1 && !lead.alike(p.w) {
 				continue
 			}
 			if mixed > 1 && notes == 1 && len(c.works) > mixed {
@@ -183,7 +156,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 		if lead != nil && lead.alike(p.w) {
 			note = lead.job.Notification
 		}
-		if room = min(room, bytes.room(&l.limits, note)); room <= 0 {
+		if n = min(n, room.fits(&l.limits, note)); n <= 0 {
 			break
 		}
 		host, c.class, c.with = p.host, p.w.class, p.with
@@ -196,9 +169,9 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 			c.tokens.index(c.batch.Devices, max(l.limits.Batch, l.limits.Mixed))
 		}
 		before := len(p.targets)
-		l.move(c, p, room, note)
+		c.move(p, n, note)
 		l.hand.used(p, before-len(p.targets))
-		bytes.add(before - len(p.targets))
+		room.add(before - len(p.targets))
 		holes = holes || i > 0
 		if same <= 1 && mixed <= 1 {
 			break
@@ -209,45 +182,39 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 	return out
 }
 
-// callBytes bounds a call by its bytes.
-type callBytes struct {
-	first *vendors.Notification
-	// uniform says that all have the first notification; shared is the size then, and apart that of
-	// devices with a notification each.
-	uniform         bool
-	shared, apart   int
-	content, device int // of the notification that room was asked for
-}
-
-// room is how many devices with a notification the call still takes. A device alone goes whatever
-// its size.
-func (b *callBytes) room(l *vendors.Limits, n *vendors.Notification) int {
-	if l.Bytes <= 0 {
-		return math.MaxInt
+// exclude takes out of a piece what is not to be pushed to now, and says whether the rest shall
+// probe for its kind, as the first of the call. The lock is held.
+func (l *lane) exclude(c *call, p *piece, now time.Time, out *leftOut) (trial bool) {
+	all, note, kinds := *p, p.w.job.Notification, &l.s.kinds
+	shut := kinds.parked(note.Kind)
+	trial = shut && len(c.works) == 0 && kinds.try(note.Kind, now)
+	switch {
+	case !now.Before(note.Deadline):
+		out.expired, p.targets = append(out.expired, all), nil
+	case shut && !trial:
+		out.parked, p.targets = append(out.parked, all), nil
+	case l.old(p.w, p.targets, now):
+		out.old, p.targets = append(out.old, all), nil
+		if p.w.stored {
+			l.away++
+		}
+	default:
+		if o, some := l.sift(p, c.heard); some {
+			out.stopped = append(out.stopped, o)
+		}
 	}
-	b.content, b.device = l.Size(n)
-	if b.first == nil {
-		b.first, b.uniform, b.shared = n, true, b.content
-		return max((l.Bytes-b.shared)/max(b.device, 1), 1)
+	l.hand.used(p, len(all.targets)-len(p.targets))
+	if trial && len(p.targets) == 0 {
+		kinds.forget(note.Kind)
+		trial = false
 	}
-	if b.uniform && n == b.first {
-		return (l.Bytes - b.shared) / max(b.device, 1)
-	}
-	b.uniform = false
-	return (l.Bytes - b.apart) / max(b.content+b.device, 1)
-}
-
-// add counts n devices with the notification that room was asked for last.
-func (b *callBytes) add(n int) {
-	b.shared += n * b.device
-	b.apart += n * (b.content + b.device)
+	return trial
 }
 
 // move puts up to n devices of a piece into the call, with a notification that is the piece's own
 // or says the same. No token stands in it twice: what says the same to a phone of the call becomes
 // a twin, and what says something else waits for the next call.
-func (l *lane) move(c *call, p *piece, n int, note *vendors.Notification) {
-	p.w.begin(c.batch.Now)
+func (c *call) move(p *piece, n int, note *vendors.Notification) {
 	var held []int
 	next := 0
 	for ; next < len(p.targets); next++ {
@@ -293,25 +260,34 @@ func (c *call) find(token string) int {
 	return -1
 }
 
-// shed resolves the devices of the call that may not be pushed to, with their twins, and keeps the
-// others.
-func (c *call) shed(result func(k int) (vendors.Result, bool)) {
-	gone := func(k int) bool {
-		_, is := result(k)
-		return is
+// shed gives devices of the call, with their twins, a result without a call, and keeps the others.
+func (c *call) shed(result vendors.Result, gone func(k int) bool) {
+	of := map[*work][]int{}
+	var works []*work
+	add := func(w *work, target int) {
+		if of[w] == nil {
+			works = append(works, w)
+		}
+		of[w] = append(of[w], target)
 	}
 	for k, w := range c.works {
-		if r, is := result(k); is {
-			c.lane.resolve(w, c.index[k:k+1], r)
+		if gone(k) {
+			add(w, c.index[k])
 		}
 	}
 	for _, t := range c.twins {
-		if r, is := result(t.at); is {
-			c.lane.resolve(t.w, []int{t.index}, r)
+		if gone(t.at) {
+			add(t.w, t.index)
 		}
+	}
+	for _, w := range works {
+		c.lane.resolve(w, of[w], result, false)
 	}
 	c.compact(gone)
 }
+
+// everyone chooses all devices of a call.
+func everyone(int) bool { return true }
 
 // compact takes devices out of the call, with their twins.
 func (c *call) compact(gone func(k int) bool) {
@@ -416,13 +392,14 @@ func (l *lane) takeApart(c *call, some []int) {
 }
 
 // call makes the vendor call and carries out the verdicts. It frees its place before it waits for
-// them to be stored.
+// them to be stored. The caller counted it in landing.
 func (l *lane) call(c *call) {
 	defer l.landing.Done()
 	s := l.s
 	cert := &s.Certificate
 	numbered := l.number(c)
 	began := s.Now()
+	c.begin(began)
 	s.mu.Lock()
 	s.flying++
 	s.mu.Unlock()
@@ -454,6 +431,19 @@ func (l *lane) call(c *call) {
 	s.doubt(results, now)
 	l.report(c, results, began, now.Sub(began))
 	l.carryOut(c, c.unfold(results), sick, now)
+}
+
+// begin notes that the call begins.
+func (c *call) begin(now time.Time) {
+	c.batch.Now = now
+	for k, w := range c.works {
+		if k == 0 || w != c.works[k-1] {
+			w.begin(now)
+		}
+	}
+	for _, t := range c.twins {
+		t.w.begin(now)
+	}
 }
 
 // splits leaves [vendors.Result.Split] to calls for several devices. Of such a result only that is

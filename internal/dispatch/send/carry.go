@@ -2,6 +2,7 @@ package send
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -33,7 +34,7 @@ type fate struct {
 // carryOut carries out the verdicts on a call: what ended is recorded at once, what is to be tried
 // again is kept with its job until all of its targets were tried, and what the vendor refused as a
 // whole goes again in smaller calls at once.
-func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.Time) {
+func (l *lane) carryOut(c *call, results []vendors.Result, vendorSick bool, now time.Time) {
 	var room [1]store.Line
 	lines := room[:0]
 	var dead, fallen []death
@@ -50,6 +51,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 				n++
 				continue
 			}
+			sick := l.sick(w, &r, vendorSick)
 			v := l.decide(w, r, sick, now, luck)
 			switch v.Act {
 			case Done:
@@ -64,9 +66,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 					dead = append(dead, death{w, i, r, v})
 				}
 			case Retry:
-				w.mu.Lock()
-				w.again = append(w.again, answer{i, r, sick})
-				w.mu.Unlock()
+				w.keep(answer{i, r, sick})
 			}
 			n++
 		}
@@ -96,32 +96,38 @@ func (l *lane) carryOut(c *call, results []vendors.Result, sick bool, now time.T
 	l.dropTokens(append(dead, fallen...))
 }
 
-// resolve gives targets a result without a call.
-func (l *lane) resolve(w *work, targets []int, r vendors.Result) {
+// resolve gives targets a result without a call. sick is as in [Situation].
+func (l *lane) resolve(w *work, targets []int, r vendors.Result, sick bool) {
 	now := l.s.Now()
 	var dead []death
 	for _, i := range targets {
-		if v := l.decide(w, r, false, now, 0); v.Act == Die {
+		if v := l.decide(w, r, sick, now, 0); v.Act == Die {
 			dead = append(dead, death{w, i, r, v})
-			continue
+		} else {
+			w.keep(answer{i, r, sick})
 		}
-		w.mu.Lock()
-		w.again = append(w.again, answer{i, r, false})
-		w.mu.Unlock()
 	}
-	l.landing.Go(func() {
+	l.land(func() {
 		l.bury(dead, now)
 		l.leave(w, len(targets))
 	})
 }
 
-// decide gives the verdict on a result. luck is a draw from [0,1).
+// sick says, at the time of an answer, whether what it refuses suffers from more than the push
+// itself: from the trouble of the pushes of its kind where the answer is about those, else from
+// that of the vendor as a whole, of which the caller knows.
+func (l *lane) sick(w *work, r *vendors.Result, vendorSick bool) bool {
+	if r.Scope == vendors.ScopeKind {
+		return l.s.kinds.sick(w.job.Notification.Kind, w.job.Published)
+	}
+	return vendorSick
+}
+
+// decide gives the verdict on a result. sick is what was so when it came, and luck a draw from
+// [0,1).
 func (l *lane) decide(w *work, r vendors.Result, sick bool, now time.Time, luck float64) Verdict {
 	s := l.s
 	n := w.job.Notification
-	if r.Scope == vendors.ScopeKind {
-		sick = s.kinds.sick(n.Kind, w.job.Published)
-	}
 	situation := Situation{Attempts: w.job.Attempts, Published: w.job.Published, Deadline: n.Deadline, Now: now, Sick: sick, Random: luck, Retries: s.Retries}
 	if r.Reason == vendors.QuotaSpent {
 		zone := s.Certificate.Zone
@@ -210,10 +216,11 @@ func (l *lane) bury(dead []death, now time.Time) {
 	l.s.Recorder.Store(debts...)
 }
 
-// part is the job of some targets after an attempt.
+// part is the job of some targets after an attempt. Whatever the order in which their answers came,
+// the targets have that of the job, and those that are one phone by now stand together.
 func (l *lane) part(w *work, targets []int, counts bool) *dispatch.Job {
 	some := make([]dispatch.Target, len(targets))
-	for k, i := range targets {
+	for k, i := range w.together(slices.Sorted(slices.Values(targets))) {
 		some[k] = w.job.Targets[i]
 	}
 	next := w.job.Part(some)
@@ -275,7 +282,7 @@ func (l *lane) retry(w *work) (given bool) {
 		groups[f] = append(groups[f], a)
 	}
 	if w.stored && len(order) == 1 && len(groups[order[0]]) == len(w.job.Targets) && !order[0].Counts && order[0].Delay <= shortWait &&
-		w.duty.Claim.Takes() < maxNaks {
+		w.duty.Claim.Takes() < maxNaks && !w.changed {
 		w.duty.GiveBack(order[0].Delay)
 		return true
 	}
@@ -296,7 +303,7 @@ func (l *lane) postpone(w *work, f fate, answers []answer, now time.Time) *store
 	}
 	next := l.part(w, targets, f.Counts)
 	next.NotBefore = now.Add(f.Delay)
-	if a := answers[0]; a.result.Reason == vendors.QuotaSpent {
+	if answers[0].result.Reason == vendors.QuotaSpent {
 		l.s.waits()
 	}
 	devices := make([]hongyan.DeviceOutcome, len(answers))
@@ -317,7 +324,8 @@ type posting struct {
 	why hongyan.Reason
 }
 
-// put stores jobs of messages that cannot be sent now, in order. It does not wait.
+// put stores jobs of messages that cannot be sent now, in order. It does not wait for that while
+// the lane runs.
 func (l *lane) put(ps []piece, why hongyan.Reason) {
 	if len(ps) == 0 {
 		return
@@ -326,14 +334,11 @@ func (l *lane) put(ps []piece, why hongyan.Reason) {
 	for _, p := range ps {
 		l.posting = append(l.posting, posting{p, why})
 	}
-	begins, stopped := !l.posts, l.stopped
+	begins := !l.posts
 	l.posts = true
-	if begins && !stopped {
-		l.landing.Go(l.post)
-	}
 	l.mu.Unlock()
-	if begins && stopped { // nobody may land any more: whoever brings the job stores it
-		l.post()
+	if begins {
+		l.land(l.post)
 	}
 }
 
@@ -419,7 +424,7 @@ func headers(w *work) map[string]string {
 // line is the record of a target's end.
 func (l *lane) line(w *work, i int, r vendors.Result, v Verdict, now time.Time) store.Line {
 	job, t := w.job, &w.job.Targets[i]
-	status, reason := ending(job, r, v)
+	status, reason := ending(job, t, v)
 	latency := now.Sub(job.Published)
 	l.s.Metrics.Outcome(job, reason)
 	var shown dispatch.Shown

@@ -33,6 +33,14 @@ type hand struct {
 
 func (h *hand) empty() bool { return h.few.len() == 0 && h.bulk.len() == 0 }
 
+// queue is the one in which a job waits.
+func (h *hand) queue(w *work) *line {
+	if w.job.Bulk {
+		return &h.bulk
+	}
+	return &h.few
+}
+
 // push adds the pieces of a job.
 func (h *hand) push(w *work, ps []piece) {
 	h.devices += len(w.job.Targets)
@@ -44,11 +52,7 @@ func (h *hand) push(w *work, ps []piece) {
 		}
 		h.perJob += (n - h.perJob) / 16
 	}
-	if w.job.Bulk {
-		h.bulk.push(ps...)
-	} else {
-		h.few.push(ps...)
-	}
+	h.queue(w).push(ps...)
 }
 
 // next is the queue whose turn it is. It must not be empty.
@@ -69,24 +73,16 @@ func (h *hand) used(p *piece, n int) {
 	}
 }
 
-// back puts pieces of calls before all others.
+// back puts pieces of a call, of which there are some, before all others.
 func (h *hand) back(ps []piece) {
 	h.count(ps)
-	if ps[0].w.job.Bulk {
-		h.bulk.back(ps)
-	} else {
-		h.few.back(ps)
-	}
+	h.queue(ps[0].w).back(ps)
 }
 
-// again adds pieces of one job that were at hand before.
+// again adds pieces of one job, of which there are some, that were at hand before.
 func (h *hand) again(ps []piece) {
 	h.count(ps)
-	if ps[0].w.job.Bulk {
-		h.bulk.push(ps...)
-	} else {
-		h.few.push(ps...)
-	}
+	h.queue(ps[0].w).push(ps...)
 }
 
 func (h *hand) count(ps []piece) {

@@ -139,7 +139,7 @@ func (in *intake) start(w *work) {
 func (in *intake) finish(w *work, reason vendors.Reason) {
 	all := w.whole()
 	in.s.Load.add(in.s.Certificate.App, len(all))
-	in.resolve(w, all, vendors.Result{Reason: reason})
+	in.resolve(w, all, vendors.Result{Reason: reason}, false)
 }
 
 // ask looks up what became of a job's devices, and goes on with those that nothing became of.

@@ -63,10 +63,14 @@ func (l *lane) take(w *work) {
 		w.class = l.s.Certificate.Class(w.job.Notification)
 	}
 	l.guess(w)
-	ps := pieces(w, w.whole(), l.limits.Partition)
+	targets := w.whole()
+	if w.job.Withdraws {
+		targets = w.together(targets)
+	}
+	ps := pieces(w, targets, l.limits.Partition)
 	l.s.Load.add(l.s.Certificate.App, len(w.job.Targets))
 	if w.job.Withdraws && !l.withdraws() {
-		l.resolve(w, w.whole(), vendors.Result{Reason: vendors.BadPayload})
+		l.resolve(w, targets, vendors.Result{Reason: vendors.BadPayload}, false)
 		return
 	}
 	l.mu.Lock()
@@ -121,7 +125,21 @@ func (l *lane) pace() float64 {
 	return l.s.Limiter.Pace(l.s.Certificate.ID, max(l.limits.Batch, l.limits.Mixed, 1))
 }
 
-// run starts the loop if it does not run. The lock is held.
+// land does what is owed for jobs, which may have to wait for the store: in a goroutine that the
+// lane's end waits for, or after that end before it returns.
+func (l *lane) land(do func()) {
+	l.mu.Lock()
+	if !l.stopped {
+		l.landing.Go(do)
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	do()
+}
+
+// run starts the loop if it does not run. The lock is held, and the lane has not ended, or the
+// caller is landing.
 func (l *lane) run() {
 	if !l.running {
 		l.running = true
@@ -156,9 +174,10 @@ func (l *lane) loop() {
 // stored. False means the end.
 func (l *lane) place() bool {
 	ctx := l.s.ctx
-	select {
-	case <-ctx.Done():
+	if ctx.Err() != nil {
 		return false
+	}
+	select {
 	case l.calls.taken <- struct{}{}:
 		return true
 	default:
@@ -170,7 +189,11 @@ func (l *lane) place() bool {
 		case <-ctx.Done():
 			return false
 		case l.calls.taken <- struct{}{}:
-			return true
+			if ctx.Err() == nil {
+				return true
+			}
+			l.calls.leave(false)
+			return false
 		case <-look.C:
 			l.spill()
 			l.expire()
@@ -210,7 +233,6 @@ func (l *lane) stop() {
 	out := l.hand.remove(func(*piece) bool { return true })
 	l.mu.Unlock()
 	l.leaveAll(out, busy)
-	l.landing.Wait()
 }
 
 // leaveAll stores the pieces of messages, gives stored jobs back that no call was made for, and
@@ -229,7 +251,7 @@ func (l *lane) leaveAll(out []piece, why hongyan.Reason) {
 			whole[p.w] = -1
 			l.giveBack(p.w)
 		case n >= 0:
-			l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Interrupted})
+			l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Interrupted}, false)
 		}
 	}
 	l.put(fresh, why)
@@ -298,6 +320,6 @@ func (l *lane) expire() {
 	out := l.hand.remove(func(p *piece) bool { return !now.Before(p.w.job.Notification.Deadline) })
 	l.mu.Unlock()
 	for _, p := range out {
-		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired})
+		l.resolve(p.w, p.targets, vendors.Result{Reason: vendors.Expired}, false)
 	}
 }

@@ -16,7 +16,8 @@ import (
 const longWait = 2500 * time.Millisecond
 
 // limit asks the limiter for the call's devices. What may not go now returns to the queue, and so
-// does a call that waited until the decision on a device is old; a long wait ends those jobs' turn.
+// does a call that waited until a device is due to be decided on again, or too late; a long wait
+// ends those jobs' turn.
 func (l *lane) limit(c *call) bool {
 	ctx := l.s.ctx
 	lim := l.s.Limiter
@@ -26,9 +27,7 @@ func (l *lane) limit(c *call) bool {
 	for waited := false; ; waited = true {
 		now := l.s.Now()
 		if waited && l.tooOld(c, now) {
-			if c.capped {
-				l.returnDevices(c, 0, func(int) bool { return true })
-			}
+			l.uncap(c, everyone)
 			l.putBack(c, 0)
 			return false
 		}
@@ -39,23 +38,17 @@ func (l *lane) limit(c *call) bool {
 		}
 		if g.Devices > 0 {
 			c.grant = g
-			if c.capped && g.Devices < len(c.works) {
-				l.returnDevices(c, g.Devices, func(int) bool { return true })
-			}
+			l.uncap(c, func(k int) bool { return k >= g.Devices })
 			l.putBack(c, g.Devices)
 			return true
 		}
 		if g.Reason != vendors.RateLimited || g.Wait > longWait {
-			if c.capped {
-				l.returnDevices(c, 0, func(int) bool { return true })
-			}
-			c.shed(func(int) (vendors.Result, bool) { return vendors.Result{Reason: g.Reason, RetryAfter: g.Wait}, true })
+			l.uncap(c, everyone)
+			c.shed(vendors.Result{Reason: g.Reason, RetryAfter: g.Wait}, everyone)
 			return false
 		}
 		if !sleep.For(ctx, max(g.Wait, time.Millisecond)) {
-			if c.capped {
-				l.returnDevices(c, 0, func(int) bool { return true })
-			}
+			l.uncap(c, everyone)
 			l.putBack(c, 0)
 			return false
 		}
@@ -65,10 +58,10 @@ func (l *lane) limit(c *call) bool {
 	}
 }
 
-// tooOld says whether one of the call's devices was decided on too long ago.
+// tooOld says whether one of the call's devices was decided on too long ago, or has no time left.
 func (l *lane) tooOld(c *call, now time.Time) bool {
 	for k, w := range c.works {
-		if l.old(w, c.index[k:k+1], now) {
+		if !now.Before(w.job.Notification.Deadline) || l.old(w, c.index[k:k+1], now) {
 			return true
 		}
 	}
@@ -85,23 +78,22 @@ func (l *lane) capDevices(c *call) bool {
 	if !l.caps(c.class) {
 		return true
 	}
-	may, err := l.s.Limiter.TakeDevices(l.s.ctx, l.deviceRequest(c, 0, func(int) bool { return true }))
+	now := l.s.Now()
+	may, err := l.s.Limiter.TakeDevices(l.s.ctx, l.deviceRequest(c, now, everyone))
 	if err != nil {
-		c.shed(func(int) (vendors.Result, bool) {
-			return vendors.Result{Reason: vendors.RateLimited, RetryAfter: longWait, Err: err}, true
-		})
+		c.shed(vendors.Result{Reason: vendors.RateLimited, RetryAfter: longWait, Err: err}, everyone)
 		return false
 	}
-	c.capped = true
-	c.shed(func(k int) (vendors.Result, bool) { return vendors.Result{Reason: vendors.DeviceCapped}, !may[k] })
+	c.counted = now
+	c.shed(vendors.Result{Reason: vendors.DeviceCapped}, func(k int) bool { return !may[k] })
 	return len(c.works) > 0
 }
 
-// deviceRequest names the devices from the first-th on that are chosen, by a hash: keys of the
-// store must hold no token.
-func (l *lane) deviceRequest(c *call, first int, chosen func(k int) bool) ratelimit.DeviceRequest {
-	r := ratelimit.DeviceRequest{Certificate: l.s.Certificate.ID, Class: c.class, Now: c.batch.Now}
-	for k := first; k < len(c.works); k++ {
+// deviceRequest names the devices that are chosen, by a hash: keys of the store must hold no token.
+// They count in the day of a time.
+func (l *lane) deviceRequest(c *call, at time.Time, chosen func(k int) bool) ratelimit.DeviceRequest {
+	r := ratelimit.DeviceRequest{Certificate: l.s.Certificate.ID, Class: c.class, Now: at}
+	for k := range c.works {
 		if chosen(k) {
 			sum := sha256.Sum256([]byte(c.batch.Devices[k].Token))
 			r.Devices = append(r.Devices, hex.EncodeToString(sum[:16]))
@@ -110,9 +102,12 @@ func (l *lane) deviceRequest(c *call, first int, chosen func(k int) bool) rateli
 	return r
 }
 
-// returnDevices takes back what was counted under a cap for devices that were not pushed to.
-func (l *lane) returnDevices(c *call, first int, chosen func(k int) bool) {
-	r := l.deviceRequest(c, first, chosen)
+// uncap takes back what was counted under a cap, if it was, for devices that are not pushed to.
+func (l *lane) uncap(c *call, chosen func(k int) bool) {
+	if c.counted.IsZero() {
+		return
+	}
+	r := l.deviceRequest(c, c.counted, chosen)
 	if len(r.Devices) == 0 {
 		return
 	}
@@ -127,7 +122,5 @@ func (l *lane) settleLimits(c *call, results []vendors.Result, now time.Time) {
 		return
 	}
 	l.s.Limiter.Settle(c.grant, ratelimit.OutcomeOf(results, now))
-	if c.capped {
-		l.returnDevices(c, 0, func(k int) bool { return !ratelimit.Counts(results[k].Reason) })
-	}
+	l.uncap(c, func(k int) bool { return !ratelimit.Counts(results[k].Reason) })
 }

@@ -34,30 +34,40 @@ func (l *lane) changes() uint64 {
 	return l.s.Marks.Changes()
 }
 
+// said is why a target of a job is not pushed to by what was heard, or nothing. Nothing that is
+// said of a message keeps it from being withdrawn.
+func (l *lane) said(w *work, target int) hongyan.Reason {
+	if l.s.Marks == nil || w.job.Withdraws {
+		return ""
+	}
+	return l.s.Marks.Suppressed(w.job, &w.job.Targets[target])
+}
+
 // sift takes the targets out of a piece that are not to be pushed to by what was said since it was
 // looked at last. It returns true where there are some.
 func (l *lane) sift(p *piece, changes uint64) (out stopped, some bool) {
-	if p.heard == changes || p.w.job.Withdraws {
+	if p.heard == changes {
 		return out, false
 	}
 	p.heard = changes
 	out.w = p.w
-	for _, i := range p.targets {
-		if why := l.s.Marks.Suppressed(p.w.job, &p.w.job.Targets[i]); why != "" {
+	var rest []int
+	for k, i := range p.targets {
+		why := l.said(p.w, i)
+		switch {
+		case why != "":
+			if !some {
+				rest, some = slices.Clone(p.targets[:k]), true
+			}
 			out.targets, out.why = append(out.targets, i), append(out.why, why)
-		}
-	}
-	if len(out.targets) == 0 {
-		return out, false
-	}
-	rest := make([]int, 0, len(p.targets)-len(out.targets))
-	for _, i := range p.targets {
-		if !slices.Contains(out.targets, i) {
+		case some:
 			rest = append(rest, i)
 		}
 	}
-	p.targets = rest
-	return out, true
+	if some {
+		p.targets = rest
+	}
+	return out, some
 }
 
 // drop takes the devices out of a call that are not to be pushed to by what was said since it was
@@ -69,40 +79,30 @@ func (l *lane) drop(c *call) bool {
 	}
 	c.heard = changes
 	c.twins = slices.DeleteFunc(c.twins, func(t twin) bool {
-		why := l.s.Marks.Suppressed(t.w.job, &t.w.job.Targets[t.index])
+		why := l.said(t.w, t.index)
 		if why != "" {
 			l.suppress(stopped{t.w, []int{t.index}, []hongyan.Reason{why}})
 		}
 		return why != ""
 	})
-	out := make(map[int]hongyan.Reason)
+	gone := make([]bool, len(c.works))
 	for k, w := range c.works {
-		if w.job.Withdraws {
-			continue
-		}
-		if why := l.s.Marks.Suppressed(w.job, &w.job.Targets[c.index[k]]); why != "" {
-			out[k] = why
+		if why := l.said(w, c.index[k]); why != "" {
+			l.suppress(stopped{w, []int{c.index[k]}, []hongyan.Reason{why}})
+			gone[k] = !c.replace(k)
 		}
 	}
-	if len(out) == 0 {
+	if !slices.Contains(gone, true) {
 		return true
 	}
-	for k, why := range out {
-		l.suppress(stopped{c.works[k], []int{c.index[k]}, []hongyan.Reason{why}})
-		if c.replace(k) {
-			delete(out, k)
-		}
-	}
-	gone := func(k int) bool { return out[k] != "" }
-	if c.capped {
-		l.returnDevices(c, 0, gone)
-	}
-	c.compact(gone)
+	out := func(k int) bool { return gone[k] }
+	l.uncap(c, out)
+	c.compact(out)
 	return len(c.works) > 0
 }
 
 // suppress records targets of a job that are not pushed to, and counts them as done with: of one
-// that withdraws, that it was not possible. The caller must be landing.
+// that withdraws, that it was not possible.
 func (l *lane) suppress(out stopped) {
 	if len(out.targets) == 0 {
 		return
@@ -124,5 +124,5 @@ func (l *lane) suppress(out stopped) {
 		}
 	}
 	s.Recorder.Record(lines...)
-	l.landing.Go(func() { l.leave(w, len(lines)) })
+	l.land(func() { l.leave(w, len(lines)) })
 }

@@ -32,25 +32,45 @@ func (l *lane) push(ctx context.Context, c *call, may bool) []vendors.Result {
 	if !takesBack || !c.works[0].job.Withdraws {
 		return driver.Push(ctx, c.batch)
 	}
-	taken := w.Withdraw(ctx, c.batch)
+	taken := c.takeBack(ctx, w)
 	if !l.limits.Replaces {
-		return withdrawn(taken, taken)
+		return taken
 	}
 	batch := c.batch
-	if all(taken) {
+	if !slices.ContainsFunc(taken, func(r vendors.Result) bool { return r.Reason != vendors.Accepted }) {
 		batch.Devices = shortLived(batch)
 	}
-	return withdrawn(driver.Push(ctx, batch), taken)
+	return driver.Push(ctx, batch)
 }
 
-// all says whether the vendor took back every push.
-func all(taken []vendors.Result) bool {
-	for i := range taken {
-		if taken[i].Reason != vendors.Accepted {
-			return false
+// takeBack asks the vendor to take back the pushes of a call, but for those that it took back
+// before, when what was to overwrite them could not be pushed. What is taken back is noted with the
+// targets.
+func (c *call) takeBack(ctx context.Context, vendor vendors.Withdrawer) []vendors.Result {
+	taken := vendors.All(len(c.works), vendors.Result{Reason: vendors.Accepted})
+	some := c.batch
+	some.Devices = nil
+	var at []int
+	for k, w := range c.works {
+		if !w.job.Targets[c.index[k]].TakenBack {
+			some.Devices, at = append(some.Devices, c.batch.Devices[k]), append(at, k)
 		}
 	}
-	return true
+	if len(at) == 0 {
+		return taken
+	}
+	for k, r := range vendor.Withdraw(ctx, some) {
+		taken[at[k]] = r
+		if r.Reason == vendors.Accepted {
+			c.works[at[k]].tookBack(c.index[at[k]])
+		}
+	}
+	for _, t := range c.twins {
+		if taken[t.at].Reason == vendors.Accepted {
+			t.w.tookBack(t.index)
+		}
+	}
+	return taken
 }
 
 // shortLived are the devices of a batch, with notifications that the vendor keeps no longer than
@@ -73,18 +93,10 @@ func shortLived(batch vendors.Batch) []vendors.Device {
 	return devices
 }
 
-// withdrawn marks the results of pushes whose originals were taken back.
-func withdrawn(results, taken []vendors.Result) []vendors.Result {
-	for i := range results {
-		results[i].Withdrawn = taken[i].Reason == vendors.Accepted
-	}
-	return results
-}
-
-// ending is how a device's push ends after a verdict that it does.
-func ending(job *dispatch.Job, r vendors.Result, v Verdict) (hongyan.Status, hongyan.Reason) {
+// ending is how the push to a target of a job ends after a verdict that it does.
+func ending(job *dispatch.Job, t *dispatch.Target, v Verdict) (hongyan.Status, hongyan.Reason) {
 	switch {
-	case job.Withdraws && r.Withdrawn:
+	case job.Withdraws && t.TakenBack:
 		return hongyan.StatusWithdrawn, hongyan.Withdrawn
 	case job.Withdraws && v.Act == Done:
 		return hongyan.StatusWithdrawn, hongyan.Overwritten

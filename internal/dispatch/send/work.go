@@ -1,7 +1,9 @@
 package send
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +34,8 @@ type work struct {
 	mu    sync.Mutex
 	began time.Time // of its first call
 	again []answer  // of the targets that are to be tried again
+	// changed says that the job is not any more as it is stored: given back, it would forget.
+	changed bool
 }
 
 // answer is what a call said of one target of a job.
@@ -39,6 +43,21 @@ type answer struct {
 	target int
 	result vendors.Result
 	sick   bool // the vendor as a whole was in trouble
+}
+
+// keep keeps the answer to a target that is to be tried again, until all targets of the job were
+// tried.
+func (w *work) keep(a answer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.again = append(w.again, a)
+}
+
+// tookBack notes that the vendor took back the push to a target.
+func (w *work) tookBack(target int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.job.Targets[target].TakenBack, w.changed = true, true
 }
 
 // begin notes when the first call for the job began.
@@ -123,8 +142,33 @@ func (w *work) whole() []int {
 	return all
 }
 
-// pieces divides targets of a job by what keeps devices out of one call. Those with one token stay
-// together.
+// together puts targets of a job that share a token one after the other, in the place of the first
+// of them: they are one phone. The planning does so, but two devices may have one token by now, and
+// of what is to be withdrawn nobody has.
+func (w *work) together(targets []int) []int {
+	if len(targets) < 3 {
+		return targets
+	}
+	apart := false
+	first := make(map[string]int, len(targets)) // where a token stands first
+	for k, i := range targets {
+		token := w.job.Targets[i].Token
+		if _, known := first[token]; !known {
+			first[token] = k
+		} else if token != w.job.Targets[targets[k-1]].Token {
+			apart = true
+		}
+	}
+	if !apart {
+		return targets
+	}
+	return slices.SortedStableFunc(slices.Values(targets), func(a, b int) int {
+		return cmp.Compare(first[w.job.Targets[a].Token], first[w.job.Targets[b].Token])
+	})
+}
+
+// pieces divides targets of a job by what keeps devices out of one call. Those with one token,
+// which must stand together, stay so.
 func pieces(w *work, targets []int, host func(vendors.Device) string) []piece {
 	if host == nil {
 		return []piece{{w: w, targets: targets}}
