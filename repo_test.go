@@ -73,7 +73,7 @@ var arrows = []arrow{
 	{"internal/h2conn", nil, "it carries requests to a host, and knows neither vendors nor what a push is"},
 	{"tools/lint", nil, "the linters' runner is a program of another module"},
 	{"internal/explain", []string{"."}, "words about reasons and codes; the codes come in a table, not from the drivers"},
-	{"internal/explain/page", []string{".", "internal/bus", "internal/explain", "internal/standing", "internal/terminal", "internal/trail"}, "a page shows what is found out, and finds out nothing by itself"},
+	{"internal/explain/page", []string{".", "internal/bus", "internal/explain", "internal/terminal", "internal/trail"}, "a page shows what is found out, and finds out nothing by itself"},
 	{"internal/standing", []string{".", "internal/bus", "internal/dispatch", "internal/explain", "internal/parking", "internal/ratelimit", "internal/vendors"}, "how certificates stand is read from the streams by a tool and by the worker's page, and knows no pipeline"},
 	{"internal/trail", []string{".", "internal/bus", "internal/directory", "internal/dispatch", "internal/explain", "internal/standing", "internal/vendors"}, "what became of pushes is read from the streams by a tool and by the worker's page, and knows no pipeline"},
 	{"internal/texts", nil, "words in languages, whoever shows them"},

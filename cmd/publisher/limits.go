@@ -148,7 +148,7 @@ func (t *tool) quotaRows(w rows, id string, s *ratelimit.ClassState) {
 
 // explainLimits says what stands in a certificate's way and what to do about it.
 func (t *tool) explainLimits(c *standing.Certificate) {
-	for _, f := range c.Facts(t.now(), explain.English) {
+	for _, f := range c.Facts {
 		t.printf("\n%s", f.What)
 		for _, line := range f.More {
 			t.printf("  %s", line)

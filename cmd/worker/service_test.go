@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -289,7 +290,7 @@ func TestHealthServerSaysWhichAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := newHealth().serve(l.Addr().String(), nil, nil); err == nil || !strings.Contains(err.Error(), "http.listen") {
+	if _, err := newHealth().serve(l.Addr().String(), nil, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "http.listen") {
 		t.Errorf("got %v", err)
 	}
 }

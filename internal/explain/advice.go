@@ -49,8 +49,8 @@ func Waiting(r hongyan.Reason) Text {
 		return Text{"The day's quota is used up. It goes by itself after the vendor's midnight. If that is too late, ask the vendor for more; \"publisher limits\" shows what is left, and changes our own limit.",
 			"当天配额已用完。厂商的零点过后自动发送。若太晚，向厂商申请更多配额；「publisher limits」显示剩余量，也可修改我们自己的上限。"}
 	case hongyan.BadCredentials:
-		return Text{"Key, secret, certificate or permission is wrong. It goes by itself after the workers got the right ones; put them right before it is worthless.",
-			"密钥、secret、证书或权限不对。worker 拿到正确的之后会自动发送；请在消息失去意义之前改正。"}
+		return Text{"Key, secret, certificate or permission is wrong, or the certificate names a channel, template or class that the vendor does not grant; its code says which. It goes by itself after that was put right, in the configuration or in the vendor's console; do so before it is worthless.",
+			"密钥、secret、证书或权限不对，或证书配置的渠道、模板或类别厂商没有授予；厂商的码说明是哪一种。在配置或厂商控制台改正之后会自动发送；请在消息失去意义之前改正。"}
 	case hongyan.AuthExpired:
 		return Text{"The access token or JWT was too old and is refreshed by itself; it goes again in a second or two. If it comes again and again, compare the worker's clock with the vendor's.",
 			"访问令牌或 JWT 已过期，会自动刷新，一两秒后再发。若反复出现，对比 worker 与厂商的时钟。"}
@@ -174,8 +174,8 @@ func Result(r hongyan.Reason) Text {
 		return Text{"The vendor's policy refused it: sensitive words, a message class that was not granted to the app, or the app is blocked. Look into the vendor's console, or apply for the class; then replay.",
 			"被厂商的策略拒绝：敏感词、应用没有获得该消息类别，或应用被封禁。查看厂商控制台，或申请该类别；然后重放。"}
 	case hongyan.BadCredentials:
-		return Text{"Key, secret, certificate or permission is wrong: nothing of this certificate goes out until it is put right. The jobs wait, and go by themselves after the workers got the right ones.",
-			"密钥、secret、证书或权限不对：改正之前，该证书什么也发不出去。任务会等待，worker 拿到正确的之后自动发出。"}
+		return Text{"Key, secret, certificate or permission is wrong, or the certificate names a channel, template or class that the vendor does not grant (its code says which): nothing of this certificate goes out until it is put right, in the configuration or in the vendor's console. The jobs wait, and go by themselves then.",
+			"密钥、secret、证书或权限不对，或证书配置的渠道、模板或类别厂商没有授予（厂商的码说明是哪一种）：在配置或厂商控制台改正之前，该证书什么也发不出去。任务会等待，改正之后自动发出。"}
 	case hongyan.AuthExpired:
 		return Text{"The access token or JWT was too old. It is refreshed by itself; if it comes again and again, compare the worker's clock with the vendor's.",
 			"访问令牌或 JWT 已过期，会自动刷新；若反复出现，对比 worker 与厂商的时钟。"}

@@ -23,6 +23,7 @@ var (
 	textParked     = explain.Say("%s is parked since %s (%s): %s", "%s 自 %s 起停用（%s）：%s")
 	textParkedKind = explain.Say("%[1]s is parked for pushes of kind %[5]s since %[2]s (%[3]s): %[4]s", "%[1]s 的 %[5]s 类推送自 %[2]s 起停用（%[3]s）：%[4]s")
 	textFound      = explain.Say("found by worker %s%s", "由 worker %s%s 发现")
+	textMeans      = explain.Say("By %s the vendor means: %s", "厂商的 %s 意思是：%s")
 	textOn         = explain.Say(" on ", "，主机 ")
 	textJobsWait   = explain.Say("Its jobs wait and use no attempts. One push probes from time to time; when the vendor takes it, all go on.", "它的任务等待，不计尝试次数。不时有一条推送去试探；厂商接受后全部继续。")
 	textKindWaits  = explain.Say("They wait and use no attempts; the others go on. One push probes from time to time.", "这类任务等待，不计尝试次数；其他照常。不时有一条推送去试探。")
@@ -43,16 +44,20 @@ var (
 	textThen      = explain.Say(", ", ", ")
 )
 
-// Facts are what is in the certificate's way, with what to do about it. A value in them, such as the
+// facts are what is in the certificate's way, with what to do about it. A value in them, such as the
 // vendor's own words, may hold anything.
-func (c *Certificate) Facts(now time.Time, l explain.Language) (facts []Fact) {
+func (c *Certificate) facts(now time.Time, l explain.Language) (facts []Fact) {
 	parked := func(p *Parked, text, wait explain.Text, kind ...any) {
 		values := append([]any{c.ID, explain.When(p.Since), explain.Ago(now, p.Since, l), said(p, l)}, kind...)
 		host := ""
 		if p.Host != "" {
 			host = textOn.In(l) + p.Host
 		}
-		facts = append(facts, Fact{text.Format(l, values...), []string{textFound.Format(l, p.Worker, host), wait.In(l), p.Advice}})
+		more := []string{textFound.Format(l, p.Worker, host), wait.In(l)}
+		if p.Meaning != "" && p.Meaning != p.Error {
+			more = append(more, textMeans.Format(l, p.Code, p.Meaning))
+		}
+		facts = append(facts, Fact{text.Format(l, values...), append(more, p.Advice)})
 	}
 	if c.Parked != nil {
 		parked(c.Parked, textParked, textJobsWait)

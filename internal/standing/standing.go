@@ -60,13 +60,17 @@ type Certificate struct {
 	Current     float64                `json:"current"`
 	PausedUntil time.Time              `json:"paused_until,omitzero"`
 	Classes     []ratelimit.ClassState `json:"classes"`
+	// Facts are what is in the certificate's way, in words.
+	Facts []Fact `json:"facts,omitempty"`
 }
 
 // Parked says why a certificate is parked.
 type Parked struct {
 	parking.Note `json:",inline"`
 	Host         string `json:"host,omitempty"`
-	Advice       string `json:"advice"`
+	// Meaning is what the vendor means by its code, where that is known.
+	Meaning string `json:"meaning,omitempty"`
+	Advice  string `json:"advice"`
 }
 
 // Roster is what the live workers say of themselves.
@@ -185,7 +189,8 @@ func Read(ctx context.Context, b *bus.Bus, now func() time.Time, l explain.Langu
 			if json.Unmarshal(parked[key], &p) != nil || !p.Over.IsZero() {
 				return nil
 			}
-			return &Parked{p, r.Workers[p.Worker].Host, explain.Result(hongyan.Reason(p.Reason)).In(l)}
+			meaning, _ := explain.Meaning(c.Vendor, p.Code, hongyan.Reason(p.Reason))
+			return &Parked{p, r.Workers[p.Worker].Host, meaning.In(l), explain.Result(hongyan.Reason(p.Reason)).In(l)}
 		}
 		lc.Parked = note(s.ID)
 		for _, kind := range vendors.Kinds {
@@ -197,6 +202,7 @@ func Read(ctx context.Context, b *bus.Bus, now func() time.Time, l explain.Langu
 				lc.ParkedKinds[kind] = p
 			}
 		}
+		lc.Facts = lc.facts(now(), l)
 		v.Certificates = append(v.Certificates, lc)
 	}
 	return v, nil

@@ -12,7 +12,6 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/explain"
-	"github.com/hongyan-im/hongyan/internal/standing"
 	"github.com/hongyan-im/hongyan/internal/terminal"
 	"github.com/hongyan-im/hongyan/internal/trail"
 )
@@ -161,9 +160,6 @@ func (s *sheet) Latency(d trail.Decision) string {
 	}
 	return (time.Duration(d.LatencyMS) * time.Millisecond).String()
 }
-
-// Facts are what is in a certificate's way.
-func (s *sheet) Facts(c standing.Certificate) []standing.Fact { return c.Facts(s.now, s.Language) }
 
 // Quiet is a user's quiet hours.
 func (s *sheet) Quiet() string {
