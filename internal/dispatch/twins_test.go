@@ -88,8 +88,8 @@ func TestOneTokenInAMessageIsOnePush(t *testing.T) {
 					}
 					m.messageTo("m-1", users...)
 					stop := m.worker()
-					// A vendor that answers nobody parks the certificate, and one push probes every 30
-					// seconds: half an hour for as many phones that were not tried yet.
+					// A vendor that answers nobody parks the certificate, and one push probes every
+					// 30 seconds: half an hour for as many phones that were not tried yet.
 					time.Sleep(time.Hour)
 					stop(time.Second)
 					if n := m.driver.pushed(); n["shared"] != c.pushes || len(n) != 37 {

@@ -126,7 +126,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 		if len(p.targets) == 0 {
 			continue
 		}
-		trial := l.weed(c, p, now, &out)
+		trial := l.exclude(c, p, now, &out)
 		if len(p.targets) == 0 {
 			holes = holes || i > 0
 			continue
@@ -156,7 +156,7 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 		if lead != nil && lead.alike(p.w) {
 			note = lead.job.Notification
 		}
-		if n = min(n, room.of(&l.limits, note)); n <= 0 {
+		if n = min(n, room.fits(&l.limits, note)); n <= 0 {
 			break
 		}
 		host, c.class, c.with = p.host, p.w.class, p.with
@@ -182,9 +182,9 @@ func (l *lane) fill(c *call, q *line, same, mixed int, now time.Time) (out leftO
 	return out
 }
 
-// weed takes out of a piece what is not to be pushed to now, and says whether the rest shall probe
-// for its kind, as the first of the call. The lock is held.
-func (l *lane) weed(c *call, p *piece, now time.Time, out *leftOut) (trial bool) {
+// exclude takes out of a piece what is not to be pushed to now, and says whether the rest shall
+// probe for its kind, as the first of the call. The lock is held.
+func (l *lane) exclude(c *call, p *piece, now time.Time, out *leftOut) (trial bool) {
 	all, note, kinds := *p, p.w.job.Notification, &l.s.kinds
 	shut := kinds.parked(note.Kind)
 	trial = shut && len(c.works) == 0 && kinds.try(note.Kind, now)

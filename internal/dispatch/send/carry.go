@@ -324,8 +324,8 @@ type posting struct {
 	why hongyan.Reason
 }
 
-// put stores jobs of messages that cannot be sent now, in order. It does not wait for that while the
-// lane runs.
+// put stores jobs of messages that cannot be sent now, in order. It does not wait for that while
+// the lane runs.
 func (l *lane) put(ps []piece, why hongyan.Reason) {
 	if len(ps) == 0 {
 		return

@@ -34,8 +34,8 @@ func (l *lane) changes() uint64 {
 	return l.s.Marks.Changes()
 }
 
-// said is why a target of a job is not pushed to by what was heard, or nothing. Nothing that is said
-// of a message keeps it from being withdrawn.
+// said is why a target of a job is not pushed to by what was heard, or nothing. Nothing that is
+// said of a message keeps it from being withdrawn.
 func (l *lane) said(w *work, target int) hongyan.Reason {
 	if l.s.Marks == nil || w.job.Withdraws {
 		return ""

@@ -16,9 +16,9 @@ type callBytes struct {
 	content, device int // of the notification that was asked about
 }
 
-// of is how many devices with a notification the call still takes. A device alone goes whatever its
-// size.
-func (b *callBytes) of(limits *vendors.Limits, n *vendors.Notification) int {
+// fits is how many devices with a notification the call still takes. A device alone goes whatever
+// its size.
+func (b *callBytes) fits(limits *vendors.Limits, n *vendors.Notification) int {
 	if limits.Bytes <= 0 {
 		return math.MaxInt
 	}

@@ -167,8 +167,8 @@ func (w *work) together(targets []int) []int {
 	})
 }
 
-// pieces divides targets of a job by what keeps devices out of one call. Those with one token, which
-// must stand together, stay so.
+// pieces divides targets of a job by what keeps devices out of one call. Those with one token,
+// which must stand together, stay so.
 func pieces(w *work, targets []int, host func(vendors.Device) string) []piece {
 	if host == nil {
 		return []piece{{w: w, targets: targets}}

@@ -21,7 +21,8 @@ func Overwrite(of *vendors.Notification) *vendors.Notification {
 
 // overwrite pushes a notification and then a quiet one in its place: nothing but that is on the
 // screen then, as quiet as can be and in the class of the first. Where the driver says that it
-// withdraws, that is asked for in between. A driver whose pushes do not replace each other need not.
+// withdraws, that is asked for in between. A driver whose pushes do not replace each other need
+// not.
 func overwrite(t *testing.T, s Subject) {
 	for _, kind := range []vendors.Kind{vendors.KindC2C, vendors.KindGroup} {
 		t.Run(string(kind), func(t *testing.T) {
