@@ -24,8 +24,8 @@ func (t *tool) deadCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dead",
 		Short: "Look into dead letters: list, show, export, purge",
-		Long: `A dead letter is what could not be delivered: a job with the devices that share a fate, or the bytes of a message that could
-not be read. It says why in its reason and in the vendor's own code. They are kept 30 days.
+		Long: `A dead letter is what could not be delivered: a job with the devices that share a fate, or the bytes of what was published and
+could not be read, or was taken a hundred times without an end. It says why in its reason and in the vendor's own code. They are kept 30 days.
 
 "publisher replay" brings dead letters back.`,
 		Example: `  publisher dead list --summary
@@ -41,7 +41,7 @@ func (t *tool) filterFlags(c *cobra.Command) func() (dispatch.LetterFilter, erro
 	var filter dispatch.LetterFilter
 	var reason, since, until string
 	f := c.Flags()
-	f.StringVar(&filter.Vendor, "vendor", "", "only of this `vendor`; none for malformed messages")
+	f.StringVar(&filter.Vendor, "vendor", "", "only of this `vendor`; none for what was published")
 	f.StringVar(&filter.Certificate, "certificate", "", "only of this certificate `id`")
 	f.StringVar(&reason, "reason", "", "only with this `reason`, such as bad_token or attempts_exhausted")
 	f.StringVar(&filter.App, "app", "", "only of this `app`")
@@ -104,7 +104,7 @@ func (t *tool) deadListCommand() *cobra.Command {
 certificate, reason and the vendor's code: the quickest way to see what is wrong.
 
 JSON: one object a line with sequence, died, vendor, certificate, reason, code, error, app, message, attempts, first_attempt,
-last_attempt, devices, deadline, and for malformed messages the subject they came on; with --summary vendor, certificate, reason,
+last_attempt, devices, deadline, and for what was published the subject it came on; with --summary vendor, certificate, reason,
 code, letters, devices, first, last.`,
 		Example: `  publisher dead list --summary --since 1d
   publisher dead list --certificate 35001 --reason quota_spent --since 8h

@@ -32,7 +32,7 @@ type letterView struct {
 	Deadline     time.Time      `json:"deadline,omitzero"`
 	Subject      string         `json:"subject,omitempty"`
 	Job          jsontext.Value `json:"job,omitempty"`
-	Body         []byte         `json:"body,omitempty"` // of a malformed message, base64
+	Body         []byte         `json:"body,omitempty"` // of an original message, base64
 }
 
 func viewLetter(l *dispatch.Letter, whole, showTokens bool) letterView {
@@ -42,7 +42,7 @@ func viewLetter(l *dispatch.Letter, whole, showTokens bool) letterView {
 	v.Vendor, v.Certificate, v.Reason = cmp.Or(l.Vendor, "none"), cmp.Or(l.Certificate, "none"), l.Reason.String()
 	v.Attempts, _ = strconv.Atoi(l.Header[dispatch.HeaderAttempts]) // 0 where it is absent
 	job, err := l.Job()
-	if l.Malformed() || err != nil {
+	if l.Original() || err != nil {
 		if whole {
 			v.Body = l.Data
 		}

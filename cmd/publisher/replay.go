@@ -25,7 +25,8 @@ func (t *tool) replayCommand() *cobra.Command {
 		Use:   "replay [flags]",
 		Short: "Bring dead letters back",
 		Long: `replay sends the dead letters that fit the flags on their way again, with their attempts forgotten, and removes each from the
-dead letters once its job is stored. A malformed message goes back to the subject that it came on.
+dead letters once its job is stored. What could not be read, and an event that was taken a hundred times without an end, goes
+back to the subject that it came on as the bytes it was, and is judged anew; where the letter was cut it stays.
 
 Devices that registered anew are reached under their new token. What died of a dead token and has no registration any more
 stays, and so does what is past its deadline; --include-expired gives that a fresh one. Before a push is made again the workers

@@ -141,7 +141,8 @@ func TestPiecesThatComeAgain(t *testing.T) {
 	})
 }
 
-// A message that was taken a hundred times is dead, and each of its recipients has that end.
+// A message that was taken a hundred times is dead, and each of its recipients has that end. What
+// its letter holds can be published once more.
 func TestMessageIsTakenTooOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t)
@@ -166,6 +167,14 @@ func TestMessageIsTakenTooOften(t *testing.T) {
 		}
 		if devices, most := m.ends(); devices != 2 || most != 1 || m.left("message") > 0 {
 			t.Errorf("%d ends, at most %d; %d messages are left", devices, most, m.left("message"))
+		}
+		letter := &dispatch.Letter{Reason: hongyan.AttemptsExhausted, Header: letters[0].Header}
+		if again := (dispatch.Outgoing{Subject: letter.Header[dispatch.HeaderSubject], ID: ":replay/1/1", Data: letters[0].Data}); !letter.Original() || m.queue.Publish(t.Context(), []dispatch.Outgoing{again}) != nil {
+			t.Fatalf("it cannot be published again: %+v", letter)
+		}
+		time.Sleep(2 * dispatchtest.AckWait)
+		if keys, most := m.pushes(); keys != 2 || most != 1 { // the certificate of their other devices is parked
+			t.Errorf("published again it reached %d devices, at most %d times", keys, most)
 		}
 		stop(time.Second)
 	})

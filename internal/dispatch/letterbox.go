@@ -8,8 +8,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Letter is a dead letter as it is stored: a job's targets that share a fate, or a malformed
-// message's own bytes.
+// Letter is a dead letter as it is stored: a job's targets that share a fate, or the bytes of what
+// was published; see [Letter.Original].
 type Letter struct {
 	Sequence uint64
 	Stored   time.Time
@@ -21,8 +21,14 @@ type Letter struct {
 	Data                []byte
 }
 
-// Malformed says that the letter holds an original message rather than a job.
-func (l *Letter) Malformed() bool { return l.Reason == vendors.Malformed }
+// Original says that the letter holds what was published, as it was, rather than a job, which is
+// one of a vendor: it could not be read, or was taken too often without an end.
+func (l *Letter) Original() bool {
+	return l.Reason == vendors.Malformed || l.Vendor == "" && l.Header[HeaderSubject] != ""
+}
+
+// Truncated says that the letter holds a part of what it is about: the whole did not fit.
+func (l *Letter) Truncated() bool { return l.Header[HeaderTruncated] != "" }
 
 // Job reads the job that the letter holds.
 func (l *Letter) Job() (*Job, error) { return DecodeJob(l.Data) }
@@ -50,8 +56,8 @@ func (f *LetterFilter) Subject(s hongyan.Subjects) string {
 	return s.Dead(cmp.Or(f.Vendor, "*"), cmp.Or(f.Certificate, "*"), cmp.Or(f.Reason, "*"))
 }
 
-// Match says whether a letter is meant. A user is looked for among the job's targets, so a
-// malformed message fits no user.
+// Match says whether a letter is meant. A user is looked for among the job's targets, so an
+// original message fits no user.
 func (f *LetterFilter) Match(l *Letter) bool {
 	switch {
 	case f.Vendor != "" && f.Vendor != cmp.Or(l.Vendor, "none"), f.Certificate != "" && f.Certificate != cmp.Or(l.Certificate, "none"), f.Reason != "" && f.Reason != l.Reason,
@@ -61,7 +67,7 @@ func (f *LetterFilter) Match(l *Letter) bool {
 		return false
 	case f.User == "":
 		return true
-	case l.Malformed():
+	case l.Original():
 		return false
 	}
 	job, err := l.Job()

@@ -32,7 +32,7 @@ const (
 	HeaderLastAttempt  = "Push-Last-Attempt"
 	HeaderMessageID    = "Push-Message-Id"
 	HeaderApp          = "Push-App"
-	// HeaderSubject of a malformed message says where it was published.
+	// HeaderSubject of an original message says where it was published.
 	HeaderSubject = "Push-Subject"
 	// HeaderTruncated says how many bytes there were before the letter was cut to what fits.
 	HeaderTruncated = "Push-Truncated"
@@ -81,7 +81,8 @@ func why(reason vendors.Reason, last vendors.Result) string {
 	return said
 }
 
-// DeadMessage is the dead letter of a message that could not be read: its own bytes.
+// DeadMessage is the dead letter of a message that could not be read: its own bytes. It is
+// malformed unless the caller gives another reason.
 func DeadMessage(subjects hongyan.Subjects, d Delivery, app, messageID string, cause error, id string) Outgoing {
 	_, stored, _ := d.Meta()
 	h := map[string]string{

@@ -36,7 +36,7 @@ func Letter(l *dispatch.Letter, app, user string, created time.Time) (Fate, *dis
 		return Keep, nil, nil
 	}
 	id := fmt.Sprintf(":erase/%d/%d", created.UnixNano(), l.Sequence)
-	if l.Malformed() {
+	if l.Original() {
 		return message(l, user, id)
 	}
 	job, err := l.Job()

@@ -154,7 +154,7 @@ func Result(r hongyan.Reason) string {
 	case hongyan.Expired:
 		return "It waited until it was worthless: the vendor, its limits or the workers were in the way for that long. See what the certificate suffers from; replay with --include-expired if it still matters."
 	case hongyan.AttemptsExhausted:
-		return "It was tried as often as allowed, and the error begins with the last reason; when its cause is gone, replay. Or workers took the message a hundred times and none came to an end with it: then publish it again."
+		return "It was tried as often as allowed, and the error begins with the last reason; when its cause is gone, replay. Or workers took the message a hundred times and none came to an end with it: then a replay publishes it once more."
 	case hongyan.Malformed:
 		return "The message could not be read; the error says what is wrong. Correct the publisher. Replay helps only where the workers' configuration was at fault, such as an app that was missing."
 	}

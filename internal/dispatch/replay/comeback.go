@@ -2,11 +2,11 @@ package replay
 
 import (
 	"fmt"
-	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -57,16 +57,16 @@ func replayID(created time.Time, sequence uint64) string {
 	return fmt.Sprintf(":replay/%d/%d", created.UnixNano(), sequence)
 }
 
-// comeBack prepares a letter's way back. job is the letter's, nil for one that is malformed or
-// cannot be read. It is pure.
+// comeBack prepares a letter's way back. job is the letter's, nil for one that holds an original
+// message or cannot be read. It is pure.
 func comeBack(l *dispatch.Letter, job *dispatch.Job, users func(directory.Ref) *directory.User, opts comebackOptions, now time.Time) (comeback, error) {
 	c := comeback{letter: l}
 	id := replayID(opts.created, l.Sequence)
-	if l.Malformed() {
+	if l.Original() {
 		subject := l.Header[dispatch.HeaderSubject]
 		x, err := opts.subjects.Parse(subject)
 		switch {
-		case err != nil || !published[x.Kind]:
+		case err != nil || !published[x.Kind] || l.Truncated():
 			c.kind = unreadable
 			return c, nil
 		case x.Kind == hongyan.KindJob && !opts.serves("", x.Vendor, x.Certificate):
@@ -134,9 +134,9 @@ func comeBack(l *dispatch.Letter, job *dispatch.Job, users func(directory.Ref) *
 	return c, nil
 }
 
-// published are the kinds of subjects that the workers read, and a malformed message may go back
+// published are the kinds of subjects that the workers read, and an original message may go back
 // to.
-var published = map[hongyan.Kind]bool{hongyan.KindMessage: true, hongyan.KindUrgent: true, hongyan.KindSignal: true, hongyan.KindJob: true}
+var published = map[hongyan.Kind]bool{hongyan.KindMessage: true, hongyan.KindUrgent: true, hongyan.KindSignal: true, hongyan.KindPiece: true, hongyan.KindJob: true}
 
 // lifetime is how long a job's message was to live from its publication.
 func lifetime(job *dispatch.Job) time.Duration {

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"testing"
 	"time"
 
@@ -9,6 +8,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/directory"
+	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -159,12 +159,15 @@ func TestComeBack(t *testing.T) {
 	}
 }
 
-func TestComeBackMalformed(t *testing.T) {
+// What was published goes back to where it was, whatever it died of, unless it was cut.
+func TestComeBackOriginal(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		subject string
 		want    comebackKind
 	}{
+		{"push.urgent.demo", bringBack},
+		{"push.piece.demo.7", bringBack},
 		{"push.message.demo", bringBack},
 		{"push.signal.demo", bringBack},
 		{"push.job.oppo.35001.normal", bringBack},
@@ -177,16 +180,23 @@ func TestComeBackMalformed(t *testing.T) {
 		{"push.message", unreadable},
 		{"", unreadable},
 	} {
-		l := &dispatch.Letter{Sequence: 3, Subject: "push.dead.none.none.malformed", Reason: hongyan.Malformed, Data: []byte("{"), Header: map[string]string{dispatch.HeaderSubject: c.subject}}
-		got, err := comeBack(l, nil, nil, comebackOptions{filter: &dispatch.LetterFilter{}, created: time.Unix(0, 5), served: func(app, vendor, certificate string) bool {
-			return app == "" && vendor == "oppo" && certificate == "35001"
-		}}, comebackNow)
-		if err != nil || got.kind != c.want {
-			t.Errorf("%q: kind %d, %v; want %d", c.subject, got.kind, err, c.want)
-			continue
-		}
-		if c.want == bringBack && (got.out.Subject != c.subject || string(got.out.Data) != "{" || got.out.ID != ":replay/5/3") {
-			t.Errorf("%q goes back as %+v", c.subject, got.out)
+		for _, reason := range []hongyan.Reason{hongyan.Malformed, hongyan.AttemptsExhausted} {
+			l := &dispatch.Letter{Sequence: 3, Subject: "push.dead.none.none." + string(reason), Reason: reason, Data: []byte("{"), Header: map[string]string{dispatch.HeaderSubject: c.subject}}
+			opts := comebackOptions{filter: &dispatch.LetterFilter{}, created: time.Unix(0, 5), served: func(app, vendor, certificate string) bool {
+				return app == "" && vendor == "oppo" && certificate == "35001"
+			}}
+			got, err := comeBack(l, nil, nil, opts, comebackNow)
+			if err != nil || got.kind != c.want {
+				t.Errorf("%s %q: kind %d, %v; want %d", reason, c.subject, got.kind, err, c.want)
+				continue
+			}
+			if c.want == bringBack && (got.out.Subject != c.subject || string(got.out.Data) != "{" || got.out.ID != ":replay/5/3") {
+				t.Errorf("%s %q goes back as %+v", reason, c.subject, got.out)
+			}
+			l.Header[dispatch.HeaderTruncated] = "70000"
+			if got, err := comeBack(l, nil, nil, opts, comebackNow); err != nil || got.kind == bringBack {
+				t.Errorf("%s %q goes back although it was cut", reason, c.subject)
+			}
 		}
 	}
 }

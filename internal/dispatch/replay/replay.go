@@ -55,8 +55,8 @@ type Devices interface {
 // empty, of any.
 type Served func(app, vendor, certificate string) bool
 
-// Replay brings dead letters back: a job to its job subject with its attempts forgotten, a
-// malformed message to where it was published.
+// Replay brings dead letters back: a job to its job subject with its attempts forgotten, and what
+// could not be read, or was taken too often, to where it was published.
 //
 // For each letter it publishes and waits until that is stored, then deletes the letter. So the
 // deletion is the progress: a replay that was interrupted anywhere is run again and goes on where
@@ -73,7 +73,7 @@ type Served func(app, vendor, certificate string) bool
 //
 // What remains open: a mark is kept three days, as long as the outcomes that answer it, so that a
 // replay that is run again later than that may repeat the few hundred letters that were in hand. A
-// job that moves between the streams at the moment of looking may be overlooked. Of a malformed
+// job that moves between the streams at the moment of looking may be overlooked. Of an original
 // message only its waiting in the stream is seen, not that it was taken from there. And where a
 // letter is split, because only some of its devices are meant or still registered, a kill may leave
 // a second letter for those that stay. A push that is repeated all the same carries the key of its
@@ -128,7 +128,7 @@ type Counts struct {
 	// UnknownCertificate are of a certificate that no live worker serves, which their pushes would
 	// never leave again; they stay.
 	UnknownCertificate int `json:"unknown_certificate"`
-	// Unreadable hold no job that can be read, or no subject to go back to; they stay.
+	// Unreadable hold no job that can be read, or no subject to go back to, or were cut; they stay.
 	Unreadable int `json:"unreadable"`
 	// Failed could not be brought back; they stay, or the next run finds out that they came back.
 	Failed int `json:"failed"`
@@ -247,7 +247,7 @@ func (r *run) page(ctx context.Context, letters []dispatch.Letter) (full bool, e
 	jobs := make([]*dispatch.Job, len(letters))
 	var refs []directory.Ref
 	for i := range letters {
-		if r.back[letters[i].Sequence] || letters[i].Malformed() {
+		if r.back[letters[i].Sequence] || letters[i].Original() {
 			continue
 		}
 		job, err := letters[i].Job()
