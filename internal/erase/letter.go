@@ -102,7 +102,7 @@ func Part(l *dispatch.Letter, user string) (*dispatch.Letter, error) {
 	part := *l
 	part.Data = nil
 	var err error
-	if l.Malformed() {
+	if l.Original() {
 		m, _, unreadable := hongyan.ParseMessage(l.Data, l.Stored)
 		switch {
 		case unreadable != nil:

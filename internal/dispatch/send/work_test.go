@@ -3,6 +3,7 @@ package send
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
@@ -78,5 +79,31 @@ func TestSift(t *testing.T) {
 	p = piece{w: w, targets: w.whole()}
 	if _, some = l.sift(&p, 1); some || len(p.targets) != 5 {
 		t.Errorf("of a withdrawal it left %v", p.targets)
+	}
+}
+
+// A call that takes different notifications takes either pushes or withdrawals, from among what is
+// at hand.
+func TestWithdrawalsHaveCallsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	l := &lane{s: &Sender{}, limits: vendors.Limits{Batch: 100, Mixed: 100}}
+	for i, withdraws := range []bool{true, false, true, false, false} {
+		w := workOf(fmt.Sprint("t", i))
+		w.job.Withdraws, w.job.Notification.MessageID, w.job.Notification.Deadline = withdraws, fmt.Sprint(i), now.Add(time.Hour)
+		l.hand.push(w, pieces(w, w.whole(), nil))
+	}
+	var got []string
+	for range 2 {
+		c := &call{lane: l}
+		l.fill(c, l.hand.next(), 100, 100, now)
+		tokens := []string{}
+		for _, d := range c.batch.Devices {
+			tokens = append(tokens, d.Token)
+		}
+		got = append(got, fmt.Sprint(tokens))
+	}
+	if want := "[[t0 t2] [t1 t3 t4]]"; fmt.Sprint(got) != want || !l.hand.empty() {
+		t.Errorf("calls to %v, want %s", got, want)
 	}
 }
