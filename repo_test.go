@@ -42,7 +42,7 @@ var arrows = []arrow{
 	{"internal/dispatch", []string{".", "internal/jsonerror", "internal/ratelimit", "internal/vendors"}, "the pipeline's words know neither NATS nor any one vendor"},
 	{"internal/dispatch/store", []string{".", "internal/dispatch", "internal/vendors"}, "what is owed is stored through the interfaces of dispatch, whoever owes it"},
 	{"internal/dispatch/route", []string{".", "internal/badge", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/marks", "internal/texts", "internal/vendors"}, "who plans knows no sender but by an interface"},
-	{"internal/dispatch/recall", []string{".", "internal/directory", "internal/dispatch", "internal/dispatch/route", "internal/dispatch/store", "internal/texts", "internal/vendors"}, "what was accepted is withdrawn by jobs that it hands to senders, whom it knows by route's interface"},
+	{"internal/dispatch/recall", []string{".", "internal/badge", "internal/directory", "internal/dispatch", "internal/dispatch/route", "internal/dispatch/store", "internal/texts", "internal/vendors"}, "what was accepted is withdrawn by jobs that it hands to senders, whom it knows by route's interface"},
 	{"internal/dispatch/send", []string{".", "internal/badge", "internal/directory", "internal/dispatch", "internal/dispatch/store", "internal/parking", "internal/ratelimit", "internal/vendors"}, "who sends knows no plan"},
 	{"internal/dispatch/replay", []string{".", "internal/directory", "internal/dispatch", "internal/vendors"}, "a replay runs in a tool, which links no pipeline"},
 	{"internal/bus/bustest/natsd", []string{"internal/natsd"}, "the embedded server as a process, for tests"},

@@ -149,6 +149,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics, Marks: said, Withdrawals: m.withdrawals,
 	}
 	if recaller != nil {
+		if book != nil {
+			recaller.Badges, recaller.Moved = book, refresher.Moved
+		}
 		recaller.Start(ctx)
 		router.Withdrawals = recaller
 	}

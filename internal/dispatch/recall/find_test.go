@@ -86,7 +86,7 @@ func TestFind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			questions := asking(c.message, "unknown")
-			f := newFinding("demo", questions)
+			f := newFinding("demo", questions, false)
 			windows := []window{{noon, noon.Add(2 * time.Hour)}}
 			if err := f.find(t.Context(), stored{hongyan.StatusAccepted: c.accepted, hongyan.StatusWithdrawn: c.withdrawn}, windows); err != nil {
 				t.Fatal(err)
@@ -115,11 +115,11 @@ func TestFindTooMuch(t *testing.T) {
 	}
 	from := stored{hongyan.StatusAccepted: all}
 	windows := []window{{noon, noon}}
-	if err := newFinding("demo", asking("m-1", "m-2")).find(t.Context(), from, windows); !errors.Is(err, errFull) {
+	if err := newFinding("demo", asking("m-1", "m-2"), false).find(t.Context(), from, windows); !errors.Is(err, errFull) {
 		t.Errorf("two messages: %v", err)
 	}
 	one := asking("m-1")
-	if err := newFinding("demo", one).find(t.Context(), from, windows); err != nil || len(one[0].pushes) != mostPushes {
+	if err := newFinding("demo", one, false).find(t.Context(), from, windows); err != nil || len(one[0].pushes) != mostPushes {
 		t.Errorf("one message: %d pushes, %v", len(one[0].pushes), err)
 	}
 }
@@ -128,7 +128,7 @@ func TestFindTooMuch(t *testing.T) {
 func TestFindFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("away")
-	err := newFinding("demo", asking("m-1")).find(t.Context(), failing{broken}, []window{{noon, noon}})
+	err := newFinding("demo", asking("m-1"), false).find(t.Context(), failing{broken}, []window{{noon, noon}})
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
