@@ -101,6 +101,36 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// Of an app that counts, those are found as well for whom the message was counted without a push,
+// within the recall's window.
+func TestFindCounted(t *testing.T) {
+	t.Parallel()
+	at := func(minutes int, data string) []dispatch.Records {
+		return []dispatch.Records{{Data: []byte(data), Stored: noon.Add(time.Duration(minutes) * time.Minute)}}
+	}
+	from := stored{
+		hongyan.StatusAccepted:   at(1, line("m-1", "ann")),
+		hongyan.StatusSuppressed: append(at(2, line("m-1", "bob")+"\n"+line("m-2", "carol")), at(90, line("m-1", "late"))...),
+		hongyan.StatusWaiting:    at(3, line("m-1", "dave")),
+	}
+	for _, counts := range []bool{false, true} {
+		questions := asking("m-1")
+		if err := newFinding("demo", questions, counts).find(t.Context(), from, []window{{noon, noon.Add(2 * time.Hour)}}); err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		if counts {
+			want = []string{"bob", "dave"}
+		}
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(questions[0].others))); diff != "" {
+			t.Errorf("an app that counts: %v; without a push (-want +got):\n%s", counts, diff)
+		}
+		if diff := cmp.Diff([]string{"ann"}, questions[0].users()); diff != "" {
+			t.Errorf("an app that counts: %v; found (-want +got):\n%s", counts, diff)
+		}
+	}
+}
+
 // What has too many pushes for one reading is read in parts, down to one message.
 func TestFindTooMuch(t *testing.T) {
 	t.Parallel()
