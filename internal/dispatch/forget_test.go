@@ -45,8 +45,8 @@ func (p inFront) Lookup(ctx context.Context, refs []directory.Ref) ([]*directory
 	return users, err
 }
 
-// A message that is recalled counts no more, wherever it was by then, and what overwrites it carries
-// the number without it.
+// A message that is recalled counts no more, wherever it was by then, and what overwrites it
+// carries the number without it.
 func TestRecalledMessageCountsNoMore(t *testing.T) {
 	for name, prepare := range map[string]func(m *memory, sick *doctor){
 		"accepted": func(*memory, *doctor) {},
@@ -91,8 +91,8 @@ func TestRecalledMessageCountsNoMore(t *testing.T) {
 	}
 }
 
-// Whenever the recall comes, and whenever a worker is killed: of three messages one is recalled, and
-// two count.
+// Whenever the recall comes, and whenever a worker is killed: of three messages one is recalled,
+// and two count.
 func TestRecalledMessageCountsNoMoreAtAnyTime(t *testing.T) {
 	for seed := range 150 {
 		synctest.Test(t, func(t *testing.T) {

@@ -25,7 +25,8 @@ type planned struct {
 	m         *routed
 	users     []*directory.User // at the place of each recipient
 	decisions []Decision
-	// recalled says that the message was, done is on how many devices something became of it before.
+	// recalled says that the message was; done is on how many devices something became of it
+	// before.
 	recalled bool
 	done     int
 	// doubtful are the users whose decisions must be confirmed; none of them is in decisions.
