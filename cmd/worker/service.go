@@ -240,6 +240,7 @@ func (s *service) consume(ctx context.Context) error {
 	book := badge.New(s.bus, badge.Options{Unreadable: func() { metrics.Ignore("badge_record") }, Log: s.log})
 	decider.Badges = book
 	refresher := &route.Refresher{Badges: book, Devices: dir, Metrics: metrics, Log: s.log, Now: time.Now} // its apps and senders follow
+	recaller.Badges, recaller.Moved = book, refresher.Moved
 	apps, err := s.apps(func(certificate send.Certificate, counts bool) *send.Sender {
 		sender := &send.Sender{
 			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Marks: said, Devices: dir, Subjects: subjects, Limiter: limiter,

@@ -82,6 +82,7 @@ func New(store Store, opts Options) *Book {
 	b.asking.most, b.asking.do = 4, b.answer
 	b.asking.weight = func(q *question) int { return len(q.refs) }
 	b.later.most, b.later.do = 1, b.changeLater
+	b.later.weight = func(c *changing) int { return len(c.changes) }
 	return b
 }
 
@@ -338,10 +339,10 @@ func (b *Book) answer(round []*question) {
 	}
 }
 
-// changing is a change that nobody waits for.
+// changing are changes that nobody waits for.
 type changing struct {
-	change Change
-	done   func(error)
+	changes []Change
+	done    func(error)
 }
 
 // changeTimeout bounds the changes that nobody waits for.
@@ -356,15 +357,25 @@ func (b *Book) Read(app, user, conversation string, at time.Time, unread *int, d
 	if unread != nil {
 		c.Report = &Report{*unread, at}
 	}
-	b.later.add(&changing{c, done})
+	b.later.add(&changing{[]Change{c}, done})
+}
+
+// Forget takes a recalled message away from what is counted for users of an app. It returns at
+// once; done is called as with [Book.Read].
+func (b *Book) Forget(app, message string, users []string, done func(error)) {
+	changes := make([]Change, len(users))
+	for i, u := range users {
+		changes[i] = Change{Ref: Ref{app, u}, Forget: message}
+	}
+	b.later.add(&changing{changes, done})
 }
 
 func (b *Book) changeLater(round []*changing) {
 	ctx, cancel := context.WithTimeout(context.Background(), changeTimeout)
 	defer cancel()
-	changes := make([]Change, len(round))
-	for i, c := range round {
-		changes[i] = c.change
+	var changes []Change
+	for _, c := range round {
+		changes = append(changes, c.changes...)
 	}
 	err := b.Change(ctx, changes)
 	newer := Newer(err)

@@ -74,7 +74,7 @@ func (r *rig) signals(ctx context.Context) (figures []figure, err error) {
 			// A mark takes 64 bytes of memory, and the worker keeps 16 MiB of them at most.
 			figure{Name: name + "worker memory, peak", Value: mega(peak), Unit: "MB"}.atMost(120),
 		}
-		figures = append(figures, compared(name+"c2c meanwhile", before[0], while[0])...)
+		figures = append(figures, compared(name+"c2c", before[0], while[0])...)
 		return nil
 	})
 }

@@ -149,15 +149,14 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics, Marks: said, Withdrawals: m.withdrawals,
 	}
 	if recaller != nil {
+		recaller.Badges, recaller.Moved = book, refresher.Moved // asked only in apps that count
 		recaller.Start(ctx)
 		router.Withdrawals = recaller
 	}
+	var wg sync.WaitGroup
 	if book != nil {
 		router.Badges, router.Moved = book, refresher.Moved
 		refresher.Sender = func(id string) route.Refreshing { return senders[id] }
-	}
-	var wg sync.WaitGroup
-	if book != nil {
 		wg.Go(func() { refresher.Run(ctx) })
 	}
 	if m.marks {

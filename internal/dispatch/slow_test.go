@@ -1,13 +1,18 @@
 package dispatch_test
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/dispatchtest"
 	"github.com/hongyan-im/hongyan/internal/vendors"
@@ -177,6 +182,69 @@ func TestSignalOfAnUnknownAppIsLeftToOthers(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		if n := m.left("signal"); n > 0 {
 			t.Errorf("%d signals are left although nobody serves the app", n)
+		}
+		m.stopAll()
+	})
+}
+
+// hasty is a directory whose answers must be confirmed before they suppress anything, and in which
+// nobody is registered but bob.
+type hasty struct{ onePhone }
+
+func (hasty) MustConfirm() bool { return true }
+
+func (p hasty) Lookup(ctx context.Context, refs []directory.Ref) ([]*directory.User, error) {
+	users, err := p.onePhone.Lookup(ctx, refs)
+	for i, ref := range refs {
+		if ref.User != "bob" {
+			users[i] = nil
+		}
+	}
+	return users, err
+}
+
+func (p hasty) Confirm(ctx context.Context, refs []directory.Ref) ([]*directory.User, error) {
+	return p.Lookup(ctx, refs)
+}
+
+// Each device of a message that is taken again is counted once by what the records said of it, also
+// where the decision on it had to be confirmed.
+func TestLookIsCountedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader := metric.NewManualReader()
+		metrics, err := dispatch.NewMetrics(metric.NewMeterProvider(metric.WithReader(reader)).Meter("test"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := newMemory(t)
+		m.devices, m.metrics = hasty{}, metrics
+		m.driver.answer = func(ctx context.Context, _ vendors.Device, _ int) vendors.Result {
+			<-ctx.Done()
+			return vendors.Result{Reason: vendors.Interrupted}
+		}
+		m.queue.Fail("outcome", dispatchtest.Fault{Refuse: errRefused})
+		_, kill := m.start(m.driver)
+		m.messageTo("m-1", "bob", "nobody", "no-one")
+		time.Sleep(5 * time.Second)
+		kill()
+		m.queue.Fail("outcome", dispatchtest.Fault{})
+		m.driver.answer = accept
+		m.worker()
+		time.Sleep(10 * time.Minute)
+		var all metricdata.ResourceMetrics
+		if err := reader.Collect(t.Context(), &all); err != nil {
+			t.Fatal(err)
+		}
+		looked := int64(0)
+		for _, x := range all.ScopeMetrics[0].Metrics {
+			if sum, ok := x.Data.(metricdata.Sum[int64]); ok && x.Name == "push_looked" {
+				for _, p := range sum.DataPoints {
+					looked += p.Value
+				}
+			}
+		}
+		if looked != 3 {
+			t.Errorf("%d devices were looked at, want 3", looked)
 		}
 		m.stopAll()
 	})

@@ -342,8 +342,8 @@ func TestUnreadableMarks(t *testing.T) {
 	})
 }
 
-// What a replay brings is older than what is heard meanwhile, and both share a generation: the memory
-// never says that it knows all since a time at which something was stored that it forgot.
+// What a replay brings is older than what is heard meanwhile, and both share a generation: the
+// memory never says that it knows all since a time at which something was stored that it forgot.
 func TestMemoryForgetsAfterAReplay(t *testing.T) {
 	t.Parallel()
 	m := newMemory(entryBytes * 2 * 2) // two generations of two
@@ -381,8 +381,8 @@ func TestInvitationWhereNobodyHears(t *testing.T) {
 	})
 }
 
-// A wait for a mark goes on when somebody else's, or a probe, is heard of, and ends when nobody hears
-// any more.
+// A wait for a mark goes on when somebody else's, or a probe, is heard of, and ends when nobody
+// hears any more.
 func TestExpectations(t *testing.T) {
 	for name, c := range map[string]struct {
 		hear func(*shelf)

@@ -12,6 +12,10 @@
 // these recalls and no more, and rounds of reads take no more than a fifth of the time: a flood of
 // recalls waits, and costs nobody else.
 //
+// For an app that counts what its icons show, a round reads as well for whom the message was
+// counted without a push, and takes it away from the numbers of all of these users, before it
+// overwrites anything.
+//
 // The recall's delivery is the claim on all that follows from it: it is acked when each device has
 // its withdrawn record or its job is stored. One that comes again, or that an IM backend repeats,
 // finds the records of what was withdrawn and does the rest; an overwrite that is made twice

@@ -49,6 +49,8 @@ type finding struct {
 	// last is the last push in each place that newer messages take, of any message once there is
 	// one of a recalled message.
 	last map[place]*push
+	// counts says that the app counts what its icons show.
+	counts bool
 	// found counts the pushes, full says that there were too many.
 	found int
 	full  bool
@@ -60,11 +62,11 @@ const mostPushes = 200_000
 // errFull says that the questions have too many pushes for one reading.
 var errFull = errors.New("too many pushes for one reading")
 
-func newFinding(app string, questions []*question) *finding {
-	f := &finding{app: app, asked: map[string]*question{}, last: map[place]*push{}}
+func newFinding(app string, questions []*question, counts bool) *finding {
+	f := &finding{app: app, asked: map[string]*question{}, last: map[place]*push{}, counts: counts}
 	for _, q := range questions {
 		f.asked[q.message] = q
-		q.pushes = maps.Clone(q.late)
+		q.pushes, q.others = maps.Clone(q.late), map[string]bool{}
 		for _, p := range q.late {
 			f.take(p)
 		}
@@ -92,19 +94,14 @@ func (f *finding) take(p *push) {
 
 // find reads what was accepted in the windows, and then what was withdrawn already of it.
 func (f *finding) find(ctx context.Context, from Outcomes, windows []window) error {
-	for _, w := range windows {
-		err := from.Outcomes(ctx, f.app, hongyan.StatusAccepted, w.from, func(r dispatch.Records) bool {
-			if r.Stored.After(w.to) {
-				return false
+	if err := f.within(ctx, from, windows, hongyan.StatusAccepted, f.accepted); err != nil {
+		return err
+	}
+	if f.counts {
+		for _, status := range []hongyan.Status{hongyan.StatusSuppressed, hongyan.StatusWaiting} {
+			if err := f.within(ctx, from, windows, status, f.counted); err != nil {
+				return err
 			}
-			f.accepted(r)
-			return !f.full
-		})
-		if err != nil {
-			return err
-		}
-		if f.full {
-			return errFull
 		}
 	}
 	since, some := f.first()
@@ -115,6 +112,26 @@ func (f *finding) find(ctx context.Context, from Outcomes, windows []window) err
 		f.withdrawn(r)
 		return true
 	})
+}
+
+// within reads the records of a status in the windows.
+func (f *finding) within(ctx context.Context, from Outcomes, windows []window, status hongyan.Status, each func(dispatch.Records)) error {
+	for _, w := range windows {
+		err := from.Outcomes(ctx, f.app, status, w.from, func(r dispatch.Records) bool {
+			if r.Stored.After(w.to) {
+				return false
+			}
+			each(r)
+			return !f.full
+		})
+		if err != nil {
+			return err
+		}
+		if f.full {
+			return errFull
+		}
+	}
+	return nil
 }
 
 // first is when the first push that was found was accepted; false where there is none.
@@ -183,23 +200,41 @@ func (f *finding) learn(o *hongyan.Outcome, shown dispatch.Shown, key string, st
 
 // withdrawn takes out what records say was withdrawn.
 func (f *finding) withdrawn(r dispatch.Records) {
+	f.each(r, func(q *question, d *hongyan.DeviceOutcome) {
+		at := device{d.User, d.Device}
+		if p := q.pushes[at]; p != nil && !r.Stored.Before(p.at) {
+			delete(q.pushes, at)
+		}
+	})
+}
+
+// counted takes over for whom recalled messages were counted although nothing was accepted: their
+// devices wait, or would be pushed to at another time.
+func (f *finding) counted(r dispatch.Records) {
+	f.each(r, func(q *question, d *hongyan.DeviceOutcome) {
+		if !q.window.has(r.Stored) || q.others[d.User] {
+			return
+		}
+		q.others[d.User] = true
+		f.found++
+		f.full = f.found >= mostPushes && len(f.asked) > 1
+	})
+}
+
+// each calls use with the devices of records that are of recalled messages.
+func (f *finding) each(r dispatch.Records, use func(q *question, d *hongyan.DeviceOutcome)) {
 	for line := range bytes.Lines(r.Data) {
 		if id, ok := messageOf(line); ok && f.asked[string(id)] == nil {
 			continue
 		}
 		outcomes, err := hongyan.ParseOutcomes(line)
 		if err != nil {
-			continue
+			continue // what cannot be read says nothing of any message
 		}
 		for _, o := range outcomes {
-			q := f.asked[o.MessageID]
-			if q == nil {
-				continue
-			}
-			for i := range o.Devices {
-				d := device{o.Devices[i].User, o.Devices[i].Device}
-				if p := q.pushes[d]; p != nil && !r.Stored.Before(p.at) {
-					delete(q.pushes, d)
+			if q := f.asked[o.MessageID]; q != nil {
+				for i := range o.Devices {
+					use(q, &o.Devices[i])
 				}
 			}
 		}

@@ -86,7 +86,7 @@ func TestFind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			questions := asking(c.message, "unknown")
-			f := newFinding("demo", questions)
+			f := newFinding("demo", questions, false)
 			windows := []window{{noon, noon.Add(2 * time.Hour)}}
 			if err := f.find(t.Context(), stored{hongyan.StatusAccepted: c.accepted, hongyan.StatusWithdrawn: c.withdrawn}, windows); err != nil {
 				t.Fatal(err)
@@ -98,6 +98,36 @@ func TestFind(t *testing.T) {
 				t.Errorf("of an unknown message: %q", got)
 			}
 		})
+	}
+}
+
+// Of an app that counts, those are found as well for whom the message was counted without a push,
+// within the recall's window.
+func TestFindCounted(t *testing.T) {
+	t.Parallel()
+	at := func(minutes int, data string) []dispatch.Records {
+		return []dispatch.Records{{Data: []byte(data), Stored: noon.Add(time.Duration(minutes) * time.Minute)}}
+	}
+	from := stored{
+		hongyan.StatusAccepted:   at(1, line("m-1", "ann")),
+		hongyan.StatusSuppressed: append(at(2, line("m-1", "bob")+"\n"+line("m-2", "carol")), at(90, line("m-1", "late"))...),
+		hongyan.StatusWaiting:    at(3, line("m-1", "dave")),
+	}
+	for _, counts := range []bool{false, true} {
+		questions := asking("m-1")
+		if err := newFinding("demo", questions, counts).find(t.Context(), from, []window{{noon, noon.Add(2 * time.Hour)}}); err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		if counts {
+			want = []string{"bob", "dave"}
+		}
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(questions[0].others))); diff != "" {
+			t.Errorf("an app that counts: %v; without a push (-want +got):\n%s", counts, diff)
+		}
+		if diff := cmp.Diff([]string{"ann"}, questions[0].users()); diff != "" {
+			t.Errorf("an app that counts: %v; found (-want +got):\n%s", counts, diff)
+		}
 	}
 }
 
@@ -115,11 +145,11 @@ func TestFindTooMuch(t *testing.T) {
 	}
 	from := stored{hongyan.StatusAccepted: all}
 	windows := []window{{noon, noon}}
-	if err := newFinding("demo", asking("m-1", "m-2")).find(t.Context(), from, windows); !errors.Is(err, errFull) {
+	if err := newFinding("demo", asking("m-1", "m-2"), false).find(t.Context(), from, windows); !errors.Is(err, errFull) {
 		t.Errorf("two messages: %v", err)
 	}
 	one := asking("m-1")
-	if err := newFinding("demo", one).find(t.Context(), from, windows); err != nil || len(one[0].pushes) != mostPushes {
+	if err := newFinding("demo", one, false).find(t.Context(), from, windows); err != nil || len(one[0].pushes) != mostPushes {
 		t.Errorf("one message: %d pushes, %v", len(one[0].pushes), err)
 	}
 }
@@ -128,7 +158,7 @@ func TestFindTooMuch(t *testing.T) {
 func TestFindFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("away")
-	err := newFinding("demo", asking("m-1")).find(t.Context(), failing{broken}, []window{{noon, noon}})
+	err := newFinding("demo", asking("m-1"), false).find(t.Context(), failing{broken}, []window{{noon, noon}})
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}

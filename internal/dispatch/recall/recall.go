@@ -6,10 +6,12 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
@@ -49,6 +51,12 @@ type Marks interface {
 	Recalled(app, message string) bool
 }
 
+// Badges keep the numbers on the icons of users, for apps that count; *badge.Book implements it.
+type Badges interface {
+	// Change makes changes and returns when they are stored.
+	Change(ctx context.Context, changes []badge.Change) error
+}
+
 // Recaller implements route.Withdrawals and send.Recalls for a worker. It may be used by many
 // goroutines.
 type Recaller struct {
@@ -60,6 +68,10 @@ type Recaller struct {
 	Apps     map[string]route.App
 	// Sender of a certificate that is in Apps.
 	Sender func(certificate string) route.Sender
+	// Badges is nil where no app counts. Moved is told of the users from whose numbers a recalled
+	// message was taken away.
+	Badges Badges
+	Moved  func(app, user string)
 	// Texts is nil for the built-in catalogue.
 	Texts *texts.Catalogue
 	// Trouble is when NATS was away or refused last.
@@ -89,7 +101,9 @@ type question struct {
 	window window
 	late   map[device]*push // what was handed over
 	pushes map[device]*push // that, and what was found
-	duties []*store.Duty    // a share of each
+	// others are users without a push for whom the message was counted on icons.
+	others map[string]bool
+	duties []*store.Duty // a share of each
 	due    time.Time
 }
 
@@ -285,6 +299,9 @@ func (c *Recaller) round(questions []*question) (left []*question, err error) {
 			return questions, err
 		}
 	}
+	if err := c.forget(questions); err != nil {
+		return questions, err
+	}
 	var found []*question
 	for _, q := range questions {
 		if len(q.pushes) == 0 {
@@ -326,7 +343,43 @@ func (c *Recaller) find(app string, questions []*question) error {
 		}
 		windows = append(windows, w)
 	}
-	return newFinding(app, questions).find(c.ctx, c.Outcomes, union(windows))
+	return newFinding(app, questions, c.counts(app)).find(c.ctx, c.Outcomes, union(windows))
+}
+
+// counts says whether an app counts what its icons show.
+func (c *Recaller) counts(app string) bool {
+	return c.Badges != nil && c.Apps[app].Policy.Badge == route.BadgeCounted
+}
+
+// forget takes recalled messages away from what is counted, before anything is pushed that carries
+// a number. Taking one away once more changes nothing.
+func (c *Recaller) forget(questions []*question) error {
+	var changes []badge.Change
+	for _, q := range questions {
+		if !c.counts(q.app) {
+			continue
+		}
+		for d := range q.pushes {
+			q.others[d.user] = true
+		}
+		for u := range q.others {
+			changes = append(changes, badge.Change{Ref: badge.Ref{App: q.app, User: u}, Forget: q.message})
+		}
+	}
+	for some := range slices.Chunk(changes, lookupUsers) {
+		ctx, cancel := context.WithTimeout(c.ctx, lookupTimeout)
+		err := c.Badges.Change(ctx, some)
+		cancel()
+		if err != nil {
+			return err
+		}
+		for i := range some {
+			if c.Moved != nil {
+				c.Moved(some[i].App, some[i].User)
+			}
+		}
+	}
+	return nil
 }
 
 // lookup reads the users of what was found.

@@ -36,8 +36,8 @@ func windowOf(r *route.Recall, within time.Duration) window {
 	return w
 }
 
-// sinceAccepted is the question's window and all the time from then, and from the acceptance of what
-// was handed over, until now: whether a newer message took its place.
+// sinceAccepted is the question's window and all the time from then, and from the acceptance of
+// what was handed over, until now: whether a newer message took its place.
 func (q *question) sinceAccepted(now time.Time) window {
 	w := q.window
 	if w.empty() {

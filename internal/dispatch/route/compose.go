@@ -23,12 +23,12 @@ type Account struct {
 
 func senderName(m *hongyan.Message) string { return cmp.Or(m.Sender.Nickname, m.Sender.ID) }
 
-// Compose makes the jobs of a message of an app for the devices that the plan pushes to: one for the
-// devices of one certificate and one partition of users that get the same content, in the words of
-// a catalogue. A message that is planned twice makes jobs of the same names, whatever changed in
-// between. Devices with one token are one phone: they stand one after the other in the job of the
-// first of them, whatever the partitions and languages of the users, and get one push; but none
-// that shows more than its user wants shown.
+// Compose makes the jobs of a message of an app for the devices that the plan pushes to: one for
+// the devices of one certificate and one partition of users that get the same content, in the
+// words of a catalogue. A message that is planned twice makes jobs of the same names, whatever
+// changed in between. Devices with one token are one phone: they stand one after the other in the
+// job of the first of them, whatever the partitions and languages of the users, and get one push;
+// but none that shows more than its user wants shown.
 func Compose(m *hongyan.Message, app string, conf App, decisions []Decision, published time.Time, catalogue *texts.Catalogue) []*dispatch.Job {
 	type variant struct {
 		certificate string

@@ -28,7 +28,8 @@ type planned struct {
 	m         *routed
 	users     []*directory.User // at the place of each recipient
 	decisions []Decision
-	// recalled says that the message was, done is on how many devices something became of it before.
+	// recalled says that the message was; done is on how many devices something became of it
+	// before.
 	recalled bool
 	done     int
 	// doubtful are the users whose decisions must be confirmed; none of them is in decisions.
@@ -115,18 +116,41 @@ func (c *counting) take() (round []planned) {
 }
 
 // count counts messages for their recipients, before anything that follows from them is sent: so
-// the numbers are stored whatever becomes of this worker. Counting once more changes nothing.
+// the numbers are stored whatever becomes of this worker. Counting once more changes nothing. A
+// message that is recalled by now, and may have been counted before, is taken away again.
 func (r *routing) count(round []planned) error {
 	var changes []badge.Change
 	for i := range round {
 		p := &round[i]
 		accounts := p.m.conf.Accounts
 		changes = countOf(changes, p.m.message, p.m.app, p.m.stored, p.users, p.decisions, func(certificate string) bool { return accounts[certificate].Badge })
+		if p.recalled && p.m.duty.Claim.Takes() > 1 {
+			changes = forgetting(changes, p.m)
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.hard, countTimeout)
+	defer cancel()
+	if len(changes) > 0 {
+		if err := r.Badges.Change(ctx, changes); err != nil {
+			return err
+		}
+	}
+	changes = nil
+	for i := range round { // what looks for the messages of a recall may have been here before
+		if p := &round[i]; !p.recalled && r.Marks != nil && r.Marks.Recalled(p.m.app, p.m.message.ID) {
+			changes = forgetting(changes, p.m)
+		}
 	}
 	if len(changes) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(r.hard, countTimeout)
-	defer cancel()
 	return r.Badges.Change(ctx, changes)
+}
+
+// forgetting adds the changes that take a message away from what is counted for its recipients.
+func forgetting(changes []badge.Change, m *routed) []badge.Change {
+	for _, u := range m.message.Recipients {
+		changes = append(changes, badge.Change{Ref: badge.Ref{App: m.app, User: u}, Forget: m.message.ID})
+	}
+	return changes
 }

@@ -115,8 +115,8 @@ func (r *routing) marked(x *routed) {
 }
 
 // heed hands a recall over to who withdraws, and a read mark to who counts, or gives it back where
-// this worker does not know the app. A signal that is known may have been taken by a worker that was
-// killed before it did so.
+// this worker does not know the app. A signal that is known may have been taken by a worker that
+// was killed before it did so.
 func (r *routing) heed(x *routed) {
 	if _, known := r.Apps[x.app]; !known { // another worker has its policy
 		x.duty.Add(1)

@@ -54,8 +54,8 @@ func (sickBadges) Numbers(ctx context.Context, _ []badge.Ref) ([]int, error) {
 
 func (sickBadges) Read(string, string, string, time.Time, *int, func(error)) {}
 
-// Where the numbers cannot be stored, a job of an app that counts is decided on after a while; those
-// of other apps, and calls, wait for none of that.
+// Where the numbers cannot be stored, a job of an app that counts is decided on after a while;
+// those of other apps, and calls, wait for none of that.
 func TestDeciderWaitsForNoNumbersOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &Decider{Devices: reporters{}, Badges: sickBadges{}, Apps: map[string]App{"demo": {Policy: Policy{Badge: BadgeCounted}}, "plain": {}},
@@ -90,8 +90,8 @@ func TestDeciderWaitsForNoNumbersOfOthers(t *testing.T) {
 	})
 }
 
-// Refreshes that are lost are counted: of users beyond those that may wait, and of those whose number
-// cannot be read.
+// Refreshes that are lost are counted: of users beyond those that may wait, and of those whose
+// number cannot be read.
 func TestRefresherCountsWhatItLoses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reader := metric.NewManualReader()

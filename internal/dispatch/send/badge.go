@@ -16,6 +16,9 @@ type Badges interface {
 	Numbers(ctx context.Context, users []badge.Ref) ([]int, error)
 	// Held is a user's number as this worker knew it last, if it does.
 	Held(user badge.Ref) (n int, ok bool)
+	// Forget takes a recalled message away from what is counted for users of an app, and calls done
+	// when that is stored or with the error why not. It must not wait.
+	Forget(app, message string, users []string, done func(error))
 }
 
 // numberTimeout is how long a call waits for its numbers. Then it carries those that this worker
@@ -124,4 +127,27 @@ func (l *lane) divide(c *call) {
 	defer l.mu.Unlock()
 	l.hand.back(back)
 	l.run()
+}
+
+// forgetAgain is how long after a failure it is tried again to take a message away from what is
+// counted.
+const forgetAgain = time.Second
+
+// forget takes a recalled message away from what is counted for users, before it is recorded that
+// they are not pushed to. It returns when that is stored, or when the worker ended.
+func (s *Sender) forget(message string, users []string) {
+	for said := false; ; said = true {
+		stored := make(chan error, 1)
+		s.Badges.Forget(s.Certificate.App, message, users, func(err error) { stored <- err })
+		err := <-stored
+		if err == nil {
+			return
+		}
+		if !said && s.hard.Err() == nil {
+			s.Log.Warn("a recalled message is still counted on icons, trying again", "certificate", s.Certificate.ID, "message_id", message, "users", len(users), "error", err)
+		}
+		if !sleep(s.hard, forgetAgain) {
+			return
+		}
+	}
 }

@@ -109,6 +109,7 @@ func (l *lane) suppress(out stopped) {
 	}
 	s, w, now := l.s, out.w, l.s.Now()
 	lines := make([]store.Line, len(out.targets))
+	var uncounted []string // users for whom the message was counted
 	for k, i := range out.targets {
 		t := &w.job.Targets[i]
 		if w.job.Withdraws {
@@ -116,6 +117,9 @@ func (l *lane) suppress(out stopped) {
 			continue
 		}
 		s.Metrics.Suppress(s.Certificate.App, out.why[k])
+		if out.why[k] == hongyan.Recalled && s.Badges != nil {
+			uncounted = append(uncounted, t.User)
+		}
 		lines[k] = store.Line{
 			Outcome: hongyan.Outcome{MessageID: w.job.Notification.MessageID, App: w.job.App, Vendor: w.job.Vendor, Certificate: w.job.Certificate,
 				Status: hongyan.StatusSuppressed, At: now.UTC()},
@@ -123,6 +127,14 @@ func (l *lane) suppress(out stopped) {
 			Duty:   w.duty,
 		}
 	}
-	s.Recorder.Record(lines...)
-	l.land(func() { l.leave(w, len(lines)) })
+	if len(uncounted) == 0 {
+		s.Recorder.Record(lines...)
+		l.land(func() { l.leave(w, len(lines)) })
+		return
+	}
+	l.land(func() {
+		s.forget(w.job.Notification.MessageID, uncounted)
+		s.Recorder.Record(lines...)
+		l.leave(w, len(lines))
+	})
 }
