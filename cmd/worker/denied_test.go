@@ -45,12 +45,8 @@ func (p *production) denies() {
 			"push.user.demo.bob.settings"}}, [][]string{ears, {"push.outcome.demo.*.*"}}},
 		"worker":   {[][]string{apps, makeStreams, destroy, removeLetters, {"push.replay.mark"}}, [][]string{{">", "push.>", "push.user.>", "push.message.>", "$JS.API.>", "$JS.ACK.>", "$SYS.>"}}},
 		"operator": {[][]string{destroy, {"push.outcome.demo.accepted.1", "push.note.tokenlock.demo-huawei", "$JS.API.CONSUMER.CREATE.PUSH_MESSAGES.x"}}, [][]string{{">", "push.>", "$JS.API.>", "$SYS.>"}}},
-<<<<<<< HEAD
 		"support": {[][]string{apps, neighbour, installation[:12], makeStreams, destroy, erase, removeLetters, {"push.user.demo.bob.device.phone", "push.user.demo.bob.presence.phone", "push.user.demo.bob.settings",
 			"$JS.API.CONSUMER.CREATE.PUSH_MESSAGES.x"}},
-=======
-		"support": {[][]string{apps, neighbour, installation[:12], makeStreams, destroy, erase, removeLetters, {"push.user.demo.bob.device.phone", "push.user.demo.bob.settings", "$JS.API.CONSUMER.CREATE.PUSH_MESSAGES.x"}},
->>>>>>> send
 			[][]string{ears}},
 	} {
 		nc := p.dial(user)

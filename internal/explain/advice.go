@@ -204,12 +204,8 @@ func Result(r hongyan.Reason) Text {
 		return Text{"It waited until it was worthless: the vendor, its limits or the workers were in the way for that long. See what the certificate suffers from; replay with --include-expired if it still matters.",
 			"它一直等到失去意义：厂商、限额或 worker 挡了这么久。查看证书的状况；若仍有意义，用 --include-expired 重放。"}
 	case hongyan.AttemptsExhausted:
-<<<<<<< HEAD
 		return Text{"It was tried as often as allowed, and the error begins with the last reason; when its cause is gone, replay. Or workers took the message a hundred times and none came to an end with it: then a replay publishes it once more.",
 			"已试到允许的次数，错误以最后的原因开头；原因消除后重放。或者 worker 取了一百次都没有结果：重放会再发布一次。"}
-=======
-		return "It was tried as often as allowed, and the error begins with the last reason; when its cause is gone, replay. Or workers took the message a hundred times and none came to an end with it: then a replay publishes it once more."
->>>>>>> send
 	case hongyan.Malformed:
 		return Text{"The message could not be read; the error says what is wrong. Correct the publisher. Replay helps only where the workers' configuration was at fault, such as an app that was missing.",
 			"消息无法读取，错误里说明哪里不对。改正发布者。只有 worker 的配置有误时（例如缺了某个应用）重放才有用。"}
