@@ -79,7 +79,7 @@ var arrows = []arrow{
 	{"internal/telemetry", []string{"."}, "counters are made by those who count"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox", "internal/sandbox/all"}, "it drives programs from outside, and links no driver"},
-	{"internal/reference", []string{".", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/texts", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
+	{"internal/reference", []string{".", "internal/explain", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/texts", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 
