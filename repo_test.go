@@ -82,7 +82,7 @@ var arrows = []arrow{
 	{"internal/instrument", nil, "the one list of all metrics, for those who count and for the page"},
 	{"internal/registry", []string{"internal/vendors", "internal/vendors/*"}, "the one list of all vendors"},
 	{"internal/bench", []string{".", "internal/bus", "internal/cli", "internal/dispatch", "internal/natsd", "internal/sandbox", "internal/sandbox/all", "internal/sleep"}, "it drives programs from outside, and links no driver"},
-	{"internal/reference", []string{".", "internal/instrument", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/texts", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
+	{"internal/reference", []string{".", "internal/explain", "internal/instrument", "internal/registry", "internal/sandbox", "internal/sandbox/all", "internal/texts", "internal/vendors"}, "the documentation is made from the vendors' Docs, the wire types and sources; the containers' demo from the fakes"},
 	{"internal/reference/generate", []string{"internal/reference"}, "a thin main"},
 }
 

@@ -43,7 +43,7 @@ var waits = map[hongyan.Reason]named{
 	hongyan.Parked:         {"certificate is parked", "publisher limits"},
 	vendors.RateLimited:    {"rate lets no more through", "set the rate to what the vendor grants"},
 	vendors.QuotaSpent:     {"day's quota is used up", "ask the vendor for more"},
-	vendors.BadCredentials: {"Key, secret, certificate or permission is wrong", "put them right"},
+	vendors.BadCredentials: {"Key, secret, certificate or permission is wrong", "that was put right"},
 	vendors.AuthExpired:    {"access token or JWT was too old", "compare the worker's clock"},
 	vendors.Unavailable:    {"server error or not at all", "status page"},
 	vendors.Timeout:        {"No answer came in time", "raise the certificate's timeout"},

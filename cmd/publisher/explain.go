@@ -135,8 +135,7 @@ func (t *tool) explain(ctx context.Context, q trail.Question, follow, test bool,
 	return nil
 }
 
-// sendTest publishes a message to the user as an IM backend does, and returns its id. It leaves the
-// numbers on icons alone.
+// sendTest publishes a message to the user as an IM backend does, and returns its id.
 func (t *tool) sendTest(ctx context.Context, q trail.Question, text string) (id string, err error) {
 	c, err := t.client()
 	if err != nil {
@@ -146,7 +145,6 @@ func (t *tool) sendTest(ctx context.Context, q trail.Question, text string) (id 
 	m := &hongyan.Message{ID: "test-" + strings.ToLower(rand.Text()[:16]), SentAt: t.now().UTC(), TTLSeconds: int64(testTTL / time.Second),
 		Conversation: hongyan.Conversation{Type: hongyan.ConversationC2C, ID: "c2c_" + testSender}, Sender: hongyan.Sender{ID: testSender, Nickname: "Hongyan"},
 		Recipients: []string{q.User}, Content: hongyan.Content{Type: hongyan.ContentText, Text: text}}
-	m.OfflinePush.IOS.IgnoreBadge, m.OfflinePush.Harmony.IgnoreBadge = true, true
 	ctx, cancel := t.step(ctx)
 	defer cancel()
 	_, err = c.Send(ctx, q.App, m)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -36,4 +37,32 @@ func TestFollowWhatIsMalformed(t *testing.T) {
 	r.publish(dispatch.Outgoing{Subject: "push.dead.none.none.malformed", Data: []byte("{}"), Header: map[string]string{
 		dispatch.HeaderApp: "demo", dispatch.HeaderMessageID: "m-1", dispatch.HeaderError: "content.type is missing"}})
 	says(t, r.ok("explain", "--app", "demo", "--user", "bob", "--message", "m-1", "--follow"), "could not be read: content.type is missing")
+}
+
+// A test message is stored as any other; where no worker runs it is not waited for, and texts are
+// shown to who asks for them.
+func TestSendTestWithoutAWorker(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.ok("device", "set", "--app", "demo", "--user", "bob", "--device", "phone", "--certificate", "35001", "--token", "CN_0123456789abcdef")
+	says(t, r.ok("explain", "--app", "demo", "--user", "bob", "--send-test"), "following test-", "to bob", "no worker has read it yet", "No worker runs")
+	if got := r.waiting(hongyan.Subject{Kind: hongyan.KindMessage, App: "demo"}); len(got) != 1 || !strings.Contains(got[0], `"recipients":["bob"]`) || !strings.Contains(got[0], `"text":"Test"`) {
+		t.Errorf("stored %s", got)
+	}
+	r.misused([]string{"explain", "--app", "demo", "--user", "bob", "--text", "x"}, "--text is what --send-test says")
+	r.misused([]string{"explain", "--app", "demo", "--user", "bob", "--send-test", "--message", "m-1"}, "send-test")
+}
+
+func TestShowText(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.die("m-1", "bob", "bad_payload", "13", "channel does not exist")
+	asked := []string{"explain", "--app", "demo", "--user", "bob", "--message", "m-1"}
+	if got := r.ok(asked...); strings.Contains(got, "See you at eight") {
+		t.Errorf("texts are shown to who did not ask for them:\n%s", got)
+	}
+	if got := r.ok(append(asked, "-o", "json")...); strings.Contains(got, "See you at eight") || !strings.Contains(got, `"hidden":true`) {
+		t.Errorf("texts are shown to who did not ask for them:\n%s", got)
+	}
+	says(t, r.ok(append(asked, "--show-text")...), "oppo shows on device phone:", "| Alice", "| See you at eight")
 }

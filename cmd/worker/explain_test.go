@@ -9,9 +9,12 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/config"
@@ -22,8 +25,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// blunder is a mistake that people make, or a state of the world, of a user of its own: what is made
-// wrong, and what explain must say of its cause and of the remedy.
+// blunder is a mistake that people make, or a state of the world, of a user of its own: what is
+// made wrong, and what explain must say of its cause and of the remedy.
 type blunder struct {
 	name, vendor string
 	// change is keys of the vendor's certificate in the demo with other values; "" takes a key out.
@@ -31,8 +34,8 @@ type blunder struct {
 	change map[string]string
 	// fault is what the vendor answers for the user's phone.
 	fault sandbox.Fault
-	// set, if it is set, makes more wrong, before the message is sent; registered says that it makes
-	// the registration too.
+	// set, if it is set, makes more wrong, before the message is sent; registered says that it
+	// makes the registration too.
 	set        func(*blunders, *blunder)
 	registered bool
 	// message, if it is set, changes the message; so many more are sent before it.
@@ -56,17 +59,33 @@ type blunders struct {
 	http string
 }
 
-func keys(kv ...string) map[string]string {
-	m := map[string]string{}
-	for i := 0; i < len(kv); i += 2 {
-		m[kv[i]] = kv[i+1]
+// mistakes reads those that are a vendor's own.
+func mistakes(t *testing.T) (list []blunder) {
+	t.Helper()
+	data, err := os.ReadFile("testdata/mistakes.yaml")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return m
+	var read []struct {
+		Name, Vendor, Cause, Remedy string
+		Change                      map[string]string
+		Fault                       sandbox.Fault
+		TTLSeconds                  int64 `yaml:"ttl_seconds"`
+		More                        int
+		Late                        bool
+	}
+	if err := yaml.UnmarshalWithOptions(data, &read, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range read {
+		if m.Remedy == "PARKED" {
+			m.Remedy = parkedRemedy
+		}
+		list = append(list, blunder{name: m.Name, vendor: m.Vendor, change: m.Change, fault: m.Fault, more: m.More, late: m.Late, cause: m.Cause, remedy: m.Remedy,
+			message: func(message *hongyan.Message) { message.TTLSeconds = m.TTLSeconds }})
+	}
+	return list
 }
-
-func answers(code string) sandbox.Fault { return sandbox.Fault{Kind: sandbox.FaultCode, Code: code} }
-
-func fails(kind string) sandbox.Fault { return sandbox.Fault{Kind: kind} }
 
 // device registers the user's phone, changed.
 func device(change func(*hongyan.Device)) func(*blunders, *blunder) {
@@ -101,48 +120,12 @@ func (r *blunders) publish(m dispatch.Outgoing) {
 	}
 }
 
-const (
-	parkedRemedy = "nothing of this certificate goes out until it is put right"
-)
+// parkedRemedy is told of a certificate that is parked.
+const parkedRemedy = "nothing of this certificate goes out until it is put right"
 
-// misconfigurations are at least thirty: what is configured, registered, published or granted wrong.
+// misconfigurations are, with those of testdata/mistakes.yaml, at least thirty: what is configured,
+// registered, published or granted wrong.
 var misconfigurations = []blunder{
-	{name: "wrong-environment", vendor: "apns", fault: answers("BadDeviceToken"), cause: "of the other environment", remedy: "test_mode or endpoint is wrong"},
-	{name: "wrong-topic", vendor: "apns", change: keys("topic", "com.example.another"), cause: "Pushing to this topic is not allowed", remedy: parkedRemedy},
-	{name: "token-of-another-topic", vendor: "apns", fault: answers("DeviceTokenNotForTopic"), cause: "another bundle id", remedy: "check the certificate's environment, topic"},
-	{name: "key-of-another-team", vendor: "apns", change: keys("team_id", "OTHERTEAM1"), cause: "signature wrong", remedy: "check key, key_id and team_id"},
-	{name: "another-key-id", vendor: "apns", change: keys("key_id", "OTHERKEY01"), cause: "signature wrong", remedy: "check key, key_id and team_id"},
-	{name: "key-of-the-other-environment", vendor: "apns", fault: answers("BadEnvironmentKeyIdInToken"), cause: "The key is for the other environment", remedy: parkedRemedy},
-	{name: "ext-too-long", vendor: "apns", fault: answers("PayloadTooLarge"), cause: "exceeds 4,096 bytes", remedy: "Correct the message"},
-	{name: "project-of-another-app", vendor: "fcm", fault: answers("SENDER_ID_MISMATCH"), cause: "another Firebase project", remedy: "check the certificate's environment, topic, project"},
-	{name: "wrong-project", vendor: "fcm", change: keys("project_id", "another-project"), cause: "project", remedy: parkedRemedy},
-	{name: "iphone-without-a-credential", vendor: "fcm", fault: answers("THIRD_PARTY_AUTH_ERROR"), cause: "credential in the Firebase project is missing", remedy: "vendor's console"},
-	{name: "swapped-secrets", vendor: "oppo", change: keys("master_secret_file", "", "master_secret", "the-app-secret"), cause: "invalid sign", remedy: "is master_secret the MasterSecret, not the AppSecret?"},
-	{name: "wrong-app-key", vendor: "oppo", change: keys("app_key", "another"), cause: "invalid app_key", remedy: parkedRemedy},
-	{name: "worker-clock", vendor: "oppo", fault: answers("19"), cause: "clock is wrong by more than ten minutes", remedy: parkedRemedy},
-	{name: "address-not-allowed", vendor: "oppo", fault: answers("26"), cause: "this IP address is on the blacklist", remedy: parkedRemedy},
-	{name: "wrong-template", vendor: "oppo", change: keys("template_id", "nobodys"), cause: "private template", remedy: "names a channel, template or class"},
-	{name: "class-not-granted", vendor: "oppo", fault: answers("67"), cause: "no right for the category", remedy: "names a channel, template or class that the vendor does not grant"},
-	{name: "vendors-quota", vendor: "oppo", fault: fails(sandbox.FaultQuota), cause: "the day's number of messages is used up", remedy: "ask the vendor for more"},
-	{name: "two-senders-on-one-quota", vendor: "oppo", fault: fails(sandbox.FaultQuota), cause: "the vendor says that the quota is spent", remedy: "is there another sender"},
-	{name: "own-quota", vendor: "meizu", change: keys("daily_quota", "{private: 1, public: 1}"), more: 2, cause: "our count has used up the day's quota of 1", remedy: "changes the quota"},
-	{name: "capped-class", vendor: "oppo", change: keys("category", "SOCIAL", "template_id", "", "title_params", "", "content_params", "", "device_cap", "{public: 1}"), more: 1, late: true, cause: "share of the day in this message class", remedy: "private or communication class"},
-	{name: "rate-above-the-grant", vendor: "oppo", fault: fails(sandbox.FaultThrottle), cause: `the vendor said "too fast"`, remedy: "set the rate to what the vendor grants"},
-	{name: "missing-channel", vendor: "xiaomi", change: keys("channel_id", "nobodys"), cause: "the channel is missing, not approved", remedy: "names a channel, template or class"},
-	{name: "missing-channel-of-a-kind", vendor: "xiaomi", change: keys("channels", "{c2c: nobodys}"), cause: "the channel is missing, not approved", remedy: "names a channel, template or class"},
-	{name: "package-of-another-app", vendor: "xiaomi", change: keys("package", "com.example.another"), cause: "package name does not belong to the app secret", remedy: parkedRemedy},
-	{name: "key-for-secret", vendor: "xiaomi", change: keys("app_secret_file", "", "app_secret", "the-app-key"), cause: "it is the AppSecret, not the AppKey", remedy: parkedRemedy},
-	{name: "huawei-secret", vendor: "huawei", change: keys("app_secret_file", "", "app_secret", "another"), cause: "secret", remedy: parkedRemedy},
-	{name: "honor-secret", vendor: "honor", change: keys("client_secret_file", "", "client_secret", "another"), cause: "secret", remedy: parkedRemedy},
-	{name: "harmony-key", vendor: "harmony", fault: answers("80200001"), cause: "key", remedy: parkedRemedy},
-	{name: "vivo-secret", vendor: "vivo", change: keys("app_secret_file", "", "app_secret", "another"), cause: "sign", remedy: parkedRemedy},
-	{name: "meizu-secret", vendor: "meizu", change: keys("app_secret_file", "", "app_secret", "another"), cause: "sign", remedy: parkedRemedy},
-	{name: "no-way-to-the-vendor", vendor: "oppo", change: keys("endpoint", `"https://127.0.0.1:1"`), cause: "server error or not at all", remedy: "proxy, DNS, firewall"},
-	{name: "unknown-authority", vendor: "meizu", change: keys("ca_file", ""), cause: "server error or not at all", remedy: "proxy, DNS, firewall"},
-	{name: "impatient", vendor: "huawei", change: keys("timeout", "200ms"), fault: fails(sandbox.FaultHang), cause: "No answer came in time", remedy: "raise the certificate's timeout"},
-	{name: "one-call-at-once", vendor: "honor", change: keys("concurrency", "1"), fault: sandbox.Fault{Kind: sandbox.FaultSlow, Delay: 4}, more: 3, cause: "There was no free place", remedy: "raise the certificate's concurrency"},
-	{name: "unheard-of-code", vendor: "huawei", fault: answers("80999999"), cause: "code that nobody here knows", remedy: "look the code up"},
-	{name: "worthless-too-soon", vendor: "vivo", fault: fails(sandbox.FaultServerError), message: func(m *hongyan.Message) { m.TTLSeconds = 3 }, cause: "waited until it was worthless", remedy: "See what the certificate suffers from"},
 	{name: "certificate-mistyped", vendor: "oppo", registered: true, set: device(func(d *hongyan.Device) { d.Certificate = "nobodys" }), cause: "No live worker serves certificate nobodys", remedy: "correct what the app registers"},
 	{name: "certificate-of-another-app", vendor: "oppo", registered: true, set: device(func(d *hongyan.Device) { d.Certificate = "theirs" }), cause: "belongs to app other and not to demo", remedy: "Correct what the app registers"},
 	{name: "no-token-from-the-sdk", vendor: "oppo", registered: true, set: device(func(d *hongyan.Device) { d.Token, d.RegistrationError = "", "907135000" }), cause: "registered without a token", remedy: "the error 907135000"},
@@ -157,13 +140,12 @@ func nobody(m *hongyan.Message) { m.ID = "" }
 
 // ends are the reasons to wait and to die of that misconfigurations alone do not bring about.
 var ends = []blunder{
-	{name: "dead-token", vendor: "oppo", fault: fails(sandbox.FaultDeadToken), more: 1, set: func(r *blunders, b *blunder) {
+	{name: "dead-token", vendor: "oppo", fault: sandbox.Fault{Kind: sandbox.FaultDeadToken}, more: 1, set: func(r *blunders, b *blunder) {
 		// the vendor accepts others of the certificate, so it is believed
 		r.put(hongyan.Subjects{}.Device("demo", "well", "phone"), hongyan.Device{Certificate: b.certificate(), Token: all.Token(b.vendor, "well/phone")})
 		well := chat("m-well", "well")
 		r.send(well)
 	}, cause: "calls the token dead", remedy: "registers again when it starts"},
-	{name: "quota-and-short-life", vendor: "xiaomi", fault: fails(sandbox.FaultQuota), message: func(m *hongyan.Message) { m.TTLSeconds = 60 }, cause: "would not have lived until the vendor's midnight", remedy: "replay with --include-expired"},
 	{name: "late-to-a-parked-certificate", vendor: "oppo", registered: true, set: device(func(d *hongyan.Device) { d.Certificate = "c-swapped-secrets" }), late: true, cause: "certificate is parked", remedy: "publisher limits"},
 	{name: "left-behind", vendor: "oppo", set: func(r *blunders, b *blunder) {
 		job := &dispatch.Job{ID: b.id(), App: "demo", Vendor: "oppo", Certificate: "gone", Lane: hongyan.LaneNormal, Published: time.Now(),
@@ -221,8 +203,8 @@ func call(action hongyan.CallAction) hongyan.Content {
 	return hongyan.Content{Type: hongyan.ContentCall, Call: &hongyan.Call{Media: hongyan.CallAudio, Action: action, ID: "the-call"}}
 }
 
-// configure writes a certificate for each blunder, like the demo's but for its changes, and opens the
-// worker's page.
+// configure writes a certificate for each blunder, like the demo's but for its changes, and opens
+// the worker's page.
 func (r *blunders) configure(list []blunder) {
 	conf, err := os.ReadFile(r.config())
 	if err != nil {
@@ -311,21 +293,22 @@ func (r *blunders) ask(b *blunder) (e explanation, said string) {
 	return e, words(all)
 }
 
-// A real worker and the sandbox suffer from each mistake, and explain names its cause and the remedy.
-// Every suppression, and every reason to wait and to die that does not need a worker to stop, is told
-// with what to do.
+// A real worker and the sandbox suffer from each mistake, and explain names its cause and the
+// remedy. Every suppression, and every reason to wait and to die that does not need a worker to
+// stop, is told with what to do.
 func TestExplainNamesWhatIsWrong(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real processes")
 	}
 	t.Parallel()
-	list := append(append([]blunder(nil), misconfigurations...), ends...)
+	wrong := slices.Concat(mistakes(t), misconfigurations)
+	list := slices.Concat(wrong, ends)
 	for reason, b := range suppressions {
 		b.name, b.vendor, b.cause, b.remedy = "suppressed-"+string(reason), "oppo", string(reason), explain.Suppression(reason).EN
 		list = append(list, b)
 	}
-	if len(misconfigurations) < 30 || len(suppressions) != len(hongyan.Suppressions) {
-		t.Errorf("%d misconfigurations and %d suppressions", len(misconfigurations), len(suppressions))
+	if len(wrong) < 30 || len(suppressions) != len(hongyan.Suppressions) {
+		t.Errorf("%d misconfigurations and %d suppressions", len(wrong), len(suppressions))
 	}
 	r := &blunders{rig: newRig(t, "retry: {attempts: 3, base: 300ms, max: 1s}")}
 	r.configure(list)
@@ -426,4 +409,24 @@ func words(v any) (text string) {
 		}
 	}
 	return text
+}
+
+// A test message goes the real way to the phone, and is explained when it is there.
+func TestSendTestThroughAWorker(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real processes")
+	}
+	t.Parallel()
+	r := newRig(t, "")
+	r.startInside(0, func(*config.Config) {})
+	token := r.register("bob", "phone", all.Vendors()[0])
+	got := r.publisher("explain", "--app", "demo", "--user", "bob", "--send-test", "--text", "Is it there?")
+	for _, want := range []string{"following test-", "device phone  accepted accepted", "accepted: The vendor took it"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not say %q:\n%s", want, got)
+		}
+	}
+	if shown := r.box.PushesAfter(0); len(shown) != 1 || shown[0].Token != token || !strings.Contains(shown[0].Body, "Is it there?") {
+		t.Errorf("the phone shows %+v", shown)
+	}
 }

@@ -48,8 +48,8 @@ func (h *health) notReady() string {
 const maxHeader = 16 << 10
 
 // serve listens on the address and serves until the returned function is called; "off" serves
-// nothing. explain, unless it is nil, answers /explain and /api/explain. Clients that are slow to ask
-// or to listen are cut.
+// nothing. explain, unless it is nil, answers /explain and /api/explain. Clients that are slow to
+// ask or to listen are cut.
 func (h *health) serve(listen string, metrics, explain http.Handler, log *slog.Logger) (stop func(context.Context) error, err error) {
 	if listen == "off" {
 		return func(context.Context) error { return nil }, nil

@@ -113,8 +113,8 @@ const (
 // leastPassword is the shortest password that keeps strangers from what explain tells, in bytes.
 const leastPassword = 12
 
-// headerName is a header's name, and clientsOwn are those that clients send by themselves, so that they
-// name nobody.
+// headerName is a header's name, and clientsOwn are those that clients send by themselves, so that
+// they name nobody.
 var (
 	headerName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 	clientsOwn = regexp.MustCompile(`(?i)^(accept.*|authorization|connection|content-.*|cookie|dnt|forwarded|host|origin|priority|range|referer|sec-.*|te|traceparent|tracestate|upgrade.*|user-agent|via|x-forwarded-.*)$`)

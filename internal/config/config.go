@@ -127,8 +127,8 @@ type Embedded struct {
 type HTTP struct {
 	// Listen serves /healthz, /readyz and /metrics. Default 127.0.0.1:8230; "off" serves nothing.
 	Listen string `yaml:"listen"`
-	// Explain opens the page /explain, which says why somebody got a push or none, and /api/explain,
-	// the same as JSON, to those who may ask. Default: neither is served.
+	// Explain opens the page /explain, which says why somebody got a push or none, and
+	// /api/explain, the same as JSON, to those who may ask. Default: neither is served.
 	Explain Explain `yaml:"explain"`
 }
 
@@ -136,8 +136,8 @@ type HTTP struct {
 // names in TrustedHeader; one of the two.
 type Explain struct {
 	// Password is the one that HTTP's basic authentication asks for, whatever the user's name; at
-	// least 12 characters. It goes over the network as it is, so beyond this machine it needs a proxy with
-	// TLS before it.
+	// least 12 characters. It goes over the network as it is, so beyond this machine it needs a
+	// proxy with TLS before it.
 	Password vendors.Secret `yaml:"password"`
 	// TrustedHeader names the header, such as X-User, in which an authenticating proxy says who
 	// asks. Let nobody but the proxy reach the port, and let the proxy remove the header from what

@@ -1,16 +1,18 @@
 // Package reference writes the generated pages of the documentation: docs/vendors from the Doc of
 // each vendor, docs/config.md from the comments of the structs that the configuration is read
 // into, docs/messages.md from those of the wire types, docs/texts.md from the catalogue of texts,
-// and docs/metrics.md from the list of metrics, all in English and in Chinese. It writes JSON
-// Schemas of the configuration and of the wire types from the same source, and what the containers
-// of docker-compose.yml know of the demo from the list of fakes.
+// docs/metrics.md from the list of metrics, and docs/explain.md from the advice of package explain,
+// all in English and in Chinese. It writes JSON Schemas of the configuration and of the wire types
+// from the same source, and what the containers of docker-compose.yml know of the demo from the
+// list of fakes.
 //
 //	vendors' Doc() ───────────────────────────┐
 //	                                          ├─▶ tables ─▶ text/*.md, a page with gaps ─▶ docs/*.md
 //	comments of Config structs, from source ──┤
 //	                                          ├─▶ JSON Schemas ─▶ internal/schema/*.json
 //	wire types, and their comments ───────────┤
-//	the catalogue of texts, the metrics ──────┘
+//	the catalogue of texts, the metrics ──────┤
+//	advice, by symptom ───────────────────────┘
 //
 //	codes of the vendors' Docs ─▶ internal/explain/codes.tsv, for tools that link no driver
 //
@@ -95,7 +97,7 @@ func Pages(root string) (map[string][]byte, error) {
 			return nil, err
 		}
 		for name, gaps := range map[string]map[string]string{
-			"config": config, "messages": messages, "texts": inTexts, "metrics": metricGaps(l),
+			"config": config, "messages": messages, "texts": inTexts, "metrics": metricGaps(l), "explain": symptomGaps(l),
 		} {
 			page, err := fill(name+l.suffix+".md", gaps)
 			if err != nil {

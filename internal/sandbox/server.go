@@ -81,8 +81,8 @@ func looks(fakes []Fake) string {
 	return css.String()
 }
 
-// PhoneCSS is the style sheet of a notification on the phones of the fakes, for other pages that draw
-// one as the sandbox's does.
+// PhoneCSS is the style sheet of a notification on the phones of the fakes, for other pages that
+// draw one as the sandbox's does.
 func PhoneCSS(fakes []Fake) string {
 	var css strings.Builder
 	for _, name := range []string{"page/card.css", "page/calls.css"} {

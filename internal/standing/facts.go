@@ -27,13 +27,13 @@ var (
 	textOn         = explain.Say(" on ", "，主机 ")
 	textJobsWait   = explain.Say("Its jobs wait and use no attempts. One push probes from time to time; when the vendor takes it, all go on.", "它的任务等待，不计尝试次数。不时有一条推送去试探；厂商接受后全部继续。")
 	textKindWaits  = explain.Say("They wait and use no attempts; the others go on. One push probes from time to time.", "这类任务等待，不计尝试次数；其他照常。不时有一条推送去试探。")
-	textPaused     = explain.Say("%s is paused until %s: the vendor gave a Retry-After. \"publisher limits resume-rate\" ends it.", "%s 暂停到 %s：厂商给了 Retry-After。「publisher limits resume-rate」可结束暂停。")
-	textSlowed     = explain.Say("%s is slowed: the vendor said \"too fast\". The rate grows back by itself; \"publisher limits resume-rate\" gives it back at once.", "%s 已减速：厂商说「太快」。速率会自己恢复；「publisher limits resume-rate」立即恢复。")
+	textPaused     = explain.Say("%s is paused until %s: the vendor gave a Retry-After. \"publisher limits resume-rate\" ends it.", "%s 暂停到 %s：厂商给了 Retry-After。`publisher limits resume-rate`可结束暂停。")
+	textSlowed     = explain.Say("%s is slowed: the vendor said \"too fast\". The rate grows back by itself; \"publisher limits resume-rate\" gives it back at once.", "%s 已减速：厂商说「太快`。速率会自己恢复；`publisher limits resume-rate`立即恢复。")
 	textSpent      = explain.Say("%s %s: the vendor says that the quota is spent. Nothing is sent until %s, then one push tries.", "%s %s：厂商称配额已用完。%s 之前什么也不发，之后先试一条。")
 	textCompare    = explain.Say("Compare \"used\" with the vendor's console: is there another sender, or a lower quota? \"publisher limits resume-quota\" lets it go on.",
-		"将已用量与厂商控制台对比：是否另有发送方，或配额更低？「publisher limits resume-quota」让它继续。")
+		"将已用量与厂商控制台对比：是否另有发送方，或配额更低？`publisher limits resume-quota`让它继续。")
 	textUsedUp = explain.Say("%s %s: our count has used up the day's quota of %s. It goes on at %s; \"publisher limits set\" changes the quota.",
-		"%s %s：按我们的计数，当天配额 %s 已用完。%s 起继续；「publisher limits set」可修改配额。")
+		"%s %s：按我们的计数，当天配额 %s 已用完。%s 起继续；`publisher limits set`可修改配额。")
 	textChanged   = explain.Say("%s %s: %s by %s %s, until %s: %s", "%[1]s %[2]s：%[4]s 于%[5]s%[3]s，有效至 %[6]s：%[7]s")
 	textReset     = explain.Say("today's count was reset", "把今天的计数清零")
 	textQuotaSet  = explain.Say("the quota was set to %s instead of %s", "把配额设为 %s（原为 %s）")
@@ -44,8 +44,8 @@ var (
 	textThen      = explain.Say(", ", ", ")
 )
 
-// facts are what is in the certificate's way, with what to do about it. A value in them, such as the
-// vendor's own words, may hold anything.
+// facts are what is in the certificate's way, with what to do about it. A value in them, such as
+// the vendor's own words, may hold anything.
 func (c *Certificate) facts(now time.Time, l explain.Language) (facts []Fact) {
 	parked := func(p *Parked, text, wait explain.Text, kind ...any) {
 		values := append([]any{c.ID, explain.When(p.Since), explain.Ago(now, p.Since, l), said(p, l)}, kind...)

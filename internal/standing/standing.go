@@ -1,9 +1,9 @@
-// Package standing tells how certificates stand: which live workers serve them, what they may still
-// send, and what is in the way of their pushes, in the vendor's own words. It reads what workers say
-// of themselves, so it needs neither a configuration nor a secret.
+// Package standing tells how certificates stand: which live workers serve them, what they may
+// still send, and what is in the way of their pushes, in the vendor's own words. It reads what
+// workers say of themselves, so it needs neither a configuration nor a secret.
 //
-// It reads only, and reads the streams each time it is asked. What a newer worker says in a form that
-// this version does not know is left out, with a warning.
+// It reads only, and reads the streams each time it is asked. What a newer worker says in a form
+// that this version does not know is left out, with a warning.
 package standing
 
 import (
@@ -82,7 +82,7 @@ type Roster struct {
 	Warnings     []string
 }
 
-// ErrNoWorker: how certificates stand is known from those who serve them.
+// ErrNoWorker says that nobody serves: how certificates stand is known from those who do.
 var ErrNoWorker = errors.New("no worker runs: none has said a word within the last minute")
 
 // Workers reads the roster. The error is ErrNoWorker where nobody serves, and [bus.ErrNoStream]
@@ -154,8 +154,8 @@ func (r *Roster) Limiter(b *bus.Bus, now func() time.Time) (*ratelimit.Limiter, 
 	return ratelimit.New(b.LimitStore(), ratelimit.Options{Certificates: limits, Member: "publisher", Now: now})
 }
 
-// Read tells how those certificates stand that are wanted, with advice in a language. Its errors are
-// those of [Workers], and what reading the streams may meet.
+// Read tells how those certificates stand that are wanted, with advice in a language. Its errors
+// are those of [Workers], and what reading the streams may meet.
 func Read(ctx context.Context, b *bus.Bus, now func() time.Time, l explain.Language, want func(*Certificate) bool) (*View, error) {
 	r, err := Workers(ctx, b)
 	if err != nil {

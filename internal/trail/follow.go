@@ -20,9 +20,9 @@ const (
 	followQuiet = 5 * time.Second
 )
 
-// Follow calls told with each decision on the question's message as it is stored, until the message
-// has ended on all of the user's devices, is found to be malformed, or no worker runs that could read
-// it.
+// Follow calls told with each decision on the question's message as it is stored, until the
+// message has ended on all of the user's devices, is found to be malformed, or no worker runs that
+// could read it.
 func (r *Reader) Follow(ctx context.Context, q Question, told func(*Decision)) error {
 	u, _, err := r.User(ctx, q.App, q.User)
 	if err != nil {

@@ -2,7 +2,6 @@ package trail
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/hongyan-im/hongyan"
@@ -10,8 +9,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
-// Preview is a notification as the phone shows it. What a vendor leaves out or shortens is not in it:
-// that is the driver's part.
+// Preview is a notification as the phone shows it. What a vendor leaves out or shortens is not in
+// it: that is the driver's part.
 type Preview struct {
 	Device      string         `json:"device"`
 	Vendor      string         `json:"vendor"`
@@ -48,20 +47,11 @@ func (x *explainer) preview(job *dispatch.Job, device string, status hongyan.Sta
 // previewOf is a job's notification on a device, with its texts or without.
 func previewOf(job *dispatch.Job, device string, texts bool) Preview {
 	n := job.Notification
-	p := Preview{Device: device, Vendor: job.Vendor, Certificate: job.Certificate, Kind: n.Kind, Rings: n.Urgent, Quiet: n.Quiet,
-		Image: n.IOS.Image+n.Android.Image+n.Harmony.Image != ""}
+	p := Preview{Device: device, Vendor: job.Vendor, Certificate: job.Certificate, Kind: n.Kind, Rings: n.Urgent, Quiet: n.Quiet, Image: n.HasImage()}
 	if !texts {
 		p.Hidden = true
 		return p
 	}
-	p.Title, p.Body, p.Subtitle = n.Title, n.Body, n.IOS.Subtitle
-	p.Title = cmp.Or(n.IOS.Title, p.Title)
-	params := map[string]string{}
-	for _, some := range []map[string]string{n.Android.XiaomiTemplateParams, n.Android.OPPOTitleParams, n.Android.OPPOContentParams} {
-		maps.Copy(params, some)
-	}
-	if len(params) > 0 {
-		p.Params = params
-	}
+	p.Title, p.Subtitle, p.Body, p.Params = cmp.Or(n.IOS.Title, n.Title), n.IOS.Subtitle, n.Body, n.Params()
 	return p
 }

@@ -48,8 +48,8 @@ type Recipient struct {
 	At          time.Time      `json:"at"`
 }
 
-// Recipients answers a question about a message, whoever its recipients are. It reads the records of
-// all partitions.
+// Recipients answers a question about a message, whoever its recipients are. It reads the records
+// of all partitions.
 func (r *Reader) Recipients(ctx context.Context, q Question) (*Recipients, error) {
 	a := &Recipients{App: q.App, Message: q.Message}
 	last, left := map[[2]string]Recipient{}, false

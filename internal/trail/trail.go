@@ -1,10 +1,10 @@
-// Package trail finds out what became of pushes: what is known of a user's devices, what was decided
-// of each message and by which rule, what the vendors said, what waits and for what, and what to do.
-// The command-line tool and the worker's page both ask it, so that they say the same.
+// Package trail finds out what became of pushes: what is known of a user's devices, what was
+// decided of each message and by which rule, what the vendors said, what waits and for what, and
+// what to do. The command-line tool and the worker's page both ask it, so that they say the same.
 //
 // It reads the streams and changes nothing. What it reads is bounded: by the time since which it
-// looks, by the partition of the user, and by lookLimit where it has to look through what waits. What
-// cannot be read any more is said in a note, and is no error.
+// looks, by the partition of the user, and by lookLimit where it has to look through what waits.
+// What cannot be read any more is said in a note, and is no error.
 package trail
 
 import (
@@ -54,8 +54,8 @@ type Question struct {
 	Tokens, Texts bool
 }
 
-// MessageOfApp takes the app out of a message's name that begins with it, as Nats-Msg-Id has it. app
-// is "" where nobody else named one; then ok says whether the name did.
+// MessageOfApp takes the app out of a message's name that begins with it, as Nats-Msg-Id has it.
+// app is "" where nobody else named one; then ok says whether the name did.
 func MessageOfApp(app, message string) (_, id string, ok bool) {
 	before, after, has := strings.Cut(message, "/")
 	switch {

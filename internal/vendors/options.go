@@ -1,6 +1,10 @@
 package vendors
 
-import "github.com/hongyan-im/hongyan"
+import (
+	"maps"
+
+	"github.com/hongyan-im/hongyan"
+)
 
 // Options are what a message asks of one vendor: those fields of its offline_push that the vendor's
 // driver reads, and no others, since a job that waits carries them. A field that is set wins over
@@ -45,4 +49,20 @@ func (o *Options) Hide(words string) {
 		}
 		*params = hidden
 	}
+}
+
+// HasImage says whether the message asks for an image.
+func (o *Options) HasImage() bool { return o.IOS.Image+o.Android.Image+o.Harmony.Image != "" }
+
+// Params are the values of a template's variables that the message gives, whichever vendor's; nil
+// where it gives none.
+func (o *Options) Params() map[string]string {
+	var all map[string]string
+	for _, params := range []map[string]string{o.Android.XiaomiTemplateParams, o.Android.OPPOTitleParams, o.Android.OPPOContentParams} {
+		if all == nil && len(params) > 0 {
+			all = map[string]string{}
+		}
+		maps.Copy(all, params)
+	}
+	return all
 }

@@ -1,11 +1,11 @@
 // Package page serves what package trail finds out over HTTP, for people whose task is not the
 // terminal: /explain is a page in English and Chinese, /api/explain the same as JSON.
 //
-// It only reads, and only for those who show that they may ask: with a password, or with the header
-// by which an authenticating proxy names them. It has no JavaScript and loads nothing from elsewhere,
-// and its policy forbids both. Tokens are never whole, texts are left out unless the configuration
-// shows them, and each question is logged with who asked. Two questions are answered at once, each
-// within a bounded time; others wait a moment or are asked to come again.
+// It only reads, and only for those who show that they may ask: with a password, or with the
+// header by which an authenticating proxy names them. It has no JavaScript and loads nothing from
+// elsewhere, and its policy forbids both. Tokens are never whole, texts are left out unless the
+// configuration shows them, and each question is logged with who asked. Two questions are answered
+// at once, each within a bounded time; others wait a moment or are asked to come again.
 package page
 
 import (

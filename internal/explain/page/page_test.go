@@ -48,8 +48,14 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 	return r
 }
 
+// reply is the head of an answer.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // get asks as somebody who may, unless the headers say otherwise.
-func (r *rig) get(path string, header http.Header) (*http.Response, string) {
+func (r *rig) get(path string, header http.Header) (reply, string) {
 	r.t.Helper()
 	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, r.url+path, nil)
 	if err != nil {
@@ -69,7 +75,7 @@ func (r *rig) get(path string, header http.Header) (*http.Response, string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return resp, string(body)
+	return reply{resp.StatusCode, resp.Header}, string(body)
 }
 
 func (r *rig) ok(path string) string {
@@ -331,8 +337,8 @@ func TestAPI(t *testing.T) {
 	}
 }
 
-// While all turns are taken a question is asked to come again, and so it is before there is anything
-// to read.
+// While all turns are taken a question is asked to come again, and so it is before there is
+// anything to read.
 func TestComeAgain(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
