@@ -25,7 +25,8 @@ func (t *tool) deadCommand() *cobra.Command {
 		Use:   "dead",
 		Short: "Look into dead letters: list, show, export, purge",
 		Long: `A dead letter is what could not be delivered: a job with the devices that share a fate, or the bytes of a message that could
-not be read. It says why in its reason and in the vendor's own code. They are kept 30 days.
+not be read. It says why in its reason and in the vendor's own code. They are kept 30 days, or as nats.dead_max_age of the workers
+says.
 
 "publisher replay" brings dead letters back.`,
 		Example: `  publisher dead list --summary
