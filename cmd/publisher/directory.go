@@ -70,6 +70,8 @@ A worker removes a registration when the vendor calls its token dead; the app re
 	f.StringVar(&d.Platform, "platform", "", "its system: "+strings.Join(hongyan.Platforms[:], ", "))
 	f.StringVar(&d.Locale, "locale", "", "the device's `language`, such as zh-CN or en; placeholders are written in it")
 	f.StringVar(&d.Region, "region", "", "the token's `region` where the vendor has several; its page in docs/vendors lists them")
+	f.StringVar((*string)(&d.Notifications), "notifications", "", "the system's switch as the app saw it: `on` or off")
+	complete(c, "notifications", string(hongyan.SwitchOn), string(hongyan.SwitchOff))
 	f.StringVar(&v.Certificate, "voip-certificate", "", "the certificate `id` for PushKit calls")
 	f.StringVar(&v.Token, "voip-token", "", "the PushKit `token`")
 	require(c, "certificate")
@@ -196,13 +198,13 @@ func (t *tool) presenceCommand() *cobra.Command {
 
 // wishes are the changes that settings flags ask for.
 type wishes struct {
-	quiet, zone                string
+	quiet, zone, preview       string
 	noQuiet, replace           bool
 	mute, mentionsOnly, unmute []string
 }
 
 func (w *wishes) none() bool {
-	return w.quiet == "" && w.zone == "" && !w.noQuiet && !w.replace && len(w.mute)+len(w.mentionsOnly)+len(w.unmute) == 0
+	return w.quiet == "" && w.zone == "" && w.preview == "" && !w.noQuiet && !w.replace && len(w.mute)+len(w.mentionsOnly)+len(w.unmute) == 0
 }
 
 // apply changes settings.
@@ -221,6 +223,9 @@ func (w *wishes) apply(s *hongyan.Settings) error {
 			return cli.UsageError(fmt.Errorf("--timezone is for quiet hours, and there are none: give --quiet too"))
 		}
 		s.QuietHours.Timezone = w.zone
+	}
+	if w.preview != "" {
+		s.Preview = hongyan.Preview(w.preview)
 	}
 	if s.Conversations == nil {
 		s.Conversations = map[string]hongyan.Mute{}
@@ -242,16 +247,18 @@ func (t *tool) settingsCommand() *cobra.Command {
 	var w wishes
 	c := &cobra.Command{
 		Use:   "settings --app APP --user USER [flags]",
-		Short: "Show or change a user's mutes and quiet hours",
+		Short: "Show or change a user's mutes, quiet hours and preview",
 		Long: `settings shows a user's wishes, or changes them: what the flags do not name stays as it is, unless --replace is given.
 
-Calls pass quiet hours. A message with offline_push.ignore_mute passes a muted conversation.
+Calls pass quiet hours. A message with offline_push.ignore_mute passes a muted conversation. Of the user's preview and the app's
+policy the stricter wins: full, sender (names without texts) or none.
 
-JSON: the settings record, with quiet_hours and conversations.`,
+JSON: the settings record, with quiet_hours, conversations and preview.`,
 		Example: `  publisher settings --app demo --user bob
   publisher settings --app demo --user bob --quiet 22:00-08:00 --timezone Asia/Shanghai
   publisher settings --app demo --user bob --mute g-7 --mentions-only g-9
-  publisher settings --app demo --user bob --unmute g-7 --no-quiet`,
+  publisher settings --app demo --user bob --unmute g-7 --no-quiet
+  publisher settings --app demo --user bob --preview sender`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return t.settings(cmd.Context(), app, user, &w)
@@ -265,6 +272,8 @@ JSON: the settings record, with quiet_hours and conversations.`,
 	f.StringArrayVar(&w.mute, "mute", nil, "mute a `conversation` (repeatable)")
 	f.StringArrayVar(&w.mentionsOnly, "mentions-only", nil, "mute a `conversation` but for mentions (repeatable)")
 	f.StringArrayVar(&w.unmute, "unmute", nil, "end the mute of a `conversation` (repeatable)")
+	f.StringVar(&w.preview, "preview", "", "`how much` notifications show: full, sender or none")
+	complete(c, "preview", string(hongyan.PreviewFull), string(hongyan.PreviewSender), string(hongyan.PreviewNone))
 	f.BoolVar(&w.replace, "replace", false, "forget what is stored first")
 	c.MarkFlagsMutuallyExclusive("quiet", "no-quiet")
 	c.MarkFlagsMutuallyExclusive("timezone", "no-quiet")
@@ -349,6 +358,9 @@ func settingsText(user string, s *hongyan.Settings) terminal.Text {
 	slices.Sort(ids)
 	for _, id := range ids {
 		add("conversation %s: %s", id, s.Conversations[id])
+	}
+	if s.Preview != "" {
+		add("preview: %s", s.Preview)
 	}
 	if len(lines) == 0 {
 		add("%s has no quiet hours and no muted conversation", user)

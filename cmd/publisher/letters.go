@@ -135,7 +135,7 @@ func (t *tool) letter(ctx context.Context, box *bus.LetterBox, seq uint64) (*dis
 		return nil, err
 	}
 	if len(letters) == 0 || letters[0].Sequence != seq {
-		return nil, fmt.Errorf("there is no dead letter %d: it was replayed, purged or is past its age", seq)
+		return nil, fmt.Errorf("there is no dead letter %d: it was replayed, purged or erased, or is older than dead letters are kept", seq)
 	}
 	return &letters[0], nil
 }

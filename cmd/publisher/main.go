@@ -138,8 +138,8 @@ func require(c *cobra.Command, flags ...string) {
 	}
 }
 
-// checkNames refuses names under which nothing can be kept. In a subject they could stand for others: an
-// app named * is every app.
+// checkNames refuses names under which nothing can be kept. In a subject they could stand for
+// others: an app named * is every app.
 func checkNames(app, user string) error {
 	return hongyan.ValidateNames(app, user, user) // what names a user may name a device
 }
@@ -147,7 +147,12 @@ func checkNames(app, user string) error {
 // owner defines the flags that name an app, a user and, where it is not nil, a device, and refuses
 // what is no name.
 func owner(c *cobra.Command, app, user, device *string) {
-	c.PreRunE = func(*cobra.Command, []string) error { return checkNames(*app, *user) }
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if err := c.ValidateRequiredFlags(); err != nil {
+			return err
+		}
+		return checkNames(*app, *user)
+	}
 	c.Flags().StringVar(app, "app", "", "the `app`")
 	c.Flags().StringVar(user, "user", "", "the `user`")
 	require(c, "app", "user")

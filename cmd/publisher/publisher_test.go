@@ -100,6 +100,7 @@ func TestBadFlags(t *testing.T) {
 	r.misused([]string{"dead", "list", "--reason", "tired"}, `--reason is "tired"`, "bad_token")
 	r.misused([]string{"dead", "show", "x"}, `"x" is no letter's number`)
 	r.misused([]string{"send", "--app", "demo"}, "at least one of the flags")
+	r.misused([]string{"send", "--app", "demo", "--from", "alice", "--to", "bob", "--text", "Hi", "--ttl", "500ms"}, "--ttl is 500ms")
 	r.misused([]string{"device", "set", "--app", "demo"}, "required flag")
 	r.misused([]string{"publish"}, "unknown command")
 }
@@ -215,6 +216,8 @@ func TestSettingsChangeOnlyWhatIsNamed(t *testing.T) {
 	if got, want := r.ok(append(base, "--unmute", "g-7", "--no-quiet", "-o", "json")...), `{"conversations":{"g-9":"mentions_only"}}`+"\n"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	says(t, r.ok(append(base, "--preview", "sender")...), "preview: sender", "g-9: mentions_only")
+	r.misused(append(base, "--preview", "half"), "preview is none of full, sender, none")
 	r.misused(append(base, "--quiet", "10pm"), "FROM-TO")
 	r.misused(append(base, "--timezone", "Asia/Tokyo"), "there are none")
 	if err := r.bus.Put(t.Context(), "push.user.demo.bob.settings", []byte("{")); err != nil {

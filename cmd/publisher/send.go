@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -127,6 +128,9 @@ func (t *tool) sendOne(ctx context.Context, d *draft) error {
 	m := d.complete()
 	if m.Content.Type == hongyan.ContentText && m.Content.Text == "" && m.OfflinePush.Desc == "" {
 		return cli.UsageError(errors.New("say something with --text, or give another --type or --call"))
+	}
+	if d.ttl != 0 && d.ttl < time.Second {
+		return cli.UsageError(fmt.Errorf("--ttl is %v, the least is 1s", d.ttl))
 	}
 	c, err := t.client()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/erase"
@@ -43,7 +44,7 @@ type recordView struct {
 	// Record is what is stored, as JSON; of a dead letter and of a record of what became of a push
 	// what concerns the user.
 	Record jsontext.Value `json:"record,omitempty"`
-	// Body is what is stored where that is no JSON.
+	// Body is what is stored where that is no JSON; of the number on the icons beside its Record.
 	Body []byte `json:"body,omitempty"`
 }
 
@@ -103,7 +104,10 @@ func (t *tool) userShow(ctx context.Context, app, user string, showTokens bool) 
 	default:
 		w := t.table("kind", "stored", "stream", "record")
 		for _, v := range views {
-			record := shorten(string(v.Record)+string(v.Body), 100)
+			record := shorten(string(v.Record), 100)
+			if v.Record == nil && v.Body != nil {
+				record = fmt.Sprintf("%d bytes", len(v.Body))
+			}
 			if v.Sequence > 0 && record == "" {
 				record = fmt.Sprintf("nobody can read it; \"publisher dead show %d\" shows it", v.Sequence)
 			}
@@ -124,7 +128,11 @@ func (t *tool) keptOf(ctx context.Context, b *bus.Bus, app, user string, showTok
 	}
 	for _, r := range records {
 		if len(r.Data) > 0 {
-			views = append(views, viewOf(r.Kind, r.Stream, r.Subject, r.Time, hideTokens(b.Topology().Subjects, r, showTokens)))
+			v := viewOf(r.Kind, r.Stream, r.Subject, r.Time, hideTokens(b.Topology().Subjects, r, showTokens))
+			if n, err := badge.StoredNumber(r.Data); r.Kind == bus.KindBadge && err == nil {
+				v.Record = jsontext.Value(fmt.Sprintf(`{"number":%d}`, n)) // its other contents are hashes
+			}
+			views = append(views, v)
 		}
 	}
 	if _, err = t.lettersOf(ctx, b, app, user, reading, func(l *dispatch.Letter, _ erase.Fate, _ *dispatch.Outgoing) error {

@@ -70,7 +70,7 @@ func TestUserErase(t *testing.T) {
 	if want := map[string]int{"directory": 3, "badge": 1, "read mark": 1, "token": 2, "count of a day": 1, "dead letter": 5, "outcome": 1}; fmt.Sprint(before) != fmt.Sprint(want) {
 		t.Fatalf("of carol is kept %v, want %v", before, want)
 	}
-	if shown := r.ok("user", "show", "--app", "demo", "--user", "bob"); strings.Contains(shown, "CN_0123456789bob") || !strings.Contains(shown, "g-7") {
+	if shown := r.ok("user", "show", "--app", "demo", "--user", "bob"); strings.Contains(shown, "CN_0123456789bob") || !strings.Contains(shown, "g-7") || !strings.Contains(shown, `{"number":3}`) {
 		t.Errorf("user show:\n%s", shown)
 	}
 	// Of what is about others as well only bob's part is shown, but whole what bob sent.

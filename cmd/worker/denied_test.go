@@ -80,8 +80,8 @@ func (p *production) keepsTheInstallationApart() {
 	b := p.operator()
 	const phone, lock = "push.user.demo.bob.device.phone", "push.note.tokenlock.demo-huawei"
 	// The way of an answer depends on where asker and stream are, so each comes to each server. The
-	// last one is asked for honestly: a stream answers in the order in which it stores, so once that
-	// answer is here the others went wherever they go.
+	// last one is asked for honestly: a stream answers in the order in which it stores, so once
+	// that answer is here the others went wherever they go.
 	trick := func(user string, server int, ask string, answers ...string) {
 		t.Helper()
 		nc, body := p.dialAt(p.nats.Servers[server].ClientURL(), user), ""

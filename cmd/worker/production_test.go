@@ -161,8 +161,8 @@ func (p *production) coversTheStreams() {
 	}
 }
 
-// servesTheNewApp tries, on each server, whether what the new app says is stored and what becomes of
-// it is heard.
+// servesTheNewApp tries, on each server, whether what the new app says is stored and what becomes
+// of it is heard.
 func (p *production) servesTheNewApp() {
 	t := p.t
 	worker := p.dial("worker")

@@ -106,6 +106,16 @@ func (d *reader) number(most int) int {
 	return int(v)
 }
 
+// StoredNumber is the number that a stored record says. The error is [ErrNewer] where only newer
+// workers can read it.
+func StoredNumber(data []byte) (int, error) {
+	r, err := decode(data)
+	if err != nil {
+		return 0, err
+	}
+	return r.Number(), nil
+}
+
 // decode reads a record. The error is ErrNewer where it is none of this worker's to read.
 func decode(data []byte) (*Record, error) {
 	d := &reader{data: data}

@@ -249,7 +249,7 @@ func TestDecode(t *testing.T) {
 	}
 	newer := slices.Clone(whole)
 	newer[0]++
-	if _, err := decode(newer); !errors.Is(err, ErrNewer) {
+	if _, err := StoredNumber(newer); !errors.Is(err, ErrNewer) {
 		t.Errorf("a newer form: %v", err)
 	}
 }

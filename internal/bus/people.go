@@ -13,13 +13,16 @@ import (
 	"github.com/hongyan-im/hongyan/internal/owner"
 )
 
+// KindBadge is the kind of the number on a user's icons.
+const KindBadge = "badge"
+
 // OfUser are the places of a user's records. A stream that holds records under users' names is one
 // line here. It implements erase.Places.
 func (t Topology) OfUser(app, user string) []erase.Place {
 	s := t.Subjects
 	return []erase.Place{
 		{Kind: "directory", Stream: t.Directory(), Filter: s.User(app, user)},
-		{Kind: "badge", Stream: t.Badges(), Filter: s.Badge(app, user)},
+		{Kind: KindBadge, Stream: t.Badges(), Filter: s.Badge(app, user)},
 		{Kind: "read mark", Stream: t.Marks(), Filter: s.ReadMarksOf(app, user)},
 	}
 }

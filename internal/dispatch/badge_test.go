@@ -135,8 +135,8 @@ func TestBadgeStorm(t *testing.T) {
 	}
 }
 
-// badgeStorm is one of them. The seed says what is sent and done and when; which of several calls at
-// one moment has which luck is the scheduler's.
+// badgeStorm is one of them. The seed says what is sent and done and when; which of several calls
+// at one moment has which luck is the scheduler's.
 func badgeStorm(t *testing.T, limits vendors.Limits, seed uint64) {
 	rng, luck := rand.New(rand.NewPCG(seed, 0)), &lucky{rng: rand.New(rand.NewPCG(seed, 1))}
 	messages := *stormed
@@ -316,8 +316,8 @@ func TestBadgesAreAway(t *testing.T) {
 	})
 }
 
-// A user for whom a newer worker counts waits for that one. Nobody else does, and what waited already
-// goes without a number.
+// A user for whom a newer worker counts waits for that one. Nobody else does, and what waited
+// already goes without a number.
 func TestBadgesOfNewerWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t)
