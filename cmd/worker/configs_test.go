@@ -233,8 +233,8 @@ func TestComposeMatchesSandbox(t *testing.T) {
 	}
 }
 
-// Every service is hardened, every image of others is pinned, every file that is mounted exists, and
-// every port stays on this machine.
+// Every service is hardened, every image of others is pinned, every file that is mounted exists,
+// and every port stays on this machine.
 func TestComposeIsHardened(t *testing.T) {
 	t.Parallel()
 	for name, s := range compose(t).Services {

@@ -71,9 +71,9 @@ var cases = []struct {
 	// Jobs wait for a vendor, and nobody is called for that.
 	{name: "jobs_wait_for_hours", at: 50 * time.Minute,
 		series: []string{`hongyan_oldest_seconds{vendor="oppo"} 0+60x180`, `hongyan_backlog{vendor="oppo"} 0+1000x60`}},
-	{name: "records_cannot_be_stored", at: 14 * time.Minute, fires: []string{"HongyanResultsUnstored"},
+	{name: "records_cannot_be_stored", at: 18 * time.Minute, fires: []string{"HongyanResultsUnstored"},
 		series: []string{`hongyan_unstored_bytes{stream="outcome"} 0x10 100+1000x50`, `hongyan_store_failures_total{stream="outcome"} 7x10 8+30x50`}},
-	{name: "an_election", at: 12 * time.Minute,
+	{name: "an_election", at: 13 * time.Minute,
 		series: []string{`hongyan_store_failures_total{stream="outcome"} 7x10 20x50`, `hongyan_stream_copies_missing{stream="PUSH_DIRECTORY"} 0x10 1 0x50`}},
 	{name: "a_nats_server_is_away", at: 15 * time.Minute, fires: []string{"HongyanNATSCopyMissing"},
 		series: []string{`hongyan_stream_copies_missing{stream="PUSH_DIRECTORY"} 0x10 1x50`}},

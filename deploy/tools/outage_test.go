@@ -374,8 +374,8 @@ func TestOutages(t *testing.T) {
 	kill(t, in.nats[2])
 	w.expect("and a NATS server of three", "HongyanWorkerDown", "HongyanNATSCopyMissing")
 
-	in.fault(`{"vendor":"huawei","kind":"code","code":"80300002"}`)
-	if got := w.expect("and a vendor refuses the credentials", "HongyanWorkerDown", "HongyanNATSCopyMissing", "HongyanCertificateParked"); !strings.Contains(fmt.Sprint(got), "demo-huawei") {
+	in.fault(`{"vendor":"xiaomi","kind":"code","code":"21301"}`)
+	if got := w.expect("and a vendor refuses the credentials", "HongyanWorkerDown", "HongyanNATSCopyMissing", "HongyanCertificateParked"); !strings.Contains(fmt.Sprint(got), "demo-xiaomi") {
 		t.Errorf("it fires for %v", got)
 	}
 
