@@ -49,8 +49,8 @@ func (c *collector) of(path string) string {
 	return ""
 }
 
-// keys are the secrets of a configuration, as they would look wherever they stood.
-func keys(t *testing.T, file string) []string {
+// secretTexts are the secrets of a configuration, as they would look wherever they stood.
+func secretTexts(t *testing.T, file string) []string {
 	t.Helper()
 	conf, err := config.Load(file, kinds)
 	if err != nil {
@@ -103,7 +103,7 @@ func TestNothingSecretIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	hidden := map[string]string{mark: "a text"}
-	for _, k := range keys(t, r.config()) {
+	for _, k := range secretTexts(t, r.config()) {
 		hidden[k] = "a secret"
 	}
 	r.env = []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + server.URL, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_BSP_SCHEDULE_DELAY=200", "OTEL_METRIC_EXPORT_INTERVAL=500"}

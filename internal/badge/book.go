@@ -380,7 +380,7 @@ func (b *Book) changeLater(round []*changing) {
 	err := b.Change(ctx, changes)
 	newer := Newer(err)
 	for _, c := range round {
-		if newer != nil && !slices.Contains(newer.Users, c.change.Ref) {
+		if newer != nil && !slices.ContainsFunc(c.changes, func(of Change) bool { return slices.Contains(newer.Users, of.Ref) }) {
 			c.done(nil)
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // signals floods an app with recalls and read marks that nobody knows of, and times its chat before
@@ -103,7 +104,7 @@ func (r *rig) heeded(ctx context.Context) error {
 		if time.Since(since) > stalled {
 			return fmt.Errorf("%d signals wait, nothing moves for %v", left, stalled)
 		}
-		if !sleep(ctx, 5*time.Millisecond) {
+		if !sleep.For(ctx, 5*time.Millisecond) {
 			return ctx.Err()
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/badge"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Badges know the numbers on the icons of users, for an app that counts; *badge.Book implements it.
@@ -146,7 +147,7 @@ func (s *Sender) forget(message string, users []string) {
 		if !said && s.hard.Err() == nil {
 			s.Log.Warn("a recalled message is still counted on icons, trying again", "certificate", s.Certificate.ID, "message_id", message, "users", len(users), "error", err)
 		}
-		if !sleep(s.hard, forgetAgain) {
+		if !sleep.For(s.hard, forgetAgain) {
 			return
 		}
 	}
