@@ -49,8 +49,8 @@ var (
 		Normal: Text{"all but `called` take milliseconds; `taken` grows where workers are too few, `waited` where a rate or the concurrency holds pushes back, `stored` where NATS is slow",
 			"除 `called` 外都是毫秒级；`taken` 变长说明 worker 不够，`waited` 变长说明被速率或并发数限制，`stored` 变长说明 NATS 慢"}}
 	BatchSize = Metric{Name: "hongyan.batch.size", Kind: Histogram, Unit: "{device}", Labels: ofLane, Bounds: sizes,
-		Means:  Text{"devices in a vendor call", "一次厂商调用的设备数"},
-		Normal: Text{"always 1 on APNs and FCM; elsewhere larger with large groups and with load", "APNs 和 FCM 总是 1；其他厂商随大群和负载变大"}}
+		Means:  Text{"devices in a vendor call; vendors that take one a call are not there", "一次厂商调用的设备数；每次只推一台设备的厂商不出现"},
+		Normal: Text{"grows with large groups and with load", "随大群和负载变大"}}
 )
 
 // What waits.

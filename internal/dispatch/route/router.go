@@ -257,6 +257,8 @@ const lookupTimeout = 30 * time.Second
 
 // round plans messages that are looked up together.
 func (r *routing) round(messages []*routed) {
+	first := messages[0]
+	r.Metrics.Stage(dispatch.StageTaken, first.taken.Sub(first.duty.Claim.Stored))
 	known, err := r.lookup(messages)
 	var said []marks.Said
 	if err == nil {
@@ -293,9 +295,9 @@ func (r *routing) round(messages []*routed) {
 		}
 		doubts = r.settle(p, doubts)
 		r.Metrics.Message(p.m.app, "planned")
-		r.Metrics.Stage(dispatch.StagePlanned, r.Now().Sub(p.m.taken))
 		p.m.duty.Done(true)
 	}
+	r.Metrics.Stage(dispatch.StagePlanned, r.Now().Sub(first.taken))
 	if len(doubts) > 0 {
 		r.confirming.Go(func() { r.confirm(doubts) })
 	}
