@@ -27,6 +27,7 @@ type Metrics struct {
 	moved      metric.Int64Counter
 	parked     metric.Int64Gauge
 	kind       metric.Int64Gauge
+	held       metric.Int64Gauge
 	waiting    metric.Int64UpDownCounter
 	paused     metric.Int64Gauge
 	looked     metric.Int64Counter
@@ -73,6 +74,8 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.parked, err = meter.Int64Gauge("push_parked", metric.WithDescription("1 while a certificate is parked, by vendor and certificate"))
 	errs = append(errs, err)
 	m.kind, err = meter.Int64Gauge("push_parked_kind", metric.WithDescription("1 while pushes of one kind are parked, by vendor, certificate and kind; a kind that never was is not there"))
+	errs = append(errs, err)
+	m.held, err = meter.Int64Gauge("hongyan.held", metric.WithDescription("1 while an operator holds a certificate or its app, by vendor and certificate"))
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
@@ -209,6 +212,17 @@ func (m *Metrics) ParkKind(vendor, certificate, kind string, parked bool) {
 			v = 1
 		}
 		m.kind.Record(context.Background(), v, m.set([4]string{vendor, certificate, kind, "park"}, "vendor", "certificate", "kind"))
+	}
+}
+
+// Hold says whether an operator holds a certificate or its app.
+func (m *Metrics) Hold(vendor, certificate string, held bool) {
+	if m != nil {
+		var v int64
+		if held {
+			v = 1
+		}
+		m.held.Record(context.Background(), v, m.set([4]string{vendor, certificate, "", "park"}, "vendor", "certificate"))
 	}
 }
 
