@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/parking"
+	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // A certificate and an app are held and released by name; limits says by whom and why.
@@ -54,6 +56,20 @@ func TestHoldAndRelease(t *testing.T) {
 	r.misused([]string{"limits", "hold", "35001", "35002"}, "at most 1 arg")
 	r.misused([]string{"limits", "hold", "a.b"}, `"a.b" is no name`)
 	r.misused([]string{"limits", "hold", "--app", "*"}, `"*" is no name`)
+}
+
+// Whoever asks why a push waits is told who holds it.
+func TestExplainOfWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.introduce("w1", time.Now(), limited(1000))
+	r.ok("limits", "hold", "--app", "demo", "--reason", "ticket 4711", "--by", "Olga")
+	device := bobs("phone", hongyan.Parked, 0)
+	device.Note = vendors.NoteHeld
+	r.records(hongyan.StatusWaiting, "bob", nil, about("m-1", time.Now(), device))
+	says(t, r.ok("explain", "--app", "demo", "--user", "bob", "--message", "m-1"), "waiting", "parked", "35001, with all of app demo, is held by Olga since", "ticket 4711",
+		"publisher limits release --app demo", "Or an operator holds the certificate or its app by hand")
+	says(t, r.ok("explain", "--app", "demo", "--user", "bob", "-o", "json"), `"note":"held"`, `"held":{"app":"demo","reason":"ticket 4711"`)
 }
 
 // What is to be held is held before any worker runs, too.

@@ -167,5 +167,6 @@ func (c *class) forecast(pool int, p *PoolState, usage map[string][]int64, now t
 	if !ok {
 		return nil
 	}
+	f.EndsAt = f.EndsAt.UTC()
 	return &f
 }
