@@ -27,16 +27,18 @@ func (t *tool) limitsCommand() *cobra.Command {
 	var app, certificate string
 	c := &cobra.Command{
 		Use:   "limits",
-		Short: "Show quotas, rates and parked certificates, and change them",
+		Short: "Show quotas, rates, parked and held certificates, and change them",
 		Long: `limits shows for each certificate what the workers may still send: the rate and how much of it is in force, the daily
-quota of each message class (used, leased by live workers, left), the cap of a device, what the vendor said ("quota spent",
-"too fast"), and whether the certificate is parked, since when, and in the vendor's own words why.
+quota of each message class (used, leased by live workers, left, and when it ends at today's pace), the cap of a device, what the
+vendor said ("quota spent", "too fast"), whether the certificate is parked, since when, and in the vendor's own words why, and
+whether somebody holds it.
 
 Quotas and rates are kept by all workers together; leased is what workers have taken to spend and give back when they do not.
-The sub-commands change a limit for all workers within two seconds. Each needs a reason, which the workers log.
+The sub-commands change a limit for all workers within two seconds; the workers log the reason. hold and release are for all
+that is pushed through a certificate or for an app.
 
 The certificates are those that live workers say they serve: this command needs no configuration and no secret.
-JSON: one object with workers, certificates and warnings; a quota of -1 is unlimited.`,
+JSON: one object with workers, certificates, holds and warnings; a quota of -1 is unlimited.`,
 		Example: `  publisher limits
   publisher limits --certificate 35001
   publisher limits -o json | jq '.certificates[] | select(.parked)'
@@ -61,6 +63,9 @@ JSON: one object with workers, certificates and warnings; a quota of -1 is unlim
 			if len(v.Certificates) == 0 && (app != "" || certificate != "") {
 				return errors.New("no live worker serves such a certificate; \"publisher limits\" lists those that are served")
 			}
+			v.Holds = slices.DeleteFunc(v.Holds, func(h limitsHeld) bool {
+				return app != "" && h.App != app && !v.shows(&h) || certificate != "" && h.Certificate != certificate && !v.shows(&h)
+			})
 			if t.json() {
 				return t.emit(v)
 			}
@@ -70,7 +75,7 @@ JSON: one object with workers, certificates and warnings; a quota of -1 is unlim
 	}
 	c.Flags().StringVar(&app, "app", "", "only of this `app`")
 	c.Flags().StringVar(&certificate, "certificate", "", "only of this certificate `id`")
-	c.AddCommand(t.limitsSetCommand())
+	c.AddCommand(t.limitsHoldCommand(), t.limitsReleaseCommand(), t.limitsSetCommand())
 	for _, o := range limitOrders {
 		c.AddCommand(t.limitsOrderCommand(o))
 	}
@@ -82,7 +87,14 @@ type limitsView struct {
 	At           time.Time            `json:"at"`
 	Workers      []limitedWorker      `json:"workers"`
 	Certificates []limitedCertificate `json:"certificates"`
-	Warnings     []string             `json:"warnings,omitempty"`
+	// Holds are all that are in force, also of what no live worker serves.
+	Holds    []limitsHeld `json:"holds"`
+	Warnings []string     `json:"warnings,omitempty"`
+}
+
+// shows says whether a hold is one of a certificate in the view.
+func (v *limitsView) shows(h *limitsHeld) bool {
+	return slices.ContainsFunc(v.Certificates, func(c limitedCertificate) bool { return c.Held != nil && *c.Held == *h })
 }
 
 // limitedWorker is a live worker.
@@ -104,6 +116,8 @@ type limitedCertificate struct {
 	Vendor string `json:"vendor"`
 	// Parked is nil while it is not.
 	Parked *limitsParked `json:"parked,omitempty"`
+	// Held is nil while nobody holds it or its app.
+	Held *limitsHeld `json:"held,omitempty"`
 	// ParkedKinds are the kinds of pushes that are parked.
 	ParkedKinds map[vendors.Kind]*limitsParked `json:"parked_kinds,omitempty"`
 	// Unit, Rate, Current and PausedUntil are the rate's, Classes the quotas.
@@ -216,7 +230,11 @@ func (t *tool) limitsView(ctx context.Context, b *bus.Bus, want func(*limitedCer
 	if err != nil {
 		return nil, err
 	}
-	v := &limitsView{At: snapshot.At.UTC(), Workers: r.listed(snapshot.Workers), Warnings: r.warnings}
+	holds, err := readHolds(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	v := &limitsView{At: snapshot.At.UTC(), Workers: r.listed(snapshot.Workers), Holds: allHeld(holds), Warnings: r.warnings}
 	states := map[string]ratelimit.CertificateState{}
 	for _, s := range snapshot.Certificates {
 		states[s.ID] = s
@@ -235,6 +253,9 @@ func (t *tool) limitsView(ctx context.Context, b *bus.Bus, want func(*limitedCer
 			return &limitsParked{p, r.workers[p.Worker].Host, explain.Result(hongyan.Reason(p.Reason))}
 		}
 		lc.Parked = note(s.ID)
+		if h, key, held := holds.Of(c.App, s.ID); held {
+			lc.Held = heldBy(key, h)
+		}
 		for _, kind := range vendors.Kinds {
 			if p := note(parking.KindKey(s.ID, kind)); p != nil {
 				if lc.ParkedKinds == nil {
@@ -296,6 +317,11 @@ func (t *tool) showLimits(v *limitsView) {
 	for _, c := range v.Certificates {
 		t.explainLimits(&c)
 	}
+	for _, h := range v.Holds {
+		if !v.shows(&h) {
+			t.printf("\n%s is held too, by %s since %s (%s): %s. \"%s\" ends it.", h.what(), or(h.By, "somebody"), when(h.At), t.ago(h.At), or(h.Reason, "no reason was given"), h.release())
+		}
+	}
 	for _, text := range v.Warnings {
 		t.printf("\nwarning: %s", text)
 	}
@@ -303,6 +329,10 @@ func (t *tool) showLimits(v *limitsView) {
 
 func (t *tool) state(c *limitedCertificate) string {
 	switch {
+	case c.Held != nil && c.Parked != nil:
+		return "held by hand, and parked, " + c.Parked.Reason
+	case c.Held != nil:
+		return "held by hand"
 	case c.Parked != nil:
 		return "parked, " + c.Parked.Reason
 	case len(c.ParkedKinds) > 0:
@@ -357,6 +387,14 @@ func (t *tool) quotaRows(w rows, id string, s *ratelimit.ClassState) {
 
 // explainLimits says what stands in a certificate's way and what to do about it.
 func (t *tool) explainLimits(c *limitedCertificate) {
+	if h := c.Held; h != nil {
+		of := ""
+		if h.App != "" {
+			of = ", with all of app " + h.App + ","
+		}
+		t.printf("\n%s%s is held by %s since %s (%s): %s\n  Nothing is pushed through it; its jobs wait, and end as expired when their time is over.\n  \"%s\" lets them go.",
+			c.ID, of, or(h.By, "somebody"), when(h.At), t.ago(h.At), or(h.Reason, "no reason was given"), h.release())
+	}
 	if p := c.Parked; p != nil {
 		t.printf("\n%s is parked since %s (%s): %s\n  found by worker %s%s\n  Its jobs wait and use no attempts. One push probes from time to time; when the vendor takes it, all go on.\n  %s",
 			c.ID, when(p.Since), t.ago(p.Since), said(p.Reason, p.Code, p.Error), p.Worker, on(p.Host), p.Advice)
@@ -372,6 +410,7 @@ func (t *tool) explainLimits(c *limitedCertificate) {
 		t.printf("\n%s is slowed: the vendor said \"too fast\". The rate grows back by itself; \"publisher limits resume-rate\" gives it back at once.", c.ID)
 	}
 	for _, s := range c.Classes {
+		t.explainForecast(c, &s)
 		if s.SpentUntil.After(t.now()) {
 			t.printf("\n%s %s: the vendor says that the quota is spent. Nothing is sent until %s, then one push tries.\n"+
 				"  Compare \"used\" with the vendor's console: is there another sender, or a lower quota? \"publisher limits resume-quota\" lets it go on.",
@@ -387,6 +426,26 @@ func (t *tool) explainLimits(c *limitedCertificate) {
 			}
 			t.printf("\n%s %s: %s by %s %s, until %s: %s", c.ID, s.Name, what, or(o.By, "somebody"), t.ago(o.At), when(o.Until), o.Reason)
 		}
+	}
+}
+
+// explainForecast says when a quota is used up, where that is before its day ends.
+func (t *tool) explainForecast(c *limitedCertificate, s *ratelimit.ClassState) {
+	if s.SpentUntil.After(t.now()) {
+		return
+	}
+	for of, p := range map[string]*ratelimit.PoolState{"": s.Normal, ", what only calls may use,": s.Urgent} {
+		if p == nil || p.Left <= 0 || p.Forecast == nil || p.Forecast.EndsAt.IsZero() {
+			continue
+		}
+		by := "by the speed of the last two hours"
+		if n := p.Forecast.Days; n == 1 {
+			by = "by the hours of the day before"
+		} else if n > 1 {
+			by = fmt.Sprintf("by the hours of the last %d days", n)
+		}
+		t.printf("\n%s: %s on %s%s ends at %s (%s). %d of %d are used; %s the day comes to %d.\n  What comes after that waits for %s or dies as quota_spent; \"publisher limits set\" gives more where the vendor grants it.",
+			c.ID, s.Name, c.Vendor, of, when(p.Forecast.EndsAt), t.ago(p.Forecast.EndsAt), p.Used, p.Limit, by, p.Forecast.Total, when(s.Ends))
 	}
 }
 

@@ -22,6 +22,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/send"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/marks"
+	"github.com/hongyan-im/hongyan/internal/notestest"
+	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -57,6 +59,8 @@ type memory struct {
 	badges badge.Store
 	// withdraws says how what was accepted of recalled messages is withdrawn; nil for not at all.
 	withdraws *withdraws
+	// holds is where the workers read what is held by hand; nil where nothing is.
+	holds *notestest.Room
 	// onlySignals says that the workers take signals and nothing else.
 	onlySignals bool
 	// stops end the workers that run.
@@ -140,8 +144,15 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		}
 	}
 	recaller := m.recaller(queue, recorder, said, apps, senders)
-	for _, s := range senders {
+	watch := parking.NewWatch(m.holds, log)
+	for id, s := range senders {
+		watch.Add("demo", id, s.Hold)
 		s.Start(ctx, hard)
+	}
+	if m.holds != nil {
+		if err := watch.Load(ctx, func(err error) { m.t.Error(err) }); err != nil {
+			m.t.Fatal(err)
+		}
 	}
 	senders["h"].Follow(true, vendors.Unavailable, time.Now()) // its jobs are stored, and nobody takes them
 	router := &route.Router{
@@ -157,6 +168,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		refresher.Sender = func(id string) route.Refreshing { return senders[id] }
 	}
 	var wg sync.WaitGroup
+	if m.holds != nil {
+		wg.Go(func() { watch.Run(ctx) })
+	}
 	if book != nil {
 		wg.Go(func() { refresher.Run(ctx) })
 	}

@@ -30,6 +30,7 @@ type Metrics struct {
 	moved      metric.Int64Counter
 	parked     metric.Int64Gauge
 	kind       metric.Int64Gauge
+	held       metric.Int64Gauge
 	waiting    metric.Int64UpDownCounter
 	paused     metric.Int64Gauge
 	looked     metric.Int64Counter
@@ -64,7 +65,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.latency, m.stage, m.batch = histogram(&instrument.Latency), histogram(&instrument.StageDuration), histogram(&instrument.BatchSize)
 	m.looked, m.failures = counter(&instrument.Looked), counter(&instrument.StoreFailures)
 	m.dropped, m.moved, m.refreshed = counter(&instrument.DroppedRegistrations), counter(&instrument.MovedRegistrations), counter(&instrument.BadgeRefreshes)
-	m.paused, m.parked, m.kind = gauge(&instrument.Paused), gauge(&instrument.Parked), gauge(&instrument.ParkedKind)
+	m.paused, m.parked, m.kind, m.held = gauge(&instrument.Paused), gauge(&instrument.Parked), gauge(&instrument.ParkedKind), gauge(&instrument.Held)
 	var err error
 	m.waiting, err = instrument.Unstored.Int64UpDownCounter(meter)
 	if err := errors.Join(append(errs, err)...); err != nil {
@@ -248,6 +249,17 @@ func (m *Metrics) ParkKind(vendor, certificate, kind string, parked bool) {
 			v = 1
 		}
 		m.kind.Record(context.Background(), v, m.set([4]string{vendor, certificate, kind, "park"}, "vendor", "certificate", "kind").record...)
+	}
+}
+
+// Hold says whether an operator holds a certificate or its app.
+func (m *Metrics) Hold(vendor, certificate string, held bool) {
+	if m != nil {
+		var v int64
+		if held {
+			v = 1
+		}
+		m.held.Record(context.Background(), v, m.set([4]string{vendor, certificate, "", "park"}, "vendor", "certificate").record...)
 	}
 }
 

@@ -39,7 +39,7 @@ func Waiting(r hongyan.Reason) string {
 	case hongyan.Busy:
 		return "There was no free place for it: every call that the worker may make at once for the certificate was under way, or the worker was stopping. It goes by itself, in its turn. If that is often so, the vendor is slow (hongyan_stage_duration_seconds of the stage \"called\"), or there are too few calls at once: raise the certificate's concurrency, or add workers."
 	case hongyan.Parked:
-		return "The certificate is parked: the vendor was unavailable, or refuses the credentials, or the channel or template that the certificate has for this kind of pushes. One push after another tries whether it is well again, and then all go by themselves. \"publisher limits\" shows what the vendor said."
+		return "The certificate is parked: the vendor was unavailable, or refuses the credentials, or the channel or template that the certificate has for this kind of pushes. One push after another tries whether it is well again, and then all go by themselves. \"publisher limits\" shows what the vendor said. Or an operator holds the certificate or its app by hand, which \"publisher limits\" shows as well, with the command that releases it."
 	case hongyan.RateLimited:
 		return "The certificate's rate lets no more through at the moment, or the vendor called it too fast. It goes by itself, in its turn; set the rate to what the vendor grants, or ask it for more."
 	case hongyan.QuotaSpent:

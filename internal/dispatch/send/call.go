@@ -427,7 +427,7 @@ func (l *lane) call(c *call) {
 	s.flying++
 	s.mu.Unlock()
 	ctx, span := l.span(c)
-	results := l.push(ctx, c, numbered)
+	results := l.push(ctx, c, numbered && !s.held.Load())
 	splits(results)
 	now := s.Now()
 	span(results)

@@ -15,7 +15,8 @@ import (
 const longWait = 2500 * time.Millisecond
 
 // limit asks the limiter for the call's devices. What may not go now returns to the queue, and so
-// does a call that waited until the decision on a device is old; a long wait ends those jobs' turn.
+// does a call that waited until the decision on a device is old or the certificate is held; a long
+// wait ends those jobs' turn.
 func (l *lane) limit(c *call) bool {
 	ctx := l.s.ctx
 	lim := l.s.Limiter
@@ -24,7 +25,7 @@ func (l *lane) limit(c *call) bool {
 	}
 	for waited := false; ; waited = true {
 		now := l.s.Now()
-		if waited && l.tooOld(c, now) {
+		if waited && l.tooOld(c, now) || l.s.held.Load() {
 			if c.capped {
 				l.returnDevices(c, 0, func(int) bool { return true })
 			}

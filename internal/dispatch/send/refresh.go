@@ -18,7 +18,7 @@ func (s *Sender) Refreshes() bool {
 }
 
 // Refresh changes the numbers on icons without a notification, as far as that goes at once: not
-// while the certificate is parked, nor beyond its rate. The next push says the number in any case,
+// while the certificate is parked or held, nor beyond its rate. The next push says the number in any case,
 // so that nothing is tried again. It returns when the calls are made.
 func (s *Sender) Refresh(ctx context.Context, devices []dispatch.Refresh) {
 	driver, can := s.Certificate.Driver.(vendors.Refresher)
@@ -41,7 +41,7 @@ func (s *Sender) Refresh(ctx context.Context, devices []dispatch.Refresh) {
 	defer func() { _ = making.Wait() }() // its functions return no error
 	for _, all := range calls {
 		for some := range slices.Chunk(all, max(limits.Batch, 1)) {
-			if ctx.Err() != nil || s.parked.Load() {
+			if ctx.Err() != nil || s.parked.Load() || s.held.Load() {
 				return
 			}
 			making.Go(func() error {
