@@ -90,12 +90,12 @@ func (l *Limiter) recordUsage(ctx context.Context, now time.Time) error {
 	if len(samples) == 0 {
 		return nil
 	}
-	return l.note(ctx, samples)
+	return l.putSamples(ctx, samples)
 }
 
-// note stores the samples that nobody has stored yet. A counter that counted nothing costs no
+// putSamples stores the samples that nobody has stored yet. A counter that counted nothing costs no
 // entry.
-func (l *Limiter) note(ctx context.Context, samples []sample) error {
+func (l *Limiter) putSamples(ctx context.Context, samples []sample) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*l.opts.StoreTimeout)
 	defer cancel()
 	known, err := l.usage(ctx)
