@@ -49,8 +49,8 @@ func ended(now time.Time, zone *time.Location) (end time.Time, d dayRange, hour 
 	return end, d, int((d.end.Sub(d.start)+time.Hour-1)/time.Hour) - 1
 }
 
-// recordUsages notes what was counted of each quota in each hour, until ctx ends or Close is called.
-// What fails is tried again at the next heartbeat.
+// recordUsages notes what was counted of each quota in each hour, until ctx ends or Close is
+// called. What fails is tried again at the next heartbeat.
 func (l *Limiter) recordUsages(ctx context.Context) {
 	var next time.Time
 	l.eachHeartbeat(ctx, nil, func() {
