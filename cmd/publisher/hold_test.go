@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/bus"
+	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
@@ -70,6 +72,40 @@ func TestExplainOfWhatIsHeld(t *testing.T) {
 	says(t, r.ok("explain", "--app", "demo", "--user", "bob", "--message", "m-1"), "waiting", "parked", "35001, with all of app demo, is held by Olga since", "ticket 4711",
 		"publisher limits release --app demo", "Or an operator holds the certificate or its app by hand")
 	says(t, r.ok("explain", "--app", "demo", "--user", "bob", "-o", "json"), `"note":"held"`, `"held":{"app":"demo","reason":"ticket 4711"`)
+}
+
+// A hold stands until it is released, through a restart of the server.
+func TestHoldOutlivesTheServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	serve := func(do func(r *rig)) {
+		srv, err := natsd.Start(natsd.Options{Dir: dir, Listen: "127.0.0.1:0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := srv.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		b, err := bus.Connect(t.Context(), bus.Options{URL: srv.URL(), Once: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		if err := b.Ensure(t.Context(), []string{"oppo"}); err != nil {
+			t.Fatal(err)
+		}
+		do(&rig{t: t, url: srv.URL(), bus: b})
+	}
+	serve(func(r *rig) {
+		r.introduce("w1", time.Now(), limited(1000))
+		r.ok("limits", "hold", "35001", "--reason", "ticket 4711")
+	})
+	serve(func(r *rig) {
+		r.introduce("w2", time.Now(), limited(1000))
+		says(t, r.ok("limits"), "held by hand", "ticket 4711")
+	})
 }
 
 // What is to be held is held before any worker runs, too.

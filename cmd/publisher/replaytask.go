@@ -33,7 +33,7 @@ letters, up to the newest of now or as many as --limit says, and how fast. "repl
 A plan is kept for three days.
 
 JSON: as "replay --dry-run", and the id.`,
-		Example: `  publisher replay plan --vendor huawei --reason attempts_exhausted --since 8h --rate 500
+		Example: `  publisher replay plan --certificate 35001 --reason attempts_exhausted --since 8h --rate 500
   publisher replay start x3k9d2pq`,
 		Args: cobra.NoArgs,
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
-// What an operator holds in the middle of a flood is not pushed two seconds later, by any worker, nor
-// by one that starts then or through a server that was restarted; what expires ends as expired, and
-// all else is pushed once after the release.
+// What an operator holds in the middle of a flood is not pushed two seconds later, by any worker,
+// nor by one that starts then; what expires ends as expired, and all else is pushed once after the
+// release.
 func TestHold(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real processes")

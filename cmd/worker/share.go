@@ -46,11 +46,11 @@ func secretsOf(settings vendors.Config) []byte {
 
 // holds keeps the senders to what operators hold by hand.
 func (s *service) holds() *parking.Watch {
-	watch := parking.NewWatch(s.bus.Notes(parking.HoldRoom).Follow(""), s.log)
+	holds := parking.NewWatch(s.bus.Notes(parking.HoldRoom).Follow(""), s.log)
 	for _, sender := range s.senders {
-		watch.Add(sender.Certificate.App, sender.Certificate.ID, sender.Hold)
+		holds.Add(sender.Certificate.App, sender.Certificate.ID, sender.Hold)
 	}
-	return watch
+	return holds
 }
 
 // parkingBoard shares the senders' breakers with the other workers.

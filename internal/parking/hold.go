@@ -106,11 +106,16 @@ func NewWatch(store HoldStore, log *slog.Logger) *Watch {
 	return &Watch{store: store, log: log, holds: Holds{}}
 }
 
-// Add makes follow hear of each change, from Load and Run. It must not call the watch.
+// Add makes follow hear of each change, from Load and Run, and at once where the certificate is
+// known to be held already. It must not call the watch.
 func (w *Watch) Add(app, certificate string, follow func(held bool)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.certs = append(w.certs, watched{app: app, id: certificate, follow: follow})
+	_, _, held := w.holds.Of(app, certificate)
+	w.certs = append(w.certs, watched{app: app, id: certificate, held: held, follow: follow})
+	if held {
+		follow(true)
+	}
 }
 
 // Load reads the holds before anything is sent, and tries until it can or ctx ends, whose error it

@@ -65,13 +65,15 @@ func TestWatch(t *testing.T) {
 		w := parking.NewWatch(room, nil)
 		var mu sync.Mutex
 		var said []string
-		for _, id := range []string{"1", "2"} {
+		add := func(id string) {
 			w.Add("demo", id, func(held bool) {
 				mu.Lock()
 				defer mu.Unlock()
 				said = append(said, map[bool]string{true: "hold ", false: "release "}[held]+id)
 			})
 		}
+		add("1")
+		add("2")
 		wants := func(want ...string) {
 			t.Helper()
 			mu.Lock()
@@ -103,6 +105,8 @@ func TestWatch(t *testing.T) {
 		wants("release 1", "release 2")
 		says("certificate.3", false)
 		wants()
+		add("3") // it is served from now on
+		wants("hold 3")
 		cancel()
 		run.Wait()
 		if err := w.Load(ctx, func(error) {}); !errors.Is(err, context.Canceled) {

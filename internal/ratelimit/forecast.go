@@ -114,8 +114,8 @@ func sum(hours []float64, from, to time.Duration) (n float64) {
 }
 
 // shape is how many pushes each hour of a day has, on the mean of the days on which that was to be
-// seen: an hour in which a day came to its end at the limit says nothing. NaN stands for an hour of which nothing is
-// known. days is how many days said something.
+// seen: an hour in which a day came to its end at the limit says nothing. NaN stands for an hour of
+// which nothing is known. days is how many days said something.
 func shape(before []Usage, limit int64, n int) (hours []float64, days int) {
 	hours, seen := make([]float64, n), make([]float64, n)
 	for _, d := range before {

@@ -75,7 +75,8 @@ func TestPredict(t *testing.T) {
 		{name: "enough", now: "12:00", today: usage(day, 100_000, 12), used: at(100_000, 12), limit: 120_000, before: before(100_000), total: 100_000, days: 1},
 		{name: "twice-as-busy", now: "12:00", today: usage(day, 200_000, 12), used: at(200_000, 12), limit: 90_000, before: before(100_000, 110_000, 90_000), ends: "15:39", total: 200_000, days: 3},
 		{name: "samples-are-missing", now: "12:00", today: holes, used: at(100_000, 12), limit: 90_000, before: before(100_000), ends: "21:58", total: 100_000, days: 1},
-		// What was cut off by the quota says nothing of the evening: the speed of now goes on there.
+		// What was cut off by the quota says nothing of the evening: the speed of now goes on
+		// there.
 		{name: "yesterday-was-capped", now: "12:00", today: usage(day, 100_000, 12), used: at(100_000, 12), limit: 60_000, before: []ratelimit.Usage{capped}, ends: "18:30", total: 88_300, days: 1},
 		{name: "a-capped-day-beside-whole-ones", now: "12:00", today: usage(day, 100_000, 12), used: at(100_000, 12), limit: 60_000, before: append(before(100_000), capped), ends: "18:24", total: 100_000, days: 2},
 		// Right after midnight the day has no pace of its own, and too little is known.
@@ -109,8 +110,8 @@ func TestPredict(t *testing.T) {
 	}
 }
 
-// The workers note each hour once, whoever of them lives, and so know on the second day at noon when
-// its quota ends.
+// The workers note each hour once, whoever of them lives, and so know on the second day at noon
+// when its quota ends.
 func TestForecastOfWorkers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -139,7 +140,7 @@ func TestForecastOfWorkers(t *testing.T) {
 			n := int(waking[h%24] * 10)
 			g := take(t, limiters[h%3], request(n, time.Now()))
 			limiters[h%3].Settle(g, counted(g.Devices, time.Now()))
-			time.Sleep(begun.Add(time.Duration(h+1) * time.Hour).Sub(time.Now()))
+			time.Sleep(time.Until(begun.Add(time.Duration(h+1) * time.Hour)))
 		}
 		snapshot, err := limiters[0].Snapshot(t.Context(), time.Now())
 		if err != nil {

@@ -49,8 +49,8 @@ func ended(now time.Time, zone *time.Location) (end time.Time, d dayRange, hour 
 	return end, d, int((d.end.Sub(d.start)+time.Hour-1)/time.Hour) - 1
 }
 
-// recordUsages notes what was counted of each quota in each hour, until ctx ends or Close is called.
-// What fails is tried again at the next heartbeat.
+// recordUsages notes what was counted of each quota in each hour, until ctx ends or Close is
+// called. What fails is tried again at the next heartbeat.
 func (l *Limiter) recordUsages(ctx context.Context) {
 	var next time.Time
 	l.eachHeartbeat(ctx, nil, func() {
@@ -90,12 +90,12 @@ func (l *Limiter) recordUsage(ctx context.Context, now time.Time) error {
 	if len(samples) == 0 {
 		return nil
 	}
-	return l.note(ctx, samples)
+	return l.putSamples(ctx, samples)
 }
 
-// note stores the samples that nobody has stored yet. A counter that counted nothing costs no
+// putSamples stores the samples that nobody has stored yet. A counter that counted nothing costs no
 // entry.
-func (l *Limiter) note(ctx context.Context, samples []sample) error {
+func (l *Limiter) putSamples(ctx context.Context, samples []sample) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*l.opts.StoreTimeout)
 	defer cancel()
 	known, err := l.usage(ctx)

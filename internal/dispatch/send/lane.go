@@ -271,8 +271,9 @@ func (l *lane) gate() (probe, ok bool) {
 const (
 	// probes is how many stored jobs a parked lane keeps at hand.
 	probes = 16
-	// heldDevices bounds the stored jobs that a lane keeps at hand while an operator holds it, beside
-	// what it holds in any case: those that came first are mostly the first whose deadline passes.
+	// heldDevices bounds the stored jobs that a lane keeps at hand while an operator holds it,
+	// beside what it holds in any case: those that came first are mostly the first whose deadline
+	// passes.
 	heldDevices = 1000
 )
 

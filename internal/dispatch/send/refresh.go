@@ -18,8 +18,8 @@ func (s *Sender) Refreshes() bool {
 }
 
 // Refresh changes the numbers on icons without a notification, as far as that goes at once: not
-// while the certificate is parked or held, nor beyond its rate. The next push says the number in any case,
-// so that nothing is tried again. It returns when the calls are made.
+// while the certificate is parked or held, nor beyond its rate. The next push says the number in
+// any case, so that nothing is tried again. It returns when the calls are made.
 func (s *Sender) Refresh(ctx context.Context, devices []dispatch.Refresh) {
 	driver, can := s.Certificate.Driver.(vendors.Refresher)
 	if !can {
