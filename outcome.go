@@ -44,7 +44,8 @@ type DeviceOutcome struct {
 	// nothing was attempted.
 	LatencyMS int64 `json:"latency_ms"`
 	// Note names what was different about the push: "ext_dropped", "image_dropped",
-	// "text_replaced" or "voip_fallback"; empty for nothing.
+	// "text_replaced" or "voip_fallback", or "held" where it waits because an operator holds it;
+	// empty for nothing.
 	Note string `json:"note,omitempty"`
 }
 

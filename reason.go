@@ -88,7 +88,7 @@ const (
 // What a push waits for, beside the words of vendors.
 const (
 	// Parked: the certificate is parked, or its pushes of this kind; one worker tries it from time
-	// to time.
+	// to time. Or an operator holds it or its app, where the note says held.
 	Parked Reason = "parked"
 	// Busy: there was no free place for it.
 	Busy Reason = "busy"

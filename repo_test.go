@@ -119,7 +119,7 @@ var light = []struct {
 }
 
 // pureFiles decide, with the time passed in.
-var pureFiles = []string{"internal/dispatch/route/plan.go", "internal/dispatch/route/compose.go", "internal/dispatch/route/words.go", "internal/dispatch/route/badge.go", "internal/badge/record.go", "internal/marks/call.go", "internal/marks/memory.go", "internal/dispatch/send/verdict.go", "internal/dispatch/recall/compose.go", "internal/dispatch/recall/window.go", "internal/dispatch/recall/find.go", "internal/parking/breaker.go"}
+var pureFiles = []string{"internal/dispatch/route/plan.go", "internal/dispatch/route/compose.go", "internal/dispatch/route/words.go", "internal/dispatch/route/badge.go", "internal/badge/record.go", "internal/marks/call.go", "internal/marks/memory.go", "internal/dispatch/send/verdict.go", "internal/dispatch/recall/compose.go", "internal/dispatch/recall/window.go", "internal/dispatch/recall/find.go", "internal/parking/breaker.go", "internal/ratelimit/forecast.go"}
 
 // longFiles may be longer than a file should be, each for a reason.
 var longFiles = map[string]string{}

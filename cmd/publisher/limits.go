@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,16 +18,18 @@ func (t *tool) limitsCommand() *cobra.Command {
 	var app, certificate string
 	c := &cobra.Command{
 		Use:   "limits",
-		Short: "Show quotas, rates and parked certificates, and change them",
+		Short: "Show quotas, rates, parked and held certificates, and change them",
 		Long: `limits shows for each certificate what the workers may still send: the rate and how much of it is in force, the daily
-quota of each message class (used, leased by live workers, left), the cap of a device, what the vendor said ("quota spent",
-"too fast"), and whether the certificate is parked, since when, and in the vendor's own words why.
+quota of each message class (used, leased by live workers, left, and when it ends at today's pace), the cap of a device, what the
+vendor said ("quota spent", "too fast"), whether the certificate is parked, since when, and in the vendor's own words why, and
+whether somebody holds it.
 
 Quotas and rates are kept by all workers together; leased is what workers have taken to spend and give back when they do not.
-The sub-commands change a limit for all workers within two seconds. Each needs a reason, which the workers log.
+The sub-commands change a limit for all workers within two seconds; the workers log the reason. hold and release are for all
+that is pushed through a certificate or for an app.
 
 The certificates are those that live workers say they serve: this command needs no configuration and no secret.
-JSON: one object with workers, certificates and warnings; a quota of -1 is unlimited.`,
+JSON: one object with workers, certificates, holds and warnings; a quota of -1 is unlimited.`,
 		Example: `  publisher limits
   publisher limits --certificate 35001
   publisher limits -o json | jq '.certificates[] | select(.parked)'
@@ -51,6 +54,9 @@ JSON: one object with workers, certificates and warnings; a quota of -1 is unlim
 			if len(v.Certificates) == 0 && (app != "" || certificate != "") {
 				return errors.New("no live worker serves such a certificate; \"publisher limits\" lists those that are served")
 			}
+			v.Holds = slices.DeleteFunc(v.Holds, func(h standing.Held) bool {
+				return app != "" && h.App != app && !v.Shows(&h) || certificate != "" && h.Certificate != certificate && !v.Shows(&h)
+			})
 			if t.json() {
 				return t.emit(v)
 			}
@@ -60,7 +66,7 @@ JSON: one object with workers, certificates and warnings; a quota of -1 is unlim
 	}
 	c.Flags().StringVar(&app, "app", "", "only of this `app`")
 	c.Flags().StringVar(&certificate, "certificate", "", "only of this certificate `id`")
-	c.AddCommand(t.limitsSetCommand())
+	c.AddCommand(t.limitsHoldCommand(), t.limitsReleaseCommand(), t.limitsSetCommand())
 	for _, o := range limitOrders {
 		c.AddCommand(t.limitsOrderCommand(o))
 	}
@@ -97,6 +103,11 @@ func (t *tool) showLimits(v *standing.View) {
 	for _, c := range v.Certificates {
 		t.explainLimits(&c)
 	}
+	for _, h := range v.Holds {
+		if !v.Shows(&h) {
+			t.printf("\n%s is held too, by %s since %s (%s): %s. \"%s\" ends it.", h.What(), or(h.By, "somebody"), explain.When(h.At), t.ago(h.At), or(h.Reason, "no reason was given"), h.Release())
+		}
+	}
 	for _, text := range v.Warnings {
 		t.printf("\nwarning: %s", text)
 	}
@@ -104,6 +115,10 @@ func (t *tool) showLimits(v *standing.View) {
 
 func (t *tool) state(c *standing.Certificate) string {
 	switch {
+	case c.Held != nil && c.Parked != nil:
+		return "held by hand, and parked, " + c.Parked.Reason
+	case c.Held != nil:
+		return "held by hand"
 	case c.Parked != nil:
 		return "parked, " + c.Parked.Reason
 	case len(c.ParkedKinds) > 0:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,37 @@ func TestLimitsOfAParkedKind(t *testing.T) {
 		t.Errorf("more is parked than the kind:\n%s", got)
 	}
 	says(t, r.ok("limits", "-o", "json"), `"parked_kinds":{"group":{"reason":"bad_credentials","code":"10041"`)
+}
+
+// A quota that will not last says when it ends, by the hours that the workers noted.
+func TestLimitsThatWillNotLast(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.introduce("w1", time.Now(), limited(1000)) // 900 for all, at 50 an hour until noon and 800 by then
+	shanghai, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, m, d := time.Now().In(shanghai).Date()
+	noon := time.Date(y, m, d, 12, 0, 0, 0, shanghai)
+	r.ahead = time.Until(noon)
+	var hours []string
+	for h := range 24 {
+		hours = append(hours, strconv.Itoa(50*(h+1)))
+	}
+	for day := range 3 {
+		key := "usage.35001.public.normal." + noon.AddDate(0, 0, -1-day).Format("20060102")
+		if err := r.bus.LimitStore().Put(t.Context(), key, []byte(`{"used":[`+strings.Join(hours, ",")+`]}`), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.spend(800, limited(1000))
+	says(t, r.ok("limits"), "35001: public on oppo ends at "+noon.Add(90*time.Minute).Local().Format("2006-01-02 15:"), "800 of 900 are used; by the hours of the last 3 days the day comes to 1600.")
+	says(t, r.ok("limits", "-o", "json"), `"forecast":{"ends_at":"`+noon.Add(90*time.Minute).UTC().Format("2006-01-02T15:"), `"total":1600,"days":3}`)
+	r.ok("limits", "set", "--certificate", "35001", "--class", "public", "--quota", "2000", "--reason", "granted")
+	if text := r.ok("limits"); strings.Contains(text, "ends at") {
+		t.Errorf("a quota that lasts is said to end:\n%s", text)
+	}
 }
 
 func TestLimitOrders(t *testing.T) {

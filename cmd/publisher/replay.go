@@ -36,15 +36,18 @@ look at the directory once more: who logged out, was removed or came to the fron
 Letters of a certificate that no live worker serves stay and are counted: name the certificate in the workers' configuration
 again, or purge them. Where no worker runs at all, nothing is brought back.
 
-Interrupt it whenever you like and run the same command again: it goes on where it was, and each letter comes back once. It looks
-first for what came back before the interruption, among the jobs and records stored since; a long read shows its progress. Letters
-that die again meanwhile are left for the next run. With --user, a letter for several users is split.
+Interrupt it whenever you like, or kill it: "replay start" with its number goes on where it was, as does the same command, and each
+letter comes back once. It looks first for what came back before the interruption, among the jobs and records stored since; a long
+read shows its progress. Letters that die again meanwhile are left for the next run. With --user, a letter for several users is split.
+
+Elsewhere, "replay status" shows how far it is and "replay cancel" stops it. "replay plan" makes no more than a plan, which counts
+what would happen now and is carried out with "replay start", by whomever.
 
 Look first with --dry-run, and put the cause right before: a wrong key or a wrong category fails again. Without any flag that
 says which letters it asks first; where nobody can be asked it needs --yes.
 
 JSON: {"dry_run","matched","replayed","already_back","expired","no_registration","unknown_certificate","unreadable",
-"failed","split","devices","interrupted"}; all but devices count letters. The exit code is 1 when a letter failed or could not be
+"failed","split","devices","interrupted","id"}; all but devices count letters. The exit code is 1 when a letter failed or could not be
 read, when no worker serves its certificate, or when the replay was interrupted.`,
 		Example: `  # what would come back of what a vendor refused in the last eight hours?
   publisher replay --certificate 35001 --reason attempts_exhausted --since 8h --dry-run
@@ -56,23 +59,37 @@ read, when no worker serves its certificate, or when the replay was interrupted.
   publisher replay --app demo --user bob --since 1d --include-expired`,
 		Args: cobra.NoArgs,
 	}
-	read := t.filterFlags(c)
+	read := t.replayFlags(c, &opts)
 	f := c.Flags()
 	f.BoolVarP(&opts.DryRun, "dry-run", "n", false, "change nothing, count what would happen")
+	f.BoolVarP(&yes, "yes", "y", false, "do not ask")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := read(); err != nil {
+			return err
+		}
+		return t.replay(cmd.Context(), opts, yes)
+	}
+	c.AddCommand(t.replayPlanCommand(), t.replayStartCommand(), t.replayStatusCommand(), t.replayCancelCommand())
+	return c
+}
+
+// replayFlags defines the flags that say which letters come back and how. read checks them, once
+// they are parsed.
+func (t *tool) replayFlags(c *cobra.Command, opts *replay.Options) (read func() error) {
+	filter := t.filterFlags(c)
+	f := c.Flags()
 	f.Float64Var(&opts.Rate, "rate", 0, "at most so many `letters` per second (default as fast as the streams take them)")
 	f.IntVar(&opts.Limit, "limit", 0, "bring back at most so many, the oldest (default all)")
 	f.BoolVar(&opts.IncludeExpired, "include-expired", false, "bring back what is past its deadline too, with a fresh one of the same length")
-	f.BoolVarP(&yes, "yes", "y", false, "do not ask")
-	c.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		if opts.Filter, err = read(); err != nil {
+	return func() (err error) {
+		if opts.Filter, err = filter(); err != nil {
 			return err
 		}
 		if opts.Rate < 0 || opts.Limit < 0 {
 			return cli.UsageError(errors.New("--rate and --limit must not be negative"))
 		}
-		return t.replay(cmd.Context(), opts, yes)
+		return nil
 	}
-	return c
 }
 
 // replayAnswer is the answer of replay.
@@ -80,6 +97,8 @@ type replayAnswer struct {
 	DryRun        bool `json:"dry_run"`
 	replay.Counts `json:",inline"`
 	Interrupted   bool `json:"interrupted"`
+	// ID is the replay's, for status, cancel and start; empty for a dry run.
+	ID string `json:"id,omitempty"`
 }
 
 func (t *tool) replay(ctx context.Context, opts replay.Options, yes bool) error {
@@ -88,9 +107,7 @@ func (t *tool) replay(ctx context.Context, opts replay.Options, yes bool) error 
 		return err
 	}
 	defer b.Close()
-	step, cancel := t.step(ctx)
-	total, err := box.Count(step, opts.Filter.Subject(t.topology().Subjects))
-	cancel()
+	total, err := t.countLetters(ctx, box, opts.Filter)
 	if err != nil {
 		return err
 	}
@@ -99,32 +116,68 @@ func (t *tool) replay(ctx context.Context, opts replay.Options, yes bool) error 
 			return err
 		}
 	}
-	if opts.Limit > 0 {
-		total = min(total, uint64(opts.Limit))
+	if opts.DryRun {
+		counts, err := t.watchReplay(b, box, atMost(total, opts.Limit), func(r *replay.Replay) (replay.Counts, error) { return r.Run(ctx, opts) })
+		return t.endReplay(replayAnswer{DryRun: true, Counts: counts}, err)
 	}
-	// What an interrupted run did is read first; the letters' own bar begins with the first of
-	// them.
+	task, err := t.planReplay(ctx, b, box, opts, opts.Limit > 0)
+	if err != nil {
+		return err
+	}
+	return t.runReplay(ctx, b, box, task)
+}
+
+// countLetters counts the letters that a filter's subject covers.
+func (t *tool) countLetters(ctx context.Context, box *bus.LetterBox, filter dispatch.LetterFilter) (int64, error) {
+	step, cancel := t.step(ctx)
+	defer cancel()
+	n, err := box.Count(step, filter.Subject(t.topology().Subjects))
+	return int64(n), err
+}
+
+// atMost is a total under a limit, where there is one.
+func atMost(total int64, limit int) int64 {
+	if limit > 0 {
+		return min(total, int64(limit))
+	}
+	return total
+}
+
+// watchReplay lets do make a run, whose progress is shown. What an interrupted run did is read
+// first; the letters' own bar begins with the first of them.
+func (t *tool) watchReplay(b *bus.Bus, box *bus.LetterBox, total int64, do func(*replay.Replay) (replay.Counts, error)) (replay.Counts, error) {
 	read := t.reading("looking for what came back")
 	var bar *bar
-	counts, err := t.replayer(b, box, watchedTrail{b, read.one}, func(n replay.Counts) {
+	counts, err := do(t.replayer(b, box, watchedTrail{b, read.one}, func(n replay.Counts) {
 		if bar == nil {
 			read.stop(false)
-			bar = t.bar("replaying", int64(total), progress.UnitsDefault)
+			bar = t.bar("replaying", total, progress.UnitsDefault)
 		}
 		bar.set(int64(n.Matched))
-	}).Run(ctx, opts)
+	}))
 	read.stop(err != nil)
 	bar.stop(err != nil)
-	interrupted := errors.Is(err, context.Canceled)
-	if sayErr := t.sayReplay(replayAnswer{opts.DryRun, counts, interrupted}); sayErr != nil {
+	return counts, err
+}
+
+// endReplay says what a run did, and how it ended.
+func (t *tool) endReplay(a replayAnswer, err error) error {
+	a.Interrupted = errors.Is(err, context.Canceled) || errors.Is(err, replay.ErrCancelled)
+	if sayErr := t.sayReplay(a); sayErr != nil {
 		return errors.Join(err, sayErr)
 	}
+	again := "run the same command again"
+	if a.ID != "" {
+		again = fmt.Sprintf("\"publisher replay start %s\"", a.ID)
+	}
 	switch {
-	case interrupted:
-		return errors.New("interrupted; run the same command again to go on")
+	case errors.Is(err, replay.ErrCancelled):
+		return fmt.Errorf("cancelled; %s goes on with it", again)
+	case a.Interrupted:
+		return fmt.Errorf("interrupted; %s goes on with it", again)
 	case err != nil:
-		return fmt.Errorf("%w\nWhat is not replayed is still there; run the same command again when the cause is gone", err)
-	case counts.Failed+counts.Unreadable+counts.UnknownCertificate > 0:
+		return fmt.Errorf("%w\nWhat is not replayed is still there; %s when the cause is gone", err, again)
+	case a.Failed+a.Unreadable+a.UnknownCertificate > 0:
 		return errSaid
 	}
 	return nil

@@ -17,7 +17,7 @@ func (p *production) denies() {
 	// What no app's user may, whether it is its own app's or not.
 	installation := []string{
 		"push.job.huawei.demo-huawei.normal", "push.later.at.job.huawei.demo-huawei.normal.x", "push.dead.huawei.demo-huawei.bad_token", "push.piece.demo.1",
-		"push.outcome.demo.accepted.1", "push.note.tokenlock.demo-huawei", "push.count.x", "push.probe", "push.change.user.demo.bob.device.phone", "push.mark.demo.x",
+		"push.outcome.demo.accepted.1", "push.note.tokenlock.demo-huawei", "push.note.hold.app.demo", "push.note.replay.cancel.x", "push.count.x", "push.probe", "push.change.user.demo.bob.device.phone", "push.mark.demo.x",
 		"push.marked.demo.x", "push.replay.mark", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.PUSH_DEAD", "$JS.API.STREAM.MSG.GET.PUSH_DEAD",
 		"$JS.API.DIRECT.GET.PUSH_DIRECTORY", "$JS.API.DIRECT.GET.PUSH_DIRECTORY.push.user.demo.bob.device.phone", "$JS.API.STREAM.PURGE.PUSH_DIRECTORY",
 		"$JS.API.STREAM.DELETE.PUSH_MESSAGES", "$JS.API.STREAM.CREATE.X", "$JS.API.CONSUMER.CREATE.PUSH_MESSAGES.x", "$JS.API.CONSUMER.MSG.NEXT.PUSH_MESSAGES.chat-demo",
@@ -45,7 +45,7 @@ func (p *production) denies() {
 			"push.user.demo.bob.settings"}}, [][]string{ears, {"push.outcome.demo.*.*"}}},
 		"worker":   {[][]string{apps, makeStreams, destroy, removeLetters, {"push.replay.mark"}}, [][]string{{">", "push.>", "push.user.>", "push.message.>", "$JS.API.>", "$JS.ACK.>", "$SYS.>"}}},
 		"operator": {[][]string{destroy, {"push.outcome.demo.accepted.1", "push.note.tokenlock.demo-huawei", "$JS.API.CONSUMER.CREATE.PUSH_MESSAGES.x"}}, [][]string{{">", "push.>", "$JS.API.>", "$SYS.>"}}},
-		"support": {[][]string{apps, neighbour, installation[:12], makeStreams, destroy, erase, removeLetters, {"push.user.demo.bob.device.phone", "push.user.demo.bob.presence.phone", "push.user.demo.bob.settings",
+		"support": {[][]string{apps, neighbour, installation[:14], makeStreams, destroy, erase, removeLetters, {"push.user.demo.bob.device.phone", "push.user.demo.bob.presence.phone", "push.user.demo.bob.settings",
 			"$JS.API.CONSUMER.CREATE.PUSH_MESSAGES.x"}},
 			[][]string{ears}},
 	} {

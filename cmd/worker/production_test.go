@@ -342,6 +342,8 @@ func (p *production) works() {
 	p.publisher("support", "user", "show", "--app", "demo", "--user", "bob")
 	p.publisher("operator", "user", "erase", "--app", "demo", "--user", "frank", "--yes")
 	p.publisher("operator", "limits")
+	p.publisher("operator", "limits", "hold", "--app", "demo", "--reason", "a test")
+	p.publisher("operator", "limits", "release", "--app", "demo")
 	p.publisher("operator", "settings", "--app", "demo", "--user", "bob", "--mute", "g-1")
 	p.publisher("demo-publisher", "send", "--app", "demo", "--from", "alice", "--to", "bob", "--text", "Hi")
 	for _, line := range p.nats.Errors() {

@@ -61,9 +61,10 @@ func newReadings(meter metric.Meter, b *bus.Bus, conf func() *config.Config, log
 	oldest, err2 := instrument.Oldest.Float64ObservableGauge(meter)
 	limit, err3 := instrument.QuotaLimit.Int64ObservableGauge(meter)
 	left, err4 := instrument.QuotaLeft.Int64ObservableGauge(meter)
+	forecast, err7 := instrument.QuotaForecast.Float64ObservableGauge(meter)
 	expiry, err5 := instrument.CredentialExpiry.Float64ObservableGauge(meter)
 	skew, err6 := instrument.ClockSkew.Float64ObservableGauge(meter)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
 		return nil, err
 	}
 	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
@@ -71,11 +72,11 @@ func newReadings(meter metric.Meter, b *bus.Bus, conf func() *config.Config, log
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.showBacklogs(o, backlog, oldest, now)
-		r.showQuotas(o, limit, left)
+		r.showQuotas(o, limit, left, forecast)
 		r.showCredentials(o, expiry)
 		r.showClocks(o, skew)
 		return nil
-	}, backlog, oldest, limit, left, expiry, skew)
+	}, backlog, oldest, limit, left, forecast, expiry, skew)
 	return r, err
 }
 
@@ -122,7 +123,7 @@ func (r *readings) showBacklogs(o metric.Observer, backlog metric.Int64Observabl
 	}
 }
 
-func (r *readings) showQuotas(o metric.Observer, limit, left metric.Int64Observable) {
+func (r *readings) showQuotas(o metric.Observer, limit, left metric.Int64Observable, forecast metric.Float64Observable) {
 	vendorOf := r.certificates()
 	for i := range r.quotas {
 		c := &r.quotas[i]
@@ -135,6 +136,9 @@ func (r *readings) showQuotas(o metric.Observer, limit, left metric.Int64Observa
 				at := labels("vendor", vendorOf[c.ID], "certificate", c.ID, "class", class.Name, "pool", pool)
 				o.ObserveInt64(limit, p.Limit, at)
 				o.ObserveInt64(left, p.Left, at)
+				if f := p.Forecast; f != nil && !f.EndsAt.IsZero() {
+					o.ObserveFloat64(forecast, float64(f.EndsAt.Unix()), at)
+				}
 			}
 		}
 	}

@@ -104,6 +104,28 @@ func TestReadings(t *testing.T) {
 	}
 }
 
+// Where a quota is going is told for each of its pools, where that is known.
+func TestQuotaForecastIsShown(t *testing.T) {
+	t.Parallel()
+	tel, err := telemetry.Start(t.Context(), "test", "v0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newReadings(tel.Meter, nil, func() *config.Config { return &config.Config{} }, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := time.Date(2026, 11, 27, 16, 40, 0, 0, time.UTC)
+	r.quotas = []ratelimit.CertificateState{{ID: "c", Classes: []ratelimit.ClassState{
+		{Name: "public", Normal: &ratelimit.PoolState{Limit: 100, Left: 7, Forecast: &ratelimit.Forecast{EndsAt: ends}}, Urgent: &ratelimit.PoolState{Forecast: &ratelimit.Forecast{}}}}}}
+	w := httptest.NewRecorder()
+	tel.Metrics.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	want := `hongyan_quota_forecast_seconds{certificate="c",class="public",pool="normal",vendor=""} ` + strconv.FormatFloat(float64(ends.Unix()), 'g', -1, 64) + "\n"
+	if got := w.Body.String(); !strings.Contains(got, want) || strings.Count(got, "hongyan_quota_forecast_seconds{") != 1 {
+		t.Errorf("it shows\n%s\nwant %s", got, want)
+	}
+}
+
 // The date of an answer is looked at once in a while.
 func TestDatesAreLookedAtNowAndThen(t *testing.T) {
 	t.Parallel()

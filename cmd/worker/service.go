@@ -260,7 +260,14 @@ func (s *service) consume(ctx context.Context) error {
 	decider.Apps, recaller.Apps, refresher.Apps = apps, apps, apps
 	expect(metrics, s.conf)
 	defer s.closeDrivers()
-	board := s.parkingBoard(worker)
+	board, holds := s.parkingBoard(worker), s.holds()
+	// Nothing is sent before it is known what is held.
+	if err := holds.Load(ctx, func(err error) {
+		s.log.Warn("cannot read what operators hold, trying until it can", "error", err)
+		s.health.starting("waiting for what operators hold")
+	}); err != nil {
+		return s.stopped(ctx, err)
+	}
 	senders := map[string]*send.Sender{}
 	recaller.Sender = func(id string) route.Sender { return senders[id] }
 	recaller.Start(ctx)
@@ -335,6 +342,7 @@ func (s *service) consume(ctx context.Context) error {
 	wg.Go(func() { s.readings.run(ctx, limiter) })
 	wg.Go(func() { s.condition.run(ctx) })
 	wg.Go(func() { board.Run(ctx) })
+	wg.Go(func() { holds.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { refresher.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })

@@ -44,6 +44,15 @@ func secretsOf(settings vendors.Config) []byte {
 	return all
 }
 
+// holds keeps the senders to what operators hold by hand.
+func (s *service) holds() *parking.Watch {
+	holds := parking.NewWatch(s.bus.Notes(parking.HoldRoom).Follow(""), s.log)
+	for _, sender := range s.senders {
+		holds.Add(sender.Certificate.App, sender.Certificate.ID, sender.Hold)
+	}
+	return holds
+}
+
 // parkingBoard shares the senders' breakers with the other workers.
 func (s *service) parkingBoard(worker string) *parking.Board {
 	board := parking.NewBoard(s.bus.Notes(parking.Room), worker, s.log)

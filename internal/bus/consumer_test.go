@@ -190,6 +190,9 @@ func TestSettingsOfADurable(t *testing.T) {
 	if got.AckWait != 15*time.Second || got.MaxDeliver != -1 || got.MaxAckPending != 50_000 || got.MaxRequestBatch != 0 || got.FilterSubject != "push.urgent.*" && len(got.FilterSubjects) != 1 {
 		t.Errorf("it has %+v", got)
 	}
+	if got.Description != "Hongyan: calls that wait to be planned" {
+		t.Errorf("it is described as %q", got.Description)
+	}
 }
 
 // A consumer that cannot be made because of another one is a misfit, at once.

@@ -35,9 +35,14 @@ func (n *Notes) subjects() hongyan.Subjects {
 
 func (n *Notes) subject(key string) string { return n.subjects().Own(key) }
 
-// Put stores value under key for ttl, in whole seconds rounded up, instead of what was there.
+// Put stores value under key for ttl, in whole seconds rounded up, or for good where that is 0,
+// instead of what was there.
 func (n *Notes) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	_, err := n.bus.js.PublishMsg(ctx, &nats.Msg{Subject: n.subject(key), Data: value}, jetstream.WithMsgTTL(wholeSeconds(ttl)))
+	var opts []jetstream.PublishOpt
+	if ttl > 0 {
+		opts = append(opts, jetstream.WithMsgTTL(wholeSeconds(ttl)))
+	}
+	_, err := n.bus.js.PublishMsg(ctx, &nats.Msg{Subject: n.subject(key), Data: value}, opts...)
 	return storeError("put note", err)
 }
 

@@ -14,7 +14,7 @@ var watched = []vendors.Reason{vendors.BadCredentials, vendors.BadPayload, vendo
 // nothing to one has not grown for Prometheus, and no alert would see a first one.
 func (m *Metrics) ExpectApp(app string) {
 	if m != nil {
-		m.messages.Add(context.Background(), 0, m.set([4]string{app, "malformed", "", "message"}, "app", "result"))
+		m.messages.Add(context.Background(), 0, m.set([4]string{app, "malformed", "", "message"}, "app", "result").add...)
 	}
 }
 
@@ -26,9 +26,9 @@ func (m *Metrics) ExpectCertificate(vendor, certificate string) {
 	}
 	for _, lane := range []string{hongyan.LaneUrgent, hongyan.LaneNormal} {
 		for _, reason := range watched {
-			set := m.set([4]string{vendor, certificate, lane, reason.String()}, "vendor", "certificate", "lane", "reason")
-			m.attempts.Add(context.Background(), 0, set)
-			m.outcomes.Add(context.Background(), 0, set)
+			set := m.set([4]string{vendor, certificate, lane, reason.String()}, "vendor", "certificate", "lane", "reason").add
+			m.attempts.Add(context.Background(), 0, set...)
+			m.outcomes.Add(context.Background(), 0, set...)
 		}
 	}
 }

@@ -15,13 +15,14 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/badge"
-	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/dispatchtest"
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
 	"github.com/hongyan-im/hongyan/internal/dispatch/send"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/marks"
+	"github.com/hongyan-im/hongyan/internal/notestest"
+	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -57,34 +58,12 @@ type memory struct {
 	badges badge.Store
 	// withdraws says how what was accepted of recalled messages is withdrawn; nil for not at all.
 	withdraws *withdraws
+	// holds is where the workers read what is held by hand; nil where nothing is.
+	holds *notestest.Room
 	// onlySignals says that the workers take signals and nothing else.
 	onlySignals bool
 	// stops end the workers that run.
 	stops []func()
-}
-
-// people is a directory in which every user has a device of each certificate.
-type people struct{}
-
-func (people) Lookup(_ context.Context, refs []directory.Ref) ([]*directory.User, error) {
-	var known []*directory.User
-	for _, ref := range refs {
-		registered := func(id, certificate string) directory.Device {
-			return directory.Device{ID: id, Registration: hongyan.Device{Certificate: certificate, Token: "token-" + ref.User + id}, Heard: time.Now()}
-		}
-		known = append(known, &directory.User{Devices: []directory.Device{registered("d", "c"), registered("e", "h")}})
-	}
-	return known, nil
-}
-
-func (people) MustConfirm() bool { return false }
-
-func (p people) Confirm(ctx context.Context, refs []directory.Ref) ([]*directory.User, error) {
-	return p.Lookup(ctx, refs)
-}
-
-func (people) DropAll(_ context.Context, dead []directory.Dead) []directory.Dropped {
-	return make([]directory.Dropped, len(dead))
 }
 
 func newMemory(t *testing.T) *memory {
@@ -140,8 +119,15 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		}
 	}
 	recaller := m.recaller(queue, recorder, said, apps, senders)
-	for _, s := range senders {
+	watch := parking.NewWatch(m.holds, log)
+	for id, s := range senders {
+		watch.Add("demo", id, s.Hold)
 		s.Start(ctx, hard)
+	}
+	if m.holds != nil {
+		if err := watch.Load(ctx, func(err error) { m.t.Error(err) }); err != nil {
+			m.t.Fatal(err)
+		}
 	}
 	senders["h"].Follow(true, vendors.Unavailable, time.Now()) // its jobs are stored, and nobody takes them
 	router := &route.Router{
@@ -154,6 +140,9 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		router.Withdrawals = recaller
 	}
 	var wg sync.WaitGroup
+	if m.holds != nil {
+		wg.Go(func() { watch.Run(ctx) })
+	}
 	if book != nil {
 		router.Badges, router.Moved = book, refresher.Moved
 		refresher.Sender = func(id string) route.Refreshing { return senders[id] }

@@ -29,7 +29,7 @@ func (r *rig) traced() *tracetest.InMemoryExporter {
 func described(s tracetest.SpanStub) map[string]string {
 	all := map[string]string{}
 	for _, a := range s.Attributes {
-		all[string(a.Key)] = a.Value.Emit()
+		all[string(a.Key)] = a.Value.String()
 	}
 	return all
 }
@@ -138,7 +138,7 @@ func TestTraceOfACallForSeveralMessages(t *testing.T) {
 		var ids []string
 		for _, l := range s.Links {
 			for _, a := range l.Attributes {
-				id := a.Value.Emit()
+				id := a.Value.String()
 				if l.SpanContext.TraceID().String() != hongyan.TraceID("demo", id) || slices.Contains(ids, id) {
 					t.Errorf("%s is linked to by trace %s", id, l.SpanContext.TraceID())
 				}

@@ -40,8 +40,8 @@ func Waiting(r hongyan.Reason) Text {
 		return Text{"There was no free place for it: every call that the worker may make at once for the certificate was under way, or the worker was stopping. It goes by itself, in its turn. If that is often so, the vendor is slow (hongyan_stage_duration_seconds of the stage \"called\"), or there are too few calls at once: raise the certificate's concurrency, or add workers.",
 			"当时没有空位：该证书允许 worker 同时发出的请求都已在途，或 worker 正在停止。轮到时会自动发送。若经常如此，说明厂商慢，或同时的请求太少：调大该证书的 concurrency，或增加 worker。"}
 	case hongyan.Parked:
-		return Text{"The certificate is parked: the vendor was unavailable, or refuses the credentials, or the channel or template that the certificate has for this kind of pushes. One push after another tries whether it is well again, and then all go by themselves. \"publisher limits\" shows what the vendor said.",
-			"证书已停用：厂商不可用，或拒绝了凭据，或拒绝了该证书为这类推送配置的渠道或模板。系统会逐条试探是否恢复，恢复后全部自动发出。`publisher limits`显示厂商的原话。"}
+		return Text{"The certificate is parked: the vendor was unavailable, or refuses the credentials, or the channel or template that the certificate has for this kind of pushes. One push after another tries whether it is well again, and then all go by themselves. \"publisher limits\" shows what the vendor said. Or an operator holds the certificate or its app by hand, which \"publisher limits\" shows as well, with the command that releases it.",
+			"证书已停用：厂商不可用，或拒绝了凭据，或拒绝了该证书为这类推送配置的渠道或模板。系统会逐条试探是否恢复，恢复后全部自动发出。「publisher limits」显示厂商的原话。或者有人手动扣住了该证书或其应用，「publisher limits」也会显示，并给出放行的命令。"}
 	case hongyan.RateLimited:
 		return Text{"The certificate's rate lets no more through at the moment, or the vendor called it too fast. It goes by itself, in its turn; set the rate to what the vendor grants, or ask it for more.",
 			"证书的速率此刻不再放行，或厂商认为发得太快。轮到时会自动发送；把 rate 设为厂商给的值，或向厂商申请更高的速率。"}

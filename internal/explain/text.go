@@ -77,15 +77,16 @@ func Ago(now, at time.Time, l Language) string {
 	}
 	switch d := now.Sub(at); {
 	case d < 0:
-		return textAhead.Format(l, span(-d, l))
+		return textAhead.Format(l, Span(-d, l))
 	case d < time.Second:
 		return textNow.In(l)
 	default:
-		return textAgo.Format(l, span(d, l))
+		return textAgo.Format(l, Span(d, l))
 	}
 }
 
-func span(d time.Duration, l Language) string {
+// Span says how long something takes, roughly; "" for less than nothing.
+func Span(d time.Duration, l Language) string {
 	for _, u := range units {
 		if d < u.below {
 			return u.text.Format(l, d/u.unit)

@@ -1,6 +1,6 @@
-// Package instrument lists the metrics of a worker: names, units, labels, and what each means. Those
-// who count make their instruments from this list, and docs/metrics.md is written from it, so that
-// a metric has one name and one meaning.
+// Package instrument lists the metrics of a worker: names, units, labels, and what each means.
+// Those who count make their instruments from this list, and docs/metrics.md is written from it, so
+// that a metric has one name and one meaning.
 //
 //	list.go ──▶ Counter, Gauge, Histogram … ──▶ OpenTelemetry ──▶ /metrics, OTLP
 //	       └──▶ internal/reference ──▶ docs/metrics.md

@@ -49,8 +49,8 @@ var (
 		Normal: Text{"all but `called` take milliseconds; `taken` grows where workers are too few, `waited` where a rate or the concurrency holds pushes back, `stored` where NATS is slow",
 			"除 `called` 外都是毫秒级；`taken` 变长说明 worker 不够，`waited` 变长说明被速率或并发数限制，`stored` 变长说明 NATS 慢"}}
 	BatchSize = Metric{Name: "hongyan.batch.size", Kind: Histogram, Unit: "{device}", Labels: ofLane, Bounds: sizes,
-		Means:  Text{"devices in a vendor call", "一次厂商调用的设备数"},
-		Normal: Text{"always 1 on APNs and FCM; elsewhere larger with large groups and with load", "APNs 和 FCM 总是 1；其他厂商随大群和负载变大"}}
+		Means:  Text{"devices in a vendor call; vendors that take one a call are not there", "一次厂商调用的设备数；每次只推一台设备的厂商不出现"},
+		Normal: Text{"grows with large groups and with load", "随大群和负载变大"}}
 )
 
 // What waits.
@@ -82,6 +82,9 @@ var (
 		Means: Text{"1 while pushes of one kind (`c2c`, `group`, `call`, `mention`) are parked; a kind that never was is not there",
 			"某一类推送（`c2c`、`group`、`call`、`mention`）停用期间为 1；从未停用过的类不出现"},
 		Normal: Text{"absent or 0; 1 means a wrong channel or template for the kind", "不出现或为 0；1 说明该类的通道或模板不对"}}
+	Held = Metric{Name: "hongyan.held", Kind: Gauge, Unit: "{certificate}", Labels: []string{"vendor", "certificate"},
+		Means:  Text{"1 while an operator [holds](limits.md#held-by-hand) the certificate or its app", "运维人员[扣留](limits.zh-CN.md#手工扣留)证书或其应用期间为 1"},
+		Normal: Text{"absent or 0; 1 until somebody releases it", "不出现或为 0；为 1 直到有人放行"}}
 	QuotaLimit = Metric{Name: "hongyan.quota.limit", Kind: Gauge, Unit: "{device}", Labels: []string{"vendor", "certificate", "class", "pool"},
 		Means: Text{"the day's quota of a message class, `normal` and the reserve for calls (`urgent`) apart; unlimited classes are not there",
 			"某个消息类别当天的配额，`normal` 和留给通话的 `urgent` 分开；不限量的类别不出现"},
@@ -90,6 +93,10 @@ var (
 		Means: Text{"what is left of it today, for all workers together; no worker need be asked twice, each shows the same",
 			"当天还剩多少，是所有 worker 合计；每个 worker 显示的都一样"},
 		Normal: Text{"falls through the vendor's day and is whole again after its midnight; 0 makes what comes later wait or die", "在厂商的一天里下降，午夜后恢复；为 0 时后来的推送等待或成为死信"}}
+	QuotaForecast = Metric{Name: "hongyan.quota.forecast", Kind: Gauge, Unit: "s", Labels: []string{"vendor", "certificate", "class", "pool"},
+		Means: Text{"when the quota will be used up, in Unix time, by [the forecast](limits.md) of `publisher limits`; not there where it lasts the day, or too little is known",
+			"按 `publisher limits` 的[预测](limits.zh-CN.md#配额何时用完)，配额用完的时间（Unix 时间）；够用一天或所知太少时不出现"},
+		Normal: Text{"absent; a time today means that pushes will wait or die from then on", "不出现；今天的某个时间说明从那时起推送会等待或成为死信"}}
 	CredentialExpiry = Metric{Name: "hongyan.credential.expiry", Kind: Gauge, Unit: "s", Labels: []string{"vendor", "certificate", "credential"},
 		Means: Text{"when a credential ends, in Unix time: `certificate` of APNs, `token` that was fetched or signed last. Keys without an end are not there",
 			"凭证的到期时间（Unix 时间）：`certificate` 为 APNs 证书，`token` 为最近取得或签发的令牌。没有期限的密钥不出现"},
@@ -169,7 +176,7 @@ func Groups() []Group {
 	return []Group{
 		{Text{"What comes in, and what becomes of it", "收到什么，结果如何"}, []*Metric{&Messages, &Signals, &Ignored, &Suppressed, &Jobs, &Attempts, &Outcomes, &Latency, &StageDuration, &BatchSize}},
 		{Text{"What waits", "等待中的"}, []*Metric{&Untaken, &Backlog, &Oldest, &Looked}},
-		{Text{"Certificates, limits and clocks", "证书、限额与时钟"}, []*Metric{&Parked, &ParkedKind, &QuotaLimit, &QuotaLeft, &CredentialExpiry, &ClockSkew}},
+		{Text{"Certificates, limits and clocks", "证书、限额与时钟"}, []*Metric{&Parked, &ParkedKind, &Held, &QuotaLimit, &QuotaLeft, &QuotaForecast, &CredentialExpiry, &ClockSkew}},
 		{Text{"What is stored", "存储"}, []*Metric{&Ready, &CopiesMissing, &Unstored, &StoreFailures, &Paused}},
 		{Text{"What is kept in memory", "内存里的"}, []*Metric{&DirectoryLookups, &DirectoryDropped, &DirectoryUsers, &DirectoryBytes, &MarksAsked, &MarksRemembered}},
 		{Text{"Registrations, and numbers on icons", "登记与角标"}, []*Metric{&DroppedRegistrations, &MovedRegistrations, &BadgeRefreshes, &BadgeRefreshesLost}},

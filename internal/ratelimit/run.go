@@ -61,6 +61,7 @@ func (l *Limiter) Run(ctx context.Context) error {
 	// Loops of their own: the heartbeat must not be late, however much there is to store.
 	loops.Go(func() { l.eachHeartbeat(ctx, nil, func() { l.reconcile(ctx, l.opts.Now()) }) })
 	loops.Go(func() { l.eachHeartbeat(ctx, l.wake, func() { _ = l.flush(ctx) }) })
+	loops.Go(func() { l.recordUsages(ctx) })
 	for range refillers {
 		loops.Go(func() { l.refillAll(ctx) })
 	}

@@ -75,6 +75,8 @@ type PoolState struct {
 	// Lost cannot be used today: the store's answer was lost.
 	Lost int64 `json:"lost,omitempty"`
 	Left int64 `json:"left"`
+	// Forecast is where it goes today; nil while too little is known.
+	Forecast *Forecast `json:"forecast,omitempty"`
 }
 
 // OverrideState is an operator's override.
@@ -138,8 +140,17 @@ func (l *Limiter) Snapshot(ctx context.Context, now time.Time) (Snapshot, error)
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("ratelimit: load counters: %w", err)
 	}
+	usage, err := l.usage(ctx)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("ratelimit: list the hours of quotas: %w", err)
+	}
 	for i, c := range counted {
 		c.fill([2]int64(values[2*i:]), held, lost)
+		for pool, p := range [2]*PoolState{c.state.Normal, c.state.Urgent} {
+			if p != nil {
+				p.Forecast = c.of.forecast(pool, p, usage, now)
+			}
+		}
 	}
 	return s, nil
 }
@@ -160,6 +171,7 @@ func classesNamed(entries map[string][]byte) map[string][]string {
 
 // countedClass is the state of a class whose counters are still to be read.
 type countedClass struct {
+	of     *class
 	state  *ClassState
 	keys   [2]string
 	limits [2]int64
@@ -238,5 +250,5 @@ func (c *class) describe(cs *ClassState, now time.Time) *countedClass {
 	if cs.Quota < 0 {
 		return nil
 	}
-	return &countedClass{cs, [2]string{c.counterKey(normalPool, today.name), c.counterKey(reservePool, today.name)}, limits}
+	return &countedClass{c, cs, [2]string{c.counterKey(normalPool, today.name), c.counterKey(reservePool, today.name)}, limits}
 }

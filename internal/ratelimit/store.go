@@ -30,7 +30,7 @@ type Counters interface {
 }
 
 // KV is a key-value store whose entries have a lifetime: the leases of the workers, what vendors
-// reported, the operators' commands. Keys are like those of [Counters], without a day. A
+// reported, the operators' commands, the hours of a quota. Keys are like those of [Counters]. A
 // value is at most 64 KiB.
 type KV interface {
 	// Put stores value under key for ttl, which is at least a second, and replaces the value that
@@ -59,6 +59,9 @@ const (
 	// State is what vendors and operators said of certificates. There may be thousands, and few
 	// change between two heartbeats: a store does well to read only those.
 	State = "state"
+	// usageKey is how the quotas were used, hour by hour, for forecasts:
+	// usage.<certificate>.<class>.<normal|urgent>.<yyyymmdd>.
+	usageKey = "usage"
 )
 
 // What keys begin with.

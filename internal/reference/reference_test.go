@@ -27,8 +27,8 @@ func TestFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pages) != 39 {
-		t.Errorf("%d files, want 39", len(pages))
+	if len(pages) != 41 {
+		t.Errorf("%d files, want 41", len(pages))
 	}
 	for name, want := range pages {
 		got, err := os.ReadFile(filepath.Join(root, name))

@@ -30,7 +30,9 @@ type View struct {
 	At           time.Time     `json:"at"`
 	Workers      []Worker      `json:"workers"`
 	Certificates []Certificate `json:"certificates"`
-	Warnings     []string      `json:"warnings,omitempty"`
+	// Holds are all that are in force, also of what no live worker serves.
+	Holds    []Held   `json:"holds"`
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Worker is a live worker.
@@ -52,6 +54,8 @@ type Certificate struct {
 	Vendor string `json:"vendor"`
 	// Parked is nil while it is not.
 	Parked *Parked `json:"parked,omitempty"`
+	// Held is nil while nobody holds it or its app.
+	Held *Held `json:"held,omitempty"`
 	// ParkedKinds are the kinds of pushes that are parked.
 	ParkedKinds map[vendors.Kind]*Parked `json:"parked_kinds,omitempty"`
 	// Unit, Rate, Current and PausedUntil are the rate's, Classes the quotas.
@@ -173,7 +177,11 @@ func Read(ctx context.Context, b *bus.Bus, now func() time.Time, l explain.Langu
 	if err != nil {
 		return nil, err
 	}
-	v := &View{At: snapshot.At.UTC(), Workers: r.listed(snapshot.Workers), Warnings: r.Warnings}
+	holds, err := Holds(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	v := &View{At: snapshot.At.UTC(), Workers: r.listed(snapshot.Workers), Holds: allHeld(holds), Warnings: r.Warnings}
 	states := map[string]ratelimit.CertificateState{}
 	for _, s := range snapshot.Certificates {
 		states[s.ID] = s
@@ -193,6 +201,9 @@ func Read(ctx context.Context, b *bus.Bus, now func() time.Time, l explain.Langu
 			return &Parked{p, r.Workers[p.Worker].Host, meaning.In(l), explain.Result(hongyan.Reason(p.Reason)).In(l)}
 		}
 		lc.Parked = note(s.ID)
+		if h, key, held := holds.Of(c.App, s.ID); held {
+			lc.Held = heldBy(key, h)
+		}
 		for _, kind := range vendors.Kinds {
 			if p := note(parking.KindKey(s.ID, kind)); p != nil {
 				if lc.ParkedKinds == nil {

@@ -6,6 +6,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/tracing"
 )
 
 func TestMetricsAreServed(t *testing.T) {
@@ -40,6 +43,24 @@ func TestTracesAreMadeWhenAskedFor(t *testing.T) {
 	}
 	if tel.Tracer == nil {
 		t.Error("no spans though the environment asks for them")
+	}
+	if got := spanLimits().LinkCountLimit; got != maxLinks {
+		t.Errorf("a span has %d links at most, want %d", got, maxLinks)
+	}
+	ctx, span := tel.Tracer.Start(tracing.WithMessage(t.Context(), "demo", "m-1"), "process")
+	if got := tracing.ID(tracing.Parent(ctx)); got != hongyan.TraceID("demo", "m-1") || !span.IsRecording() {
+		t.Errorf("the message has trace %s", got)
+	}
+	t.Setenv("OTEL_SPAN_LINK_COUNT_LIMIT", "5")
+	if got := spanLimits().LinkCountLimit; got != 5 {
+		t.Errorf("a span has %d links at most, want 5", got)
+	}
+	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
+	if tel, err = Start(t.Context(), "test", "v0"); err != nil {
+		t.Fatal(err)
+	}
+	if _, span := tel.Tracer.Start(t.Context(), "process"); span.IsRecording() {
+		t.Error("OTEL_TRACES_SAMPLER is not obeyed")
 	}
 	t.Setenv("OTEL_SDK_DISABLED", "true")
 	if wanted("TRACES") {

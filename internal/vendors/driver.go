@@ -211,6 +211,9 @@ const (
 	NoteVoIPFallback = "voip_fallback"
 )
 
+// NoteHeld is the note of a push that waits because an operator holds its certificate or app.
+const NoteHeld = "held"
+
 // All returns the same result for each of n devices.
 func All(n int, r Result) []Result {
 	results := make([]Result, n)

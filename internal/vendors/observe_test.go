@@ -45,7 +45,7 @@ func TestExchangesAreTraced(t *testing.T) {
 	} {
 		attributes := map[string]string{}
 		for _, a := range got[i].Attributes {
-			attributes[string(a.Key)] = a.Value.Emit()
+			attributes[string(a.Key)] = a.Value.String()
 		}
 		for k, v := range want {
 			if attributes[k] != v {

@@ -106,10 +106,21 @@ type Options struct {
 	Rate float64
 	// Limit is the most letters to bring back; 0 for all.
 	Limit int
+	// Bound ends what is meant; the zero value is all that exists when the run begins.
+	Bound Bound
 	// IncludeExpired brings back letters that are past their deadline too, with a fresh deadline:
 	// as long from now as the first one was from the message's publication. Without it they stay.
 	IncludeExpired bool
 }
+
+// Bound is a place among the dead letters: a sequence in the stream that was created then.
+type Bound struct {
+	Sequence uint64
+	Created  time.Time
+}
+
+// ErrOtherStream is a bound in a stream of dead letters that exists no more.
+var ErrOtherStream = errors.New("the stream of dead letters was made anew since the replay was planned; plan it again")
 
 // Counts count letters, but for Devices.
 type Counts struct {
@@ -159,6 +170,29 @@ type markBody struct {
 // another run. When ctx ends, it finishes what is in hand and returns the counts with ctx's error.
 // At the first letter that cannot be stored it stops in the same way.
 func (r *Replay) Run(ctx context.Context, opts Options) (Counts, error) {
+	run, err := r.run(ctx, opts)
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	return run.counts, err
+}
+
+// Plan counts what a run would do, and returns the options of that run: for the letters that exist
+// now and, where there is a limit, for none beyond those that it allows.
+func (r *Replay) Plan(ctx context.Context, opts Options) (Options, Counts, error) {
+	dry := opts
+	dry.DryRun = true
+	run, err := r.run(ctx, dry)
+	if opts.Bound == (Bound{}) {
+		opts.Bound = Bound{run.last, run.created}
+	}
+	if opts.Limit > 0 && run.counts.Replayed >= opts.Limit {
+		opts.Bound.Sequence = run.seen
+	}
+	return opts, run.counts, err
+}
+
+// run makes a run.
+func (r *Replay) run(ctx context.Context, opts Options) (*run, error) {
 	set := *r
 	if set.Now == nil {
 		set.Now = time.Now
@@ -167,10 +201,7 @@ func (r *Replay) Run(ctx context.Context, opts Options) (Counts, error) {
 		set.Patience = 30 * time.Second
 	}
 	run := &run{Replay: &set, opts: opts, subject: opts.Filter.Subject(r.Subjects)}
-	err := run.all(ctx)
-	run.mu.Lock()
-	defer run.mu.Unlock()
-	return run.counts, err
+	return run, run.all(ctx)
 }
 
 // run is one run's state.
@@ -184,6 +215,8 @@ type run struct {
 	// served was asked for last then.
 	served Served
 	asked  time.Time
+	// seen is the last letter that was looked at.
+	seen uint64
 	// back are the letters that an earlier run brought back without deleting them.
 	back map[uint64]bool
 
@@ -203,6 +236,12 @@ func (r *run) count(change func(*Counts)) {
 func (r *run) all(ctx context.Context) (err error) {
 	if r.last, r.created, err = r.Letters.Bounds(ctx); err != nil {
 		return err
+	}
+	if b := r.opts.Bound; b != (Bound{}) {
+		if !b.Created.Equal(r.created) {
+			return ErrOtherStream
+		}
+		r.last = min(r.last, b.Sequence)
 	}
 	if r.back, err = r.recover(ctx); err != nil {
 		return fmt.Errorf("find out what an interrupted replay did: %w", err)
@@ -275,6 +314,7 @@ func (r *run) page(ctx context.Context, letters []dispatch.Letter) (full bool, e
 	for i := range letters {
 		l := &letters[i]
 		if r.back[l.Sequence] {
+			r.seen = l.Sequence
 			if !r.opts.DryRun {
 				if err := r.Letters.Delete(ctx, l.Sequence); err != nil {
 					return false, err
@@ -287,6 +327,7 @@ func (r *run) page(ctx context.Context, letters []dispatch.Letter) (full bool, e
 			full = true
 			break
 		}
+		r.seen = l.Sequence
 		c, err := comeBack(l, jobs[i], func(ref directory.Ref) *directory.User { return users[ref] }, opts, now)
 		if err != nil {
 			return false, fmt.Errorf("letter %d: %w", l.Sequence, err)

@@ -270,6 +270,8 @@ const lookupTimeout = 30 * time.Second
 // round plans messages that are looked up together: calls or others. What follows from those that
 // do not count on icons waits for none that do.
 func (r *routing) round(messages []*routed) {
+	first := messages[0]
+	r.Metrics.Stage(dispatch.StageTaken, first.taken.Sub(first.duty.Claim.Stored))
 	known, err := r.lookup(messages)
 	var said []marks.Said
 	if err == nil {
@@ -303,14 +305,17 @@ func (r *routing) round(messages []*routed) {
 
 // carryOutAll follows what was planned, and ends its shares.
 func (r *routing) carryOutAll(round []planned) {
+	if len(round) == 0 {
+		return
+	}
 	var doubts []*routed
 	for i := range round {
 		p := &round[i]
 		doubts = r.settle(p, doubts)
 		r.Metrics.Message(p.m.app, "planned")
-		r.Metrics.Stage(dispatch.StagePlanned, r.Now().Sub(p.m.taken))
 		p.m.duty.Done(true)
 	}
+	r.Metrics.Stage(dispatch.StagePlanned, r.Now().Sub(round[0].m.taken))
 	if len(doubts) > 0 {
 		r.confirming.Go(func() { r.confirm(doubts) })
 	}

@@ -72,7 +72,6 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 	}
 	x.trace = trace
 	r.begin(x, x.message.ID)
-	r.Metrics.Stage(dispatch.StageTaken, x.taken.Sub(c.Stored))
 	if c.Again {
 		x.look = x.stored
 	} else if since := d.Header(dispatch.HeaderLook); since != "" && x.bulk {

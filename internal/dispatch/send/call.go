@@ -404,7 +404,7 @@ func (l *lane) call(c *call) {
 	s.flying++
 	s.mu.Unlock()
 	ctx, span := l.span(c)
-	results := l.push(ctx, c, numbered)
+	results := l.push(ctx, c, numbered && !s.held.Load())
 	splits(results)
 	now := s.Now()
 	span(results)
@@ -427,7 +427,10 @@ func (l *lane) call(c *call) {
 	case c.probe && state == parking.Open && s.Parked != nil:
 		s.Parked(true, since, speaker(results, why))
 	}
-	s.Metrics.Called(cert.Vendor, cert.ID, l.name, len(c.batch.Devices), began.Sub(c.works[0].since), now.Sub(began))
+	s.Metrics.Called(cert.Vendor, cert.ID, l.name, began.Sub(c.works[0].since), now.Sub(began))
+	if max(l.limits.Batch, l.limits.Mixed) > 1 {
+		s.Metrics.Batch(cert.Vendor, cert.ID, l.name, len(c.batch.Devices))
+	}
 	s.doubt(results, now)
 	l.report(c, results, began, now.Sub(began))
 	l.carryOut(c, c.unfold(results), sick, now)

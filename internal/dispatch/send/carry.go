@@ -321,7 +321,8 @@ func (l *lane) postpone(w *work, f fate, answers []answer, now time.Time) *store
 // posting is a piece of a message's job that must wait.
 type posting struct {
 	piece
-	why hongyan.Reason
+	why  hongyan.Reason
+	note string
 }
 
 // put stores jobs of messages that cannot be sent now, in order. It does not wait for that while
@@ -330,9 +331,13 @@ func (l *lane) put(ps []piece, why hongyan.Reason) {
 	if len(ps) == 0 {
 		return
 	}
+	note := ""
+	if why == parked && l.s.held.Load() {
+		note = vendors.NoteHeld
+	}
 	l.mu.Lock()
 	for _, p := range ps {
-		l.posting = append(l.posting, posting{p, why})
+		l.posting = append(l.posting, posting{p, why, note})
 	}
 	begins := !l.posts
 	l.posts = true
@@ -361,7 +366,7 @@ func (l *lane) post() {
 			devices := make([]hongyan.DeviceOutcome, len(p.targets))
 			for k, i := range p.targets {
 				t := &p.w.job.Targets[i]
-				devices[k] = hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: p.why, Attempt: next.Attempts}
+				devices[k] = hongyan.DeviceOutcome{User: t.User, Device: t.Device, Reason: p.why, Attempt: next.Attempts, Note: p.note}
 			}
 			debts[k] = l.wait(p.w, next, ":job/", devices, 0)
 		}

@@ -58,6 +58,12 @@ func (in *intake) more() int {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	coming := len(in.out) + in.away
+	if in.s.held.Load() {
+		if in.hand.devices >= heldDevices {
+			return 0
+		}
+		return max(0, in.s.Certificate.Hold()-in.hand.stored-coming)
+	}
 	if in.s.parked.Load() {
 		return max(0, probes-in.hand.stored-coming)
 	}

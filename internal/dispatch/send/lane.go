@@ -95,7 +95,7 @@ func (l *lane) refuses(w *work) hongyan.Reason {
 		return busy
 	case w.stored:
 		return ""
-	case l.s.parked.Load():
+	case l.s.parked.Load() || l.s.held.Load():
 		l.behind = parked
 	case l.behind != "" && !l.caughtUp():
 	case !l.hand.takes(l.pace()):
@@ -263,18 +263,23 @@ func (l *lane) giveBack(w *work) {
 	w.duty.GiveBack(0)
 }
 
-// gate waits while the breaker is open; what is at hand is stored or given back meanwhile, but for
-// a few stored jobs to probe with. False means that nothing may be sent now.
+// gate waits while the breaker is open or an operator holds the certificate; what is at hand is
+// stored or given back meanwhile, but for some stored jobs: to probe with, and to end those whose
+// deadline passes. False means that nothing may be sent now.
 func (l *lane) gate() (probe, ok bool) {
 	for {
 		s := l.s
-		s.mu.Lock()
-		allowed, probe, wait := s.breaker.Allow(s.Now())
-		s.mu.Unlock()
-		if allowed {
-			return probe, true
+		keep, wait := s.Certificate.Hold(), time.Second
+		if !s.held.Load() {
+			s.mu.Lock()
+			allowed, probe, next := s.breaker.Allow(s.Now())
+			s.mu.Unlock()
+			if allowed {
+				return probe, true
+			}
+			keep, wait = probes, next
 		}
-		l.clear()
+		l.clear(keep)
 		if l.idle() || !sleep.For(s.ctx, min(wait, time.Second)) {
 			return false, false
 		}
@@ -285,18 +290,24 @@ func (l *lane) gate() (probe, ok bool) {
 	}
 }
 
-// probes is how many stored jobs a parked lane keeps at hand.
-const probes = 16
+const (
+	// probes is how many stored jobs a parked lane keeps at hand.
+	probes = 16
+	// heldDevices bounds the stored jobs that a lane keeps at hand while an operator holds it,
+	// beside what it holds in any case: those that came first are mostly the first whose deadline
+	// passes.
+	heldDevices = 1000
+)
 
-// clear stores what is at hand of messages, and gives back all stored jobs but a few.
-func (l *lane) clear() {
+// clear stores what is at hand of messages, and gives back all stored jobs but some.
+func (l *lane) clear(keep int) {
 	l.mu.Lock()
 	kept := map[*work]bool{}
 	out := l.hand.remove(func(p *piece) bool {
 		if !p.w.stored {
 			return true
 		}
-		if !kept[p.w] && len(kept) >= probes {
+		if !kept[p.w] && len(kept) >= keep {
 			return true
 		}
 		kept[p.w] = true

@@ -16,8 +16,8 @@ import (
 const longWait = 2500 * time.Millisecond
 
 // limit asks the limiter for the call's devices. What may not go now returns to the queue, and so
-// does a call that waited until a device is due to be decided on again, or too late; a long wait
-// ends those jobs' turn.
+// does a call that waited until a device is due to be decided on again, or too late, or whose
+// certificate is held; a long wait ends those jobs' turn.
 func (l *lane) limit(c *call) bool {
 	ctx := l.s.ctx
 	lim := l.s.Limiter
@@ -26,7 +26,7 @@ func (l *lane) limit(c *call) bool {
 	}
 	for waited := false; ; waited = true {
 		now := l.s.Now()
-		if waited && l.tooOld(c, now) {
+		if waited && l.tooOld(c, now) || l.s.held.Load() {
 			l.uncap(c, everyone)
 			l.putBack(c, 0)
 			return false

@@ -18,8 +18,8 @@ func (s *Sender) Refreshes() bool {
 }
 
 // Refresh changes the numbers on icons without a notification, as far as that goes at once: not
-// while the certificate is parked, nor beyond its rate. The next push says the number in any case,
-// so that nothing is tried again. It returns when the calls are made.
+// while the certificate is parked or held, nor beyond its rate. The next push says the number in
+// any case, so that nothing is tried again. It returns when the calls are made.
 func (s *Sender) Refresh(ctx context.Context, devices []dispatch.Refresh) {
 	driver, can := s.Certificate.Driver.(vendors.Refresher)
 	if !can {
@@ -58,7 +58,7 @@ const refreshesAtOnce = 32
 // refresh makes one call, if it may be made now.
 func (s *Sender) refresh(ctx context.Context, driver vendors.Refresher, devices []vendors.Device) {
 	c := &s.Certificate
-	if s.parked.Load() {
+	if s.parked.Load() || s.held.Load() {
 		s.Metrics.RefreshesLost("parked", len(devices))
 		return
 	}

@@ -148,6 +148,7 @@ type Sender struct {
 	mu      sync.Mutex
 	breaker *parking.Breaker
 	parked  atomic.Bool // what the breaker says
+	held    atomic.Bool // what an operator says
 	kinds   kinds
 	flying  int
 	lanes   [2]*lane  // urgent, normal; made when they are used first
@@ -171,6 +172,7 @@ func (s *Sender) Start(ctx, hard context.Context) {
 		s.breaker = parking.New(s.Breaker)
 	}
 	s.Metrics.Park(s.Certificate.Vendor, s.Certificate.ID, s.parked.Load())
+	s.Metrics.Hold(s.Certificate.Vendor, s.Certificate.ID, s.held.Load())
 }
 
 // Stop waits, after Start's ctx ended, until what is under way is done and what is at hand is
@@ -260,6 +262,14 @@ func (s *Sender) Follow(open bool, why vendors.Reason, since time.Time) {
 	if open {
 		s.Log.Info("certificate is parked by another worker", "vendor", c.Vendor, "certificate", c.ID, "reason", why.String())
 	}
+}
+
+// Hold learns that an operator holds the certificate, or released it. While it is held nothing is
+// pushed, probes and refreshed numbers included: a call that has not begun does not begin, and what
+// comes is stored.
+func (s *Sender) Hold(held bool) {
+	s.held.Store(held)
+	s.Metrics.Hold(s.Certificate.Vendor, s.Certificate.ID, held)
 }
 
 func (s *Sender) forgetProbe() {
