@@ -98,8 +98,8 @@ var (
 			"按 `publisher limits` 的[预测](limits.zh-CN.md#配额何时用完)，配额用完的时间（Unix 时间）；够用一天或所知太少时不出现"},
 		Normal: Text{"absent; a time today means that pushes will wait or die from then on", "不出现；今天的某个时间说明从那时起推送会等待或成为死信"}}
 	CredentialExpiry = Metric{Name: "hongyan.credential.expiry", Kind: Gauge, Unit: "s", Labels: []string{"vendor", "certificate", "credential"},
-		Means: Text{"when a credential ends, in Unix time: `certificate` of APNs, `token` that was fetched or signed last. Keys without an end are not there",
-			"凭证的到期时间（Unix 时间）：`certificate` 为 APNs 证书，`token` 为最近取得或签发的令牌。没有期限的密钥不出现"},
+		Means: Text{"when a credential ends, in Unix time: `certificate` that a worker shows, `token` that was fetched or signed last. Keys without an end are not there",
+			"凭证的到期时间（Unix 时间）：`certificate` 为 worker 出示的证书，`token` 为最近取得或签发的令牌。没有期限的密钥不出现"},
 		Normal: Text{"a `certificate` weeks ahead; a `token` is renewed by itself before it ends, so one in the past means that nothing was sent since, or that renewals fail",
 			"`certificate` 在几周之后；`token` 到期前自动更新，已过期说明之后没有推送，或更新失败"}}
 	ClockSkew = Metric{Name: "hongyan.clock.skew", Kind: Gauge, Unit: "s", Labels: []string{"against", "certificate"},

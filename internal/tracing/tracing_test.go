@@ -14,8 +14,8 @@ import (
 // workers sample it alike.
 func TestTraceOfAMessage(t *testing.T) {
 	t.Parallel()
-	provider := sdktrace.NewTracerProvider(sdktrace.WithIDGenerator(IDs{}))
-	tracer := provider.Tracer("test")
+	traces := sdktrace.NewTracerProvider(sdktrace.WithIDGenerator(IDs{}))
+	tracer := traces.Tracer("test")
 	ctx, first := tracer.Start(WithMessage(t.Context(), "demo", "m-1"), "process")
 	want := hongyan.TraceID("demo", "m-1")
 	if got := first.SpanContext(); got.TraceID().String() != want || !got.SpanID().IsValid() || ID(Parent(ctx)) != want {
