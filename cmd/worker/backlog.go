@@ -44,7 +44,7 @@ func (s *service) measureBacklogs(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		read, cancel := context.WithTimeout(ctx, 4*time.Second)
-		for _, vendor := range s.conf.Vendors() {
+		for _, vendor := range s.loaded.Load().conf.Vendors() {
 			// if NATS does not answer, the gauge keeps its last value
 			if b, err := s.bus.Backlog(read, vendor); err == nil {
 				mu.Lock()

@@ -128,7 +128,8 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	}
 	refresher := &route.Refresher{Badges: book, Devices: m.devices, Log: log, Now: time.Now}
 	apps := map[string]route.App{"demo": app}
-	decider.Apps, refresher.Apps = apps, apps
+	served := route.NewApps(apps)
+	decider.Apps, refresher.Apps = served, served
 	senders := map[string]*send.Sender{}
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
@@ -139,14 +140,21 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 			senders[id].Badges, senders[id].Refresher = book, refresher
 		}
 	}
-	recaller := m.recaller(queue, recorder, said, apps, senders)
+	recaller := m.recaller(queue, recorder, said, apps, served, senders)
+	for id, account := range apps["demo"].Accounts {
+		account.Sender = senders[id]
+		if book != nil && senders[id].Refreshes() {
+			account.Refreshing = senders[id]
+		}
+		apps["demo"].Accounts[id] = account
+	}
 	for _, s := range senders {
 		s.Start(ctx, hard)
 	}
 	senders["h"].Follow(true, vendors.Unavailable, time.Now()) // its jobs are stored, and nobody takes them
 	router := &route.Router{
-		Recorder: recorder, Looker: looker, Devices: m.devices, Log: log, Now: time.Now, Sender: func(id string) route.Sender { return senders[id] },
-		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics, Marks: said, Withdrawals: m.withdrawals,
+		Recorder: recorder, Looker: looker, Devices: m.devices, Log: log, Now: time.Now,
+		Apps: served, Elsewhere: m.elsewhere, Metrics: m.metrics, Marks: said, Withdrawals: m.withdrawals,
 	}
 	if recaller != nil {
 		recaller.Start(ctx)
@@ -154,7 +162,6 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	}
 	if book != nil {
 		router.Badges, router.Moved = book, refresher.Moved
-		refresher.Sender = func(id string) route.Refreshing { return senders[id] }
 	}
 	var wg sync.WaitGroup
 	if book != nil {

@@ -32,7 +32,7 @@ type withdraws struct {
 }
 
 // recaller is a worker's, wired to its senders; nil where nothing is withdrawn.
-func (m *memory) recaller(queue *dispatchtest.Connection, recorder *store.Recorder, said *marks.Marks, apps map[string]route.App, senders map[string]*send.Sender) *recall.Recaller {
+func (m *memory) recaller(queue *dispatchtest.Connection, recorder *store.Recorder, said *marks.Marks, apps map[string]route.App, served *route.Apps, senders map[string]*send.Sender) *recall.Recaller {
 	if m.withdraws == nil {
 		return nil
 	}
@@ -44,8 +44,8 @@ func (m *memory) recaller(queue *dispatchtest.Connection, recorder *store.Record
 	}
 	apps["demo"] = app
 	r := &recall.Recaller{
-		Outcomes: queue, Devices: m.devices, Marks: said, Recorder: recorder, Apps: apps, Metrics: m.metrics,
-		Sender: func(id string) route.Sender { return senders[id] }, Trouble: recorder.Trouble, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Outcomes: queue, Devices: m.devices, Marks: said, Recorder: recorder, Apps: served, Metrics: m.metrics,
+		Trouble: recorder.Trouble, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	for _, s := range senders {
 		s.Recalls = r

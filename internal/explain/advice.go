@@ -112,7 +112,7 @@ func Suppression(r hongyan.Reason) string {
 	case hongyan.QuietHours:
 		return "It was inside the user's quiet hours; only calls pass. \"publisher settings\" shows and changes them; mind their time zone."
 	case hongyan.UnknownCertificate:
-		return "The registration names a certificate that the workers' configuration does not have for this app. Add it there and restart the workers, or correct what the app registers."
+		return "The registration names a certificate that the workers' configuration does not have for this app. Add it there, and the workers load it within seconds; or correct what the app registers."
 	}
 	return "This version of publisher does not know why; a newer one may."
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
-	"github.com/hongyan-im/hongyan/internal/texts"
 )
 
 const (
@@ -55,11 +54,7 @@ type Recaller struct {
 	// Marks is nil where nobody hears of recalls.
 	Marks    Marks
 	Recorder *store.Recorder
-	Apps     map[string]route.App
-	// Sender of a certificate that is in Apps.
-	Sender func(certificate string) route.Sender
-	// Texts is nil for the built-in catalogue.
-	Texts *texts.Catalogue
+	Apps     *route.Apps
 	// Trouble is when NATS was away or refused last.
 	Trouble func() time.Time
 	Metrics *dispatch.Metrics
@@ -97,16 +92,22 @@ func (c *Recaller) Start(ctx context.Context) { c.ctx = ctx }
 // Wait returns when no round runs any more. Nobody may recall after it was called.
 func (c *Recaller) Wait() { c.recalling.Wait() }
 
+// within is for how long after its acceptance a push of an app is taken back; 0 for never.
+func (c *Recaller) within(app string) time.Duration {
+	conf, _ := c.Apps.Of(app)
+	return conf.Policy.RecallOverwrite
+}
+
 // Recalled implements send.Recalls.
 func (c *Recaller) Recalled(app, message string) bool {
-	return c.Marks != nil && c.Apps[app].Policy.RecallOverwrite > 0 && c.Marks.Recalled(app, message)
+	return c.Marks != nil && c.within(app) > 0 && c.Marks.Recalled(app, message)
 }
 
 // Recall implements route.Withdrawals.
 func (c *Recaller) Recall(r route.Recall, duty *store.Duty) {
 	now := c.Now()
-	w := windowOf(&r, c.Apps[r.App].Policy.RecallOverwrite)
-	if c.Apps[r.App].Policy.RecallOverwrite <= 0 || w.empty() {
+	w := windowOf(&r, c.within(r.App))
+	if c.within(r.App) <= 0 || w.empty() {
 		duty.Done(true)
 		return
 	}
@@ -138,7 +139,7 @@ func (c *Recaller) Again(app, message string, since time.Time, duty *store.Duty)
 	now := c.Now()
 	r := route.Recall{App: app, Signal: hongyan.Signal{MessageID: message}, Stored: now, Again: true}
 	w := window{from: since, to: now.Add(acceptedWithin)}
-	if first := now.Add(-c.Apps[app].Policy.RecallOverwrite); w.from.Before(first) {
+	if first := now.Add(-c.within(app)); w.from.Before(first) {
 		w.from = first
 	}
 	c.ask(&question{asked: asked{app, message}, recall: r, window: w, due: now}, duty)
@@ -317,7 +318,8 @@ func (c *Recaller) find(app string, questions []*question) error {
 
 // collapses says whether newer messages of an app replace older ones.
 func (c *Recaller) collapses(app string) bool {
-	for _, a := range c.Apps[app].Accounts {
+	conf, _ := c.Apps.Of(app)
+	for _, a := range conf.Accounts {
 		return a.Collapse // the policy is the app's
 	}
 	return false

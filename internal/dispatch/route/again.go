@@ -27,7 +27,7 @@ type Decider struct {
 	Devices Devices
 	// Marks is nil where nobody remembers recalls, read marks and calls.
 	Marks *marks.Marks
-	Apps  map[string]App
+	Apps  *Apps
 	// Badges keep the numbers of apps that count; nil where none does.
 	Badges Badges
 	Log    *slog.Logger
@@ -152,7 +152,7 @@ func (d *Decider) decide(ctx context.Context, round []*question) error {
 func (d *Decider) report(ctx context.Context, round []*question, users []*directory.User) {
 	var changes []badge.Change
 	for _, q := range round {
-		if app := q.job.App; d.Badges != nil && d.Apps[app].Policy.Badge == BadgeCounted {
+		if app := q.job.App; d.Badges != nil && d.Apps.policy(app).Badge == BadgeCounted {
 			for k, i := range q.targets {
 				if u := users[k]; u != nil {
 					if said := reported(u); said != nil {
@@ -203,7 +203,7 @@ func (d *Decider) say(ctx context.Context, round []*question) ([]marks.Said, err
 // plan decides on the targets of a question, of whose users the first ones tell.
 func (d *Decider) plan(q *question, users []*directory.User, said *marks.Said, now time.Time) []dispatch.Decided {
 	decisions := make([]dispatch.Decided, len(q.targets))
-	policy := d.Apps[q.job.App].Policy
+	policy := d.Apps.policy(q.job.App)
 	for k, i := range q.targets {
 		decisions[k] = PlanAgain(q.job, q.job.Targets[i], policy, said.Of(k), users[k], now)
 	}

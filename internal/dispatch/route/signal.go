@@ -123,7 +123,7 @@ func (r *routing) heed(x *routed) {
 	case s.Type == hongyan.SignalRecall && r.Withdrawals != nil:
 		x.duty.Add(1)
 		r.Withdrawals.Recall(Recall{App: x.app, Signal: *s, Stored: x.stored, Again: x.duty.Claim.Again}, x.duty)
-	case s.Type == hongyan.SignalRead && r.Badges != nil && r.Apps[x.app].Policy.Badge == BadgeCounted:
+	case s.Type == hongyan.SignalRead && r.Badges != nil && r.Apps.policy(x.app).Badge == BadgeCounted:
 		x.duty.Add(1)
 		r.Badges.Read(x.app, s.User, s.Conversation, s.At, s.Unread, func(err error) {
 			if err == nil && r.Moved != nil {

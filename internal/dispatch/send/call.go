@@ -447,7 +447,7 @@ func (l *lane) call(c *call) {
 	switch {
 	case changed:
 		s.announce(state, why, since, results)
-	case c.probe && state == parking.Open && s.Parked != nil:
+	case c.probe && state == parking.Open && s.Parked != nil && !s.retired.Load():
 		s.Parked(true, since, speaker(results, why))
 	}
 	s.Metrics.Called(cert.Vendor, cert.ID, l.name, now.Sub(began))

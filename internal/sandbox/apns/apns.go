@@ -91,14 +91,18 @@ func (f *fake) badPath(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// device checks in the order of Pushy's mock server; APNs' own order is not known, and nobody
-// should depend on it.
+// device checks in the order of Pushy's mock server, but for the credentials, which APNs looks at
+// before the device token. The rest of APNs' own order is not known, and nobody should depend on
+// it.
 func (f *fake) device(w http.ResponseWriter, r *http.Request) {
 	c, ok := f.begin(w, r)
 	if !ok {
 		return
 	}
 	h, bad := readHeaders(r)
+	if bad == nil {
+		bad = f.authorize(r, h)
+	}
 	if bad == nil {
 		bad = checkToken(c.token)
 	}
@@ -118,9 +122,7 @@ func (f *fake) device(w http.ResponseWriter, r *http.Request) {
 		f.fault(c, fault)
 		return
 	}
-	if bad = f.authorize(r, h); bad == nil {
-		bad = f.bindTopic(c.token, h.topic)
-	}
+	bad = f.bindTopic(c.token, h.topic)
 	var p payload
 	if bad == nil {
 		p, bad = readPayload(c.body, h)

@@ -29,6 +29,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sideshow/apns2"
 
@@ -116,6 +117,18 @@ func (c *Config) Problems() []vendors.Problem {
 		}
 	}
 	return is.Problems()
+}
+
+// Expires is when a push certificate ends; a key does not.
+func (c *Config) Expires() (what string, at time.Time) {
+	if c.Certificate == "" {
+		return "", time.Time{}
+	}
+	cert, err := parseCertificate(c.Certificate, c.CertificatePassword)
+	if err != nil || cert.Leaf == nil {
+		return "", time.Time{} // Problems says so
+	}
+	return "the push certificate", cert.Leaf.NotAfter
 }
 
 // Advice lists what is allowed but unwise.
