@@ -104,10 +104,11 @@ func (t *trial) report(stdout, stderr io.Writer) bool {
 		fmt.Fprintf(stdout, "warning: certificate %s (%s): the credentials are right, but the vendor says %s. %s\n", base.ID, base.Vendor, said, explain.Result(r.Reason))
 		return true
 	}
-	if r.Err != nil {
+	m, meant := explain.Meaning(base.Vendor, r.Code, r.Reason)
+	if r.Err != nil && !(meant && r.Err.Error() == m.EN) {
 		said += ": " + r.Err.Error()
 	}
-	if m, ok := explain.Meaning(base.Vendor, r.Code, r.Reason); ok {
+	if meant {
 		said += " (" + m.EN + ")"
 	}
 	fmt.Fprintf(stderr, "certificate %s (%s): %s. %s\n", base.ID, base.Vendor, said, remedy(r.Reason))
@@ -118,7 +119,7 @@ func (t *trial) report(stdout, stderr io.Writer) bool {
 func remedy(r vendors.Reason) string {
 	switch r {
 	case vendors.BadCredentials, vendors.AuthExpired:
-		return "Correct the credentials in the configuration; the vendor's console shows the right ones."
+		return "Correct the certificate's ids, keys, secrets, topic or package: the vendor's console shows the right ones. Where something counts as too old, compare this machine's clock with the vendor's."
 	case vendors.Unavailable, vendors.Timeout, vendors.Interrupted:
 		return "Nothing was learnt of the credentials: look at the way to the vendor (endpoint, proxy, DNS, firewall, ca_file), and try again."
 	case vendors.BadPayload:

@@ -313,6 +313,9 @@ func TestReload(t *testing.T) {
 	}
 	r.configure("demo-oppo", "daily_quota: {private: 1, public: 1}", "timezone: "+noonZone(time.Now()))
 	w.reload(loadedAnew)
+	if !strings.Contains(w.log.String(), "added=2 changed=1 removed=0") { // the time zone is the sender's, a quota is not
+		t.Error("the log does not say what changed")
+	}
 	if !strings.Contains(w.log.String(), "keys=[http.listen]") {
 		t.Error("the log does not name what takes a restart")
 	}

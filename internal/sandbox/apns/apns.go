@@ -104,6 +104,10 @@ func (f *fake) device(w http.ResponseWriter, r *http.Request) {
 		bad = f.authorize(r, h)
 	}
 	if bad == nil {
+		if fault, struck := f.core.Strike("apns", c.token, sandbox.FaultExpiredAuth); struck {
+			f.fault(c, fault)
+			return
+		}
 		bad = checkToken(c.token)
 	}
 	if bad != nil {
@@ -118,7 +122,7 @@ func (f *fake) device(w http.ResponseWriter, r *http.Request) {
 		f.gone(c, "Unregistered", since)
 		return
 	}
-	if fault, struck := f.core.Strike("apns", c.token, sandbox.FaultThrottle, sandbox.FaultExpiredAuth, sandbox.FaultCode); struck {
+	if fault, struck := f.core.Strike("apns", c.token, sandbox.FaultThrottle, sandbox.FaultCode); struck {
 		f.fault(c, fault)
 		return
 	}
