@@ -240,7 +240,7 @@ func (t *tool) limitsView(ctx context.Context, b *bus.Bus, want func(*limitedCer
 				if lc.ParkedKinds == nil {
 					lc.ParkedKinds = map[vendors.Kind]*limitsParked{}
 				}
-				p.Advice = "Mend the channel or template of this kind in the configuration or in the vendor's console, and restart the workers where the configuration changed."
+				p.Advice = "Mend the channel or template of this kind in the configuration, which the workers load by themselves, or in the vendor's console."
 				lc.ParkedKinds[kind] = p
 			}
 		}

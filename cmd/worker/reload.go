@@ -32,9 +32,9 @@ const (
 	mostProblems = 20
 )
 
-// watch says where the configuration is, and when it is loaded anew: at each signal, and when the
+// triggers say where the configuration is, and when it is loaded anew: at each signal, and when the
 // files that it was read from hold something else.
-type watch struct {
+type triggers struct {
 	file    string
 	signals <-chan os.Signal
 	every   time.Duration
@@ -162,20 +162,20 @@ func (l *loader) close() {
 }
 
 // run loads the configuration anew when its time has come, until ctx ends.
-func (l *loader) run(ctx context.Context, w *watch) {
-	if w == nil {
+func (l *loader) run(ctx context.Context, t *triggers) {
+	if t == nil {
 		<-ctx.Done()
 		return
 	}
 	files := l.conf.Files()
 	last := files
-	tick := time.NewTicker(w.every)
+	tick := time.NewTicker(t.every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.signals:
+		case <-t.signals:
 		case <-tick.C:
 			now := files.Now()
 			settled := now.Equal(last)
@@ -183,7 +183,7 @@ func (l *loader) run(ctx context.Context, w *watch) {
 				continue
 			}
 		}
-		if read, again := l.reload(ctx, w.file); !again {
+		if read, again := l.reload(ctx, t.file); !again {
 			files = read
 		}
 	}

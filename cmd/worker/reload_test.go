@@ -201,7 +201,7 @@ func (r *rig) startReloading(orphanAfter time.Duration) *reloading {
 	w := &reloading{inside: &inside{t: r.t, log: &output{}}, r: r, signals: make(chan os.Signal, 1), metrics: "http://" + address}
 	ready := make(chan struct{})
 	s := &service{conf: conf, log: slog.New(slog.NewTextHandler(w.log, nil)), orphanAfter: orphanAfter, ready: func(*service) { close(ready) },
-		watch: &watch{file: r.config(), signals: w.signals, every: time.Hour}}
+		triggers: &triggers{file: r.config(), signals: w.signals, every: time.Hour}}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- s.serve(ctx) }()

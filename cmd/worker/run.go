@@ -51,7 +51,7 @@ GET /healthz, /readyz and /metrics (Prometheus) are served at http.listen, by de
 			hangup := make(chan os.Signal, 1)
 			signal.Notify(hangup, syscall.SIGHUP)
 			defer signal.Stop(hangup)
-			s := &service{conf: conf, log: log, watch: &watch{file: file, signals: hangup, every: lookAtFiles}}
+			s := &service{conf: conf, log: log, triggers: &triggers{file: file, signals: hangup, every: lookAtFiles}}
 			return errors.Join(s.serve(cmd.Context()), stop())
 		},
 	}

@@ -46,8 +46,8 @@ type service struct {
 	// embedded is nil when an outside server is used.
 	embedded *natsd.Server
 	bus      *bus.Bus
-	// watch says when the configuration is loaded anew; nil for never.
-	watch *watch
+	// triggers say when the configuration is loaded anew; nil for never.
+	triggers *triggers
 	// orphanAfter is how long jobs of certificates that no worker serves wait; 0 for the usual
 	// time.
 	orphanAfter time.Duration
@@ -297,7 +297,7 @@ func (s *service) consume(ctx context.Context) error {
 		serveForsaken(ctx, s.bus, s.conf.Vendors(), func(vendor string) { loader.serveVendors(vendor) })
 	})
 	wg.Go(func() {
-		loader.run(ctx, s.watch)
+		loader.run(ctx, s.triggers)
 		loader.stop()
 	})
 	wg.Go(func() { s.bus.Wake(ctx) })

@@ -141,13 +141,7 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		}
 	}
 	recaller := m.recaller(queue, recorder, said, apps, served, senders)
-	for id, account := range apps["demo"].Accounts {
-		account.Sender = senders[id]
-		if book != nil && senders[id].Refreshes() {
-			account.Refreshing = senders[id]
-		}
-		apps["demo"].Accounts[id] = account
-	}
+	connect(apps["demo"].Accounts, senders, book != nil)
 	for _, s := range senders {
 		s.Start(ctx, hard)
 	}

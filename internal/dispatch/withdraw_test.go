@@ -53,6 +53,17 @@ func (m *memory) recaller(queue *dispatchtest.Connection, recorder *store.Record
 	return r
 }
 
+// connect gives accounts their senders, which refresh icons where counts says so.
+func connect(accounts map[string]route.Account, senders map[string]*send.Sender, counts bool) {
+	for id, account := range accounts {
+		account.Sender = senders[id]
+		if counts && senders[id].Refreshes() {
+			account.Refreshing = senders[id]
+		}
+		accounts[id] = account
+	}
+}
+
 // newRecalls is workers that hear of recalls, over a vendor whose pushes replace each other.
 func newRecalls(t *testing.T) *memory {
 	m := newMemory(t)
