@@ -54,7 +54,8 @@ type DryRunner interface {
 }
 
 // NobodysToken is a device token that no device has, in a form that every vendor takes for one. A
-// push to it reaches nobody, and what the vendor says of it tells whether the credentials are right.
+// push to it reaches nobody, and what the vendor says of it tells whether the credentials are
+// right.
 const NobodysToken = "0000000000000000000000000000000000000000000000000000000000000000"
 
 // Class is a vendor's message class, with the vendor's published limits for it.

@@ -177,8 +177,8 @@ func (s *Sender) Start(ctx, hard context.Context) {
 }
 
 // Stop waits, after Start's ctx ended or Retire, until what is under way is done and what is at
-// hand is stored or given back. Jobs may still be sent: they are stored, or sent by whoever took the
-// sender's place.
+// hand is stored or given back. Jobs may still be sent: they are stored, or sent by whoever took
+// the sender's place.
 func (s *Sender) Stop() {
 	for _, l := range s.shut() {
 		l.stop()
