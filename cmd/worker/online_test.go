@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
 	"github.com/hongyan-im/hongyan/internal/sandbox/all"
 )
@@ -223,6 +225,15 @@ func TestCheckWarnsOfTheEnd(t *testing.T) {
 			}
 			if got := strings.Contains(out.String(), "the push certificate end"); got != (c.want != "") || !strings.Contains(out.String(), c.want) {
 				t.Errorf("it says %s, want %q", &out, c.want)
+			}
+			conf, err := config.Load(filepath.Join(d.dir, "hongyan.yaml"), kinds)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var log bytes.Buffer
+			(&service{log: slog.New(slog.NewTextHandler(&log, nil))}).warnOfConfig(conf)
+			if got := strings.Contains(log.String(), "credentials end soon"); got != (c.want != "") || !strings.Contains(log.String(), c.want) {
+				t.Errorf("a worker logs %s, want %q", &log, c.want)
 			}
 		})
 	}

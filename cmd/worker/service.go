@@ -158,6 +158,9 @@ func (s *service) ensure(ctx context.Context) error {
 
 // warnOfConfig logs what is allowed but unwise in a configuration.
 func (s *service) warnOfConfig(conf *config.Config) {
+	for _, text := range endings(conf, time.Now()) {
+		s.log.Warn("credentials end soon, or have ended", "advice", text)
+	}
 	for _, w := range conf.Warnings() {
 		s.log.Warn("the configuration can be better", "advice", w)
 	}
