@@ -69,6 +69,10 @@ func exported(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	s := &service{conf: &config.Config{}, bus: b, tel: tel, log: slog.New(slog.DiscardHandler)}
+	s.loaded.Store(&loaded{conf: s.conf})
+	if _, err := newLoader(s); err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
