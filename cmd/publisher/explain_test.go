@@ -43,7 +43,7 @@ func TestExplain(t *testing.T) {
 			r.outcome("m-1", "bob", "suppressed", "muted", "")
 		}, nil, []string{"conversation g-7: muted", "quiet hours: 22:00 to 08:00, Asia/Shanghai", "suppressed muted (rule 16 of 18, the first that applied): The user muted"}},
 		{"certificate-missing", func(r *rig) { register(r); r.outcome("m-1", "bob", "suppressed", "unknown_certificate", "") }, nil,
-			[]string{"Add it there and restart the workers"}},
+			[]string{"Add it there, and the workers load it within seconds"}},
 		{"dead-with-the-vendors-words", func(r *rig) { register(r); r.die("m-1", "bob", "bad_payload", "13", "channel does not exist") }, []string{"--message", "m-1"},
 			[]string{"m-1 on phone, oppo said: channel does not exist", "dead bad_payload: The vendor calls the request wrong"}},
 		// Another user's outcomes in the same app must not be told.

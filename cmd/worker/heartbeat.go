@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/bus"
@@ -26,17 +27,20 @@ type heart struct {
 	notes   *bus.Notes
 	limiter *ratelimit.Limiter
 	worker  string
+	mu      sync.Mutex
 	note    dispatch.WorkerNote
 }
 
 func (s *service) heart(worker string, limiter *ratelimit.Limiter) *heart {
 	host, _ := os.Hostname() // only a name for operators
-	return &heart{s, s.bus.Notes(dispatch.WorkerRoom), limiter, worker,
-		dispatch.WorkerNote{Host: host, PID: os.Getpid(), Version: cli.Version(), Since: time.Now().UTC()}}
+	return &heart{service: s, notes: s.bus.Notes(dispatch.WorkerRoom), limiter: limiter, worker: worker,
+		note: dispatch.WorkerNote{Host: host, PID: os.Getpid(), Version: cli.Version(), Since: time.Now().UTC()}}
 }
 
-// beat stores the worker's note.
+// beat stores the worker's note. It may be called at any time.
 func (h *heart) beat(ctx context.Context) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.note.Certificates = h.service.certificateNotes(h.limiter)
 	data, err := json.Marshal(h.note)
 	if err == nil {
@@ -77,7 +81,7 @@ func (s *service) certificateNotes(limiter *ratelimit.Limiter) (notes []dispatch
 	for _, l := range limiter.Certificates() {
 		limits[l.ID] = l
 	}
-	for _, a := range s.conf.Apps {
+	for _, a := range s.loaded.Load().conf.Apps {
 		for _, c := range a.Certificates {
 			base := c.Base()
 			notes = append(notes, dispatch.CertificateNote{App: a.ID, Vendor: base.Vendor, Limits: limits[base.ID]})

@@ -18,6 +18,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/instrument"
 	"github.com/hongyan-im/hongyan/internal/marks"
+	"github.com/hongyan-im/hongyan/internal/telemetry"
 )
 
 // noted is a meter that notes which instruments are made of it.
@@ -82,6 +83,9 @@ func TestMetricsAreThoseOfTheList(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := newCondition(m, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newLoader(&service{tel: &telemetry.Telemetry{Meter: m}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range instrument.All() {

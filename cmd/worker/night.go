@@ -13,7 +13,7 @@ func (s *service) sweepNightly(ctx context.Context, worker string) {
 	sweep := &erase.Sweep{Eraser: erase.Eraser{Store: s.bus, Places: s.topology(), Subjects: s.topology().Subjects}, Now: time.Now}
 	nightly := &erase.Nightly{Notes: s.bus.Notes(erase.Room), Worker: worker, Log: s.log, Now: time.Now, Sweep: func(ctx context.Context) error {
 		var since time.Time
-		if ttl := *s.conf.DirectoryTTL; ttl > 0 {
+		if ttl := *s.loaded.Load().conf.DirectoryTTL; ttl > 0 {
 			since = time.Now().Add(-ttl)
 		}
 		done, err := sweep.Run(ctx, since)

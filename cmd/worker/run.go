@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime/pprof"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +23,10 @@ func runCommand() *cobra.Command {
 		Long: `run is the service. It makes the streams that are missing, consumes until SIGTERM or SIGINT, then stops pulling,
 finishes what is under way (at most the configuration's "shutdown", 20s), gives the rest back and exits with 0.
 A second signal exits at once; what was under way then comes again, on this worker or another.
+
+The configuration is loaded anew at SIGHUP, and within seconds after the file, or a secret's or other file that it names, holds
+something else: certificates, limits, policies and texts change while pushes go on. A configuration that is not valid changes
+nothing, and is reported. What takes a restart (nats, http, log) is named in the log and kept.
 
 GET /healthz, /readyz and /metrics (Prometheus) are served at http.listen, by default 127.0.0.1:8230.`,
 		Example: `  worker check --config hongyan.yaml && worker run --config hongyan.yaml
@@ -42,7 +48,11 @@ GET /healthz, /readyz and /metrics (Prometheus) are served at http.listen, by de
 				return err
 			}
 			defer paceGC()()
-			return errors.Join(serve(cmd.Context(), conf, log, nil), stop())
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
+			s := &service{conf: conf, log: log, triggers: &triggers{file: file, signals: hangup, every: lookAtFiles}}
+			return errors.Join(s.serve(cmd.Context()), stop())
 		},
 	}
 	configFlag(c, &file)

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"os"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
@@ -30,10 +28,10 @@ import (
 	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/natsd"
 	"github.com/hongyan-im/hongyan/internal/owner"
+	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
-	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
 // kinds are the vendors that a configuration may name.
@@ -41,7 +39,9 @@ var kinds = config.Kinds(registry.Kinds())
 
 // service is a running worker.
 type service struct {
+	// conf is the configuration that the worker began with; what is in force now is loaded.
 	conf   *config.Config
+	loaded atomic.Pointer[loaded]
 	log    *slog.Logger
 	tel    *telemetry.Telemetry
 	health *health
@@ -50,9 +50,10 @@ type service struct {
 	// embedded is nil when an outside server is used.
 	embedded  *natsd.Server
 	bus       *bus.Bus
-	senders   []*send.Sender
 	readings  *readings
 	condition *condition
+	// triggers say when the configuration is loaded anew; nil for never.
+	triggers *triggers
 	// orphanAfter is how long jobs of certificates that no worker serves wait; 0 for the usual
 	// time.
 	orphanAfter time.Duration
@@ -105,7 +106,7 @@ func (s *service) run(ctx context.Context) (err error) {
 	if err := s.ensure(ctx); err != nil {
 		return s.stopped(ctx, err)
 	}
-	s.warnOfConfig()
+	s.warnOfConfig(s.conf)
 	if s.explain != nil {
 		s.explain.Open(s.bus)
 		defer s.explain.Open(nil)
@@ -172,12 +173,15 @@ func (s *service) ensure(ctx context.Context) error {
 	})
 }
 
-// warnOfConfig logs what is allowed but unwise in the configuration.
-func (s *service) warnOfConfig() {
-	for _, w := range s.conf.Warnings() {
+// warnOfConfig logs what is allowed but unwise in a configuration.
+func (s *service) warnOfConfig(conf *config.Config) {
+	for _, text := range endings(conf, time.Now()) {
+		s.log.Warn("credentials end soon, or have ended", "advice", text)
+	}
+	for _, w := range conf.Warnings() {
 		s.log.Warn("the configuration can be better", "advice", w)
 	}
-	for _, app := range s.conf.Apps {
+	for _, app := range conf.Apps {
 		for _, c := range app.Certificates {
 			for _, text := range c.Advice() {
 				s.log.Warn("the configuration can be better", "app", app.ID, "vendor", c.Base().Vendor, "certificate", c.Base().ID, "advice", text)
@@ -192,10 +196,10 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
-	if s.readings, err = newReadings(s.tel.Meter, s.bus, func() *config.Config { return s.conf }, s.log); err != nil {
+	if s.readings, err = newReadings(s.tel.Meter, s.bus, s.inForce, s.log); err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
-	if s.condition, err = newCondition(s.tel.Meter, s.bus, func() *config.Config { return s.conf }); err != nil {
+	if s.condition, err = newCondition(s.tel.Meter, s.bus, s.inForce); err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
 	dir := directory.New(s.bus, s.topology().Subjects, directory.Options{
@@ -212,7 +216,7 @@ func (s *service) consume(ctx context.Context) error {
 		return fmt.Errorf("set up metrics: %w", err)
 	}
 	worker := "w" + rand.Text()
-	limiter, err := s.limiter(worker)
+	limiter, err := ratelimit.New(s.bus.LimitStore(), ratelimit.Options{Certificates: limitsOf(s.conf), Member: worker, Logger: s.log})
 	if err != nil {
 		return err
 	}
@@ -232,55 +236,54 @@ func (s *service) consume(ctx context.Context) error {
 	if err := acceptances.Load(ctx); err != nil {
 		s.log.Warn("it is not known which certificates had pushes accepted lately", "error", err)
 	}
+	apps := route.NewApps(nil) // they follow
 	recaller := &recall.Recaller{
-		Outcomes: s.bus, Devices: dir, Marks: said, Recorder: recorder, Texts: s.conf.Texts(), Trouble: looker.Trouble,
-		Metrics: metrics, Log: s.log, Now: time.Now,
-	} // its apps and senders follow
-	decider := &route.Decider{Devices: dir, Marks: said, Log: s.log, Now: time.Now} // its apps follow
+		Outcomes: s.bus, Devices: dir, Marks: said, Recorder: recorder, Apps: apps, Trouble: looker.Trouble, Metrics: metrics, Log: s.log, Now: time.Now,
+	}
+	decider := &route.Decider{Devices: dir, Marks: said, Apps: apps, Log: s.log, Now: time.Now}
 	book := badge.New(s.bus, badge.Options{Unreadable: func() { metrics.Ignore("badge_record") }, Log: s.log})
 	decider.Badges = book
-	refresher := &route.Refresher{Badges: book, Devices: dir, Metrics: metrics, Log: s.log, Now: time.Now} // its apps and senders follow
+	refresher := &route.Refresher{Badges: book, Devices: dir, Apps: apps, Metrics: metrics, Log: s.log, Now: time.Now}
 	recaller.Badges, recaller.Moved = book, refresher.Moved
-	apps, err := s.apps(func(certificate send.Certificate, counts bool) *send.Sender {
+	heart := s.heart(worker, limiter)
+	loader, err := newLoader(s)
+	if err != nil {
+		return fmt.Errorf("set up metrics: %w", err)
+	}
+	loader.ctx, loader.hard, loader.apps, loader.limiter, loader.tell = ctx, hard, apps, limiter, heart.beat
+	loader.board = parking.NewBoard(s.bus.Notes(parking.Room), worker, s.log)
+	loader.holds = parking.NewWatch(s.bus.Notes(parking.HoldRoom).Follow(""), s.log)
+	loader.expect = metrics
+	// Nothing is sent before it is known what is held.
+	if err := loader.holds.Load(ctx, func(err error) {
+		s.log.Warn("cannot read what operators hold, trying until it can", "error", err)
+		s.health.starting("waiting for what operators hold")
+	}); err != nil {
+		return s.stopped(ctx, err)
+	}
+	loader.sender = func(certificate send.Certificate, counts bool, retries send.Retries) *send.Sender {
 		sender := &send.Sender{
 			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Marks: said, Devices: dir, Subjects: subjects, Limiter: limiter,
 			Accepted: acceptances, Flights: flights, Load: load, Recalls: recaller,
-			Retries: send.Retries{Attempts: s.conf.Retry.Attempts, Base: s.conf.Retry.Base, Max: s.conf.Retry.Max},
-			Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
+			Retries: retries, Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
 			Dated: s.readings.dated(certificate.Vendor, certificate.ID),
 		}
 		if counts {
 			sender.Badges, sender.Refresher = book, refresher
 		}
 		return sender
-	})
+	}
+	recaller.Start(ctx)
+	first, err := loader.load(s.conf)
 	if err != nil {
 		return err
 	}
-	decider.Apps, recaller.Apps, refresher.Apps = apps, apps, apps
-	expect(metrics, s.conf)
-	defer s.closeDrivers()
-	board, holds := s.parkingBoard(worker), s.holds()
-	// Nothing is sent before it is known what is held.
-	if err := holds.Load(ctx, func(err error) {
-		s.log.Warn("cannot read what operators hold, trying until it can", "error", err)
-		s.health.starting("waiting for what operators hold")
-	}); err != nil {
-		return s.stopped(ctx, err)
-	}
-	senders := map[string]*send.Sender{}
-	recaller.Sender = func(id string) route.Sender { return senders[id] }
-	recaller.Start(ctx)
-	for _, sender := range s.senders {
-		senders[sender.Certificate.ID] = sender
-		sender.Start(ctx, hard)
-	}
-	refresher.Sender = func(id string) route.Refreshing { return senders[id] }
+	loader.install(first)
+	defer loader.close()
 	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Moved: refresher.Moved, Subjects: subjects, Apps: apps,
-		Sender: func(id string) route.Sender { return senders[id] }, Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint,
-		Texts: s.conf.Texts(), Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now,
+		Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint, Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
 	if err != nil {
@@ -290,7 +293,6 @@ func (s *service) consume(ctx context.Context) error {
 	if err != nil {
 		return s.stopped(ctx, err)
 	}
-	heart := s.heart(worker, limiter)
 	heart.beat(ctx) // the others must know what it serves before it takes what they do not know
 	var wg sync.WaitGroup
 	serving := func(what string, serve func() error) {
@@ -306,43 +308,40 @@ func (s *service) consume(ctx context.Context) error {
 	patient := *router // what is urgent waits for no room
 	patient.Room = load.Wait
 	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { patient.Run(ctx, hard, source) }
-	serving("messages", func() error { return s.bus.ServeMessages(ctx, slices.Collect(maps.Keys(apps)), holdMessages, routes) })
+	serving("messages", func() error { return s.bus.ServeMessages(ctx, s.appNames, holdMessages, routes) })
 	serving("pieces", func() error { return s.bus.ServePieces(ctx, holdPieces, routes) })
 	wg.Go(func() { router.Run(ctx, hard, urgent) })
 	hold := func(where hongyan.Subject) int {
-		if sender := senders[where.Certificate]; sender != nil {
+		if sender := s.loaded.Load().sender(where); sender != nil {
 			return sender.Certificate.Hold()
 		}
 		return holdOrphans
 	}
-	jobs := func(vendor string) {
+	loader.serve = func(vendor string) {
 		serving("jobs of "+vendor, func() error {
 			return s.bus.ServeJobs(ctx, vendor, hold, func(ctx context.Context, where hongyan.Subject, source dispatch.Source) {
-				if sender := senders[where.Certificate]; sender != nil && sender.Certificate.Vendor == where.Vendor {
+				now := s.loaded.Load()
+				if sender := now.sender(where); sender != nil {
 					sender.Serve(ctx, where.Lane, source)
 					return
 				}
-				orphans.Serve(ctx, where, source)
+				orphans.Serve(now.inForce, where, source) // until somebody may serve it
 			})
 		})
 	}
-	for _, v := range s.conf.Vendors() {
-		jobs(v)
-	}
-	wg.Go(func() { serveForsaken(ctx, s.bus, s.conf.Vendors(), jobs) })
+	loader.serveVendors(s.conf.Vendors()...)
 	wg.Go(func() {
-		<-ctx.Done()
-		var stopping sync.WaitGroup
-		for _, sender := range s.senders {
-			stopping.Go(sender.Stop)
-		}
-		stopping.Wait()
+		serveForsaken(ctx, s.bus, s.conf.Vendors(), func(vendor string) { loader.serveVendors(vendor) })
+	})
+	wg.Go(func() {
+		loader.run(ctx, s.triggers)
+		loader.stop()
 	})
 	wg.Go(func() { s.bus.Wake(ctx) })
 	wg.Go(func() { s.readings.run(ctx, limiter) })
 	wg.Go(func() { s.condition.run(ctx) })
-	wg.Go(func() { board.Run(ctx) })
-	wg.Go(func() { holds.Run(ctx) })
+	wg.Go(func() { loader.board.Run(ctx) })
+	wg.Go(func() { loader.holds.Run(ctx) })
 	wg.Go(func() { acceptances.Run(ctx) })
 	wg.Go(func() { refresher.Run(ctx) })
 	wg.Go(func() { dir.Run(ctx, s.bus) })
@@ -358,14 +357,15 @@ func (s *service) consume(ctx context.Context) error {
 		}
 	})
 	s.health.run(s.bus.Pulling)
-	s.log.Info("worker runs", "apps", len(apps), "certificates", len(s.senders))
+	s.log.Info("worker runs", "apps", len(s.conf.Apps), "certificates", len(first.serving))
 	if s.ready != nil {
 		s.ready(s)
 	}
 	<-ctx.Done()
 	s.health.stopping()
-	s.log.Info("stopping: finishing what is under way", "at_most", s.conf.Shutdown)
-	timer := time.AfterFunc(s.conf.Shutdown, cut)
+	patience := s.loaded.Load().conf.Shutdown
+	s.log.Info("stopping: finishing what is under way", "at_most", patience)
+	timer := time.AfterFunc(patience, cut)
 	defer timer.Stop()
 	wg.Wait()
 	recaller.Wait()
@@ -384,29 +384,6 @@ func (s *service) consume(ctx context.Context) error {
 	return nil
 }
 
-// limiter makes the limiter of all certificates.
-func (s *service) limiter(worker string) (*ratelimit.Limiter, error) {
-	var certificates []ratelimit.Certificate
-	for _, a := range s.conf.Apps {
-		for _, c := range a.Certificates {
-			l := ratelimit.CertificateOf(c.Base(), usualClasses(c)...)
-			if own, ok := c.(interface{ CallTimeout() time.Duration }); ok {
-				l.Timeout = own.CallTimeout()
-			}
-			certificates = append(certificates, l)
-		}
-	}
-	return ratelimit.New(s.bus.LimitStore(), ratelimit.Options{Certificates: certificates, Member: worker, Logger: s.log})
-}
-
-// usualClasses are the classes of a plain chat message and of a call.
-func usualClasses(c vendors.Config) []vendors.Class {
-	return []vendors.Class{
-		c.Class(&vendors.Notification{}),
-		c.Class(&vendors.Notification{Urgent: true, Call: &hongyan.Call{Media: "audio", Action: hongyan.CallInvite}}),
-	}
-}
-
 // What one consumer may have at hand: messages, pieces of large ones, jobs of certificates that the
 // configuration lacks, and registrations.
 const (
@@ -415,41 +392,3 @@ const (
 	holdOrphans       = 256
 	holdRegistrations = 512
 )
-
-// badges are the words of policy.badge.
-var badges = map[string]route.Badge{"": route.BadgeOfMessage, "message": route.BadgeOfMessage, "counted": route.BadgeCounted, "off": route.BadgeOff}
-
-// apps makes the drivers and the senders, and what the router needs to know about each app.
-func (s *service) apps(sender func(c send.Certificate, counts bool) *send.Sender) (map[string]route.App, error) {
-	apps := map[string]route.App{}
-	for _, a := range s.conf.Apps {
-		app := route.App{Accounts: map[string]route.Account{}, Policy: route.Policy{
-			ForegroundLease: a.Policy.ForegroundLease, StaleAfter: *a.Policy.StaleAfter, MaxPushGroup: a.Policy.MaxPushGroup,
-			QuietWhenActiveElsewhere: a.Policy.QuietWhenActiveElsewhere, RecallOverwrite: *a.Policy.RecallOverwrite,
-			Preview: hongyan.Preview(a.Policy.Preview), Badge: badges[a.Policy.Badge], Collapse: a.Policy.Collapse == "conversation",
-		}}
-		for _, c := range a.Certificates {
-			base := c.Base()
-			driver, err := c.Driver(vendors.Env{Tokens: s.tokens(c)})
-			if err != nil {
-				return nil, cli.UsageError(fmt.Errorf("certificate %s: %w", base.ID, err))
-			}
-			zone, err := time.LoadLocation(cmp.Or(base.Timezone, "Asia/Shanghai"))
-			if err != nil {
-				return nil, fmt.Errorf("certificate %s: timezone: %w", base.ID, err)
-			}
-			app.Accounts[base.ID] = route.Account{App: a.ID, Vendor: base.Vendor, Certificate: base.ID, Options: c.Options, Badge: driver.Limits().Badge}
-			s.senders = append(s.senders, sender(send.Certificate{
-				App: a.ID, Vendor: base.Vendor, ID: base.ID, Driver: driver, Class: c.Class, Concurrency: base.Concurrency, Zone: zone,
-			}, app.Policy.Badge == route.BadgeCounted))
-		}
-		apps[a.ID] = app
-	}
-	return apps, nil
-}
-
-func (s *service) closeDrivers() {
-	for _, sender := range s.senders {
-		sender.Certificate.Driver.Close()
-	}
-}

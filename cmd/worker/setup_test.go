@@ -109,7 +109,7 @@ apps: [{id: demo, certificates: [{id: "1", vendor: oppo, package: com.example, a
 		t.Fatal(err)
 	}
 	var said bytes.Buffer
-	(&service{conf: conf, log: slog.New(slog.NewTextHandler(&said, nil))}).warnOfConfig()
+	(&service{conf: conf, log: slog.New(slog.NewTextHandler(&said, nil))}).warnOfConfig(conf)
 	if !strings.Contains(said.String(), "level=WARN") || !strings.Contains(said.String(), "http.listen: serves metrics on all interfaces") {
 		t.Errorf("it says %s", &said)
 	}

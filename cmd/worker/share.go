@@ -2,9 +2,7 @@ package main
 
 import (
 	"reflect"
-	"time"
 
-	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 	"github.com/hongyan-im/hongyan/internal/vendors/accesstoken"
 )
@@ -42,30 +40,4 @@ func secretsOf(settings vendors.Config) []byte {
 	}
 	walk(reflect.ValueOf(settings).Elem())
 	return all
-}
-
-// holds keeps the senders to what operators hold by hand.
-func (s *service) holds() *parking.Watch {
-	holds := parking.NewWatch(s.bus.Notes(parking.HoldRoom).Follow(""), s.log)
-	for _, sender := range s.senders {
-		holds.Add(sender.Certificate.App, sender.Certificate.ID, sender.Hold)
-	}
-	return holds
-}
-
-// parkingBoard shares the senders' breakers with the other workers.
-func (s *service) parkingBoard(worker string) *parking.Board {
-	board := parking.NewBoard(s.bus.Notes(parking.Room), worker, s.log)
-	for _, sender := range s.senders {
-		id := sender.Certificate.ID
-		sender.Parked = func(open bool, since time.Time, r vendors.Result) { board.Tell(id, open, since, r) }
-		board.Add(id, sender.Follow)
-		sender.ParkedKind = func(kind vendors.Kind, open bool, since time.Time, r vendors.Result) {
-			board.Tell(parking.KindKey(id, kind), open, since, r)
-		}
-		for _, kind := range vendors.Kinds {
-			board.Add(parking.KindKey(id, kind), func(open bool, why vendors.Reason, since time.Time) { sender.FollowKind(kind, open, why, since) })
-		}
-	}
-	return board
 }

@@ -27,7 +27,9 @@ func TestLossOfTheWorkConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	running(t, func(ctx context.Context) error { r.serve(ctx, hongyan.Subject{App: "urgent"}, urgent); return nil })
-	running(t, func(ctx context.Context) error { return b.ServeMessages(ctx, []string{"demo"}, 10, r.serve) })
+	running(t, func(ctx context.Context) error {
+		return b.ServeMessages(ctx, func() []string { return []string{"demo"} }, 10, r.serve)
+	})
 	store(t, b, "push.message.demo", []byte("{}"), 1)
 	store(t, b, "push.urgent.demo", []byte("{}"), 1)
 	eventually(t, "both came", 5*time.Second, func() bool { return r.count("") == 2 })

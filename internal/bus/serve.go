@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,15 +35,11 @@ const (
 )
 
 // ServeMessages serves the chat of the apps, each with a consumer of its own that is always there,
-// and on demand, within two seconds, that of apps which are not among them. hold is how many
-// deliveries of each are at hand at most. It returns when ctx ended and all serving returned, or
-// with an error at once where this bus serves them already.
-func (b *Bus) ServeMessages(ctx context.Context, apps []string, hold int, serve Serving) error {
+// and on demand, within two seconds, that of apps which are not among them. apps is asked every
+// second. hold is how many deliveries of each are at hand at most. It returns when ctx ended and
+// all serving returned, or with an error at once where this bus serves them already.
+func (b *Bus) ServeMessages(ctx context.Context, apps func() []string, hold int, serve Serving) error {
 	s := b.topology.Subjects
-	always := map[string]bool{}
-	for _, app := range apps {
-		always[app] = true
-	}
 	w := &watcher{bus: b, stream: b.topology.Messages(), filter: s.All(hongyan.KindMessage), every: lookOften, serve: serve,
 		target: func(subject string) (hongyan.Subject, string) {
 			where, err := s.Parse(subject)
@@ -52,11 +49,14 @@ func (b *Bus) ServeMessages(ctx context.Context, apps []string, hold int, serve 
 			return where, subject
 		},
 		consumer: func(where hongyan.Subject, filter string) *Consumer {
-			return b.newNormal(b.topology.Messages(), hold, durable("chat-"+nameOf(where.App, filter), "messages of app "+where.App+" that wait to be planned", ackWait, always[where.App], filter))
+			return b.newNormal(b.topology.Messages(), hold, durable("chat-"+nameOf(where.App, filter), "messages of app "+where.App+" that wait to be planned", ackWait, slices.Contains(apps(), where.App), filter))
 		},
-	}
-	for _, app := range apps {
-		w.always = append(w.always, s.Message(app))
+		always: func() (subjects []string) {
+			for _, app := range apps() {
+				subjects = append(subjects, s.Message(app))
+			}
+			return subjects
+		},
 	}
 	return w.run(ctx, hongyan.Subject{Kind: hongyan.KindMessage})
 }
@@ -160,7 +160,7 @@ type watcher struct {
 	bus            *Bus
 	stream, filter string
 	every          time.Duration
-	always         []string // subjects that are served whatever they hold
+	always         func() []string // subjects that are served whatever they hold; nil for none
 	// target says what is served together with a subject, and with which filter; none where nobody
 	// is to serve it.
 	target   func(subject string) (where hongyan.Subject, filter string)
@@ -192,11 +192,8 @@ func (w *watcher) run(ctx context.Context, place hongyan.Subject) error {
 		return err
 	}
 	defer w.bus.watchers.remove(place)
-	for _, subject := range w.always {
-		where, filter := w.target(subject)
-		w.start(ctx, where, filter, true)
-	}
 	for ctx.Err() == nil {
+		w.keep(ctx)
 		if err := w.look(ctx); err == nil {
 			w.pulse.beat()
 		} else if ctx.Err() == nil {
@@ -207,6 +204,24 @@ func (w *watcher) run(ctx context.Context, place hongyan.Subject) error {
 	w.serving.Wait()
 	w.pulse.stop()
 	return nil
+}
+
+// keep serves what is served whatever it holds.
+func (w *watcher) keep(ctx context.Context) {
+	if w.always == nil {
+		return
+	}
+	kept := map[string]bool{}
+	for _, subject := range w.always() {
+		where, filter := w.target(subject)
+		kept[filter] = true
+		w.start(ctx, where, filter)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for filter, s := range w.open {
+		s.always = kept[filter]
+	}
 }
 
 // wait follows hints until it is time to look again.
@@ -256,7 +271,7 @@ func (w *watcher) follow(ctx context.Context) {
 	}
 	w.mu.Unlock()
 	for filter, where := range now {
-		w.start(ctx, where, filter, false)
+		w.start(ctx, where, filter)
 	}
 }
 
@@ -278,7 +293,7 @@ func (w *watcher) look(ctx context.Context) error {
 		}
 	}
 	for filter, where := range there {
-		w.start(ctx, where, filter, false)
+		w.start(ctx, where, filter)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -311,13 +326,13 @@ func (w *watcher) stored(ctx context.Context) (map[string]uint64, error) {
 }
 
 // start serves what is not served yet.
-func (w *watcher) start(ctx context.Context, where hongyan.Subject, filter string, always bool) {
+func (w *watcher) start(ctx context.Context, where hongyan.Subject, filter string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.open[filter] != nil {
 		return
 	}
-	s := &served{consumer: w.consumer(where, filter), since: time.Now(), always: always}
+	s := &served{consumer: w.consumer(where, filter), since: time.Now()}
 	w.open[filter] = s
 	w.serving.Go(func() {
 		w.serve(ctx, where, s.consumer)

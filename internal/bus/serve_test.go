@@ -195,7 +195,9 @@ func connect(t *testing.T, opts bus.Options, vendors ...string) *bus.Bus {
 func TestServeMessages(t *testing.T) {
 	b := bustest.Start(t)
 	r := &receiver{t: t}
-	running(t, func(ctx context.Context) error { return b.ServeMessages(ctx, []string{"demo"}, 100, r.serve) })
+	running(t, func(ctx context.Context) error {
+		return b.ServeMessages(ctx, func() []string { return []string{"demo"} }, 100, r.serve)
+	})
 	store(t, b, "push.message.demo", []byte("{}"), 3)
 	store(t, b, "push.message.ghost", []byte("{}"), 2)
 	store(t, b, "push.message.a@b", []byte("{}"), 1)
@@ -208,7 +210,7 @@ func TestServeMessages(t *testing.T) {
 			t.Errorf("served %v", r.served)
 		}
 	})
-	if err := b.ServeMessages(t.Context(), nil, 1, r.serve); err == nil {
+	if err := b.ServeMessages(t.Context(), func() []string { return nil }, 1, r.serve); err == nil {
 		t.Error("messages are served twice")
 	}
 	if err := b.Pulling(); err != nil {
@@ -307,7 +309,9 @@ func TestDeletedOnTheServer(t *testing.T) {
 	b := bustest.Start(t, "apns")
 	js := streams(t, b)
 	r := &receiver{t: t}
-	running(t, func(ctx context.Context) error { return b.ServeMessages(ctx, []string{"demo"}, 100, r.serve) })
+	running(t, func(ctx context.Context) error {
+		return b.ServeMessages(ctx, func() []string { return []string{"demo"} }, 100, r.serve)
+	})
 	running(t, func(ctx context.Context) error {
 		return b.ServeJobs(ctx, "apns", func(hongyan.Subject) int { return 10 }, r.serve)
 	})
@@ -347,7 +351,9 @@ func TestServerComesBack(t *testing.T) {
 			srv := bustest.StartServer(t, opts)
 			b := connect(t, bus.Options{URL: srv.ClientURL(), Name: "test"}, "apns")
 			r := &receiver{t: t}
-			running(t, func(ctx context.Context) error { return b.ServeMessages(ctx, []string{"demo"}, 100, r.serve) })
+			running(t, func(ctx context.Context) error {
+				return b.ServeMessages(ctx, func() []string { return []string{"demo"} }, 100, r.serve)
+			})
 			store(t, b, "push.message.demo", []byte("{}"), 1)
 			eventually(t, "a message came", 5*time.Second, func() bool { return r.count("demo") == 1 })
 			again := &server.Options{StoreDir: opts.StoreDir, Port: srv.Addr().(*net.TCPAddr).Port}
@@ -377,7 +383,9 @@ func TestBudgetIsShared(t *testing.T) {
 	r := &receiver{t: t, hold: true}
 	apps := []string{"flood", "other"}
 	store(t, b, "push.message.flood", make([]byte, 4000), 1000)
-	running(t, func(ctx context.Context) error { return b.ServeMessages(ctx, apps, 2048, r.serve) })
+	running(t, func(ctx context.Context) error {
+		return b.ServeMessages(ctx, func() []string { return apps }, 2048, r.serve)
+	})
 	eventually(t, "the flood fills its part", 5*time.Second, func() bool { return r.count("flood") >= 100 })
 	time.Sleep(300 * time.Millisecond) // it must not take more, on a real server
 	if n := r.count("flood") * 4000; n > budget*3/4 {
@@ -404,7 +412,9 @@ func TestBudgetOfLargeMessages(t *testing.T) {
 		names = append(names, app)
 		store(t, b, "push.message."+app, make([]byte, size), 10)
 	}
-	running(t, func(ctx context.Context) error { return b.ServeMessages(ctx, names, 2048, r.serve) })
+	running(t, func(ctx context.Context) error {
+		return b.ServeMessages(ctx, func() []string { return names }, 2048, r.serve)
+	})
 	most, kept := 0, 0
 	eventually(t, "all came", 60*time.Second, func() bool {
 		most = max(most, b.InHand())
@@ -440,7 +450,9 @@ func TestBudgetOfManyConsumers(t *testing.T) {
 		names = append(names, app)
 		store(t, b, "push.message."+app, make([]byte, size), 5)
 	}
-	running(t, func(ctx context.Context) error { return b.ServeMessages(ctx, names, 256, r.serve) })
+	running(t, func(ctx context.Context) error {
+		return b.ServeMessages(ctx, func() []string { return names }, 256, r.serve)
+	})
 	most := 0
 	eventually(t, "each has a message", 20*time.Second, func() bool {
 		most = max(most, b.InHand())
@@ -468,7 +480,9 @@ func TestMessageLargerThanTheBudget(t *testing.T) {
 	store(t, b, "push.message.demo", []byte("{}"), 20)
 	store(t, b, "push.message.demo", make([]byte, 4<<20), 2)
 	store(t, b, "push.message.demo", []byte("{}"), 20)
-	running(t, func(ctx context.Context) error { return b.ServeMessages(ctx, []string{"demo"}, 2048, r.serve) })
+	running(t, func(ctx context.Context) error {
+		return b.ServeMessages(ctx, func() []string { return []string{"demo"} }, 2048, r.serve)
+	})
 	eventually(t, "all came", 10*time.Second, func() bool { return r.count("demo") == 42 })
 	r.read(func() {
 		large := 0
@@ -494,7 +508,9 @@ func TestForeignConsumer(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &receiver{t: t}
-	running(t, func(ctx context.Context) error { return b.ServeMessages(ctx, []string{"demo"}, 100, r.serve) })
+	running(t, func(ctx context.Context) error {
+		return b.ServeMessages(ctx, func() []string { return []string{"demo"} }, 100, r.serve)
+	})
 	select {
 	case err := <-misfits:
 		if !errors.Is(err, bus.ErrMisfit) || !strings.Contains(err.Error(), "nats consumer rm") {

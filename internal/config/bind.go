@@ -28,6 +28,7 @@ type binder struct {
 	anchors   map[string]ast.Node
 	errs      Errors
 	warnings  []Problem
+	files     Files
 	// places remembers where each certificate stands.
 	places []place
 	// inline is the first secret that stands in the file itself.

@@ -263,6 +263,7 @@ func (b *binder) checkCertificate(p place, seen map[string]string) {
 		if !filepath.IsAbs(base.CAFile) {
 			base.CAFile = filepath.Join(b.dir, base.CAFile)
 		}
+		_, _ = b.files.read(base.CAFile) // TLS says what is wrong with it
 		if _, err := base.TLS(); err != nil {
 			b.problem(b.find(p.node, "ca_file"), p.key+".ca_file", err.Error(), "name a PEM file with root certificates")
 		}

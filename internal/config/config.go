@@ -50,6 +50,7 @@ type Config struct {
 
 	texts    *texts.Catalogue
 	warnings []Problem
+	files    Files
 }
 
 // NATS says where the streams are: at a server or cluster, or in a server inside the worker.
@@ -215,20 +216,34 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // Load reads and checks a file. The error is [Errors] when the file could be read.
 func Load(path string, kinds Kinds) (*Config, error) {
-	data, err := os.ReadFile(path)
+	conf, _, err := Open(path, kinds)
+	return conf, err
+}
+
+// Open is Load that also says which files were read, the configuration's own among them, and what
+// they held. It says so where something is wrong with them too, so that one can wait until they
+// change.
+func Open(path string, kinds Kinds) (*Config, Files, error) {
+	files := Files{}
+	data, err := files.read(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, files, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(path, data, kinds, os.LookupEnv)
+	conf, err := parse(path, data, kinds, os.LookupEnv, files)
+	return conf, files, err
 }
 
 // Parse is Load for a file that was read; path is for messages and for finding secret files.
 func Parse(path string, data []byte, kinds Kinds, env func(string) (string, bool)) (*Config, error) {
+	return parse(path, data, kinds, env, Files{})
+}
+
+func parse(path string, data []byte, kinds Kinds, env func(string) (string, bool), files Files) (*Config, error) {
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		return nil, Errors{syntaxProblem(path, err)}
 	}
-	b := &binder{path: path, dir: filepath.Dir(path), env: env, kinds: kinds, anchors: map[string]ast.Node{}}
+	b := &binder{path: path, dir: filepath.Dir(path), env: env, kinds: kinds, anchors: map[string]ast.Node{}, files: files}
 	c := &Config{}
 	var body ast.Node
 	if len(file.Docs) > 0 {
@@ -247,7 +262,7 @@ func Parse(path string, data []byte, kinds Kinds, env func(string) (string, bool
 	}
 	b.lookForWarnings(body, c)
 	slices.SortStableFunc(b.warnings, byPlace)
-	c.warnings = b.warnings
+	c.warnings, c.files = b.warnings, files
 	c.defaults()
 	return c, nil
 }

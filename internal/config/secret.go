@@ -26,7 +26,7 @@ func (b *binder) secretFile(node ast.Node, v reflect.Value, key string, document
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(b.dir, name)
 	}
-	data, err := os.ReadFile(name)
+	data, err := b.files.read(name)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		b.problem(node, key, "names a file that does not exist: "+name, "create it, or correct the path")

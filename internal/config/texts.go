@@ -29,7 +29,7 @@ func (b *binder) readTexts(root ast.Node, c *Config) (problems Errors) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(b.dir, path)
 	}
-	data, err := readTextsFile(path)
+	data, err := b.readTextsFile(path)
 	if err != nil {
 		b.problem(b.find(root, "texts_file"), "texts_file", "names a file that cannot be read: "+err.Error(), "name a YAML file of texts by language")
 		return nil
@@ -52,12 +52,12 @@ func (b *binder) readTexts(root ast.Node, c *Config) (problems Errors) {
 	return t.errs
 }
 
-func readTextsFile(path string) ([]byte, error) {
+func (b *binder) readTextsFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxTextsFile {
 		return nil, errors.New("it is longer than 16 MiB")
 	}
-	data, err := os.ReadFile(path)
+	data, err := b.files.read(path)
 	var p *fs.PathError
 	if errors.As(err, &p) { // the key stands beside the path already
 		return nil, errors.New(path + ": " + p.Err.Error())

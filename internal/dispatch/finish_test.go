@@ -107,7 +107,8 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	}
 	refresher := &route.Refresher{Badges: book, Devices: m.devices, Metrics: m.metrics, Log: log, Now: time.Now}
 	apps := map[string]route.App{"demo": app}
-	decider.Apps, refresher.Apps = apps, apps
+	served := route.NewApps(apps)
+	decider.Apps, refresher.Apps = served, served
 	senders := map[string]*send.Sender{}
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
@@ -118,7 +119,8 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 			senders[id].Badges, senders[id].Refresher = book, refresher
 		}
 	}
-	recaller := m.recaller(queue, recorder, said, apps, senders)
+	recaller := m.recaller(queue, recorder, said, apps, served, senders)
+	connect(apps["demo"].Accounts, senders, book != nil)
 	watch := parking.NewWatch(m.holds, log)
 	for id, s := range senders {
 		watch.Add("demo", id, s.Hold)
@@ -131,8 +133,8 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	}
 	senders["h"].Follow(true, vendors.Unavailable, time.Now()) // its jobs are stored, and nobody takes them
 	router := &route.Router{
-		Recorder: recorder, Looker: looker, Devices: m.devices, Log: log, Now: time.Now, Sender: func(id string) route.Sender { return senders[id] },
-		Apps: apps, Elsewhere: m.elsewhere, Metrics: m.metrics, Marks: said, Withdrawals: m.withdrawals,
+		Recorder: recorder, Looker: looker, Devices: m.devices, Log: log, Now: time.Now,
+		Apps: served, Elsewhere: m.elsewhere, Metrics: m.metrics, Marks: said, Withdrawals: m.withdrawals,
 	}
 	if recaller != nil {
 		recaller.Badges, recaller.Moved = book, refresher.Moved // asked only in apps that count
@@ -145,7 +147,6 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	}
 	if book != nil {
 		router.Badges, router.Moved = book, refresher.Moved
-		refresher.Sender = func(id string) route.Refreshing { return senders[id] }
 		wg.Go(func() { refresher.Run(ctx) })
 	}
 	if m.marks {

@@ -131,15 +131,17 @@ func (r *rig) start() {
 			s.Badges = book
 		}
 		senders[id] = s
+		account := accounts[id]
+		account.Sender = s
+		accounts[id] = account
 		r.senders = append(r.senders, s)
 		s.Start(ctx, hard)
 	}
 	router := &route.Router{Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Subjects: subjects, Log: r.log, Now: time.Now, Stored: r.bus.Hint, Tracer: r.tracer,
-		Sender: func(id string) route.Sender { return senders[id] },
-		Apps: map[string]route.App{
+		Apps: route.NewApps(map[string]route.App{
 			"demo":  {Policy: policy, Accounts: accounts},
 			"other": {Accounts: accounts},
-		}}
+		})}
 	var wg sync.WaitGroup
 	urgent, err := r.bus.UrgentConsumer(ctx, 64)
 	if err != nil {
@@ -160,7 +162,9 @@ func (r *rig) start() {
 		})
 	}
 	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { router.Run(ctx, hard, source) }
-	serve(func() error { return r.bus.ServeMessages(ctx, []string{"demo", "other"}, 512, routes) })
+	serve(func() error {
+		return r.bus.ServeMessages(ctx, func() []string { return []string{"demo", "other"} }, 512, routes)
+	})
 	serve(func() error { return r.bus.ServePieces(ctx, 64, routes) })
 	for _, s := range r.senders {
 		c := &s.Certificate

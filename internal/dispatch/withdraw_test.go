@@ -32,7 +32,7 @@ type withdraws struct {
 }
 
 // recaller is a worker's, wired to its senders; nil where nothing is withdrawn.
-func (m *memory) recaller(queue *dispatchtest.Connection, recorder *store.Recorder, said *marks.Marks, apps map[string]route.App, senders map[string]*send.Sender) *recall.Recaller {
+func (m *memory) recaller(queue *dispatchtest.Connection, recorder *store.Recorder, said *marks.Marks, apps map[string]route.App, served *route.Apps, senders map[string]*send.Sender) *recall.Recaller {
 	if m.withdraws == nil {
 		return nil
 	}
@@ -40,13 +40,24 @@ func (m *memory) recaller(queue *dispatchtest.Connection, recorder *store.Record
 	app.Policy.RecallOverwrite, app.Policy.Collapse = m.withdraws.within, m.withdraws.collapse
 	apps["demo"] = app
 	r := &recall.Recaller{
-		Outcomes: queue, Devices: m.devices, Marks: said, Recorder: recorder, Apps: apps, Metrics: m.metrics,
-		Sender: func(id string) route.Sender { return senders[id] }, Trouble: recorder.Trouble, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Outcomes: queue, Devices: m.devices, Marks: said, Recorder: recorder, Apps: served, Metrics: m.metrics,
+		Trouble: recorder.Trouble, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	for _, s := range senders {
 		s.Recalls = r
 	}
 	return r
+}
+
+// connect gives accounts their senders, which refresh icons where counts says so.
+func connect(accounts map[string]route.Account, senders map[string]*send.Sender, counts bool) {
+	for id, account := range accounts {
+		account.Sender = senders[id]
+		if counts && senders[id].Refreshes() {
+			account.Refreshing = senders[id]
+		}
+		accounts[id] = account
+	}
 }
 
 // newRecalls is workers that hear of recalls, over a vendor whose pushes replace each other.

@@ -144,8 +144,8 @@ func Suppression(r hongyan.Reason) Text {
 		return Text{"It was inside the user's quiet hours; only calls pass. \"publisher settings\" shows and changes them; mind their time zone.",
 			"处于用户的免打扰时段，只有通话可以越过。`publisher settings`显示并修改它；注意其时区。"}
 	case hongyan.UnknownCertificate:
-		return Text{"The registration names a certificate that the workers' configuration does not have for this app. Add it there and restart the workers, or correct what the app registers.",
-			"登记中的证书不在 worker 为该应用的配置里。把它加进去并重启 worker，或改正应用登记的内容。"}
+		return Text{"The registration names a certificate that the workers' configuration does not have for this app. Add it there, and the workers load it within seconds; or correct what the app registers.",
+			"登记中的证书不在 worker 为该应用的配置里。把它加进去，worker 几秒内自行载入；或改正应用登记的内容。"}
 	}
 	return Text{"This version does not know why; a newer one may.",
 		"这个版本不知道原因，更新的版本也许知道。"}

@@ -113,6 +113,12 @@ var (
 	Ready = Metric{Name: "hongyan.ready", Kind: Gauge, Unit: "{worker}",
 		Means:  Text{"1 while the worker takes messages, as /readyz says", "worker 在取消息时为 1，与 /readyz 一致"},
 		Normal: Text{"1; 0 for moments while it starts, stops, or NATS elects a leader", "为 1；启动、停止或 NATS 选主时短暂为 0"}}
+	ConfigReloads = Metric{Name: "hongyan.config.reloads", Kind: Counter, Unit: "{reload}", Labels: []string{"result"},
+		Means:  Text{"configurations that were loaded while the worker ran: `loaded`, or `refused`", "运行中载入配置的次数：`loaded` 载入，`refused` 拒绝"},
+		Normal: Text{"one `loaded` for each change", "每次改动一次 `loaded`"}}
+	ConfigRefused = Metric{Name: "hongyan.config.refused", Kind: Gauge, Unit: "{config}",
+		Means:  Text{"1 while the configuration that stands in the file was refused, and the one before it is in force", "文件里的配置被拒绝、沿用之前的配置时为 1"},
+		Normal: Text{"0; the log says what is wrong", "为 0；日志里说明哪里不对"}}
 	CopiesMissing = Metric{Name: "hongyan.stream.copies.missing", Kind: Gauge, Unit: "{copy}", Labels: []string{"stream"},
 		Means: Text{"copies of a stream whose NATS server is away or far behind, and one more where nobody leads the stream",
 			"流的副本中，所在 NATS 服务器不在线或远远落后的份数，没有 leader 时再加一"},
@@ -176,7 +182,7 @@ func Groups() []Group {
 	return []Group{
 		{Text{"What comes in, and what becomes of it", "收到什么，结果如何"}, []*Metric{&Messages, &Signals, &Ignored, &Suppressed, &Jobs, &Attempts, &Outcomes, &Latency, &StageDuration, &BatchSize}},
 		{Text{"What waits", "等待中的"}, []*Metric{&Untaken, &Backlog, &Oldest, &Looked}},
-		{Text{"Certificates, limits and clocks", "证书、限额与时钟"}, []*Metric{&Parked, &ParkedKind, &Held, &QuotaLimit, &QuotaLeft, &QuotaForecast, &CredentialExpiry, &ClockSkew}},
+		{Text{"Certificates, limits and clocks", "证书、限额与时钟"}, []*Metric{&ConfigReloads, &ConfigRefused, &Parked, &ParkedKind, &Held, &QuotaLimit, &QuotaLeft, &QuotaForecast, &CredentialExpiry, &ClockSkew}},
 		{Text{"What is stored", "存储"}, []*Metric{&Ready, &CopiesMissing, &Unstored, &StoreFailures, &Paused}},
 		{Text{"What is kept in memory", "内存里的"}, []*Metric{&DirectoryLookups, &DirectoryDropped, &DirectoryUsers, &DirectoryBytes, &MarksAsked, &MarksRemembered}},
 		{Text{"Registrations, and numbers on icons", "登记与角标"}, []*Metric{&DroppedRegistrations, &MovedRegistrations, &BadgeRefreshes, &BadgeRefreshesLost}},

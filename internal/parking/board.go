@@ -58,6 +58,7 @@ type Board struct {
 	mu      sync.Mutex
 	follows map[string]Follow
 	words   map[string]*word // what this worker has to say, by certificate
+	unsaid  []string         // certificates of which it takes back what it said
 	told    chan struct{}    // wakes Run
 
 	// Of Run alone: how often in a row the note of a certificate that others parked was missing,
@@ -134,6 +135,29 @@ func (b *Board) Tell(certificate string, open bool, since time.Time, r vendors.R
 	}
 }
 
+// Forget takes back what this worker said of a certificate, because it was configured anew or taken
+// out. Another follow may have been added for it meanwhile.
+func (b *Board) Forget(certificate string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if w := b.words[certificate]; w != nil {
+		delete(b.words, certificate)
+		b.unsaid = append(b.unsaid, certificate)
+	}
+	select {
+	case b.told <- struct{}{}:
+	default:
+	}
+}
+
+// Remove makes nobody hear any more what other workers say of a certificate, and forgets it.
+func (b *Board) Remove(certificate string) {
+	b.Forget(certificate)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.follows, certificate)
+}
+
 // Run shares until ctx ends; then it takes back what this worker said of certificates that are
 // parked: those who followed it find out for themselves, and a worker that starts with better
 // credentials in its place is not held up.
@@ -206,6 +230,10 @@ func (b *Board) read(notes map[string]Note, now time.Time) {
 		}
 	}
 	for certificate := range b.missing {
+		if b.follows[certificate] == nil {
+			delete(b.missing, certificate)
+			continue
+		}
 		if _, there := notes[certificate]; there {
 			continue
 		}
@@ -250,7 +278,17 @@ func (b *Board) write(ctx context.Context, notes map[string]Note, now time.Time)
 		}
 		due[certificate] = w.note
 	}
+	var unsaid []string
+	for _, certificate := range b.unsaid {
+		if n := notes[certificate]; b.words[certificate] == nil && n.Worker == b.worker {
+			unsaid = append(unsaid, certificate)
+		}
+	}
+	b.unsaid = nil
 	b.mu.Unlock()
+	for _, certificate := range unsaid { // where it fails, the note ends by itself
+		group.Go(func() error { return b.store.Remove(ctx, certificate) })
+	}
 	for certificate, note := range due {
 		group.Go(func() error {
 			data, err := json.Marshal(note)

@@ -107,15 +107,29 @@ func NewWatch(store HoldStore, log *slog.Logger) *Watch {
 }
 
 // Add makes follow hear of each change, from Load and Run, and at once where the certificate is
-// known to be held already. It must not call the watch.
+// known to be held already, in the place of what was added under its id before. It must not call
+// the watch.
 func (w *Watch) Add(app, certificate string, follow func(held bool)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, _, held := w.holds.Of(app, certificate)
+	w.remove(certificate)
 	w.certs = append(w.certs, watched{app: app, id: certificate, held: held, follow: follow})
 	if held {
 		follow(true)
 	}
+}
+
+// Remove ends what Add began. A certificate that was not added is no mistake.
+func (w *Watch) Remove(certificate string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.remove(certificate)
+}
+
+// remove forgets a certificate. The lock is held.
+func (w *Watch) remove(certificate string) {
+	w.certs = slices.DeleteFunc(w.certs, func(c watched) bool { return c.id == certificate })
 }
 
 // Load reads the holds before anything is sent, and tries until it can or ctx ends, whose error it

@@ -67,7 +67,7 @@ func (l *Limiter) Apply(ctx context.Context, c Command) error {
 	if c.Reason == "" {
 		return errors.New("a command needs a reason")
 	}
-	cert := l.certs[c.Certificate]
+	cert := (*l.certs.Load())[c.Certificate]
 	if cert == nil {
 		return fmt.Errorf("no certificate %q", c.Certificate)
 	}
@@ -116,7 +116,7 @@ func (l *Limiter) logCommand(entryKey, value string) {
 		return
 	}
 	id, class, _ := strings.Cut(rest, ".")
-	if l.certs[id] == nil {
+	if (*l.certs.Load())[id] == nil {
 		return
 	}
 	l.log.Info("operator changes a limit", "action", string(c.Action), "certificate", id, "class", class, "quota", int64(c.Quota), "reason", c.Reason, "by", c.By)

@@ -100,7 +100,7 @@ type Limiter struct {
 	store Store
 	opts  Options
 	log   *slog.Logger
-	certs map[string]*certificate
+	certs atomic.Pointer[map[string]*certificate] // never changed, only replaced, under mu
 
 	members atomic.Int64
 	closed  atomic.Bool   // changed under mu
@@ -120,13 +120,15 @@ type Limiter struct {
 	since   time.Time // when Run began
 	heldAs  string    // this worker's entry of what it holds, as last stored
 	heldAt  time.Time
+	// retired are certificates that Replace took out or changed, until what they lease is back.
+	retired []retired
 }
 
 // New makes a limiter. It does not call the store.
 func New(store Store, opts Options) (*Limiter, error) {
 	defaults(&opts)
 	l := &Limiter{
-		store: store, opts: opts, log: opts.Logger, certs: map[string]*certificate{}, done: make(chan struct{}), wake: make(chan struct{}, 1),
+		store: store, opts: opts, log: opts.Logger, done: make(chan struct{}), wake: make(chan struct{}, 1),
 		refills: make(chan refill, 256), ids: rand.Text() + "-",
 		outbox: map[string]pendingPut{}, entries: map[string]string{},
 	}
@@ -135,29 +137,37 @@ func New(store Store, opts Options) (*Limiter, error) {
 	if !opts.Alone && !validToken(opts.Member) {
 		problems = append(problems, fmt.Errorf("member %q is not 1 to 64 of [A-Za-z0-9_-]", opts.Member))
 	}
-	for _, c := range opts.Certificates {
+	certs, wrong := newCertificates(opts.Certificates, opts)
+	if problems = append(problems, wrong...); len(problems) > 0 {
+		return nil, fmt.Errorf("ratelimit: %w", errors.Join(problems...))
+	}
+	l.certs.Store(&certs)
+	return l, nil
+}
+
+func newCertificates(all []Certificate, opts Options) (certs map[string]*certificate, problems []error) {
+	certs = map[string]*certificate{}
+	for _, c := range all {
 		cert, err := newCertificate(c, opts)
 		switch {
 		case err != nil:
 			problems = append(problems, fmt.Errorf("certificate %q: %w", c.ID, err))
-		case l.certs[c.ID] != nil:
+		case certs[c.ID] != nil:
 			problems = append(problems, fmt.Errorf("certificate %q is there twice", c.ID))
 		default:
-			l.certs[c.ID] = cert
+			certs[c.ID] = cert
 		}
 	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("ratelimit: %w", errors.Join(problems...))
-	}
-	return l, nil
+	return certs, problems
 }
 
 // Certificates returns all certificates. Their Classes include those that were requested so far.
 // Another program that gets them has the same view of the limits.
 func (l *Limiter) Certificates() []Certificate {
 	var all []Certificate
-	for _, id := range slices.Sorted(maps.Keys(l.certs)) {
-		cert := l.certs[id]
+	certs := *l.certs.Load()
+	for _, id := range slices.Sorted(maps.Keys(certs)) {
+		cert := certs[id]
 		c := cert.config
 		classes := *cert.classes.Load()
 		c.Classes = nil
@@ -171,7 +181,7 @@ func (l *Limiter) Certificates() []Certificate {
 
 // find returns the class of a request, and makes it if needed.
 func (l *Limiter) find(certificate string, vc vendors.Class) (*class, error) {
-	cert := l.certs[certificate]
+	cert := l.of(certificate)
 	if cert == nil {
 		return nil, fmt.Errorf("ratelimit: no certificate %q", certificate)
 	}
@@ -251,7 +261,7 @@ func (l *Limiter) take(ctx context.Context, t *throttle, c *class, r Request) Gr
 // call may borrow where that is more. It is infinite if there is no rate. A worker that takes on
 // more work than that keeps the other workers from doing it.
 func (l *Limiter) Pace(certificate string, batch int) float64 {
-	cert := l.certs[certificate]
+	cert := l.of(certificate)
 	if cert == nil {
 		return math.Inf(1)
 	}

@@ -137,7 +137,7 @@ func (l *Limiter) Close(ctx context.Context) error {
 // allClasses iterates over every class of every certificate.
 func (l *Limiter) allClasses() func(yield func(*class) bool) {
 	return func(yield func(*class) bool) {
-		for _, cert := range l.certs {
+		for _, cert := range l.allCertificates() {
 			for _, c := range *cert.classes.Load() {
 				if !yield(c) {
 					return
@@ -166,12 +166,13 @@ func (l *Limiter) reconcile(ctx context.Context, now time.Time) {
 		defer cancel()
 		err := l.confirm(ctx, c, now)
 		if err == nil {
-			err = l.returnIdle(ctx, c, false, now)
+			err = l.returnIdle(ctx, c, l.isRetired(c.cert), now)
 		}
 		if err != nil {
 			l.storeFailed(err)
 		}
 	})
+	l.forgetRetired(now)
 	if l.opts.Alone {
 		return
 	}
@@ -264,7 +265,7 @@ func (l *Limiter) applyShare(now time.Time) {
 	if l.opts.Alone {
 		share = 1
 	}
-	for _, cert := range l.certs {
+	for _, cert := range l.allCertificates() {
 		cert.throttle.setShare(share, phase, until, now)
 	}
 }
@@ -352,7 +353,7 @@ func (l *Limiter) applyEntries(entries map[string][]byte, now time.Time) {
 		}
 	}
 	l.entries = current
-	for _, cert := range l.certs {
+	for _, cert := range *l.certs.Load() {
 		if cert.throttle.applyEntry(current[cert.slowKey], now) {
 			l.log.Info("rate changed by another worker or an operator", "certificate", cert.config.ID)
 		}

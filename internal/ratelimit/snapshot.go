@@ -128,8 +128,9 @@ func (l *Limiter) Snapshot(ctx context.Context, now time.Time) (Snapshot, error)
 	slices.SortFunc(s.Workers, func(a, b Worker) int { return cmp.Compare(a.Name, b.Name) })
 	named := classesNamed(entries)
 	var counted []countedClass
-	for _, id := range slices.Sorted(maps.Keys(l.certs)) {
-		state := l.certificateState(l.certs[id], named[id], now, func(c countedClass) { counted = append(counted, c) })
+	certs := *l.certs.Load()
+	for _, id := range slices.Sorted(maps.Keys(certs)) {
+		state := l.certificateState(certs[id], named[id], now, func(c countedClass) { counted = append(counted, c) })
 		s.Certificates = append(s.Certificates, state)
 	}
 	var keys []string

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -270,8 +271,12 @@ func (c *Core) Revive(vendor, token string) {
 	delete(c.dead[vendor], token)
 }
 
-// Dead reports whether a token is dead, and since when.
+// Dead reports whether a token is dead, and since when. One of nothing but zeros always is: nobody
+// has it, so that credentials can be tried without a push to anybody.
 func (c *Core) Dead(vendor, token string) (since time.Time, dead bool) {
+	if token != "" && strings.Trim(token, "0") == "" {
+		return c.Now().Add(-24 * time.Hour), true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	since, dead = c.dead[vendor][token]

@@ -18,8 +18,8 @@ type Fact struct {
 }
 
 var (
-	textMendKind = explain.Say("Mend the channel or template of this kind in the configuration or in the vendor's console, and restart the workers where the configuration changed.",
-		"在配置或厂商控制台里改正这一类的渠道或模板；配置有改动时重启 worker。")
+	textMendKind = explain.Say("Mend the channel or template of this kind in the configuration, which the workers load by themselves, or in the vendor's console.",
+		"在配置（worker 会自行载入）或厂商控制台里改正这一类的渠道或模板。")
 	textParked     = explain.Say("%s is parked since %s (%s): %s", "%s 自 %s 起停用（%s）：%s")
 	textParkedKind = explain.Say("%[1]s is parked for pushes of kind %[5]s since %[2]s (%[3]s): %[4]s", "%[1]s 的 %[5]s 类推送自 %[2]s 起停用（%[3]s）：%[4]s")
 	textFound      = explain.Say("found by worker %s%s", "由 worker %s%s 发现")

@@ -37,9 +37,26 @@ type Config interface {
 	Options(push *hongyan.OfflinePush) Options
 	// Class returns the vendor's message class in which a notification is counted.
 	Class(n *Notification) Class
-	// Driver makes the driver. It is called once per process, and only if Problems returns nothing.
+	// Driver makes a driver. It is called only if Problems returns nothing.
 	Driver(env Env) (Driver, error)
 }
+
+// Expirer is a [Config] whose credentials may end at a known time.
+type Expirer interface {
+	// Expires says what ends and when; the zero time where nothing does, or it is not known.
+	Expires() (what string, at time.Time)
+}
+
+// DryRunner is a [Config] whose vendor can check pushes without delivering them.
+type DryRunner interface {
+	// DryRun makes drivers that are made from now on ask for that.
+	DryRun()
+}
+
+// NobodysToken is a device token that no device has, in a form that every vendor takes for one. A
+// push to it reaches nobody, and what the vendor says of it tells whether the credentials are
+// right.
+const NobodysToken = "0000000000000000000000000000000000000000000000000000000000000000"
 
 // Class is a vendor's message class, with the vendor's published limits for it.
 type Class struct {

@@ -26,7 +26,8 @@ const (
 // withdraw makes the jobs that overwrite a message, and records where that is not possible or not
 // needed.
 func (c *Recaller) withdraw(q *question, users map[directory.Ref]*directory.User) {
-	jobs, lines := Compose(q.plan(users, c.Apps[q.app].Policy), c.Apps[q.app], c.Texts, c.Now())
+	app, _ := c.Apps.Of(q.app)
+	jobs, lines := Compose(q.plan(users, app.Policy), app, app.Texts, c.Now())
 	claim := q.duties[0] // one is claim enough on all that follows
 	for i := range lines {
 		lines[i].Duty = claim
@@ -35,7 +36,7 @@ func (c *Recaller) withdraw(q *question, users map[directory.Ref]*directory.User
 	for _, job := range jobs {
 		claim.Add(1)
 		c.Metrics.Job(job)
-		c.Sender(job.Certificate).Send(job, claim, time.Time{})
+		app.Accounts[job.Certificate].Sender.Send(job, claim, time.Time{})
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/route"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/sleep"
-	"github.com/hongyan-im/hongyan/internal/texts"
 )
 
 const (
@@ -65,15 +64,11 @@ type Recaller struct {
 	// Marks is nil where nobody hears of recalls.
 	Marks    Marks
 	Recorder *store.Recorder
-	Apps     map[string]route.App
-	// Sender of a certificate that is in Apps.
-	Sender func(certificate string) route.Sender
+	Apps     *route.Apps
 	// Badges is nil where no app counts. Moved is told of the users from whose numbers a recalled
 	// message was taken away.
 	Badges Badges
 	Moved  func(app, user string)
-	// Texts is nil for the built-in catalogue.
-	Texts *texts.Catalogue
 	// Trouble is when NATS was away or refused last.
 	Trouble func() time.Time
 	Metrics *dispatch.Metrics
@@ -113,16 +108,25 @@ func (c *Recaller) Start(ctx context.Context) { c.ctx = ctx }
 // Wait returns when no round runs any more. Nobody may recall after it was called.
 func (c *Recaller) Wait() { c.recalling.Wait() }
 
+// within is for how long after its acceptance a push of an app is taken back; 0 for never.
+func (c *Recaller) within(app string) time.Duration { return c.policy(app).RecallOverwrite }
+
+// policy is the policy of an app; the zero value where it is not served.
+func (c *Recaller) policy(app string) route.Policy {
+	conf, _ := c.Apps.Of(app)
+	return conf.Policy
+}
+
 // Recalled implements send.Recalls.
 func (c *Recaller) Recalled(app, message string) bool {
-	return c.Marks != nil && c.Apps[app].Policy.RecallOverwrite > 0 && c.Marks.Recalled(app, message)
+	return c.Marks != nil && c.within(app) > 0 && c.Marks.Recalled(app, message)
 }
 
 // Recall implements route.Withdrawals.
 func (c *Recaller) Recall(r route.Recall, duty *store.Duty) {
 	now := c.Now()
-	w := windowOf(&r, c.Apps[r.App].Policy.RecallOverwrite)
-	if c.Apps[r.App].Policy.RecallOverwrite <= 0 || w.empty() {
+	w := windowOf(&r, c.within(r.App))
+	if c.within(r.App) <= 0 || w.empty() {
 		duty.Done(true)
 		return
 	}
@@ -150,7 +154,7 @@ func (c *Recaller) Late(job *dispatch.Job, targets []int, at time.Time, duty *st
 
 // Again implements route.Withdrawals and send.Recalls.
 func (c *Recaller) Again(app, message, conversation string, since time.Time, duty *store.Duty) {
-	within := c.Apps[app].Policy.RecallOverwrite
+	within := c.within(app)
 	if within <= 0 {
 		duty.Done(true)
 		return
@@ -334,7 +338,7 @@ func (c *Recaller) divide(questions []*question) (left []*question, err error) {
 
 // find fills in the pushes of an app's questions.
 func (c *Recaller) find(app string, questions []*question) error {
-	collapses, now := c.Apps[app].Policy.Collapse, c.Now()
+	collapses, now := c.policy(app).Collapse, c.Now()
 	var windows []window
 	for _, q := range questions {
 		w := q.window
@@ -348,7 +352,7 @@ func (c *Recaller) find(app string, questions []*question) error {
 
 // counts says whether an app counts what its icons show.
 func (c *Recaller) counts(app string) bool {
-	return c.Badges != nil && c.Apps[app].Policy.Badge == route.BadgeCounted
+	return c.Badges != nil && c.policy(app).Badge == route.BadgeCounted
 }
 
 // forget takes recalled messages away from what is counted, before anything is pushed that carries

@@ -28,7 +28,7 @@ type Decider struct {
 	Devices Devices
 	// Marks is nil where nobody remembers recalls, read marks and calls.
 	Marks *marks.Marks
-	Apps  map[string]App
+	Apps  *Apps
 	// Badges keep the numbers of apps that count; nil where none does.
 	Badges Badges
 	Log    *slog.Logger
@@ -180,7 +180,7 @@ func (d *Decider) decide(ctx context.Context, round []*question) error {
 // counts says whether a job's app counts on icons and the job carries what is counted. A call waits
 // for nobody's numbers.
 func (d *Decider) counts(job *dispatch.Job) bool {
-	return d.Badges != nil && d.Apps[job.App].Policy.Badge == BadgeCounted && job.Notification.Call == nil
+	return d.Badges != nil && d.Apps.policy(job.App).Badge == BadgeCounted && job.Notification.Call == nil
 }
 
 // reports are the numbers that devices reported while their jobs waited, for apps that count.
@@ -246,7 +246,7 @@ func (d *Decider) say(ctx context.Context, round []*question) ([]marks.Said, err
 // plan decides on the targets of a question, of whose users the first ones tell.
 func (d *Decider) plan(q *question, users []*directory.User, said *marks.Said, now time.Time) []dispatch.Decided {
 	decisions := make([]dispatch.Decided, len(q.targets))
-	policy := d.Apps[q.job.App].Policy
+	policy := d.Apps.policy(q.job.App)
 	for k, i := range q.targets {
 		decisions[k] = PlanAgain(q.job, q.job.Targets[i], policy, said.Of(k), users[k], now)
 	}

@@ -190,7 +190,7 @@ func (d *town) all(refs []directory.Ref, token string) []*directory.User {
 func TestDeciderGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		devices := &town{token: "t2", old: "t2", away: true}
-		d := &Decider{Devices: devices, Apps: map[string]App{"demo": {}}, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+		d := &Decider{Devices: devices, Apps: NewApps(map[string]App{"demo": {}}), Log: slog.New(slog.DiscardHandler), Now: time.Now}
 		ctx, cancel := context.WithCancel(t.Context())
 		var mu sync.Mutex
 		answered, ended := 0, 0
@@ -251,7 +251,7 @@ func TestDeciderGathers(t *testing.T) {
 func TestDeciderConfirms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		devices := &town{token: "t2"} // a replica that knows no token yet
-		d := &Decider{Devices: devices, Apps: map[string]App{"demo": {}}, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+		d := &Decider{Devices: devices, Apps: NewApps(map[string]App{"demo": {}}), Log: slog.New(slog.DiscardHandler), Now: time.Now}
 		job := waited(t, message(nil), phone(nil))
 		var got []dispatch.Decided
 		d.Decide(t.Context(), job, []int{0}, func(decisions []dispatch.Decided) { got = decisions }, func() {})

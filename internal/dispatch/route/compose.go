@@ -19,6 +19,10 @@ type Account struct {
 	// Options chooses what a message asks of the vendor; nil chooses nothing. See
 	// [vendors.Config.Options].
 	Options func(*hongyan.OfflinePush) vendors.Options
+	// Sender takes over the certificate's jobs.
+	Sender Sender
+	// Refreshing refreshes icons; nil where they carry no number of ours, or the vendor cannot.
+	Refreshing Refreshing
 }
 
 func senderName(m *hongyan.Message) string { return cmp.Or(m.Sender.Nickname, m.Sender.ID) }

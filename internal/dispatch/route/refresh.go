@@ -31,8 +31,6 @@ const (
 
 // Refreshing refreshes the icons of devices of one certificate; *send.Sender implements it.
 type Refreshing interface {
-	// Refreshes says whether the vendor can.
-	Refreshes() bool
 	// Refresh returns when the calls are made, as far as they can be made now.
 	Refresh(ctx context.Context, devices []dispatch.Refresh)
 }
@@ -52,9 +50,7 @@ type Numbers interface {
 type Refresher struct {
 	Badges  Numbers
 	Devices Devices
-	Apps    map[string]App
-	// Sender of a certificate that is in Apps.
-	Sender  func(certificate string) Refreshing
+	Apps    *Apps
 	Metrics *dispatch.Metrics
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -217,7 +213,7 @@ func (f *Refresher) look(ctx context.Context, round map[badge.Ref]*moving) error
 		return err
 	}
 	now := f.Now()
-	by := map[string][]dispatch.Refresh{} // certificate
+	by := map[Refreshing][]dispatch.Refresh{}
 	for i, ref := range users {
 		if numbers[i] < 0 {
 			continue
@@ -232,7 +228,7 @@ func (f *Refresher) look(ctx context.Context, round map[badge.Ref]*moving) error
 	}
 	var all sync.WaitGroup
 	for certificate, devices := range by {
-		all.Go(func() { f.Sender(certificate).Refresh(ctx, devices) })
+		all.Go(func() { certificate.Refresh(ctx, devices) })
 	}
 	all.Wait()
 	return nil
@@ -255,17 +251,18 @@ func (f *Refresher) again(ref badge.Ref, w *moving, number int, now time.Time) {
 
 // devices adds the devices of a user whose icons may be refreshed: those that a push would reach,
 // whatever the user muted and whatever the hour.
-func (f *Refresher) devices(by map[string][]dispatch.Refresh, app, user string, u *directory.User, w *moving, number int, now time.Time) {
-	conf := f.Apps[app]
+func (f *Refresher) devices(by map[Refreshing][]dispatch.Refresh, app, user string, u *directory.User, w *moving, number int, now time.Time) {
+	conf, _ := f.Apps.Of(app)
 	for i := range u.Devices {
 		d := &u.Devices[i]
 		r := &d.Registration
-		if r.Token == "" || !conf.Accounts[r.Certificate].Badge || !f.Sender(r.Certificate).Refreshes() || !w.concerns(d.ID, number) {
+		account := conf.Accounts[r.Certificate]
+		if r.Token == "" || !account.Badge || account.Refreshing == nil || !w.concerns(d.ID, number) {
 			continue
 		}
 		switch planDevice(about{ignoreMute: true, call: true}, conf.Policy, u, d, now) {
 		case "", hongyan.ActiveElsewhere:
-			by[r.Certificate] = append(by[r.Certificate], dispatch.Refresh{User: user, Device: d.ID, Token: r.Token, Region: r.Region, Number: number})
+			by[account.Refreshing] = append(by[account.Refreshing], dispatch.Refresh{User: user, Device: d.ID, Token: r.Token, Region: r.Region, Number: number})
 		}
 	}
 }

@@ -21,15 +21,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/sleep"
-	"github.com/hongyan-im/hongyan/internal/texts"
 )
-
-// App is what the router knows of an app.
-type App struct {
-	Policy Policy
-	// Accounts by certificate.
-	Accounts map[string]Account
-}
 
 // Devices is what the router needs of the directory; *directory.Directory implements it.
 type Devices interface {
@@ -55,9 +47,7 @@ type Router struct {
 	Looker   *store.Looker
 	Devices  Devices
 	Subjects hongyan.Subjects
-	Apps     map[string]App
-	// Sender of a certificate that is in Apps.
-	Sender func(certificate string) Sender
+	Apps     *Apps
 	// Badges keep the numbers of apps that count; nil where none does.
 	Badges Badges
 	// Moved, when it is set, is told of users whose numbers moved without a push.
@@ -73,9 +63,7 @@ type Router struct {
 	// ends before.
 	Room func(ctx context.Context, app string) bool
 	// Stored, when it is set, is told of each subject on which a piece was stored.
-	Stored func(subject hongyan.Subject)
-	// Texts are the words of notifications; nil for the built-in ones.
-	Texts   *texts.Catalogue
+	Stored  func(subject hongyan.Subject)
 	Metrics *dispatch.Metrics
 	// Tracer is nil where nothing is traced.
 	Tracer trace.Tracer
@@ -434,11 +422,11 @@ func (r *routing) looked(p *planned) {
 func (r *routing) follow(m *routed, decisions []Decision) {
 	now := r.Now()
 	r.suppress(m, decisions, now)
-	for _, job := range Compose(m.message, m.app, m.conf, decisions, m.stored, r.Texts) {
+	for _, job := range Compose(m.message, m.app, m.conf, decisions, m.stored, m.conf.Texts) {
 		job.Trace, job.Bulk, job.Decided = m.trace, m.bulk, now
 		r.Metrics.Job(job)
 		m.duty.Add(1)
-		r.Sender(job.Certificate).Send(job, m.duty, m.look)
+		m.conf.Accounts[job.Certificate].Sender.Send(job, m.duty, m.look)
 	}
 }
 

@@ -118,7 +118,7 @@ func (r *routing) marked(x *routed) {
 // this worker does not know the app. A signal that is known may have been taken by a worker that
 // was killed before it did so.
 func (r *routing) heed(x *routed) {
-	if _, known := r.Apps[x.app]; !known { // another worker has its policy
+	if _, known := r.Apps.Of(x.app); !known { // another worker has its policy
 		x.duty.Add(1)
 		x.duty.GiveBack(store.RollOut(x.duty.Claim.Takes()))
 		return
@@ -127,7 +127,7 @@ func (r *routing) heed(x *routed) {
 	case s.Type == hongyan.SignalRecall && r.Withdrawals != nil:
 		x.duty.Add(1)
 		r.Withdrawals.Recall(Recall{App: x.app, Signal: *s, Stored: x.stored}, x.duty)
-	case s.Type == hongyan.SignalRead && r.Badges != nil && r.Apps[x.app].Policy.Badge == BadgeCounted:
+	case s.Type == hongyan.SignalRead && r.Badges != nil && r.Apps.policy(x.app).Badge == BadgeCounted:
 		x.duty.Add(1)
 		r.Badges.Read(x.app, s.User, s.Conversation, s.At, s.Unread, func(err error) {
 			if err == nil && r.Moved != nil {

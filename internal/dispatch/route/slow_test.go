@@ -58,7 +58,7 @@ func (sickBadges) Read(string, string, string, time.Time, *int, func(error)) {}
 // those of other apps, and calls, wait for none of that.
 func TestDeciderWaitsForNoNumbersOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &Decider{Devices: reporters{}, Badges: sickBadges{}, Apps: map[string]App{"demo": {Policy: Policy{Badge: BadgeCounted}}, "plain": {}},
+		d := &Decider{Devices: reporters{}, Badges: sickBadges{}, Apps: NewApps(map[string]App{"demo": {Policy: Policy{Badge: BadgeCounted}}, "plain": {}}),
 			Log: slog.New(slog.DiscardHandler), Now: time.Now}
 		var mu sync.Mutex
 		decided := map[string]bool{}

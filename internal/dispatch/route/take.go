@@ -29,7 +29,7 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 		var s hongyan.Signal
 		if s, repairs, err = hongyan.ParseSignal(d.Data(), c.Stored); err == nil {
 			r.Metrics.Repaired(repairs)
-			_, known := r.Apps[x.app]
+			_, known := r.Apps.Of(x.app)
 			x.signal, x.mark, x.foreign = &s, marks.OfSignal(x.app, s, c.Stored), !known && !r.elsewhere(x.app, "")
 			return x
 		}
@@ -48,7 +48,7 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 	}
 	r.Metrics.Repaired(repairs)
 	known := false
-	if x.conf, known = r.Apps[x.app]; err == nil && !known {
+	if x.conf, known = r.Apps.Of(x.app); err == nil && !known {
 		if r.elsewhere(x.app, "") {
 			x.duty.GiveBack(store.RollOut(c.Takes()))
 			return nil

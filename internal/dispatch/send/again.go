@@ -23,7 +23,7 @@ func (l *lane) old(w *work, targets []int, now time.Time) bool {
 func (l *lane) decideAgain(old []piece) {
 	l.landing.Add(len(old))
 	for _, p := range old {
-		l.s.Decider.Decide(l.s.ctx, p.w.job, p.targets,
+		l.s.Decider.Decide(l.s.worker, p.w.job, p.targets,
 			func(decisions []dispatch.Decided) {
 				l.decided(p, decisions)
 				l.landing.Done()

@@ -424,7 +424,7 @@ func (l *lane) call(c *call) {
 	switch {
 	case changed:
 		s.announce(state, why, since, results)
-	case c.probe && state == parking.Open && s.Parked != nil:
+	case c.probe && state == parking.Open && s.Parked != nil && !s.retired.Load():
 		s.Parked(true, since, speaker(results, why))
 	}
 	s.Metrics.Called(cert.Vendor, cert.ID, l.name, began.Sub(c.works[0].since), now.Sub(began))

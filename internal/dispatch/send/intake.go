@@ -22,9 +22,12 @@ type intake struct {
 	owing, busy sync.WaitGroup
 }
 
-// Serve takes the stored jobs of a lane to hand until ctx ends or nothing more comes, and returns
-// when every delivery is settled.
+// Serve takes the stored jobs of a lane to hand until ctx ends, the sender retires or nothing more
+// comes, and returns when every delivery is settled.
 func (s *Sender) Serve(ctx context.Context, lane string, source dispatch.Source) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
 	in := &intake{lane: s.lane(lane), claims: store.NewClaims(s.Log)}
 	out := make(chan dispatch.Delivery, source.Hold())
 	in.mu.Lock()
@@ -169,7 +172,7 @@ func (in *intake) ask(w *work) {
 		w.duty.GiveBack(0)
 		in.setAway(-1)
 	}
-	s.Looker.Look(s.ctx, q)
+	s.Looker.Look(s.worker, q)
 }
 
 func (in *intake) setAway(by int) {

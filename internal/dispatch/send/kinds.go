@@ -168,6 +168,9 @@ func (ks *kinds) learn(devices []vendors.Device, results []vendors.Result, trial
 func (l *lane) learnKinds(c *call, results []vendors.Result, began, now time.Time) {
 	s := l.s
 	for _, change := range s.kinds.learn(c.batch.Devices, results, c.trial, began, now, s.Breaker) {
+		if s.retired.Load() {
+			continue
+		}
 		if change.news {
 			s.announceKind(&change)
 		}

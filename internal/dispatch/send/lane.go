@@ -229,22 +229,35 @@ func (l *lane) stop() {
 	l.stopped = true
 	l.mu.Unlock()
 	l.landing.Wait()
+	l.clearOut()
+}
+
+// clearOut leaves what is at hand of a lane that ends, while its calls may still be under way.
+func (l *lane) clearOut() {
 	l.mu.Lock()
+	l.stopped = true
 	out := l.hand.remove(func(*piece) bool { return true })
 	l.mu.Unlock()
 	l.leaveAll(out, busy)
 }
 
-// leaveAll stores the pieces of messages, gives stored jobs back that no call was made for, and
-// calls the rest of the others interrupted.
+// leaveAll stores the pieces of messages, or leaves those that no call was made for to whoever took
+// the sender's place; gives stored jobs back that no call was made for, and calls the rest of the
+// others interrupted.
 func (l *lane) leaveAll(out []piece, why hongyan.Reason) {
 	whole := map[*work]int{}
 	for _, p := range out {
 		whole[p.w] += len(p.targets)
 	}
 	var fresh []piece
+	next := l.s.next.Load()
 	for _, p := range out {
 		switch n := whole[p.w]; {
+		case !p.w.stored && next != nil && n == len(p.w.job.Targets):
+			whole[p.w] = -1
+			l.s.Load.add(l.s.Certificate.App, -n)
+			next.Send(p.w.job, p.w.duty, p.w.look)
+		case !p.w.stored && n < 0: // another piece of a job that is next's
 		case !p.w.stored:
 			fresh = append(fresh, p)
 		case n == len(p.w.job.Targets):

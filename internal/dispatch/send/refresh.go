@@ -25,6 +25,14 @@ func (s *Sender) Refresh(ctx context.Context, devices []dispatch.Refresh) {
 	if !can {
 		return
 	}
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		return
+	}
+	s.refreshing.Add(1)
+	s.mu.Unlock()
+	defer s.refreshing.Done()
 	limits := driver.Limits()
 	calls := map[string][]vendors.Device{}
 	for i := range devices {
@@ -41,7 +49,7 @@ func (s *Sender) Refresh(ctx context.Context, devices []dispatch.Refresh) {
 	defer func() { _ = making.Wait() }() // its functions return no error
 	for _, all := range calls {
 		for some := range slices.Chunk(all, max(limits.Batch, 1)) {
-			if ctx.Err() != nil {
+			if ctx.Err() != nil || s.retired.Load() {
 				return
 			}
 			making.Go(func() error {

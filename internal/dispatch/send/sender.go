@@ -142,8 +142,13 @@ type Sender struct {
 	// Stored, when it is set, is told of each subject on which a job was stored.
 	Stored func(subject hongyan.Subject)
 
-	// ctx ends when nothing more is to be begun, hard when the calls under way are cut off.
-	ctx, hard context.Context
+	// ctx ends when nothing more is to be begun, here or, for worker, anywhere; hard when the calls
+	// under way are cut off.
+	ctx, worker, hard context.Context
+	end               context.CancelFunc
+	// retired says that the certificate is no longer this sender's; next has it instead, if any.
+	retired atomic.Bool
+	next    atomic.Pointer[Sender]
 
 	mu      sync.Mutex
 	breaker *parking.Breaker
@@ -157,6 +162,8 @@ type Sender struct {
 	// midnight is the end of the vendor's day that waited jobs wait for.
 	midnight time.Time
 	waited   int
+	// refreshing are the calls under way that refresh icons.
+	refreshing sync.WaitGroup
 }
 
 // Start makes the sender ready. When ctx ends it begins nothing more; Stop finishes. hard cuts off
@@ -167,7 +174,8 @@ func (s *Sender) Start(ctx, hard context.Context) {
 	if s.Dated != nil {
 		hard = vendors.WithDates(hard, s.Dated)
 	}
-	s.ctx, s.hard = ctx, hard
+	s.worker, s.hard = ctx, hard
+	s.ctx, s.end = context.WithCancel(ctx)
 	if s.breaker == nil {
 		s.breaker = parking.New(s.Breaker)
 	}
@@ -175,17 +183,43 @@ func (s *Sender) Start(ctx, hard context.Context) {
 	s.Metrics.Hold(s.Certificate.Vendor, s.Certificate.ID, s.held.Load())
 }
 
-// Stop waits, after Start's ctx ended, until what is under way is done and what is at hand is
-// stored or given back. Jobs may still be sent: they are stored.
+// Stop waits, after Start's ctx ended or Retire, until what is under way is done and what is at
+// hand is stored or given back. Jobs may still be sent: they are stored, or sent by whoever took
+// the sender's place.
 func (s *Sender) Stop() {
+	for _, l := range s.shut() {
+		l.stop()
+	}
+	s.refreshing.Wait()
+	if s.end != nil {
+		s.end()
+	}
+}
+
+// shut makes the sender begin nothing more, and returns the lanes that were used.
+func (s *Sender) shut() (used []*lane) {
 	s.mu.Lock()
-	lanes := s.lanes
+	defer s.mu.Unlock()
 	s.stopped = true
-	s.mu.Unlock()
-	for _, l := range lanes {
+	for _, l := range s.lanes {
 		if l != nil {
-			l.stop()
+			used = append(used, l)
 		}
+	}
+	return used
+}
+
+// Retire takes the certificate away from a sender that was started: its configuration changed, and
+// next sends from now on, or nobody where that is nil. The calls under way go on; what is at hand
+// goes to next at once, as far as no call was made for it, and is else stored. Serve ends. Stop
+// finishes, and then the driver may be closed.
+func (s *Sender) Retire(next *Sender) {
+	s.next.Store(next)
+	s.retired.Store(true)
+	lanes := s.shut()
+	s.end()
+	for _, l := range lanes {
+		l.clearOut()
 	}
 }
 
@@ -208,6 +242,10 @@ func (s *Sender) lane(name string) *lane {
 // devices has its end or waits in a stored job. look is when the records of the message were looked
 // at, if it had been taken before, else zero.
 func (s *Sender) Send(job *dispatch.Job, duty *store.Duty, look time.Time) {
+	if next := s.next.Load(); next != nil {
+		next.Send(job, duty, look)
+		return
+	}
 	w := &work{job: job, duty: duty, look: look}
 	w.left.Store(int32(len(job.Targets)))
 	s.lane(job.Lane).take(w)
@@ -215,6 +253,9 @@ func (s *Sender) Send(job *dispatch.Job, duty *store.Duty, look time.Time) {
 
 // announce logs a change of the breaker, once.
 func (s *Sender) announce(state parking.State, why vendors.Reason, since time.Time, results []vendors.Result) {
+	if s.retired.Load() {
+		return // whoever has the certificate now finds out for itself
+	}
 	c := &s.Certificate
 	open := state == parking.Open
 	s.Metrics.Park(c.Vendor, c.ID, open)

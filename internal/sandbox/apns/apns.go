@@ -91,8 +91,9 @@ func (f *fake) badPath(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// device checks in the order of Pushy's mock server; APNs' own order is not known, and nobody
-// should depend on it.
+// device checks in the order of Pushy's mock server, but for the credentials, which APNs looks at
+// before the device token. The rest of APNs' own order is not known, and nobody should depend on
+// it.
 func (f *fake) device(w http.ResponseWriter, r *http.Request) {
 	c, ok := f.begin(w, r)
 	if !ok {
@@ -100,6 +101,13 @@ func (f *fake) device(w http.ResponseWriter, r *http.Request) {
 	}
 	h, bad := readHeaders(r)
 	if bad == nil {
+		bad = f.authorize(r, h)
+	}
+	if bad == nil {
+		if fault, struck := f.core.Strike("apns", c.token, sandbox.FaultExpiredAuth); struck {
+			f.fault(c, fault)
+			return
+		}
 		bad = checkToken(c.token)
 	}
 	if bad != nil {
@@ -114,13 +122,11 @@ func (f *fake) device(w http.ResponseWriter, r *http.Request) {
 		f.gone(c, "Unregistered", since)
 		return
 	}
-	if fault, struck := f.core.Strike("apns", c.token, sandbox.FaultThrottle, sandbox.FaultExpiredAuth, sandbox.FaultCode); struck {
+	if fault, struck := f.core.Strike("apns", c.token, sandbox.FaultThrottle, sandbox.FaultCode); struck {
 		f.fault(c, fault)
 		return
 	}
-	if bad = f.authorize(r, h); bad == nil {
-		bad = f.bindTopic(c.token, h.topic)
-	}
+	bad = f.bindTopic(c.token, h.topic)
 	var p payload
 	if bad == nil {
 		p, bad = readPayload(c.body, h)

@@ -166,11 +166,14 @@ var tokenForm = regexp.MustCompile(`^[A-Za-z0-9_:-]+$`)
 
 // strike answers the armed faults.
 func (f *fake) strike(token, bearer string) *failure {
-	if _, dead := f.core.Dead("fcm", token); dead {
+	fault, struck := f.core.Strike("fcm", token, sandbox.FaultExpiredAuth)
+	if _, dead := f.core.Dead("fcm", token); dead && !struck {
 		a := unregistered
 		return &a
 	}
-	fault, struck := f.core.Strike("fcm", token, sandbox.FaultExpiredAuth, sandbox.FaultThrottle, sandbox.FaultQuota, sandbox.FaultDeadToken, sandbox.FaultPartial, sandbox.FaultCode)
+	if !struck {
+		fault, struck = f.core.Strike("fcm", token, sandbox.FaultThrottle, sandbox.FaultQuota, sandbox.FaultDeadToken, sandbox.FaultPartial, sandbox.FaultCode)
+	}
 	if !struck {
 		return nil
 	}

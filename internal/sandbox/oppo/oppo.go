@@ -299,12 +299,11 @@ var regID = regexp.MustCompile(`^(((([0-9A-Za-z]{2,10})_)?([A-Z]{2}|EUEX)_)?[0-9
 // which code it was refused. A repeated app_message_id is answered like a success and not shown
 // again.
 func (f *fake) deliver(account Account, m message) (id, code string) {
-	if !regID.MatchString(m.Target) {
-		f.core.Violate("oppo", "10000", "a registration id must be 32 hex digits behind an optional brand and region, or 24")
-		return "", "10000"
-	}
 	if _, dead := f.core.Dead("oppo", m.Target); dead {
 		code = "10000"
+	} else if !regID.MatchString(m.Target) {
+		f.core.Violate("oppo", "10000", "a registration id must be 32 hex digits behind an optional brand and region, or 24")
+		return "", "10000"
 	} else if fault, struck := f.core.Strike("oppo", m.Target, sandbox.FaultDeadToken, sandbox.FaultPartial, sandbox.FaultThrottle, sandbox.FaultQuota, sandbox.FaultExpiredAuth, sandbox.FaultCode); struck {
 		code = faultCode(fault)
 	}

@@ -143,8 +143,8 @@ team_id: ${APNS_TEAM_ID}
 			vendors.Both(
 				"`topic` is the bundle id alone; `.voip` is added where it belongs.", "`topic` 只填 Bundle ID，需要时自动加上 `.voip`。"),
 			vendors.Both(
-				"A connection belongs to the team and the bundle ids that existed at its first push: after a new bundle id or another key restart the workers.",
-				"连接在第一条推送时绑定团队及当时已有的 Bundle ID：新增 Bundle ID 或更换密钥后请重启 worker。"),
+				"A connection belongs to the team and the bundle ids that existed at its first push: a certificate that is added or changed while workers run gets new ones.",
+				"连接在第一条推送时绑定团队及当时已有的 Bundle ID：运行中新增或改动的证书会使用新的连接。"),
 			vendors.Both(
 				"Since early 2025 the servers' certificate chain ends in USERTrust RSA Certification Authority: a minimal container needs up-to-date root certificates.",
 				"2025 年初起，服务器证书链的根为 `USERTrust RSA Certification Authority`：精简容器需要更新根证书。"),

@@ -129,6 +129,9 @@ func (c *Config) Problems() []vendors.Problem {
 	return is.Problems()
 }
 
+// DryRun makes FCM check every push and deliver none, as test_mode does.
+func (c *Config) DryRun() { c.TestMode = true }
+
 // Advice lists what is allowed but unwise.
 func (c *Config) Advice() []string {
 	var advice []string
