@@ -292,7 +292,7 @@ func TestReload(t *testing.T) {
 	if !strings.Contains(w.log.String(), "did you mean policy?") {
 		t.Error("the log does not say what is wrong")
 	}
-	if _, page, err := get(w.metrics + "/metrics"); err != nil || !strings.Contains(page, "push_config_refused 1") {
+	if _, page, err := get(w.metrics + "/metrics"); err != nil || !strings.Contains(page, "hongyan_config_refused 1") {
 		t.Errorf("the metrics do not say that the configuration was refused: %v", err)
 	}
 	if status, _, err := get(w.metrics + "/readyz"); err != nil || status != http.StatusOK {
@@ -319,7 +319,7 @@ func TestReload(t *testing.T) {
 	if !strings.Contains(w.log.String(), "keys=[http.listen]") {
 		t.Error("the log does not name what takes a restart")
 	}
-	if _, page, err := get(w.metrics + "/metrics"); err != nil || !strings.Contains(page, "push_config_refused 0") {
+	if _, page, err := get(w.metrics + "/metrics"); err != nil || !strings.Contains(page, "hongyan_config_refused 0") {
 		t.Errorf("the metrics say that the configuration is refused: %v", err)
 	}
 	r.send(chat("hidden", "olga"))

@@ -237,7 +237,7 @@ func TestLookIsCountedOnce(t *testing.T) {
 		}
 		looked := int64(0)
 		for _, x := range all.ScopeMetrics[0].Metrics {
-			if sum, ok := x.Data.(metricdata.Sum[int64]); ok && x.Name == "push_looked" {
+			if sum, ok := x.Data.(metricdata.Sum[int64]); ok && x.Name == "hongyan.looked" {
 				for _, p := range sum.DataPoints {
 					looked += p.Value
 				}
