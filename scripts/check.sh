@@ -48,7 +48,7 @@ build() {
 
 # race runs all tests.
 race() {
-	go test -race -timeout 40m ./...
+	go test -race -timeout 20m ./...
 }
 
 fail() {
