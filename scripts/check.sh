@@ -52,7 +52,7 @@ build() {
 
 # race runs all tests.
 race() {
-	go test -race -timeout 40m ./...
+	go test -race -timeout 20m ./...
 }
 
 # deploy holds the compose file, the chart, the alerts and the dashboard to the code of the tools that
