@@ -52,14 +52,14 @@ build() {
 
 # race runs all tests.
 race() {
-	go test -race -timeout 20m ./...
+	go test -race -timeout 30m ./...
 }
 
 # deploy holds the compose file, the chart, the alerts and the dashboard to the code of the tools that
 # read them, and sees which alerts fire when an installation breaks.
 deploy() {
 	go -C deploy/tools vet ./...
-	go -C deploy/tools test -count=1 -timeout 20m ./... # it runs programs of this module, which the test cache does not see
+	go -C deploy/tools test -count=1 -timeout 30m ./... # it runs programs of this module, which the test cache does not see
 }
 
 fail() {
