@@ -67,8 +67,7 @@ func (n *Nightly) Run(ctx context.Context) {
 
 // look sweeps where that is due and nobody else does.
 func (n *Nightly) look(ctx context.Context) error {
-	notes, err := n.Notes.List(ctx)
-	if err != nil || !due(n.Now(), notes[doneKey]) {
+	if due, err := n.due(ctx); err != nil || !due {
 		return err
 	}
 	began := n.Now()
@@ -76,14 +75,27 @@ func (n *Nightly) look(ctx context.Context) error {
 	if err != nil || taken {
 		return err
 	}
-	if err := n.sweep(ctx, began); err != nil {
-		return err
+	// Another worker may have finished and given up the turn since the first look.
+	still, err := n.due(ctx)
+	if err != nil {
+		return err // the turn ends by itself
 	}
-	// Said before the turn is given up: whoever takes it then knows.
-	if err := n.Notes.Put(ctx, doneKey, []byte(began.UTC().Format(time.RFC3339)), doneTTL); err != nil {
-		return err
+	if still {
+		if err := n.sweep(ctx, began); err != nil {
+			return err
+		}
+		// Said before the turn is given up: whoever takes it then knows.
+		if err := n.Notes.Put(ctx, doneKey, []byte(began.UTC().Format(time.RFC3339)), doneTTL); err != nil {
+			return err
+		}
 	}
 	return n.Notes.Remove(ctx, turnKey)
+}
+
+// due says whether this night's sweep was not made yet.
+func (n *Nightly) due(ctx context.Context) (bool, error) {
+	notes, err := n.Notes.List(ctx)
+	return err == nil && due(n.Now(), notes[doneKey]), err
 }
 
 // sweep sweeps, and renews its turn meanwhile. It ends where that does not succeed in time. held is
