@@ -17,13 +17,19 @@ type Core struct {
 	keep    int
 	unpaced bool
 
-	mu      sync.Mutex
+	// Every device of every call asks for faults and for dead tokens, which hardly ever change: a
+	// call with many devices must not wait for its turn with each of them.
+	arming  sync.RWMutex // of the next three
 	faults  []*Fault
 	spent   []*Fault // hang faults that struck their last time: calls may still wait on them
 	faultID int
+
+	killing sync.RWMutex                    // of the next one
 	dead    map[string]map[string]time.Time // vendor, token
-	pushes  []Push                          // the newest keep of them
-	counts  map[string]Counts
+
+	mu     sync.Mutex // of the rest
+	pushes []Push     // the newest keep of them
+	counts map[string]Counts
 	// vendor, app, token and collapse key: how often a push with this key was accepted
 	shown      map[string]int
 	violations []Violation
@@ -256,8 +262,8 @@ func (c *Core) Violate(vendor, code, rule string) {
 
 // Kill makes a token dead from now on; Revive undoes it.
 func (c *Core) Kill(vendor, token string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.killing.Lock()
+	defer c.killing.Unlock()
 	if c.dead[vendor] == nil {
 		c.dead[vendor] = map[string]time.Time{}
 	}
@@ -266,8 +272,8 @@ func (c *Core) Kill(vendor, token string) {
 
 // Revive makes a dead token live again.
 func (c *Core) Revive(vendor, token string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.killing.Lock()
+	defer c.killing.Unlock()
 	delete(c.dead[vendor], token)
 }
 
@@ -277,16 +283,16 @@ func (c *Core) Dead(vendor, token string) (since time.Time, dead bool) {
 	if token != "" && strings.Trim(token, "0") == "" {
 		return c.Now().Add(-24 * time.Hour), true
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.killing.RLock()
+	defer c.killing.RUnlock()
 	since, dead = c.dead[vendor][token]
 	return since, dead
 }
 
 // DeadTokens returns the dead tokens by vendor, in order.
 func (c *Core) DeadTokens() map[string][]string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.killing.RLock()
+	defer c.killing.RUnlock()
 	dead := map[string][]string{}
 	for vendor, tokens := range c.dead {
 		if len(tokens) > 0 {

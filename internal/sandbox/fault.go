@@ -66,8 +66,8 @@ type Fault struct {
 
 // Arm adds a fault and returns its id.
 func (c *Core) Arm(f Fault) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.arming.Lock()
+	defer c.arming.Unlock()
 	c.faultID++
 	f.ID, f.cleared = c.faultID, make(chan struct{})
 	c.faults = append(c.faults, &f)
@@ -78,8 +78,8 @@ func (c *Core) Arm(f Fault) int {
 // every fault, and returns how many there were. Hanging calls go on; a hang that has struck its
 // last time can be cleared as long as nobody did.
 func (c *Core) Clear(vendor string, id int) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.arming.Lock()
+	defer c.arming.Unlock()
 	gone := func(f *Fault) bool {
 		gone := (id == 0 || f.ID == id) && (vendor == "" || f.Vendor == vendor)
 		if gone {
@@ -95,8 +95,8 @@ func (c *Core) Clear(vendor string, id int) int {
 
 // Faults returns the armed faults.
 func (c *Core) Faults() []Fault {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.arming.RLock()
+	defer c.arming.RUnlock()
 	faults := make([]Fault, len(c.faults))
 	for i, f := range c.faults {
 		faults[i] = *f
@@ -108,23 +108,37 @@ func (c *Core) Faults() []Fault {
 // one, and returns a copy. A fake asks with each device's token; a call as a whole asks with the
 // empty token, which only faults without one match.
 func (c *Core) Strike(vendor, token string, kinds ...string) (Fault, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, f := range c.faults {
-		if f.Vendor != vendor || f.Token != "" && f.Token != token || !slices.Contains(kinds, f.Kind) {
-			continue
+	armed := func() int {
+		return slices.IndexFunc(c.faults, func(f *Fault) bool {
+			return f.Vendor == vendor && (f.Token == "" || f.Token == token) && slices.Contains(kinds, f.Kind)
+		})
+	}
+	// Nearly always nothing is used up, and every device of every call asks.
+	c.arming.RLock()
+	i := armed()
+	if i < 0 || c.faults[i].Times == 0 {
+		defer c.arming.RUnlock()
+		if i < 0 {
+			return Fault{}, false
 		}
-		if f.Times > 0 {
-			if f.Times--; f.Times == 0 {
-				c.faults = slices.Delete(c.faults, i, i+1)
-				if f.Kind == FaultHang {
-					c.spent = append(c.spent, f)
-				}
+		return *c.faults[i], true
+	}
+	c.arming.RUnlock()
+	c.arming.Lock()
+	defer c.arming.Unlock()
+	if i = armed(); i < 0 {
+		return Fault{}, false // another call used it up
+	}
+	f := c.faults[i]
+	if f.Times > 0 {
+		if f.Times--; f.Times == 0 {
+			c.faults = slices.Delete(c.faults, i, i+1)
+			if f.Kind == FaultHang {
+				c.spent = append(c.spent, f)
 			}
 		}
-		return *f, true
 	}
-	return Fault{}, false
+	return *f, true
 }
 
 // general applies the faults that are the same for every vendor around a fake's push API. The
@@ -238,8 +252,8 @@ func (f Fault) problems(vendors []string) []error {
 // be aimed at one device in any vendor's format: the token may be in the path, in JSON, in a form,
 // or in JSON inside a form. It returns "" if no such fault is armed for a token of this call.
 func (c *Core) targetOf(vendor, path string, body []byte) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.arming.RLock()
+	defer c.arming.RUnlock()
 	var decoded []byte // of a form; made once, and only when a fault is aimed
 	for _, f := range c.faults {
 		if f.Vendor != vendor || f.Token == "" || !slices.Contains(generalKinds, f.Kind) {
