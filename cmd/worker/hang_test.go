@@ -20,6 +20,7 @@ func TestSickVendorHurtsOnlyItself(t *testing.T) {
 		t.Skip("a vendor hangs for a while")
 	}
 	r := newRig(t, "")
+	r.rewrite("timeout: 1m", "timeout: 10s")
 	const users = 50
 	for u := range users {
 		user := fmt.Sprintf("u%d", u)

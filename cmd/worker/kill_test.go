@@ -206,7 +206,7 @@ func TestStopInTheMiddle(t *testing.T) {
 		t.Skip("stops a process in the middle of a flood")
 	}
 	t.Parallel()
-	r := newRig(t, "")
+	r := newRig(t, "shutdown: 1m") // no call under way is to be cut off where the machine is busy
 	crowd := r.crowd(900, allVendors...)
 	for _, v := range crowd.vendors {
 		r.box.Arm(sandbox.Fault{Vendor: v, Kind: sandbox.FaultSlow, Delay: 0.2})

@@ -127,7 +127,8 @@ func TestQuotaIsThereAgainAfterMidnight(t *testing.T) {
 	midnight := time.Now().Add(30 * time.Second).Truncate(time.Second)
 	r.env = []string{zoned(t, midnight)}
 	// With a time-out of three seconds only the last eight before midnight count for both days.
-	r.configure("demo-apns", "daily_quota: {all: "+itoa(quota)+"}", "timezone: Test/Vendor", "timeout: 3s")
+	r.rewrite("timeout: 1m", "timeout: 3s")
+	r.configure("demo-apns", "daily_quota: {all: "+itoa(quota)+"}", "timezone: Test/Vendor")
 	r.registerAll(20, "apns")
 	for range 4 {
 		r.start()

@@ -117,6 +117,9 @@ func (r *readings) showBacklogs(o metric.Observer, backlog metric.Int64Observabl
 		}
 	}
 	for certificate, vendor := range r.certificates() {
+		if _, read := r.backlogs[vendor]; !read {
+			continue
+		}
 		if _, waits := r.oldest[vendor][certificate]; !waits {
 			o.ObserveFloat64(oldest, 0, labels("vendor", vendor, "certificate", certificate))
 		}
