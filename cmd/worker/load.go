@@ -16,6 +16,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/send"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/vendors"
+	"github.com/hongyan-im/hongyan/internal/vendors/accesstoken"
 )
 
 // loaded is what a configuration makes of a worker. It never changes: a configuration that is
@@ -33,6 +34,7 @@ type loaded struct {
 type serving struct {
 	form   form
 	sender *send.Sender
+	token  *accesstoken.Source // nil where the vendor wants none
 }
 
 // form is all that a certificate's sender depends on. Its limits are not among it.
@@ -152,8 +154,11 @@ func (l *loaded) closeNew(other *loaded) {
 
 // make makes the driver and the sender of a certificate.
 func (l *loader) make(c vendors.Config, f form) (*serving, error) {
-	base := c.Base()
-	driver, err := c.Driver(vendors.Env{Tokens: l.tokens(c)})
+	base, one := c.Base(), &serving{form: f}
+	driver, err := c.Driver(vendors.Env{Tokens: func(name string, fetch vendors.TokenFetch) vendors.TokenSource {
+		one.token = l.tokens(c, name, fetch)
+		return one.token
+	}})
 	if err != nil {
 		return nil, cli.UsageError(fmt.Errorf("certificate %s: %w", base.ID, err))
 	}
@@ -162,9 +167,10 @@ func (l *loader) make(c vendors.Config, f form) (*serving, error) {
 		driver.Close()
 		return nil, fmt.Errorf("certificate %s: timezone: %w", base.ID, err)
 	}
-	return &serving{form: f, sender: l.sender(send.Certificate{
+	one.sender = l.sender(send.Certificate{
 		App: f.app, Vendor: base.Vendor, ID: base.ID, Driver: driver, Class: c.Class, Concurrency: base.Concurrency, Zone: zone,
-	}, f.counts, f.retries)}, nil
+	}, f.counts, f.retries)
+	return one, nil
 }
 
 // limitsOf are the limits of all certificates of a configuration.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,7 +107,11 @@ func (r *readings) showBacklogs(o metric.Observer, backlog metric.Int64Observabl
 		}
 		return max(now.Sub(at), 0).Seconds()
 	}
+	shown := append(r.conf().Vendors(), noVendor) // those that a configuration took out are no longer read
 	for vendor, b := range r.backlogs {
+		if !slices.Contains(shown, vendor) {
+			continue
+		}
 		o.ObserveInt64(backlog, int64(b.Jobs), labels("vendor", vendor))
 		if vendor == noVendor {
 			o.ObserveFloat64(oldest, age(b.Oldest), labels("vendor", noVendor, "certificate", noVendor))
@@ -130,13 +135,17 @@ func (r *readings) showQuotas(o metric.Observer, limit, left metric.Int64Observa
 	vendorOf := r.certificates()
 	for i := range r.quotas {
 		c := &r.quotas[i]
+		vendor, served := vendorOf[c.ID]
+		if !served {
+			continue
+		}
 		for k := range c.Classes {
 			class := &c.Classes[k]
 			for pool, p := range map[string]*ratelimit.PoolState{"normal": class.Normal, "urgent": class.Urgent} {
 				if p == nil {
 					continue
 				}
-				at := labels("vendor", vendorOf[c.ID], "certificate", c.ID, "class", class.Name, "pool", pool)
+				at := labels("vendor", vendor, "certificate", c.ID, "class", class.Name, "pool", pool)
 				o.ObserveInt64(limit, p.Limit, at)
 				o.ObserveInt64(left, p.Left, at)
 				if f := p.Forecast; f != nil && !f.EndsAt.IsZero() {
@@ -204,11 +213,19 @@ func (d *dated) hear(date string, now time.Time) {
 	}
 }
 
-// token is told of the source of a certificate's tokens.
+// token is told of the source of a certificate's tokens, nil for none.
 func (r *readings) token(certificate string, source *accesstoken.Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tokens[certificate] = source
+}
+
+// forget is told of a certificate that is no longer served.
+func (r *readings) forget(certificate string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.tokens, certificate)
+	delete(r.dates, certificate)
 }
 
 // run reads what must be asked for, until ctx ends.

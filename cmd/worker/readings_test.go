@@ -111,7 +111,8 @@ func TestQuotaForecastIsShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := newReadings(tel.Meter, nil, func() *config.Config { return &config.Config{} }, slog.New(slog.DiscardHandler))
+	conf := &config.Config{Apps: []config.App{{Certificates: []vendors.Config{&meizu.Config{Common: vendors.Common{ID: "c", Vendor: "meizu"}}}}}}
+	r, err := newReadings(tel.Meter, nil, func() *config.Config { return conf }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func TestQuotaForecastIsShown(t *testing.T) {
 		{Name: "public", Normal: &ratelimit.PoolState{Limit: 100, Left: 7, Forecast: &ratelimit.Forecast{EndsAt: ends}}, Urgent: &ratelimit.PoolState{Forecast: &ratelimit.Forecast{}}}}}}
 	w := httptest.NewRecorder()
 	tel.Metrics.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	want := `hongyan_quota_forecast_seconds{certificate="c",class="public",pool="normal",vendor=""} ` + strconv.FormatFloat(float64(ends.Unix()), 'g', -1, 64) + "\n"
+	want := `hongyan_quota_forecast_seconds{certificate="c",class="public",pool="normal",vendor="meizu"} ` + strconv.FormatFloat(float64(ends.Unix()), 'g', -1, 64) + "\n"
 	if got := w.Body.String(); !strings.Contains(got, want) || strings.Count(got, "hongyan_quota_forecast_seconds{") != 1 {
 		t.Errorf("it shows\n%s\nwant %s", got, want)
 	}

@@ -98,7 +98,7 @@ func (l *loader) install(next *loaded) {
 	old := l.loaded.Load()
 	for id, c := range next.serving {
 		if old == nil || old.serving[id] != c {
-			l.begin(id, c.sender)
+			l.begin(id, c)
 		}
 	}
 	expect(l.expect, next.conf)
@@ -115,8 +115,11 @@ func (l *loader) install(next *loaded) {
 	}
 }
 
-// begin starts a sender, and shares its breakers with the other workers.
-func (l *loader) begin(id string, s *send.Sender) {
+// begin starts the sender of a certificate, and shares its breakers with the other workers.
+func (l *loader) begin(id string, c *serving) {
+	s := c.sender
+	l.readings.token(id, c.token)
+	s.Dated = l.readings.dated(s.Certificate.Vendor, id)
 	l.holds.Add(s.Certificate.App, id, s.Hold)
 	l.board.Forget(id)
 	s.Parked = func(open bool, since time.Time, r vendors.Result) { l.board.Tell(id, open, since, r) }
@@ -137,12 +140,17 @@ func (l *loader) retire(s *send.Sender, next *serving) {
 	switch {
 	case next == nil:
 		s.Retire(nil)
+		l.readings.forget(c.ID)
 		l.holds.Remove(c.ID)
 		l.board.Remove(c.ID)
 		for _, kind := range vendors.Kinds {
 			l.board.Remove(parking.KindKey(c.ID, kind))
 		}
-	case next.form.app != c.App || next.sender.Certificate.Vendor != c.Vendor: // the name alone is the same
+		l.expect.Fresh(c.Vendor, c.ID)
+	case next.sender.Certificate.Vendor != c.Vendor: // the name alone is the same
+		s.Retire(nil)
+		l.expect.Fresh(c.Vendor, c.ID)
+	case next.form.app != c.App:
 		s.Retire(nil)
 	default:
 		s.Retire(next.sender)

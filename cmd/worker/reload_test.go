@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/config"
@@ -198,31 +199,9 @@ func (r *rig) startReloading(orphanAfter time.Duration) *reloading {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	w := &reloading{inside: &inside{t: r.t, log: &output{}}, r: r, signals: make(chan os.Signal, 1), metrics: "http://" + address}
-	ready := make(chan struct{})
-	s := &service{conf: conf, log: slog.New(slog.NewTextHandler(w.log, nil)), orphanAfter: orphanAfter, ready: func(*service) { close(ready) },
-		triggers: &triggers{file: r.config(), signals: w.signals, every: time.Hour}}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- s.serve(ctx) }()
-	w.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			r.t.Errorf("a worker ended with %v", err)
-		}
-	})
-	r.t.Cleanup(func() {
-		w.stop()
-		if r.t.Failed() {
-			r.t.Logf("a worker's log:\n%s", tail(w.log.String()))
-		}
-	})
-	select {
-	case <-ready:
-	case <-time.After(60 * time.Second):
-		r.t.Fatal("the worker is not ready")
-	}
-	return w
+	signals := make(chan os.Signal, 1)
+	w := r.serveInside(&service{conf: conf, orphanAfter: orphanAfter, triggers: &triggers{file: r.config(), signals: signals, every: time.Hour}})
+	return &reloading{inside: w, r: r, signals: signals, metrics: "http://" + address}
 }
 
 // reload loads the configuration anew, and waits until the worker said what came of it.
@@ -270,6 +249,19 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.without("demo-vivo")
+	nc, err := nats.Connect(r.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vivo := r.bus.Topology().Jobs("vivo")
+	if err := js.DeleteStream(t.Context(), vivo); err != nil {
+		t.Fatal(err)
+	}
 	r.register("olga", "phone", "oppo")
 	r.register("vera", "phone", "vivo")
 	w := r.startReloading(time.Second)
@@ -316,6 +308,9 @@ func TestReload(t *testing.T) {
 	if !strings.Contains(w.log.String(), "added=2 changed=1 removed=0") { // the time zone is the sender's, a quota is not
 		t.Error("the log does not say what changed")
 	}
+	if _, err := js.Stream(t.Context(), vivo); err != nil {
+		t.Errorf("the stream of a vendor that came: %v", err)
+	}
 	if !strings.Contains(w.log.String(), "keys=[http.listen]") {
 		t.Error("the log does not name what takes a restart")
 	}
@@ -359,6 +354,18 @@ func TestReload(t *testing.T) {
 	}
 	if p := r.lastPush("oppo"); !strings.Contains(p.Title+p.Body, "open") {
 		t.Errorf("the policy is gone again, and the phone shows %q", p.Body)
+	}
+	_, page, err := get(w.metrics + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(page) {
+		if strings.Contains(line, "demo-vivo") && (strings.HasPrefix(line, "hongyan_clock_skew") || strings.HasPrefix(line, "hongyan_oldest")) {
+			t.Errorf("the metrics show a certificate that went: %s", line)
+		}
+	}
+	if !strings.Contains(page, `hongyan_clock_skew_seconds{against="oppo"`) {
+		t.Error("the metrics no longer show how far a vendor's clock is ahead")
 	}
 	w.stop()
 }

@@ -36,9 +36,15 @@ func (r *rig) startInside(orphanAfter time.Duration, change func(*config.Config)
 		r.t.Fatal(err)
 	}
 	change(conf)
+	return r.serveInside(&service{conf: conf, orphanAfter: orphanAfter})
+}
+
+// serveInside runs a service until the test ends, and returns once it consumes.
+func (r *rig) serveInside(s *service) *inside {
+	r.t.Helper()
 	w := &inside{t: r.t, log: &output{}}
 	ready := make(chan struct{})
-	s := &service{conf: conf, log: slog.New(slog.NewTextHandler(w.log, nil)), orphanAfter: orphanAfter, ready: func(*service) { close(ready) }}
+	s.log, s.ready = slog.New(slog.NewTextHandler(w.log, nil)), func(*service) { close(ready) }
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- s.serve(ctx) }()
@@ -56,7 +62,7 @@ func (r *rig) startInside(orphanAfter time.Duration, change func(*config.Config)
 	})
 	select {
 	case <-ready:
-	case <-time.After(30 * time.Second):
+	case <-time.After(60 * time.Second):
 		r.t.Fatal("the worker is not ready")
 	}
 	return w

@@ -266,7 +266,6 @@ func (s *service) consume(ctx context.Context) error {
 			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Marks: said, Devices: dir, Subjects: subjects, Limiter: limiter,
 			Accepted: acceptances, Flights: flights, Load: load, Recalls: recaller,
 			Retries: retries, Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
-			Dated: s.readings.dated(certificate.Vendor, certificate.ID),
 		}
 		if counts {
 			sender.Badges, sender.Refresher = book, refresher

@@ -8,19 +8,15 @@ import (
 )
 
 // tokens makes the source of a certificate's access token, shared with the other workers.
-func (s *service) tokens(settings vendors.Config) func(string, vendors.TokenFetch) vendors.TokenSource {
-	return func(name string, fetch vendors.TokenFetch) vendors.TokenSource {
-		var options accesstoken.Options
-		if share, err := s.bus.TokenShare(name, secretsOf(settings)); err != nil {
-			// Only a cipher that this build lacks; each worker then fetches its own.
-			s.log.Error("access tokens are not shared", "certificate", name, "error", err)
-		} else {
-			options.Share = share
-		}
-		source := accesstoken.New(fetch, options)
-		s.readings.token(name, source)
-		return source
+func (s *service) tokens(settings vendors.Config, name string, fetch vendors.TokenFetch) *accesstoken.Source {
+	var options accesstoken.Options
+	if share, err := s.bus.TokenShare(name, secretsOf(settings)); err != nil {
+		// Only a cipher that this build lacks; each worker then fetches its own.
+		s.log.Error("access tokens are not shared", "certificate", name, "error", err)
+	} else {
+		options.Share = share
 	}
+	return accesstoken.New(fetch, options)
 }
 
 // secretsOf joins everything secret in a certificate's settings.

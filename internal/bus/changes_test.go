@@ -106,9 +106,7 @@ func TestFollowTooSlowly(t *testing.T) {
 	for i := range 40_000 { // more than e and the feed hold together
 		msgs = append(msgs, dispatch.Outgoing{Subject: fmt.Sprintf("push.user.demo.u%d.settings", i), Data: []byte("{}")})
 	}
-	if errs := b.Publish(t.Context(), msgs); errs != nil {
-		t.Fatal(errors.Join(errs...))
-	}
+	publish(t, b, msgs)
 	for {
 		select {
 		case <-e.changes:

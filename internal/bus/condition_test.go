@@ -1,7 +1,6 @@
 package bus_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
@@ -40,9 +39,7 @@ func TestUntaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	out, ended := make(chan dispatch.Delivery, 10), make(chan struct{})
-	go func() { defer close(ended); con.Run(ctx, out) }()
+	out := handOut(t, con)
 	var all []dispatch.Delivery
 	for range 4 {
 		all = append(all, <-out)
@@ -55,8 +52,6 @@ func TestUntaken(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	cancel()
-	<-ended
 }
 
 // A server that is away is missed in every stream, and no longer once it is back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,6 +130,17 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// handOut runs a consumer until the test ends.
+func handOut(t *testing.T, con *bus.Consumer) <-chan dispatch.Delivery {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	out := make(chan dispatch.Delivery, 10)
+	var running sync.WaitGroup
+	running.Go(func() { con.Run(ctx, out) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+	return out
+}
+
 // A consumer says how many messages wait behind those at hand.
 func TestWaiting(t *testing.T) {
 	b := bustest.Start(t)
@@ -137,9 +149,7 @@ func TestWaiting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	out, ended := make(chan dispatch.Delivery, 10), make(chan struct{})
-	go func() { defer close(ended); con.Run(ctx, out) }()
+	out := handOut(t, con)
 	var all []dispatch.Delivery
 	for range 4 {
 		all = append(all, <-out)
@@ -163,8 +173,6 @@ func TestWaiting(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	cancel()
-	<-ended
 }
 
 // A durable consumer of an older release, or one that somebody changed, gets our settings.

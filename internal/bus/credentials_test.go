@@ -181,7 +181,13 @@ func restart(t *testing.T, srv *server.Server, opts *server.Options) *server.Ser
 
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	within(t, 30*time.Second, what, holds)
+}
+
+// within is until with a bound of its own.
+func within(t testing.TB, bound time.Duration, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -144,7 +144,7 @@ func (a *answer) take(m *nats.Msg, probe string) (over bool) {
 	v, before, err := readValue(m, subject)
 	switch {
 	case err != nil:
-		a.err = err
+		a.err = fmt.Errorf("%w: %w", errTorn, err)
 	case before != a.last:
 		a.err = errTorn
 	}

@@ -54,8 +54,8 @@ func TestAnswer(t *testing.T) {
 		"an_election":          {parts: []*nats.Msg{statusMsg("503", "")}, err: nats.ErrNoResponders},
 		"a_bad_request":        {parts: []*nats.Msg{statusMsg("408", "Bad Request")}, err: unreadable},
 		"another_error":        {parts: []*nats.Msg{record(3, 0), statusMsg("500", "disk")}, err: unreadable},
-		"no_sequence":          {parts: []*nats.Msg{record(3, 0, "Nats-Sequence", "x")}, err: unreadable},
-		"no_time":              {parts: []*nats.Msg{record(3, 0, "Nats-Time-Stamp", "x")}, err: unreadable},
+		"no_sequence":          {parts: []*nats.Msg{record(3, 0, "Nats-Sequence", "x")}, err: errTorn},
+		"no_time":              {parts: []*nats.Msg{record(3, 0, "Nats-Time-Stamp", "x")}, err: errTorn},
 		"an_end_without_upto":  {parts: []*nats.Msg{record(3, 0), statusMsg("204", "EOB", "Nats-Num-Pending", "0", "Nats-Last-Sequence", "3")}, err: unreadable},
 	} {
 		t.Run(name, func(t *testing.T) {

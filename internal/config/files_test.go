@@ -77,8 +77,8 @@ func TestRestart(t *testing.T) {
 	if got := was.Restart(parse("shutdown: 6s\nretry: {attempts: 3}")); len(got) > 0 {
 		t.Errorf("%v take a restart", got)
 	}
-	want := []string{"nats.embedded.listen", "http.listen", "log.level"}
-	got := was.Restart(parse("nats: {embedded: {listen: '127.0.0.1:4300'}}\nhttp: {listen: 'off'}\nlog: {level: debug}"))
+	want := []string{"nats.embedded.listen", "http.listen", "http.explain.password", "log.level"}
+	got := was.Restart(parse("nats: {embedded: {listen: '127.0.0.1:4300'}}\nhttp: {listen: '127.0.0.1:4301', explain: {password: 'twelve-characters'}}\nlog: {level: debug}"))
 	if !slices.Equal(got, want) {
 		t.Errorf("%v take a restart, want %v", got, want)
 	}

@@ -272,6 +272,24 @@ func (m *Metrics) Hold(vendor, certificate string, held bool) {
 	}
 }
 
+// Fresh says that a certificate begins anew, or is no longer served: nothing of it is parked or
+// held.
+func (m *Metrics) Fresh(vendor, certificate string) {
+	if m == nil {
+		return
+	}
+	m.Park(vendor, certificate, false)
+	m.Hold(vendor, certificate, false)
+	for _, kind := range vendors.Kinds {
+		m.mu.Lock()
+		_, was := m.sets[[4]string{vendor, certificate, string(kind), "park"}]
+		m.mu.Unlock()
+		if was {
+			m.ParkKind(vendor, certificate, string(kind), false)
+		}
+	}
+}
+
 // Unstored counts bytes more, or fewer, that wait to be stored in a stream.
 func (m *Metrics) Unstored(stream string, bytes int) {
 	if m != nil {

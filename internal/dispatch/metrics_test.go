@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,5 +34,44 @@ func BenchmarkMetrics(b *testing.B) {
 		m.Attempt(j, vendors.Accepted, 1)
 		m.Outcome(j, vendors.Accepted)
 		m.Accepted(j, time.Millisecond)
+	}
+}
+
+// A certificate that begins anew, or goes, leaves nothing parked behind; kinds that never were
+// parked stay away.
+func TestFreshCertificate(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	reader, err := otelprom.New(otelprom.WithRegisterer(registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Park("apns", "c", true)
+	m.Hold("apns", "c", true)
+	m.ParkKind("apns", "c", string(vendors.Kinds[0]), true)
+	values := func() (all []float64) {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if name := f.GetName(); strings.HasPrefix(name, "hongyan_parked") || strings.HasPrefix(name, "hongyan_held") {
+				for _, series := range f.GetMetric() {
+					all = append(all, series.GetGauge().GetValue())
+				}
+			}
+		}
+		return all
+	}
+	if got := values(); !slices.Equal(got, []float64{1, 1, 1}) {
+		t.Errorf("parked and held: %v", got)
+	}
+	m.Fresh("apns", "c")
+	if got := values(); !slices.Equal(got, []float64{0, 0, 0}) {
+		t.Errorf("begun anew: %v", got)
 	}
 }

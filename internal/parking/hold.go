@@ -49,6 +49,7 @@ func ReadHolds(notes map[string][]byte) Holds {
 		if err := json.Unmarshal(value, &h); err != nil {
 			h = Hold{Reason: "a hold that this version cannot read"}
 		}
+		h.At = h.At.UTC() // so that the same order is equal, in whatever zone it was written
 		if !h.Released {
 			holds[key] = h
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -49,6 +50,15 @@ func TestReadHolds(t *testing.T) {
 		if got != c.want || key != c.key || ok != (c.key != "") {
 			t.Errorf("%s of %s: %+v by %q, %v", c.certificate, c.app, got, key, ok)
 		}
+	}
+}
+
+// The same order is no change, although it was written in a zone of its own.
+func TestReadHoldsAgain(t *testing.T) {
+	t.Parallel()
+	notes := map[string][]byte{"app.demo": []byte(`{"at":"2026-11-23T16:00:00+08:45"}`)}
+	if first, again := parking.ReadHolds(notes), parking.ReadHolds(notes); !maps.Equal(first, again) {
+		t.Errorf("read %v, and then %v", first, again)
 	}
 }
 

@@ -2,8 +2,8 @@
 // trace context, the trace's id is computed from the message's: whoever has the message id has the
 // trace, whichever workers took part.
 //
-//	message without traceparent ─▶ WithMessage(app, id) ─▶ IDs ─▶ the first span, of trace hongyan.TraceID(app, id)
-//	message with traceparent    ─▶ Remote(traceparent)  ───────▶ a child of the publisher's span
+//	without traceparent ─▶ WithMessage(app, id) ─▶ IDs ─▶ first span of hongyan.TraceID(app, id)
+//	with traceparent    ─▶ Remote(traceparent)  ────────▶ a child of the publisher's span
 //
 // The package decides about ids alone. Who samples and exports is telemetry's.
 package tracing

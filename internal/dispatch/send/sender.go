@@ -179,6 +179,7 @@ func (s *Sender) Start(ctx, hard context.Context) {
 	if s.breaker == nil {
 		s.breaker = parking.New(s.Breaker)
 	}
+	s.Metrics.Fresh(s.Certificate.Vendor, s.Certificate.ID)
 	s.Metrics.Park(s.Certificate.Vendor, s.Certificate.ID, s.parked.Load())
 	s.Metrics.Hold(s.Certificate.Vendor, s.Certificate.ID, s.held.Load())
 }

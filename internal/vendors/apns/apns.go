@@ -2,7 +2,7 @@
 // of github.com/sideshow/apns2.
 //
 //	Push ──▶ payload, apns2.Notification ──▶ request ──▶ h2conn.Transport ──▶ APNs
-//	         apns2's provider token           headers      a few connections, each shared by many pushes
+//	         apns2's provider token           headers      a few connections for all pushes
 //	results ◀── reader: apns2's reasons ◀──── answer, or why there is none
 //
 // The provider token, the notification and its push types, and the reasons are apns2's. Its client

@@ -137,7 +137,7 @@ func (d *driver) send(ctx context.Context, x *exchange) (vendors.Result, string)
 		return vendors.Result{Reason: vendors.BadCredentials, Err: err}, ""
 	}
 	x.req.Literal = auth.field
-	trace := vendors.StartExchange(ctx, http.MethodPost, "https", d.host, x.req.Path)
+	trace := vendors.StartExchange(ctx, http.MethodPost, "https", d.host, "/3/device/REDACTED")
 	if err := d.transport.Do(ctx, &x.req, &x.resp); err != nil {
 		trace.Failed(err)
 		return d.reader.failed(ctx, err), auth.bearer
