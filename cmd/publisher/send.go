@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -157,24 +156,17 @@ func (t *tool) sendOne(ctx context.Context, d *draft) error {
 }
 
 func (t *tool) sendFile(ctx context.Context, d *draft) error {
-	name, in, size := "standard input", t.in, int64(0)
-	if d.file != "-" {
-		f, err := os.Open(d.file)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = f.Close() }() // it was only read
-		if info, err := f.Stat(); err == nil {
-			size = info.Size()
-		}
-		name, in = d.file, f
+	in, err := t.open(ctx, d.file)
+	if err != nil {
+		return err
 	}
+	defer in.close()
 	c, err := t.client()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	counts, err := t.sendLines(ctx, c, d, name, in, size)
+	counts, err := t.sendLines(ctx, c, d, in)
 	if sayErr := t.say(counts, "%d message(s) stored, %d of them were there already, %d bad line(s)", counts.Sent, counts.Duplicates, counts.Bad); err == nil {
 		err = sayErr
 	}
