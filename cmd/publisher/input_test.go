@@ -11,19 +11,21 @@ func TestInterruptedWhileAPipeIsSilent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for _, c := range []struct {
-		args      []string
-		out, want string
+		args            []string
+		line, out, want string
 	}{
-		{[]string{"send", "--app", "demo", "--file", "-", "-o", "json"}, `{"app":"demo","sent":0,"duplicates":0,"bad":1}`, "publisher: interrupted: standard input:2\n"},
-		{[]string{"device", "import", "-", "--app", "demo"}, "", "publisher: interrupted: standard input\n"},
-		{[]string{"import-tencent", "-"}, "", "publisher: interrupted: standard input, after body 0"},
+		{[]string{"send", "--app", "demo", "--file", "-", "-o", "json"},
+			`{"id":"m-1","conversation":{"type":"c2c","id":"c"},"sender":{"id":"alice"},"recipients":["bob"],"content":{"type":"text","text":"x"}}`,
+			`{"app":"demo","sent":1,"duplicates":0,"bad":0}`, "publisher: interrupted: standard input:2\n"},
+		{[]string{"device", "import", "-", "--app", "demo"}, "[", "", "publisher: interrupted: standard input\n"},
+		{[]string{"import-tencent", "-"}, "[", "", "publisher: interrupted: standard input, after body 0"},
 	} {
 		in, pipe := io.Pipe()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan result, 1)
 		go func() { ended <- r.runWith(ctx, in, c.args) }()
 		// The second write is over when it was read, so the first one's line was handled.
-		for _, text := range []string{" [\n", " "} {
+		for _, text := range []string{c.line + "\n", " "} {
 			if _, err := io.WriteString(pipe, text); err != nil {
 				t.Fatal(err)
 			}

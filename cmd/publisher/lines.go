@@ -28,7 +28,8 @@ type sendCounts struct {
 const maxLine = 8 << 20
 
 // sendLines sends the message on each line. A bad line is reported and left out; an error that the
-// next line would meet as well ends it.
+// next line would meet as well ends it, and so does ctx: then what is under way is finished, so that
+// the counts and the line that the error names are exact.
 func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, in *input) (counts sendCounts, err error) {
 	counts.App = d.app
 	units := progress.UnitsBytes
@@ -102,8 +103,8 @@ func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, in *i
 	if err == nil {
 		err = unread
 	}
-	if err == nil {
-		err = ctx.Err()
+	if err == nil && ctx.Err() != nil {
+		err = fmt.Errorf("%s:%d: %w", in.name, lines.line+1, ctx.Err())
 	}
 	return counts, err
 }
@@ -125,14 +126,16 @@ func repairText(r hongyan.Repair) string {
 // sendPatiently waits, up to the timeout, while the stream is full: the workers are behind, and
 // that passes.
 func (t *tool) sendPatiently(ctx context.Context, c *hongyan.Client, app string, m *hongyan.Message) (hongyan.Receipt, error) {
-	ctx, cancel := t.step(ctx)
+	patience, cancel := t.step(ctx)
 	defer cancel()
 	for {
-		r, err := c.Send(ctx, app, m)
+		send, cancel := t.step(context.WithoutCancel(ctx))
+		r, err := c.Send(send, app, m)
+		cancel()
 		if !errors.Is(err, hongyan.ErrFull) {
 			return r, err
 		}
-		if !sleep.For(ctx, time.Second) {
+		if !sleep.For(patience, time.Second) {
 			return r, err
 		}
 	}
