@@ -37,7 +37,8 @@ a message event. Give the users in full: everyone who shall get the message is a
 Each message is checked first as the workers would, and published until the server has stored it. A second message with the same
 id within two minutes is not stored again, so a file that was sent halfway is just sent again.
 
-With --file a bad line is reported as FILE:LINE and left out; the others are sent, and the exit code is 1.
+With --file a bad line is reported as FILE:LINE and left out; the others are sent, and the exit code is 1. At the interrupt key it
+finishes what is under way and names the first line that was not sent.
 
 JSON: {"app","id","sequence","duplicate"} for one message; {"app","sent","duplicates","bad"} for a file.`,
 		Example: `  publisher send --app demo --from alice --nickname Alice --to bob --text "See you at eight"
