@@ -28,8 +28,8 @@ type sendCounts struct {
 const maxLine = 8 << 20
 
 // sendLines sends the message on each line. A bad line is reported and left out; an error that the
-// next line would meet as well ends it, and so does ctx: then what is under way is finished, so that
-// the counts and the line that the error names are exact.
+// next line would meet as well ends it, and so does ctx: what is under way is finished then, so
+// that the counts and the line that the error names are exact.
 func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, in *input) (counts sendCounts, err error) {
 	counts.App = d.app
 	units := progress.UnitsBytes

@@ -211,8 +211,8 @@ func (x *explainer) message(ctx context.Context) error {
 	return x.nowhere(ctx)
 }
 
-// undecided says on which of the user's devices a worker is at the message this moment, beside those
-// of which something is known. waits are the devices with a job that waits.
+// undecided says on which of the user's devices a worker is at the message this moment, beside
+// those of which something is known. waits are the devices with a job that waits.
 func (x *explainer) undecided(ctx context.Context, waits map[string]bool) error {
 	known := maps.Clone(waits)
 	for i := range x.e.Decisions {
