@@ -33,7 +33,7 @@ release-check: ## Check the release's configuration with goreleaser (a large too
 vuln: ## Look for known vulnerabilities; needs to reach https://vuln.go.dev
 	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
-generate: ## Write docs/vendors, config.md, messages.md, texts.md and metrics.md, in both languages, the JSON Schemas, and deploy/compose
+generate: ## Write docs/vendors, config.md, messages.md, texts.md, metrics.md and explain.md, in both languages, the JSON Schemas, and deploy/compose
 	go run ./internal/reference/generate
 
 golden: ## Write every driver's golden requests anew; read the difference before you commit it

@@ -57,6 +57,12 @@ func (t *tool) filterFlags(c *cobra.Command) func() (dispatch.LetterFilter, erro
 	}
 	complete(c, "reason", reasons...)
 	return func() (_ dispatch.LetterFilter, err error) {
+		// "$CERTIFICATE" of a script that did not set it must not mean every letter.
+		for _, name := range []string{"vendor", "certificate", "reason", "app", "user", "message", "since", "until"} {
+			if flag := f.Lookup(name); flag.Changed && flag.Value.String() == "" {
+				return filter, cli.UsageError(fmt.Errorf("--%s is empty; leave it out where all are meant", name))
+			}
+		}
 		if filter.Since, err = t.moment("since", since); err != nil {
 			return filter, err
 		}

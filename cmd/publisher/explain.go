@@ -49,9 +49,9 @@ once it was tried again or came to an end. The reason says what it waits for.
 --since says how far back it reads what was decided, what waits and what died, a day if it is not given. What was decided is kept
 for three days. It reads the part of the users that this one belongs to, a sixteenth of the app's; a long read shows its progress.
 
-JSON: one object with app, user, message, devices (as "device list"), settings, decisions (outcomes with over, rule, error, letter,
-meaning and advice; over says that a waiting one waits no more), waiting, previews, limits (as the certificates of "limits") and
-notes. docs/explain.md describes it.`,
+JSON: one object with app, user, message, trace, devices (as "device list"), settings, decisions (outcomes with over, rule, error,
+letter, meaning and advice; over says that a waiting one waits no more), waiting, previews, limits (as the certificates of "limits")
+and notes. docs/explain.md describes it.`,
 		Example: `  publisher explain --app demo --user bob
   publisher explain --app demo --user bob --message m-1001
   publisher explain --user bob --message demo/m-1001 --follow
@@ -118,7 +118,11 @@ func (t *tool) explain(ctx context.Context, q trail.Question, follow, test bool,
 		if !t.json() {
 			t.printf("following %s to %s; the interrupt key ends it", q.Message, q.User)
 		}
-		if err = r.Follow(ctx, q, t.told); err != nil {
+		if err = r.Follow(ctx, q, t.told); err != nil && ctx.Err() != nil {
+			return fmt.Errorf("%s may have no end yet on all devices of %s; \"publisher explain --app %s --user %s --message %s\" tells what became of it: %w",
+				q.Message, q.User, q.App, q.User, q.Message, ctx.Err())
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -172,8 +176,8 @@ func (t *tool) told(d *trail.Decision) {
 
 func (t *tool) showExplanation(e *trail.Explanation) {
 	t.printf("%s in %s", e.User, e.App)
-	if e.Message != "" {
-		t.printf("trace %s, where the publisher gave no traceparent\n", hongyan.TraceID(e.App, e.Message))
+	if e.Trace != "" {
+		t.printf("trace %s, where the publisher gave no traceparent\n", e.Trace)
 	}
 	if len(e.Devices) > 0 {
 		t.deviceTable(e.Devices)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 )
 
@@ -62,6 +63,12 @@ func TestExplain(t *testing.T) {
 			register(r)
 			r.ok("send", "--app", "demo", "--from", "alice", "--to", "bob", "--text", "x", "--id", "m-1")
 		}, []string{"--message", "m-1"}, []string{"no worker has read it yet"}},
+		{"half-decided", func(r *rig) {
+			register(r)
+			r.ok("device", "set", "--app", "demo", "--user", "bob", "--device", "pad", "--certificate", "35001", "--token", "CN_pad")
+			r.ok("send", "--app", "demo", "--from", "alice", "--to", "bob", "--text", "x", "--id", "m-1")
+			r.outcome("m-1", "bob", "suppressed", "muted", "")
+		}, []string{"--message", "m-1"}, []string{"A worker is at the message this moment: nothing is known yet of pad."}},
 		{"malformed", func(r *rig) {
 			r.publish(dispatch.Outgoing{Subject: "push.dead.none.none.malformed", Data: []byte("{}"), Header: map[string]string{
 				dispatch.HeaderApp: "demo", dispatch.HeaderMessageID: "m-1", dispatch.HeaderError: "content.type is missing"}})
@@ -96,9 +103,9 @@ func TestExplainJSON(t *testing.T) {
 	r := newRig(t)
 	r.die("m-1", "bob", "bad_payload", "13", "channel does not exist")
 	var e struct {
-		App, User, Message string
-		Devices            []any
-		Decisions          []struct {
+		App, User, Message, Trace string
+		Devices                   []any
+		Decisions                 []struct {
 			MessageID  string `json:"message_id"`
 			Status     string
 			VendorCode string `json:"vendor_code"`
@@ -113,7 +120,7 @@ func TestExplainJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e.Devices == nil || e.Waiting == nil || len(e.Decisions) != 1 || e.Decisions[0].Error != "channel does not exist" || e.Decisions[0].VendorCode != "13" ||
-		e.Decisions[0].MessageID != "m-1" || e.Decisions[0].Advice == "" {
+		e.Decisions[0].MessageID != "m-1" || e.Decisions[0].Advice == "" || e.Trace != hongyan.TraceID("demo", "m-1") {
 		t.Errorf("%s", out)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,36 @@ func TestFollow(t *testing.T) {
 	says(t, got.out, "following m-1 to bob", "device phone  waiting unavailable", "device phone  accepted accepted", "accepted: The vendor took it")
 	r.misused([]string{"explain", "--app", "demo", "--user", "bob", "--follow"}, "--follow needs a --message")
 	r.misused([]string{"explain", "--user", "bob", "--message", "m-1"}, `required flag "app"`)
+	r.misused([]string{"explain", "--app", "demo", "--user", ""}, "invalid name: user is missing\n")
+}
+
+// Who interrupts the following is told how to ask again, also for a test message, whose id nobody
+// else knows.
+func TestFollowInterrupted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.ok("device", "set", "--app", "demo", "--user", "bob", "--device", "phone", "--certificate", "35001", "--token", "CN_0123456789abcdef")
+	r.records(hongyan.StatusWaiting, "bob", []string{"j1"}, about("m-1", time.Now(), bobs("phone", vendors.Unavailable, 1)))
+	ctx, cancel := context.WithCancel(t.Context())
+	var err strings.Builder
+	told := writes(func(p []byte) {
+		if strings.Contains(string(p), "device phone  waiting unavailable") {
+			cancel()
+		}
+	})
+	tool := &tool{in: strings.NewReader(""), out: told, err: &err, now: time.Now, getenv: func(string) string { return "" }}
+	code := tool.run(ctx, []string{"explain", "--nats", r.url, "--app", "demo", "--user", "bob", "--message", "m-1", "--follow"})
+	if want := `publisher: interrupted: m-1 may have no end yet on all devices of bob; "publisher explain --app demo --user bob --message m-1" tells what became of it` + "\n"; code != 1 || err.String() != want {
+		t.Errorf("exit code %d: %s", code, &err)
+	}
+}
+
+// writes is an io.Writer.
+type writes func([]byte)
+
+func (w writes) Write(p []byte) (int, error) {
+	w(p)
+	return len(p), nil
 }
 
 // A message that cannot be read has no end to wait for.

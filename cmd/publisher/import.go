@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -107,17 +106,11 @@ type importer struct {
 }
 
 func (t *tool) deviceImport(ctx context.Context, name, app string, from int, perSecond float64) (err error) {
-	in := t.in
-	if name == "-" {
-		name = "standard input"
-	} else {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = f.Close() }() // it was only read
-		in = f
+	in, err := t.open(ctx, name)
+	if err != nil {
+		return err
 	}
+	defer in.close()
 	if _, err := t.topology().Subjects.Parse(t.topology().Subjects.Message(app)); err != nil {
 		return cli.UsageError(errors.New("--app is no name of an app"))
 	}
@@ -126,16 +119,16 @@ func (t *tool) deviceImport(ctx context.Context, name, app string, from int, per
 		return err
 	}
 	defer b.Close()
-	text, err := openTwice(in, "")
+	text, err := openTwice(in.Reader, "")
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", in.name, err)
 	}
 	defer text.close()
 	limit := rate.Inf
 	if perSecond > 0 {
 		limit = rate.Limit(perSecond)
 	}
-	i := &importer{t: t, b: b, name: name, counts: imported{App: app, Next: from}, pace: rate.NewLimiter(limit, linesTogether), last: lastLines{}}
+	i := &importer{t: t, b: b, name: in.name, counts: imported{App: app, Next: from}, pace: rate.NewLimiter(limit, linesTogether), last: lastLines{}}
 	if err = i.read(ctx, text, "reading", from, i.note, func() error { return nil }); err == nil {
 		err = i.run(ctx, text, from)
 	}

@@ -28,21 +28,22 @@ type sendCounts struct {
 const maxLine = 8 << 20
 
 // sendLines sends the message on each line. A bad line is reported and left out; an error that the
-// next line would meet as well ends it.
-func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name string, in io.Reader, size int64) (counts sendCounts, err error) {
+// next line would meet as well ends it, and so does ctx: what is under way is finished then, so
+// that the counts and the line that the error names are exact.
+func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, in *input) (counts sendCounts, err error) {
 	counts.App = d.app
 	units := progress.UnitsBytes
-	if size == 0 {
+	if in.size == 0 {
 		units = progress.UnitsDefault
 	}
-	bar := t.bar("sending", size, units)
+	bar := t.bar("sending", in.size, units)
 	defer func() { bar.stop(err != nil) }()
 	var mu sync.Mutex // guards counts and standard error
 	bad := func(line int, format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
 		counts.Bad++
-		t.warn("%s:%d: %s", name, line, fmt.Sprintf(format, args...))
+		t.warn("%s:%d: %s", in.name, line, fmt.Sprintf(format, args...))
 	}
 	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(max(d.parallel, 1))
@@ -52,7 +53,7 @@ func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name 
 		data, tooLong, err := lines.next()
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
-				unread = fmt.Errorf("%s:%d: %w", name, lines.line+1, err)
+				unread = fmt.Errorf("%s:%d: %w", in.name, lines.line+1, err)
 			}
 			break
 		}
@@ -71,7 +72,7 @@ func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name 
 		}
 		for _, repair := range repairs {
 			mu.Lock()
-			t.warn("%s:%d: %s", name, line, repairText(repair))
+			t.warn("%s:%d: %s", in.name, line, repairText(repair))
 			mu.Unlock()
 		}
 		group.Go(func() error {
@@ -81,7 +82,7 @@ func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name 
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("%s:%d: %w", name, line, err)
+				return fmt.Errorf("%s:%d: %w", in.name, line, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -89,21 +90,21 @@ func (t *tool) sendLines(ctx context.Context, c *hongyan.Client, d *draft, name 
 			if r.Duplicate {
 				counts.Duplicates++
 			}
-			if size == 0 {
+			if in.size == 0 {
 				bar.set(int64(counts.Sent))
 			}
 			return nil
 		})
-		if size > 0 {
+		if in.size > 0 {
 			bar.set(lines.read)
 		}
 	}
 	err = group.Wait()
 	if err == nil {
-		err = ctx.Err()
-	}
-	if err == nil {
 		err = unread
+	}
+	if err == nil && ctx.Err() != nil {
+		err = fmt.Errorf("%s:%d: %w", in.name, lines.line+1, ctx.Err())
 	}
 	return counts, err
 }
@@ -125,14 +126,16 @@ func repairText(r hongyan.Repair) string {
 // sendPatiently waits, up to the timeout, while the stream is full: the workers are behind, and
 // that passes.
 func (t *tool) sendPatiently(ctx context.Context, c *hongyan.Client, app string, m *hongyan.Message) (hongyan.Receipt, error) {
-	ctx, cancel := t.step(ctx)
+	patience, cancel := t.step(ctx)
 	defer cancel()
 	for {
-		r, err := c.Send(ctx, app, m)
+		send, cancel := t.step(context.WithoutCancel(ctx))
+		r, err := c.Send(send, app, m)
+		cancel()
 		if !errors.Is(err, hongyan.ErrFull) {
 			return r, err
 		}
-		if !sleep.For(ctx, time.Second) {
+		if !sleep.For(patience, time.Second) {
 			return r, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -141,7 +142,7 @@ func require(c *cobra.Command, flags ...string) {
 // checkNames refuses names under which nothing can be kept. In a subject they could stand for
 // others: an app named * is every app.
 func checkNames(app, user string) error {
-	return hongyan.ValidateNames(app, user, user) // what names a user may name a device
+	return hongyan.ValidateNames(app, user, "-") // a device is judged where there is one
 }
 
 // owner defines the flags that name an app, a user and, where it is not nil, a device, and refuses
@@ -198,7 +199,8 @@ func (t *tool) plain(err error) string {
 	case errors.Is(err, hongyan.ErrFull):
 		return fmt.Sprintf("%v\nThe workers are behind, or the disk is full. Nothing old was dropped; try again later.", err)
 	case errors.Is(err, context.Canceled):
-		return "interrupted: " + err.Error()
+		said, _ := strings.CutSuffix(err.Error(), context.Canceled.Error())
+		return strings.TrimSuffix("interrupted: "+said, ": ")
 	case bus.IsRefused(err):
 		return fmt.Sprintf("%v\nThe server does not let this user in. Give credentials with a --nats-… flag, with --context, or in the nats tool's variables such as $NATS_CREDS.", err)
 	case isConnect(err):

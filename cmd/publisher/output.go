@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -191,7 +192,7 @@ func (r *reading) stop(failed bool) {
 
 // confirm asks before something that cannot be undone. Where nobody can be asked, --yes must have
 // been given.
-func (t *tool) confirm(yes bool, question string, args ...any) error {
+func (t *tool) confirm(ctx context.Context, yes bool, question string, args ...any) error {
 	if yes {
 		return nil
 	}
@@ -200,7 +201,7 @@ func (t *tool) confirm(yes bool, question string, args ...any) error {
 		return fmt.Errorf("%s Nobody can be asked here: repeat it with --yes", question)
 	}
 	_, _ = fmt.Fprintf(t.err, "%s Type \"yes\" to go on: ", question)
-	answer, err := bufio.NewReader(t.in).ReadString('\n')
+	answer, err := bufio.NewReader(&interruptible{ctx: ctx, in: t.in}).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return err
 	}

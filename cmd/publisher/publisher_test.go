@@ -289,6 +289,8 @@ func TestDeadLetters(t *testing.T) {
 	r.fails([]string{"dead", "purge", "--reason", "bad_payload"}, "removes 2 dead letter(s)", "--yes")
 	r.fails([]string{"dead", "purge"}, "ALL there are")
 	r.misused([]string{"dead", "purge", "1", "--reason", "bad_payload"}, "not both")
+	r.misused([]string{"dead", "purge", "--certificate", "", "--yes"}, "--certificate is empty")
+	r.misused([]string{"replay", "--since", "", "--yes"}, "--since is empty")
 	says(t, r.ok("dead", "purge", "--reason", "bad_payload", "--yes"), "purged 2")
 	says(t, r.ok("dead", "purge", "1", "--yes", "-o", "json"), `{"purged":1}`)
 	r.fails([]string{"dead", "purge", "1", "--yes"}, "there is no dead letter 1")

@@ -82,7 +82,7 @@ func (t *tool) purge(ctx context.Context, box *bus.LetterBox, filter *dispatch.L
 	if len(seqs) == 0 {
 		return 0, nil
 	}
-	if err := t.confirm(yes, "This removes %d dead letter(s)%s for good.", len(seqs), every); err != nil {
+	if err := t.confirm(ctx, yes, "This removes %d dead letter(s)%s for good.", len(seqs), every); err != nil {
 		return 0, err
 	}
 	step, cancel = t.step(ctx)

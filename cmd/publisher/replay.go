@@ -112,7 +112,7 @@ func (t *tool) replay(ctx context.Context, opts replay.Options, yes bool) error 
 		return err
 	}
 	if opts.Filter.Empty() && !opts.DryRun && total > 0 {
-		if err := t.confirm(yes, "This brings back ALL %d dead letter(s); each is pushed to phones again.", total); err != nil {
+		if err := t.confirm(ctx, yes, "This brings back ALL %d dead letter(s); each is pushed to phones again.", total); err != nil {
 			return err
 		}
 	}

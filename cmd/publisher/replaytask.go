@@ -150,8 +150,8 @@ func (t *tool) replayStatusCommand() *cobra.Command {
 		Long: `status lists the replays of the last three days, the newest first: planned, running, interrupted (also by a kill), cancelled or done.
 A letter that has come back is gone from the dead letters, whoever brought it back.
 
-JSON: one object a line, the replay as it is kept: id, filter, up_to, rate, limit, include_expired, by, at, expected, state, host, pid,
-started, updated, counts, error.`,
+JSON: one object a line, the replay as it is kept: id, filter, up_to, created, rate, limit, include_expired, by, at, expected, state, host,
+pid, started, updated, counts, before, error.`,
 		Example: `  publisher replay status
   publisher replay status x3k9d2pq -o json | jq .counts`,
 		Args: cobra.MaximumNArgs(1),
@@ -217,11 +217,11 @@ func (t *tool) sayTasks(tasks []replay.Task) error {
 	return nil
 }
 
-// left is how long a running replay still needs at its speed, where that can be said.
+// left is how long a running replay still needs at the speed of this run, where that can be said.
 func (t *tool) left(x *replay.Task) string {
 	took, back := x.Updated.Sub(x.Started), x.Counts.Replayed+x.Counts.AlreadyBack
 	more := x.Expected.Replayed - back
-	if took < time.Second || back == 0 || more <= 0 {
+	if back -= x.Before; took < time.Second || back <= 0 || more <= 0 {
 		return ""
 	}
 	return ", about " + explain.Span(time.Duration(float64(took)/float64(back)*float64(more)), explain.English) + " are left"
@@ -235,6 +235,11 @@ func lettersOf(x *replay.Task) string {
 			flags = append(flags, "--"+name+" "+value)
 		}
 	}
+	moment := func(name string, at time.Time) {
+		if !at.IsZero() {
+			add(name, at.UTC().Format(time.RFC3339))
+		}
+	}
 	f := &x.Filter
 	add("vendor", f.Vendor)
 	add("certificate", f.Certificate)
@@ -242,11 +247,8 @@ func lettersOf(x *replay.Task) string {
 	add("app", f.App)
 	add("user", f.User)
 	add("message", f.Message)
-	for name, at := range map[string]time.Time{"since": f.Since, "until": f.Until} {
-		if !at.IsZero() {
-			add(name, at.UTC().Format(time.RFC3339))
-		}
-	}
+	moment("since", f.Since)
+	moment("until", f.Until)
 	if x.IncludeExpired {
 		flags = append(flags, "--include-expired")
 	}

@@ -63,6 +63,23 @@ func TestReplayInSteps(t *testing.T) {
 	r.misused([]string{"replay", "start"}, "arg")
 }
 
+// How long a replay still takes is told by this run's speed; that of earlier runs is no measure.
+func TestReplayThatWasStartedAgain(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	task := &replay.Task{Started: at, Updated: at.Add(10 * time.Second), Before: 1000}
+	task.Counts.Replayed, task.Expected.Replayed = 1010, 1110
+	if got := (&tool{}).left(task); got != ", about 100s are left" {
+		t.Errorf("%q", got)
+	}
+	task.Filter.Since, task.Filter.Until = time.Unix(0, 0), time.Unix(3600, 0)
+	for range 20 {
+		if got := lettersOf(task); got != "--since 1970-01-01T00:00:00Z --until 1970-01-01T01:00:00Z" {
+			t.Fatal(got)
+		}
+	}
+}
+
 // One that its process left behind is called interrupted, and says how to go on.
 func TestReplayThatWasLeftBehind(t *testing.T) {
 	t.Parallel()

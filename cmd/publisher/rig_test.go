@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,16 +68,18 @@ type result struct {
 func (r *rig) run(args ...string) result { return r.feed("", args...) }
 
 // runUntil is run that is interrupted when ctx ends.
-func (r *rig) runUntil(ctx context.Context, args ...string) result { return r.runWith(ctx, "", args) }
+func (r *rig) runUntil(ctx context.Context, args ...string) result {
+	return r.runWith(ctx, strings.NewReader(""), args)
+}
 
 // feed runs the tool with a standard input.
 func (r *rig) feed(in string, args ...string) result {
-	return r.runWith(context.Background(), in, args)
+	return r.runWith(context.Background(), strings.NewReader(in), args)
 }
 
-func (r *rig) runWith(ctx context.Context, in string, args []string) result {
+func (r *rig) runWith(ctx context.Context, in io.Reader, args []string) result {
 	var out, err bytes.Buffer
-	t := &tool{in: strings.NewReader(in), out: &out, err: &err, now: func() time.Time { return time.Now().Add(r.ahead) }, getenv: func(key string) string {
+	t := &tool{in: in, out: &out, err: &err, now: func() time.Time { return time.Now().Add(r.ahead) }, getenv: func(key string) string {
 		return map[string]string{"NATS_URL": r.url}[key]
 	}}
 	code := t.run(ctx, args)

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -38,7 +37,8 @@ a message event. Give the users in full: everyone who shall get the message is a
 Each message is checked first as the workers would, and published until the server has stored it. A second message with the same
 id within two minutes is not stored again, so a file that was sent halfway is just sent again.
 
-With --file a bad line is reported as FILE:LINE and left out; the others are sent, and the exit code is 1.
+With --file a bad line is reported as FILE:LINE and left out; the others are sent, and the exit code is 1. At the interrupt key it
+finishes what is under way and names the first line that was not sent.
 
 JSON: {"app","id","sequence","duplicate"} for one message; {"app","sent","duplicates","bad"} for a file.`,
 		Example: `  publisher send --app demo --from alice --nickname Alice --to bob --text "See you at eight"
@@ -157,24 +157,17 @@ func (t *tool) sendOne(ctx context.Context, d *draft) error {
 }
 
 func (t *tool) sendFile(ctx context.Context, d *draft) error {
-	name, in, size := "standard input", t.in, int64(0)
-	if d.file != "-" {
-		f, err := os.Open(d.file)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = f.Close() }() // it was only read
-		if info, err := f.Stat(); err == nil {
-			size = info.Size()
-		}
-		name, in = d.file, f
+	in, err := t.open(ctx, d.file)
+	if err != nil {
+		return err
 	}
+	defer in.close()
 	c, err := t.client()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	counts, err := t.sendLines(ctx, c, d, name, in, size)
+	counts, err := t.sendLines(ctx, c, d, in)
 	if sayErr := t.say(counts, "%d message(s) stored, %d of them were there already, %d bad line(s)", counts.Sent, counts.Duplicates, counts.Bad); err == nil {
 		err = sayErr
 	}

@@ -45,22 +45,16 @@ A message event names its recipients, so the members of groups must be given: --
 	return c
 }
 
-func (t *tool) importTencent(ctx context.Context, name, members string) error {
+func (t *tool) importTencent(ctx context.Context, file, members string) error {
 	groups, err := groupsIn(members)
 	if err != nil {
 		return err
 	}
-	in := t.in
-	if name == "-" {
-		name = "standard input"
-	} else {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = f.Close() }() // it was only read
-		in = f
+	in, err := t.open(ctx, file)
+	if err != nil {
+		return err
 	}
+	defer in.close()
 	opts := tencent.Options{Members: func(group string) []string { return groups[group] }}
 	notes := map[string]int{}
 	n, bad := 0, 0
@@ -72,7 +66,7 @@ func (t *tool) importTencent(ctx context.Context, name, members string) error {
 		}
 		if err != nil {
 			bad++
-			t.warn("%s, body %d: %v", name, n, err)
+			t.warn("%s, body %d: %v", in.name, n, err)
 			return ctx.Err()
 		}
 		for _, note := range said {
@@ -87,7 +81,7 @@ func (t *tool) importTencent(ctx context.Context, name, members string) error {
 		t.warn("%s (%d time(s))", note, notes[note])
 	}
 	if err != nil {
-		return fmt.Errorf("%s, after body %d: %w", name, n, err)
+		return fmt.Errorf("%s, after body %d: %w", in.name, n, err)
 	}
 	if bad > 0 {
 		t.warn("%d of %d bodies could not be turned into message events", bad, n)

@@ -274,7 +274,7 @@ func (t *tool) userErase(ctx context.Context, e erased, yes bool) (err error) {
 		return err
 	}
 	if !e.DryRun {
-		if err := t.confirm(yes, "This erases what is kept of %s in %s for good.", e.User, e.App); err != nil {
+		if err := t.confirm(ctx, yes, "This erases what is kept of %s in %s for good.", e.User, e.App); err != nil {
 			return err
 		}
 	}

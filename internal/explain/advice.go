@@ -47,7 +47,7 @@ func Waiting(r hongyan.Reason) Text {
 			"证书的速率此刻不再放行，或厂商认为发得太快。轮到时会自动发送；把 rate 设为厂商给的值，或向厂商申请更高的速率。"}
 	case hongyan.QuotaSpent:
 		return Text{"The day's quota is used up. It goes by itself after the vendor's midnight. If that is too late, ask the vendor for more; \"publisher limits\" shows what is left, and changes our own limit.",
-			"当天配额已用完。厂商的零点过后自动发送。若太晚，向厂商申请更多配额；`publisher limits`显示剩余量，也可修改我们自己的上限。"}
+			"当天配额已用完。厂商的零点过后自动发送。若太晚，向厂商申请更多配额；「publisher limits」显示剩余量，也可修改我们自己的上限。"}
 	case hongyan.BadCredentials:
 		return Text{"Key, secret, certificate or permission is wrong, or the certificate names a channel, template or class that the vendor does not grant; its code says which. It goes by itself after that was put right, in the configuration or in the vendor's console; do so before it is worthless.",
 			"密钥、secret、证书或权限不对，或证书配置的渠道、模板或类别厂商没有授予；厂商的码说明是哪一种。在配置或厂商控制台改正之后会自动发送；请在消息失去意义之前改正。"}
@@ -118,10 +118,10 @@ func Suppression(r hongyan.Reason) Text {
 			"应用登记时称通知已关闭：用户在系统设置里关掉了。只有用户能打开；之后应用会重新登记。"}
 	case hongyan.TooManyDevices:
 		return Text{"The user has more than 32 devices, and others were heard of later. Remove registrations of devices that are gone: \"publisher device remove --help\".",
-			"用户的设备超过 32 台，其他设备更晚有消息。删除已不用的登记：`publisher device remove --help`。"}
+			"用户的设备超过 32 台，其他设备更晚有消息。删除已不用的登记：「publisher device remove --help」。"}
 	case hongyan.NoDevice:
 		return Text{"The user had no registered device with a token. The app must register after it got its token from the vendor's SDK: see \"publisher device set --help\". A registration also goes when a vendor calls its token dead; and a push that waited has no device any more when the app registered under another certificate since.",
-			"用户没有带 token 的登记设备。应用从厂商 SDK 得到 token 之后必须登记：见`publisher device set --help`。厂商称 token 失效时登记也会删除；推送等待期间应用换了证书登记的，也不再有设备。"}
+			"用户没有带 token 的登记设备。应用从厂商 SDK 得到 token 之后必须登记：见「publisher device set --help」。厂商称 token 失效时登记也会删除；推送等待期间应用换了证书登记的，也不再有设备。"}
 	case hongyan.LoggedOut:
 		return Text{"The device's last presence is logged_out. When the user logs in again, publish another presence (background, foreground).",
 			"设备最后的在线状态是 logged_out。用户再次登录时，发布另一个状态（background、foreground）。"}
@@ -139,10 +139,10 @@ func Suppression(r hongyan.Reason) Text {
 			"用户的另一台设备在前台，而应用的策略是 quiet_when_active_elsewhere。"}
 	case hongyan.Muted:
 		return Text{"The user muted the conversation and was not mentioned. offline_push.ignore_mute passes it; \"publisher settings\" shows and changes it.",
-			"用户对该会话设了免打扰，且没有被提及。offline_push.ignore_mute 可以越过；`publisher settings`显示并修改它。"}
+			"用户对该会话设了免打扰，且没有被提及。offline_push.ignore_mute 可以越过；「publisher settings」显示并修改它。"}
 	case hongyan.QuietHours:
 		return Text{"It was inside the user's quiet hours; only calls pass. \"publisher settings\" shows and changes them; mind their time zone.",
-			"处于用户的免打扰时段，只有通话可以越过。`publisher settings`显示并修改它；注意其时区。"}
+			"处于用户的免打扰时段，只有通话可以越过。「publisher settings」显示并修改它；注意其时区。"}
 	case hongyan.UnknownCertificate:
 		return Text{"The registration names a certificate that the workers' configuration does not have for this app. Add it there, and the workers load it within seconds; or correct what the app registers.",
 			"登记中的证书不在 worker 为该应用的配置里。把它加进去，worker 几秒内自行载入；或改正应用登记的内容。"}

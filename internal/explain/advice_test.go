@@ -161,11 +161,14 @@ func TestMoment(t *testing.T) {
 	}
 }
 
-// The two languages of a format take the same values, wherever they are written.
+// The two languages of a format take the same values in the same way, wherever they are written,
+// and Chinese quotes come in pairs.
 func TestFormatsAgree(t *testing.T) {
 	t.Parallel()
 	said := regexp.MustCompile(`(?s)\bSay\(("(?:[^"\\]|\\.)*"(?:\s*\+\s*(?:"(?:[^"\\]|\\.)*"|\w+))*),\s*("(?:[^"\\]|\\.)*"(?:\s*\+\s*(?:"(?:[^"\\]|\\.)*"|\w+))*)\)`)
-	verb := regexp.MustCompile(`%(?:\[(\d+)\])?[a-z]`)
+	verb := regexp.MustCompile(`%(?:\[(\d+)\])?([a-z])`)
+	paired := regexp.MustCompile("^(?:[^「」`]|「[^「」`]*」|`[^「」`]*`)*$")
+	clock := regexp.MustCompile(`\d：\d`)
 	takes := func(format string) []string {
 		var list []string
 		for i, m := range verb.FindAllStringSubmatch(format, -1) {
@@ -173,7 +176,7 @@ func TestFormatsAgree(t *testing.T) {
 			if n == "" {
 				n = strconv.Itoa(i + 1)
 			}
-			list = append(list, n)
+			list = append(list, n+m[2])
 		}
 		slices.Sort(list)
 		return slices.Compact(list)
@@ -193,6 +196,9 @@ func TestFormatsAgree(t *testing.T) {
 				found++
 				if en, zh := takes(m[1]), takes(m[2]); !slices.Equal(en, zh) {
 					t.Errorf("%s: %s takes %v, and %s takes %v", path, m[1], en, m[2], zh)
+				}
+				if !paired.MatchString(m[2]) || clock.MatchString(m[2]) {
+					t.Errorf("%s: %s has a quote alone, or a time that nobody can type", path, m[2])
 				}
 			}
 		}

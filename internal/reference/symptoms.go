@@ -2,11 +2,15 @@ package reference
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 
 	"github.com/hongyan-im/hongyan/internal/explain"
 )
+
+// command is one that stands in quotes in an advice, and is code on a page.
+var command = regexp.MustCompile(`["「](publisher [^"」]*)["」]`)
 
 // symptomGaps fills the page that leads from a symptom to its causes.
 func symptomGaps(l language) map[string]string {
@@ -23,7 +27,8 @@ func symptomGaps(l language) map[string]string {
 		}
 		var rows [][]string
 		for _, c := range s.Causes {
-			rows = append(rows, []string{code(string(c.Status) + " " + string(c.Reason)), cell(explain.Advice(c.Status, c.Reason).In(in))})
+			advice := command.ReplaceAllString(explain.Advice(c.Status, c.Reason).In(in), "`$1`")
+			rows = append(rows, []string{code(string(c.Status) + " " + string(c.Reason)), cell(advice)})
 		}
 		tree.WriteString("\n" + table([]string{l.pick(text("it says", "它说")), l.pick(text("what that means, and what to do", "意思和办法"))}, rows))
 	}

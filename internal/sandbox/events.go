@@ -27,7 +27,7 @@ const (
 //
 //	event: push    id: SEQ   data: a Push
 //	event: missed            data: {"missed": N}, pushes that came too fast to be sent one by one
-//	event: state             data: {"counts": {…}, "faults": […]}, at the start and when they changed
+//	event: state             data: {"counts": {…}, "faults": […]}, at the start and when changed
 //
 // It starts after the query's after=SEQ, or the browser's Last-Event-ID, or with now.
 func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) {

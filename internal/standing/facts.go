@@ -32,13 +32,13 @@ var (
 	textHeldWaits  = explain.Say("Nothing is pushed through it; its jobs wait, and end as expired when their time is over.", "不经它推送任何东西；它的任务等待，到期的以 expired 结束。")
 	textRelease    = explain.Say("\"%s\" lets them go.", "「%s」放行。")
 	textNoReason   = explain.Say("no reason was given", "没有说明原因")
-	textPaused     = explain.Say("%s is paused until %s: the vendor gave a Retry-After. \"publisher limits resume-rate\" ends it.", "%s 暂停到 %s：厂商给了 Retry-After。`publisher limits resume-rate`可结束暂停。")
-	textSlowed     = explain.Say("%s is slowed: the vendor said \"too fast\". The rate grows back by itself; \"publisher limits resume-rate\" gives it back at once.", "%s 已减速：厂商说「太快`。速率会自己恢复；`publisher limits resume-rate`立即恢复。")
+	textPaused     = explain.Say("%s is paused until %s: the vendor gave a Retry-After. \"publisher limits resume-rate\" ends it.", "%s 暂停到 %s：厂商给了 Retry-After。「publisher limits resume-rate」可结束暂停。")
+	textSlowed     = explain.Say("%s is slowed: the vendor said \"too fast\". The rate grows back by itself; \"publisher limits resume-rate\" gives it back at once.", "%s 已减速：厂商说「太快」。速率会自己恢复；「publisher limits resume-rate」立即恢复。")
 	textSpent      = explain.Say("%s %s: the vendor says that the quota is spent. Nothing is sent until %s, then one push tries.", "%s %s：厂商称配额已用完。%s 之前什么也不发，之后先试一条。")
 	textCompare    = explain.Say("Compare \"used\" with the vendor's console: is there another sender, or a lower quota? \"publisher limits resume-quota\" lets it go on.",
-		"将已用量与厂商控制台对比：是否另有发送方，或配额更低？`publisher limits resume-quota`让它继续。")
+		"将已用量与厂商控制台对比：是否另有发送方，或配额更低？「publisher limits resume-quota」让它继续。")
 	textUsedUp = explain.Say("%s %s: our count has used up the day's quota of %s. It goes on at %s; \"publisher limits set\" changes the quota.",
-		"%s %s：按我们的计数，当天配额 %s 已用完。%s 起继续；`publisher limits set`可修改配额。")
+		"%s %s：按我们的计数，当天配额 %s 已用完。%s 起继续；「publisher limits set」可修改配额。")
 	textEnds      = explain.Say("%s: %s on %s%s ends at %s (%s). %d of %d are used; %s the day comes to %d.", "%s：%s 的配额（%s）%s将于 %s（%s）用完。已用 %d，共 %d；%s，当天会到 %d。")
 	textCallsOnly = explain.Say(", what only calls may use,", "中只供通话的部分")
 	textBySpeed   = explain.Say("by the speed of the last two hours", "按最近两小时的速度")
@@ -53,7 +53,7 @@ var (
 	textSomebody  = explain.Say("somebody", "某人")
 	textUnlimited = explain.Say("unlimited", "不限")
 	textCode      = explain.Say(", code ", "，码 ")
-	textThen      = explain.Say(", ", ", ")
+	textThen      = explain.Say(", ", "，")
 )
 
 // facts are what is in the certificate's way, with what to do about it. A value in them, such as

@@ -3,7 +3,9 @@ package trail
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -204,9 +206,32 @@ func (x *explainer) message(ctx context.Context) error {
 		}
 	}
 	if len(x.e.Decisions)+len(x.e.Waiting) > 0 {
-		return nil
+		return x.undecided(ctx, has)
 	}
 	return x.nowhere(ctx)
+}
+
+// undecided says on which of the user's devices a worker is at the message this moment, beside
+// those of which something is known. waits are the devices with a job that waits.
+func (x *explainer) undecided(ctx context.Context, waits map[string]bool) error {
+	known := maps.Clone(waits)
+	for i := range x.e.Decisions {
+		known[x.e.Decisions[i].Device] = true
+	}
+	var open []string
+	for i := range x.e.Devices {
+		if d := x.e.Devices[i].Device; !known[d] && !known[""] { // a record without a device is about all
+			open = append(open, d)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	unrouted, err := x.unrouted(ctx)
+	if unrouted {
+		x.note(textUndecided, strings.Join(open, ", "))
+	}
+	return err
 }
 
 // nowhere looks for a message that nothing was decided of: among those that no worker has read, and
@@ -292,7 +317,7 @@ func (x *explainer) view(job *dispatch.Job, device string) Waiting {
 // read it, or to be done with it.
 func (x *explainer) unrouted(ctx context.Context) (found bool, err error) {
 	places := []hongyan.Subject{{Kind: hongyan.KindUrgent, App: x.e.App}, {Kind: hongyan.KindMessage, App: x.e.App}}
-	for partition := range partitions {
+	for partition := range hongyan.Partitions {
 		if x.e.User == "" || partition == hongyan.Partition(x.e.User) {
 			places = append(places, hongyan.Subject{Kind: hongyan.KindPiece, App: x.e.App, Partition: partition})
 		}

@@ -16,8 +16,9 @@ const (
 	// followEvery is how often what became of a message is read again.
 	followEvery = 500 * time.Millisecond
 	// followQuiet is how long nothing must come before devices that have no end are given up: they
-	// were registered after the message, or are not among its recipient's.
-	followQuiet = 5 * time.Second
+	// were registered after the message, or are not among its recipient's. A vendor that does not
+	// answer is known after a call's timeout, ten seconds unless the configuration says otherwise.
+	followQuiet = 15 * time.Second
 )
 
 // Follow calls told with each decision on the question's message as it is stored, until the

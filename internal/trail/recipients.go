@@ -14,13 +14,11 @@ import (
 // listLimit bounds how many devices of a message's recipients are listed.
 const listLimit = 500
 
-// partitions is how many parts the users are divided into.
-const partitions = 16
-
 // Recipients is what became of a message on the devices of all its recipients.
 type Recipients struct {
 	App     string `json:"app"`
 	Message string `json:"message"`
+	Trace   string `json:"trace"`
 	// Counts are the devices by what was last decided of them, the most frequent first.
 	Counts []Count `json:"counts"`
 	// Devices are the first of them, with what was last decided, by user and device.
@@ -51,9 +49,9 @@ type Recipient struct {
 // Recipients answers a question about a message, whoever its recipients are. It reads the records
 // of all partitions.
 func (r *Reader) Recipients(ctx context.Context, q Question) (*Recipients, error) {
-	a := &Recipients{App: q.App, Message: q.Message}
+	a := &Recipients{App: q.App, Message: q.Message, Trace: hongyan.TraceID(q.App, q.Message)}
 	last, left := map[[2]string]Recipient{}, false
-	for partition := range partitions {
+	for partition := range hongyan.Partitions {
 		err := r.Bus.Records(ctx, q.App, partition, q.Since, func(record dispatch.Record) bool {
 			r.one()
 			if record.MessageID != q.Message || record.Status == hongyan.StatusWithdrawn {

@@ -6,9 +6,8 @@ import "github.com/hongyan-im/hongyan/internal/explain"
 var (
 	textNoDevice = explain.Say("%s has no registered device now, so nothing can be pushed. %s",
 		"%s 现在没有登记的设备，因此什么也推送不了。%s")
-	textNothingDecided = explain.Say("Nothing was decided for %s since %s: no message named the user as a recipient, or no worker has read it. Is a worker running? "+
-		"What was decided is kept for three days; --since 3d reads all of it.",
-		"%[2]s 以来没有为 %[1]s 作过任何决定：没有消息以该用户为接收者，或没有 worker 读过它。是否有 worker 在运行？决定保留三天；since 为 3d 时读取全部。")
+	textNothingDecided = explain.Say("Nothing was decided for %s since %s: no message named the user as a recipient, or no worker has read it. Is a worker running? "+textKept,
+		"%[2]s 以来没有为 %[1]s 作过任何决定：没有消息以该用户为接收者，或没有 worker 读过它。是否有 worker 在运行？"+textKeptZH)
 	textOlder = explain.Say("%d older decision(s) are not shown; --limit 0 shows all.",
 		"另有 %d 条更早的决定没有显示；limit 为 0 时显示全部。")
 	textUnreadable   = explain.Say("a %s record cannot be read, so it counts as absent: %v", "有一条 %s 记录无法读取，视为不存在：%v")
@@ -26,6 +25,8 @@ var (
 		"发往设备 %s 的推送曾存下稍后再发，现在找不到它的任务，也找不到结果：此刻有 worker 正在处理，或有人从流里删除了任务。请一分钟后再看。")
 	textUnrouted = explain.Say("The message is stored, but no worker has read it yet, or one is at it this moment. Is a worker running, and with this app in its configuration?",
 		"消息已存下，但还没有 worker 读过它，或此刻正在处理。是否有 worker 在运行，且其配置里有这个应用？")
+	textUndecided = explain.Say("A worker is at the message this moment: nothing is known yet of %s. Look again in a few seconds; a vendor that does not answer is known after the certificate's timeout.",
+		"此刻有 worker 正在处理该消息：%s 还没有结果。请几秒后再看；不应答的厂商要过了证书的 timeout 才知道。")
 	textMany = explain.Say("More than %d jobs wait for %s certificate %s; the message may be among those that were not looked at.",
 		"等待 %[2]s 证书 %[3]s 的任务超过 %[1]d 个；该消息可能在没有查看的任务之中。")
 	textMalformed      = explain.Say("The message could not be read: %s (dead letter %d). %s", "消息无法读取：%s（死信 %d）。%s")

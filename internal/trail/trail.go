@@ -27,6 +27,8 @@ type Explanation struct {
 	App     string `json:"app"`
 	User    string `json:"user"`
 	Message string `json:"message,omitempty"`
+	// Trace is the id of the message's trace, unless its publisher gave it another.
+	Trace string `json:"trace,omitempty"`
 	// Devices and Settings are what holds now, not what held when the message came.
 	Devices  []Device         `json:"devices"`
 	Settings hongyan.Settings `json:"settings"`
@@ -119,6 +121,7 @@ func (x *explainer) explain(ctx context.Context) error {
 		return err
 	}
 	if x.e.Message != "" {
+		x.e.Trace = hongyan.TraceID(x.e.App, x.e.Message)
 		if err := x.message(ctx); err != nil {
 			return err
 		}

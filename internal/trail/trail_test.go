@@ -49,6 +49,7 @@ func TestFollowingIsOver(t *testing.T) {
 		{"nothing-came", nil, time.Hour, false},
 		{"one-of-two", []Decision{on("phone", hongyan.StatusAccepted, 0)}, time.Second, false},
 		{"one-of-two-and-long-nothing", []Decision{on("phone", hongyan.StatusAccepted, 0)}, followQuiet, true},
+		{"one-of-two-within-a-call", []Decision{on("phone", hongyan.StatusAccepted, 0)}, 10 * time.Second, false},
 		{"both", []Decision{on("phone", hongyan.StatusAccepted, 0), on("pad", hongyan.StatusSuppressed, 0)}, 0, true},
 		{"one-waits", []Decision{on("phone", hongyan.StatusWaiting, 0), on("pad", hongyan.StatusSuppressed, 0)}, time.Hour, false},
 		{"waited-and-ended", []Decision{on("phone", hongyan.StatusWaiting, 0), on("pad", hongyan.StatusDead, 0), on("phone", hongyan.StatusAccepted, 1)}, 0, true},

@@ -63,6 +63,8 @@ type Task struct {
 	// Counts are what was done so far, in all runs together. A run that is killed may lack what it
 	// did in its last second.
 	Counts Counts `json:"counts"`
+	// Before is how many letters had come back when it was started last.
+	Before int `json:"before,omitzero"`
 	// Error is why it was interrupted.
 	Error string `json:"error,omitempty"`
 }
@@ -330,6 +332,7 @@ func (d *Desk) Run(ctx context.Context, r *Replay, id string) (*Task, error) {
 		return nil, err
 	}
 	before := t.Counts
+	t.Before = before.Replayed + before.AlreadyBack
 	t.State, t.Error, t.Host, t.PID, t.Started, t.Updated = Running, "", d.Host, d.PID, d.now().UTC(), d.now().UTC()
 	if err := d.Save(ctx, t); err != nil {
 		return nil, err

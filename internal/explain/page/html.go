@@ -115,12 +115,20 @@ func (s *sheet) Time(at time.Time) string {
 	return at.Local().Format("2006-01-02 15:04:05.000-07:00")
 }
 
-// Status is what became of a push, in a word.
-func (s *sheet) Status(d trail.Decision) (string, error) {
-	if d.Over {
-		return s.Say("waited")
+// Word is a status in a word; one of a newer worker is shown as it is.
+func (s *sheet) Word(status hongyan.Status) string {
+	if !status.Known() {
+		return terminal.Line(string(status))
 	}
-	return s.Say(string(d.Status))
+	return words[string(status)].In(s.Language)
+}
+
+// Status is what became of a push, in a word.
+func (s *sheet) Status(d trail.Decision) string {
+	if d.Over {
+		return words["waited"].In(s.Language)
+	}
+	return s.Word(d.Status)
 }
 
 // Decisions are those of a message as they came, and of a user the newest first.
@@ -198,6 +206,17 @@ func (s *sheet) Notes() []string {
 	return nil
 }
 
+// Trace is the id of the message's trace.
+func (s *sheet) Trace() string {
+	switch {
+	case s.Of != nil:
+		return s.Of.Trace
+	case s.To != nil:
+		return s.To.Trace
+	}
+	return ""
+}
+
 // JSON is the address of the same answer as JSON.
 func (s *sheet) JSON() string { return "/api" + s.Address(s.User, s.Message) }
 
@@ -221,7 +240,7 @@ func (s shown) Vendor() string { return s.sheet.Name(s.Phone) }
 func (s shown) Say(key string) (string, error) { return s.sheet.Say(key) }
 
 // Word is the status in a word.
-func (s shown) Word() (string, error) { return s.sheet.Say(string(s.Preview.Status)) }
+func (s shown) Word() string { return s.sheet.Word(s.Preview.Status) }
 
 // Clock is the phone's.
 func (s shown) Clock() string { return s.sheet.now.Local().Format("15:04") }

@@ -9,15 +9,15 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"embed"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -25,6 +25,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/explain"
 	"github.com/hongyan-im/hongyan/internal/trail"
@@ -182,7 +183,7 @@ var (
 	textNoSuchApp  = explain.Say("app is no name of an app: letters, digits, _ and -, at most 64", "app 不是应用名：应为字母、数字、_ 和 -，最多 64 个")
 	textAskOne     = explain.Say("give a user, a message, or both", "请给出用户、消息，或两者")
 	textLongName   = explain.Say("user and message are UTF-8 of at most 256 bytes", "用户和消息应为 UTF-8，最多 256 字节")
-	textSinceIs    = explain.Say("since is neither a time such as 2026-11-23T08:00:00Z nor so long ago such as 90m, 8h or 3d", "since 既不是时间（如 2026-11-23T08：00：00Z），也不是多久以前（如 90m、8h、3d）")
+	textSinceIs    = explain.Say("since is neither a time such as 2026-11-23T08:00:00Z nor so long ago such as 90m, 8h or 3d", "since 既不是时间（如 2026-11-23T08:00:00Z），也不是多久以前（如 90m、8h、3d）")
 	textLimitIs    = explain.Say("limit is no number from 1 to %d", "limit 不是 1 到 %d 的数")
 	textNotYet     = explain.Say("the worker is not connected to NATS yet; try again in a moment", "worker 还没有连上 NATS；请稍后再试")
 	textBusy       = explain.Say("other questions are being answered; try again in a moment", "正在回答别的问题；请稍后再试")
@@ -198,13 +199,14 @@ func (p *Page) ask(r *http.Request) (trail.Question, error) {
 	switch {
 	case q.User == "" && q.Message == "":
 		return q, fail(http.StatusBadRequest, textAskOne)
-	case !appName.MatchString(q.App):
+	case hongyan.ValidateNames(q.App, anybody, anybody) != nil:
 		return q, fail(http.StatusBadRequest, textNoSuchApp)
-	case len(q.User) > maxName || len(q.Message) > maxName || !utf8.ValidString(q.User+q.Message):
+	case hongyan.ValidateNames(q.App, cmp.Or(q.User, anybody), anybody) != nil || len(q.Message) > maxName || !utf8.ValidString(q.Message):
 		return q, fail(http.StatusBadRequest, textLongName)
 	}
 	if limit := v.Get("limit"); limit != "" {
-		if _, err := fmt.Sscanf(limit, "%d", &q.Limit); err != nil || q.Limit < 1 || q.Limit > mostDecisions {
+		var err error
+		if q.Limit, err = strconv.Atoi(limit); err != nil || q.Limit < 1 || q.Limit > mostDecisions {
 			return q, fail(http.StatusBadRequest, textLimitIs, mostDecisions)
 		}
 	}
@@ -222,7 +224,8 @@ func (p *Page) ask(r *http.Request) (trail.Question, error) {
 	return q, nil
 }
 
-var appName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+// anybody is a name, in the place of one that is judged elsewhere.
+const anybody = "-"
 
 // answer is what was found out: about a user, or where none was named about a message.
 type answer struct {

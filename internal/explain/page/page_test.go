@@ -232,8 +232,10 @@ func TestPage(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<script|\son[a-z]+\s*=|\sstyle\s*=|<style|javascript:|(?:src|href|action)="(?:https?:)?//`)
 	for path, want := range map[string][]string{
 		"/explain?app=demo&user=bob":                         {"m-1", "m-2", "dead", "waiting", "CN_012…cdef", "/explain?app=demo&amp;lang=en&amp;message=m-1&amp;user=bob"},
-		"/explain?app=demo&user=bob&message=m-1":             {"bad_payload", "<code>41</code>", "invalid arguments", "The vendor calls the request wrong", "said &lt;script&gt;", "dead letter 1", `data-vendor="oppo" data-heading="card"`, "ColorOS", "Text is not shown here"},
+		"/explain?app=demo&user=bob&message=m-1":             {"bad_payload", "<code>41</code>", "invalid arguments", "The vendor calls the request wrong", "said &lt;script&gt;", "dead letter 1", hongyan.TraceID("demo", "m-1"), `data-vendor="oppo" data-heading="card"`, "ColorOS", "Text is not shown here"},
 		"/explain?user=bob&message=demo/m-2":                 {"The certificate is parked", "waits for oppo certificate 35001", "No worker runs", `value="m-2"`, "▒▒"},
+		"/explain?app=demo&user=*":                           {"* has no registered device now"},
+		"/explain?app=demo&message=*":                        {"Nothing is known of message * since"},
 		"/explain?app=demo&message=m-1":                      {"Everybody&#39;s devices", "bad_payload", `user=bob">`, "1</td>"},
 		"/explain?app=demo&message=m-9":                      {"Nothing is known of message m-9 since"},
 		"/explain?app=demo&user=nobody":                      {"nobody has no registered device now"},
@@ -265,10 +267,26 @@ func TestPage(t *testing.T) {
 		"/explain?app=demo&user=" + strings.Repeat("x", 257): "at most 256 bytes",
 		"/explain?app=demo&user=%ff":                         "at most 256 bytes",
 		"/explain?app=demo&user=bob&limit=1000":              "limit is no number",
+		"/explain?app=demo&user=bob&limit=5x":                "limit is no number",
+		"/explain?app=*&user=bob":                            "app is no name of an app",
+		"/explain?message=*/m-1":                             "app is no name of an app",
 	} {
 		if resp, body := r.get(path, nil); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, want) {
 			t.Errorf("%.60s: HTTP %d", path, resp.StatusCode)
 		}
+	}
+}
+
+// What a newer worker says in words of its own is shown in them.
+func TestPageOfANewerWorker(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	data := []byte(`{"message_id":"m-1","app":"demo","vendor":"oppo","certificate":"35001","status":"displayed","at":"2026-11-23T08:00:00Z","devices":[{"user":"bob","device":"phone","reason":"seen"}]}`)
+	if errs := r.bus.Publish(r.t.Context(), []dispatch.Outgoing{{Subject: hongyan.Subjects{}.Outcome("demo", "displayed", hongyan.Partition("bob")), Data: data}}); errs != nil {
+		t.Fatal(errs)
+	}
+	for _, path := range []string{"/explain?app=demo&user=bob", "/explain?app=demo&user=bob&message=m-1&lang=zh", "/explain?app=demo&message=m-1"} {
+		says(t, r.ok(path), "displayed</span>", "<code>seen")
 	}
 }
 
@@ -296,9 +314,9 @@ func TestAPI(t *testing.T) {
 	r := newRig(t, nil)
 	r.seed()
 	var e struct {
-		App, User, Message string
-		Devices            []struct{ Device, Token, Certificate string }
-		Decisions          []struct {
+		App, User, Message, Trace string
+		Devices                   []struct{ Device, Token, Certificate string }
+		Decisions                 []struct {
 			Status, Reason, Error, Meaning, Advice string
 			Code                                   string `json:"vendor_code"`
 			Letter                                 uint64
@@ -314,7 +332,7 @@ func TestAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(e.Devices) != 1 || e.Devices[0].Token != "CN_012…cdef" || len(e.Decisions) != 1 || e.Decisions[0].Code != "41" || e.Decisions[0].Letter != 1 ||
-		!strings.Contains(e.Decisions[0].Advice, "calls the request wrong") || len(e.Previews) != 1 || !e.Previews[0].Hidden || e.Previews[0].Body != "" || e.Waiting == nil || e.Notes == nil {
+		!strings.Contains(e.Decisions[0].Advice, "calls the request wrong") || len(e.Previews) != 1 || !e.Previews[0].Hidden || e.Previews[0].Body != "" || e.Trace != hongyan.TraceID("demo", "m-1") || e.Waiting == nil || e.Notes == nil {
 		t.Errorf("%+v", e)
 	}
 	says(t, r.ok("/api/explain?app=demo&user=bob&message=m-1&lang=zh"), "厂商称请求不对")

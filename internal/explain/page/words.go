@@ -69,5 +69,7 @@ var words = map[string]explain.Text{
 	"waiting":       explain.Say("waiting", "等待中"),
 	"withdrawn":     explain.Say("withdrawn", "已收回"),
 	"waited":        explain.Say("waited", "等过"),
+	"trace":         explain.Say("Trace", "追踪 id"),
+	"trace_hint":    explain.Say("where the publisher gave no traceparent", "发布者没有给出 traceparent 时"),
 	"api":           explain.Say("The same as JSON", "同样内容的 JSON"),
 }
