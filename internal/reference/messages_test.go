@@ -50,7 +50,7 @@ func examplesOf(t *testing.T, page string) (commands [][]string, lines []string)
 func TestExamplesOfMessages(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
-	for _, page := range []string{"docs/messages.md", "docs/messages.zh-CN.md", "README.md", "README.zh-CN.md", "docs/publisher.md", "docs/publisher.zh-CN.md"} {
+	for _, page := range []string{"docs/messages.md", "docs/messages.zh-CN.md", "README.md", "README.zh-CN.md", "docs/publisher.md", "docs/publisher.zh-CN.md", "docs/backend.md", "docs/backend.zh-CN.md"} {
 		commands, lines := examplesOf(t, page)
 		kinds, contents := map[hongyan.Kind]int{}, map[hongyan.ContentType]int{}
 		for _, c := range commands {
@@ -141,7 +141,7 @@ func TestSubjectsOfPages(t *testing.T) {
 	fill := strings.NewReplacer("<status>", "accepted", "<partition>", "7", "<reason>", "malformed", "<app>", "a", "<user>", "u", "<device>", "d",
 		"<gateway>", "g", "<vendor>", "oppo", "<certificate>", "c")
 	found := 0
-	for _, page := range []string{"docs/messages.md", "docs/messages.zh-CN.md", "README.md", "README.zh-CN.md", "docs/publisher.md", "docs/publisher.zh-CN.md"} {
+	for _, page := range []string{"docs/messages.md", "docs/messages.zh-CN.md", "README.md", "README.zh-CN.md", "docs/publisher.md", "docs/publisher.zh-CN.md", "docs/backend.md", "docs/backend.zh-CN.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", page))
 		if err != nil {
 			t.Fatal(err)
