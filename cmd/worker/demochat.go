@@ -18,7 +18,7 @@ const (
 	chatMessages = 10
 	// quiet is for how long no push may arrive until a step is over for which nobody knows how many
 	// there will be: a vendor may fold some away.
-	quiet = 1500 * time.Millisecond
+	quiet = 3 * time.Second
 )
 
 // tray is what a phone shows of a chat.
@@ -84,7 +84,7 @@ func (d *show) chat(ctx context.Context, pushes chan sandbox.Push) error {
 			return err
 		}
 	}
-	err := d.settle(ctx, pushes, 2*chatMessages*len(d.fakes), func(push sandbox.Push) {
+	err := d.settle(ctx, pushes, 2*chatMessages*len(d.fakes), quiet, func(push sandbox.Push) {
 		s, ours := screens[push.Token]
 		if !ours {
 			return
@@ -109,8 +109,8 @@ func (d *show) chat(ctx context.Context, pushes chan sandbox.Push) error {
 	return nil
 }
 
-// settle hands on the next n pushes, repeats too, or fewer when no more come.
-func (d *show) settle(ctx context.Context, pushes chan sandbox.Push, n int, each func(sandbox.Push)) error {
+// settle hands on the next n pushes, repeats too, or fewer where none comes for a time.
+func (d *show) settle(ctx context.Context, pushes chan sandbox.Push, n int, quiet time.Duration, each func(sandbox.Push)) error {
 	over := time.NewTimer(30 * time.Second) // until the first
 	defer over.Stop()
 	for got := 0; got < n; got++ {
@@ -176,7 +176,7 @@ func (d *show) thousand(ctx context.Context, pushes chan sandbox.Push) error {
 		return err
 	}
 	got := 0
-	if err := d.settle(ctx, pushes, guests-1, func(push sandbox.Push) {
+	if err := d.settle(ctx, pushes, guests-1, 30*time.Second, func(push sandbox.Push) {
 		if push.Vendor == f.Vendor {
 			got++
 		}

@@ -84,10 +84,11 @@ func TestProduction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p.worker()
+	p.setup()
 	p.coversTheStreams()
 	p.nats.Reload(t, two)
 	p.nats.Reload(t, two) // docs/deploy.md says why
+	p.worker()
 	p.servesTheNewApp()
 	p.works()
 	p.isEncrypted()
@@ -98,15 +99,19 @@ func TestProduction(t *testing.T) {
 
 func (p *production) config(user string) string { return filepath.Join(p.dir, user+".yaml") }
 
-// worker makes the streams as operator, because the workers' user may not, and runs a worker until
-// the test ends.
+// setup makes the streams as operator, because the workers' user may not.
+func (p *production) setup() {
+	p.t.Helper()
+	var out bytes.Buffer
+	if code := run([]string{"setup", "--config", p.config("operator")}, &out, &out); code != 0 {
+		p.t.Fatalf("worker setup as operator: %s", &out)
+	}
+}
+
+// worker runs a worker until the test ends.
 func (p *production) worker() {
 	t := p.t
 	t.Helper()
-	var out bytes.Buffer
-	if code := run([]string{"setup", "--config", p.config("operator")}, &out, &out); code != 0 {
-		t.Fatalf("worker setup as operator: %s", &out)
-	}
 	conf, err := config.Load(p.config("worker"), kinds)
 	if err != nil {
 		t.Fatal(err)
