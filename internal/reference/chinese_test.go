@@ -16,9 +16,11 @@ var (
 	// names are what vendors, their consoles and systems are called, also in Chinese.
 	names = regexp.MustCompile(`Firebase Cloud Messaging|HMS Push Kit|\bvivo\b|Huawei API Console|Apple Push Notifications? service|MIT License`)
 	// run is three or more English words one after the other.
-	run   = regexp.MustCompile(`[A-Za-z][A-Za-z'’-]*(?:,? [A-Za-z][A-Za-z'’-]*){2,}`)
-	small = regexp.MustCompile(`(?:^|[^\w./_-])([a-z]{2,})(?:$|[^\w./_-])`)
-	bar   = regexp.MustCompile(`(?:^|[^\\])\|`)
+	run = regexp.MustCompile(`[A-Za-z][A-Za-z'’-]*(?:,? [A-Za-z][A-Za-z'’-]*){2,}`)
+	// narrow is half-width punctuation beside a Chinese character.
+	narrow = regexp.MustCompile(`\p{Han}[,;:?!()][^\n]{0,8}|[^\n]{0,8}[,;:?!()]\p{Han}`)
+	small  = regexp.MustCompile(`(?:^|[^\w./_-])([a-z]{2,})(?:$|[^\w./_-])`)
+	bar    = regexp.MustCompile(`(?:^|[^\\])\|`)
 )
 
 // english finds what a Chinese page says in English: a run of words, or a cell or line that has
@@ -37,6 +39,11 @@ func english(page string) (found []string) {
 		}
 	}
 	return found
+}
+
+// otherWords are words for what is called something else on the Chinese pages: a thing has one name.
+var otherWords = []struct{ not, but string }{
+	{"重放", "补发"}, {"凭证", "凭据"}, {"账户", "账号"}, {"安静时段", "免打扰时段"}, {"静默时段", "免打扰时段"}, {"「", "“"},
 }
 
 // catalogueOf begins the part of a page that shows texts of notifications in every language.
@@ -60,6 +67,14 @@ func TestChineseIsChinese(t *testing.T) {
 			prose, _, _ := strings.Cut(string(page), catalogueOf)
 			for _, words := range english(prose) {
 				t.Errorf("%s says in English: %s", filepath.Base(path), words)
+			}
+			for _, words := range narrow.FindAllString(asIs.ReplaceAllString(prose, "`"), -1) {
+				t.Errorf("%s has punctuation of English in Chinese: %s", filepath.Base(path), words)
+			}
+			for _, w := range otherWords {
+				if strings.Contains(prose, w.not) {
+					t.Errorf("%s says %s, which is called %s on the other pages", filepath.Base(path), w.not, w.but)
+				}
 			}
 		}
 	}

@@ -14,7 +14,7 @@ var (
 	// dotted is a path of keys or fields, such as http.explain.
 	dotted = regexp.MustCompile(`(?:^|[\s{(])([a-z_]+(?:\.[a-z_]+)+)(?:$|[\s:,})=])`)
 	// attribute is a name of OpenTelemetry's, and a file is none of ours to know.
-	attribute = regexp.MustCompile(`^http\.(request|response)\.|\.(go|json|yaml)$`)
+	attribute = regexp.MustCompile(`^http\.(request|response)\.|\.(go|json|md|yaml)$`)
 )
 
 // tree holds names and what may stand below each of them.
