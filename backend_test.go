@@ -81,6 +81,20 @@ func Example_backend() {
 
 	must(client.RemoveDevice(ctx, "demo", "bob", "phone"))
 
+	following, end := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer end()
+	outcomes, err := client.Outcomes(following, "demo")
+	must(err)
+	for o, err := range outcomes {
+		if err != nil {
+			fmt.Println("some may be missing:", err)
+			continue
+		}
+		for _, d := range o.Devices {
+			fmt.Println(o.MessageID, o.Status, d.User, d.Device, d.Reason)
+		}
+	}
+
 	_, err = client.Send(ctx, "demo", &hongyan.Message{ID: "m-4"})
 	switch {
 	case errors.Is(err, hongyan.ErrInvalid):

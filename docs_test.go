@@ -270,3 +270,48 @@ func TestCodeOfPages(t *testing.T) {
 		}
 	}
 }
+
+// notOurs are names on our pages that are no words of ours: metrics, which have a test of their
+// own, ids of conversations in examples, and a value of OpenTelemetry's variables.
+var notOurs = regexp.MustCompile(`^hongyan_|^c2c_|^parentbased_traceidratio$`)
+
+// TestNamesOfPages: each key, field or reason with an underscore that a page names is in the
+// sources too.
+func TestNamesOfPages(t *testing.T) {
+	t.Parallel()
+	word := regexp.MustCompile(`[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+`)
+	named := regexp.MustCompile(`(?:^|[^\w./%$-])([a-z0-9]+(?:_[a-z0-9]+)+)(?:$|[^\w/.])`)
+	known := map[string]bool{}
+	for _, p := range listed(t) {
+		if path.Ext(p) == ".md" || strings.HasSuffix(p, "_test.go") || strings.Contains(p, "testdata/") {
+			continue
+		}
+		text, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.HasPrefix(strings.TrimSpace(line), "//") {
+				continue
+			}
+			for _, w := range word.FindAllString(line, -1) {
+				known[w] = true
+			}
+		}
+	}
+	found := 0
+	inCode := regexp.MustCompile("(?ms)^```yaml\n.*?^```|`[^`\n]+`")
+	for p, text := range pages(t) {
+		for _, code := range inCode.FindAllString(text, -1) {
+			for _, m := range named.FindAllStringSubmatch(code, -1) {
+				found++
+				if name := m[1]; !known[name] && !known[strings.TrimSuffix(name, "_file")] && !notOurs.MatchString(name) {
+					t.Errorf("%s names %s, which is in no source", p, name)
+				}
+			}
+		}
+	}
+	if found < 1000 {
+		t.Errorf("%d names found, so they are looked for in the wrong place", found)
+	}
+}

@@ -35,7 +35,7 @@ func Commands(t *testing.T, repo string, root *cobra.Command) {
 			}
 		}
 	}
-	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/*.yaml", "docker-compose.yml"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/vendors/*.md", "deploy/*.yaml", "docker-compose.yml"} {
 		paths, err := filepath.Glob(filepath.Join(repo, pattern))
 		if err != nil {
 			t.Fatal(err)

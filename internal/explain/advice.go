@@ -157,7 +157,7 @@ func Result(r hongyan.Reason) Text {
 	switch r {
 	case hongyan.UnknownCertificate:
 		return Text{"The push waited for a certificate that no worker serves any more. Put it back into the configuration and replay, or let the app register under one that is served.",
-			"推送在等一个已没有 worker 服务的证书。把它放回配置再重放，或让应用用有服务的证书登记。"}
+			"推送在等一个已没有 worker 服务的证书。把它放回配置再补发，或让应用用有服务的证书登记。"}
 	case hongyan.Accepted:
 		return Text{"The vendor took it. If the phone showed nothing: are notifications allowed for the app and its channel, is battery saving on, and is the vendor's channel or category set up? The vendor's console follows the push by its id.",
 			"厂商已接受。若手机没有显示：应用及其渠道的通知是否打开，省电模式是否开启，厂商的渠道或分类是否配好？可用推送 id 在厂商控制台查询。"}
@@ -169,10 +169,10 @@ func Result(r hongyan.Reason) Text {
 			"手机拒绝：通知已关闭、不是测试设备，或长期不活跃；只有用户能改变。或者厂商称 token 失效，而该证书没有其他推送被接受：此时检查证书的环境、topic、项目和应用。登记保留。"}
 	case hongyan.BadPayload:
 		return Text{"The vendor calls the request wrong. The error says what; mostly a channel, category or template that the vendor's console does not have. Correct the message or the certificate's defaults, then replay.",
-			"厂商称请求不对。错误里说明了原因；多半是厂商控制台里没有的渠道、分类或模板。改正消息或证书的默认值，然后重放。"}
+			"厂商称请求不对。错误里说明了原因；多半是厂商控制台里没有的渠道、分类或模板。改正消息或证书的默认值，然后补发。"}
 	case hongyan.Refused:
 		return Text{"The vendor's policy refused it: sensitive words, a message class that was not granted to the app, or the app is blocked. Look into the vendor's console, or apply for the class; then replay.",
-			"被厂商的策略拒绝：敏感词、应用没有获得该消息类别，或应用被封禁。查看厂商控制台，或申请该类别；然后重放。"}
+			"被厂商的策略拒绝：敏感词、应用没有获得该消息类别，或应用被封禁。查看厂商控制台，或申请该类别；然后补发。"}
 	case hongyan.BadCredentials:
 		return Text{"Key, secret, certificate or permission is wrong, or the certificate names a channel, template or class that the vendor does not grant (its code says which): nothing of this certificate goes out until it is put right, in the configuration or in the vendor's console. The jobs wait, and go by themselves then.",
 			"密钥、secret、证书或权限不对，或证书配置的渠道、模板或类别厂商没有授予（厂商的码说明是哪一种）：在配置或厂商控制台改正之前，该证书什么也发不出去。任务会等待，改正之后自动发出。"}
@@ -184,7 +184,7 @@ func Result(r hongyan.Reason) Text {
 			"厂商认为发得太快。任务会等待并稍后自动发出；把证书的 rate 设为厂商给的值，或申请更高的速率。"}
 	case hongyan.QuotaSpent:
 		return Text{"The day's quota is used up, and the message would not have lived until the vendor's midnight. Ask the vendor for more, move chat into its private or system class, then replay with --include-expired if it still matters.",
-			"当天配额已用完，而消息活不到厂商的零点。向厂商申请更多，把聊天移到其私信或系统类别；若仍有意义，用 --include-expired 重放。"}
+			"当天配额已用完，而消息活不到厂商的零点。向厂商申请更多，把聊天移到其私信或系统类别；若仍有意义，用 --include-expired 补发。"}
 	case hongyan.DeviceCapped:
 		return Text{"The device had its share of the day in this message class. Chat belongs into the vendor's private or communication class, where the share is larger or none.",
 			"该设备当天在这个消息类别的份额已用完。聊天应归入厂商的私信或通信类别，那里份额更大或不限。"}
@@ -202,13 +202,13 @@ func Result(r hongyan.Reason) Text {
 			"厂商返回了这里无人认识的码，码和错误里有更多信息。请在厂商文档中查找，并告诉我们。"}
 	case hongyan.Expired:
 		return Text{"It waited until it was worthless: the vendor, its limits or the workers were in the way for that long. See what the certificate suffers from; replay with --include-expired if it still matters.",
-			"它一直等到失去意义：厂商、限额或 worker 挡了这么久。查看证书的状况；若仍有意义，用 --include-expired 重放。"}
+			"它一直等到失去意义：厂商、限额或 worker 挡了这么久。查看证书的状况；若仍有意义，用 --include-expired 补发。"}
 	case hongyan.AttemptsExhausted:
 		return Text{"It was tried as often as allowed, and the error begins with the last reason; when its cause is gone, replay. Or workers took the message a hundred times and none came to an end with it: then a replay publishes it once more.",
-			"已试到允许的次数，错误以最后的原因开头；原因消除后重放。或者 worker 取了一百次都没有结果：重放会再发布一次。"}
+			"已试到允许的次数，错误以最后的原因开头；原因消除后补发。或者 worker 取了一百次都没有结果：补发会再发布一次。"}
 	case hongyan.Malformed:
 		return Text{"The message could not be read; the error says what is wrong. Correct the publisher. Replay helps only where the workers' configuration was at fault, such as an app that was missing.",
-			"消息无法读取，错误里说明哪里不对。改正发布者。只有 worker 的配置有误时（例如缺了某个应用）重放才有用。"}
+			"消息无法读取，错误里说明哪里不对。改正发布者。只有 worker 的配置有误时（例如缺了某个应用）补发才有用。"}
 	}
 	return Text{"This version does not know the reason; a newer one may.",
 		"这个版本不知道这个原因，更新的版本也许知道。"}

@@ -77,7 +77,7 @@ var (
 var (
 	Parked = Metric{Name: "hongyan.parked", Kind: Gauge, Unit: "{certificate}", Labels: []string{"vendor", "certificate"},
 		Means:  Text{"1 while a certificate is parked", "证书停用期间为 1"},
-		Normal: Text{"0; 1 for long means refused credentials or a vendor that is down", "0；长时间为 1 说明密钥或凭证被拒绝，或厂商故障"}}
+		Normal: Text{"0; 1 for long means refused credentials or a vendor that is down", "0；长时间为 1 说明密钥或凭据被拒绝，或厂商故障"}}
 	ParkedKind = Metric{Name: "hongyan.parked_kind", Kind: Gauge, Unit: "{kind}", Labels: []string{"vendor", "certificate", "kind"},
 		Means: Text{"1 while pushes of one kind (`c2c`, `group`, `call`, `mention`) are parked; a kind that never was is not there",
 			"某一类推送（`c2c`、`group`、`call`、`mention`）停用期间为 1；从未停用过的类不出现"},
@@ -99,7 +99,7 @@ var (
 		Normal: Text{"absent; a time today means that pushes will wait or die from then on", "不出现；今天的某个时间说明从那时起推送会等待或成为死信"}}
 	CredentialExpiry = Metric{Name: "hongyan.credential.expiry", Kind: Gauge, Unit: "s", Labels: []string{"vendor", "certificate", "credential"},
 		Means: Text{"when a credential ends, in Unix time: `certificate` that a worker shows, `token` that was fetched or signed last. Keys without an end are not there",
-			"凭证的到期时间（Unix 时间）：`certificate` 为 worker 出示的证书，`token` 为最近取得或签发的令牌。没有期限的密钥不出现"},
+			"凭据的到期时间（Unix 时间）：`certificate` 为 worker 出示的证书，`token` 为最近取得或签发的令牌。没有期限的密钥不出现"},
 		Normal: Text{"a `certificate` weeks ahead; a `token` is renewed by itself before it ends, so one in the past means that nothing was sent since, or that renewals fail",
 			"`certificate` 在几周之后；`token` 到期前自动更新，已过期说明之后没有推送，或更新失败"}}
 	ClockSkew = Metric{Name: "hongyan.clock.skew", Kind: Gauge, Unit: "s", Labels: []string{"against", "certificate"},

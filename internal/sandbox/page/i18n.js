@@ -61,7 +61,7 @@ const chinese = {
     partial: ["批量部分失败", "一批设备中,token 相符的按失效处理,其余接受。"],
     throttle: ["过快", "厂商要求降低速度。"],
     quota: ["配额用尽", "当天的配额已经用完。"],
-    expired_auth: ["凭证过期", "访问令牌或 JWT 被认为过期。"],
+    expired_auth: ["凭据过期", "访问令牌或 JWT 被认为过期。"],
     code: ["厂商错误码", "厂商以指定的错误码应答。"],
     server_error: ["服务器错误", "HTTP 错误和 HTML 页面,如同网关故障。"],
     garbage: ["乱码", "HTTP 200,但内容不是应答。"],
