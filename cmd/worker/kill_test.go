@@ -105,8 +105,8 @@ func TestNothingIsLostUnderKills(t *testing.T) {
 					// it was gone when the push, which had waited, was decided on again
 					ends["removed meanwhile"]++
 				case o.Status == hongyan.StatusDead && o.Reason == hongyan.NotDisplayed:
-					// its worker had seen, and heard of, no accepted push of the certificate yet, and
-					// did not believe the vendor
+					// its worker knew of no accepted push of the certificate yet, and did not
+					// believe the vendor
 					ends["doubted"]++
 				default:
 					t.Errorf("%v of a dead device ended as %s %s", at, o.Status, o.Reason)
