@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	// asIs is what stands in a page as it is in every language: code, links, addresses, comments that
-	// are not shown, and figures with their unit.
+	// asIs is what stands in a page as it is in every language: code, links, addresses, comments
+	// that are not shown, and figures with their unit.
 	asIs = regexp.MustCompile("(?s)```.*?```|<!--.*?-->|\\d ms\\b|\\d s\\b|`[^`\n]*`|\\]\\([^)\n]*\\)|<https?://[^>\n]*>|https?://[^\\s，。；）]*|\\{\"[^\n。；]*\\}|\\{\\w+:[^\n。；]*\\}")
 	// names are what vendors, their consoles and systems are called, also in Chinese.
 	names = regexp.MustCompile(`Firebase Cloud Messaging|HMS Push Kit|\bvivo\b|Huawei API Console|Apple Push Notifications? service|MIT License`)
@@ -41,7 +41,8 @@ func english(page string) (found []string) {
 	return found
 }
 
-// otherWords are words for what is called something else on the Chinese pages: a thing has one name.
+// otherWords are words for what is called something else on the Chinese pages: a thing has one
+// name.
 var otherWords = []struct{ not, but string }{
 	{"重放", "补发"}, {"凭证", "凭据"}, {"账户", "账号"}, {"安静时段", "免打扰时段"}, {"静默时段", "免打扰时段"}, {"「", "“"},
 }
