@@ -22,6 +22,9 @@ var (
 	subject   = regexp.MustCompile(`\bpush\.(?:message|urgent|signal|user|gateway|outcome|dead)\.[A-Za-z0-9_%.*<>-]+`)
 )
 
+// typed is the time at which a command is typed, in the shell's words.
+const typed = "'$(date -u +%FT%TZ)'"
+
 // published are the commands and JSON lines that a page shows.
 func examplesOf(t *testing.T, page string) (commands [][]string, lines []string) {
 	t.Helper()
@@ -32,7 +35,11 @@ func examplesOf(t *testing.T, page string) (commands [][]string, lines []string)
 	for _, m := range block.FindAllStringSubmatch(string(text), -1) {
 		switch m[1] {
 		case "sh":
-			script := strings.ReplaceAll(m[2], "\\\n", "")
+			// A fixed time is past when a reader tries the command, and the message has expired.
+			if fixed := regexp.MustCompile(`"(sent_at|at)":"\d[^"]*"`).FindString(m[2]); fixed != "" {
+				t.Errorf("%s: a command says %s, want the time at which it is typed: %s", page, fixed, typed)
+			}
+			script := strings.ReplaceAll(strings.ReplaceAll(m[2], "\\\n", ""), typed, "2026-11-23T08:00:00Z")
 			found := published.FindAllStringSubmatch(regexp.MustCompile(` {2,}'`).ReplaceAllString(script, " '"), -1)
 			if want := len(regexp.MustCompile(`\bnats (--server \S+ )?(pub|req)\b`).FindAllString(script, -1)); len(found) != want {
 				t.Errorf("%s: %d of %d commands were understood in\n%s", page, len(found), want, m[2])
