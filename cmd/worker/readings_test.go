@@ -107,22 +107,12 @@ func TestReadings(t *testing.T) {
 // Where a quota is going is told for each of its pools, where that is known.
 func TestQuotaForecastIsShown(t *testing.T) {
 	t.Parallel()
-	tel, err := telemetry.Start(t.Context(), "test", "v0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf := &config.Config{Apps: []config.App{{Certificates: []vendors.Config{&meizu.Config{Common: vendors.Common{ID: "c", Vendor: "meizu"}}}}}}
-	r, err := newReadings(tel.Meter, nil, func() *config.Config { return conf }, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, _, show := idleReadings(t)
 	ends := time.Date(2026, 11, 27, 16, 40, 0, 0, time.UTC)
 	r.quotas = []ratelimit.CertificateState{{ID: "c", Classes: []ratelimit.ClassState{
 		{Name: "public", Normal: &ratelimit.PoolState{Limit: 100, Left: 7, Forecast: &ratelimit.Forecast{EndsAt: ends}}, Urgent: &ratelimit.PoolState{Forecast: &ratelimit.Forecast{}}}}}}
-	w := httptest.NewRecorder()
-	tel.Metrics.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	want := `hongyan_quota_forecast_seconds{certificate="c",class="public",pool="normal",vendor="meizu"} ` + strconv.FormatFloat(float64(ends.Unix()), 'g', -1, 64) + "\n"
-	if got := w.Body.String(); !strings.Contains(got, want) || strings.Count(got, "hongyan_quota_forecast_seconds{") != 1 {
+	if got := show(); !strings.Contains(got, want) || strings.Count(got, "hongyan_quota_forecast_seconds{") != 1 {
 		t.Errorf("it shows\n%s\nwant %s", got, want)
 	}
 }

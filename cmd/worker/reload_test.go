@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/config"
@@ -249,16 +247,8 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.without("demo-vivo")
-	nc, err := nats.Connect(r.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
 	vivo := r.bus.Topology().Jobs("vivo")
+	js, _, _ := r.stream(vivo)
 	if err := js.DeleteStream(t.Context(), vivo); err != nil {
 		t.Fatal(err)
 	}

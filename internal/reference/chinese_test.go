@@ -1,8 +1,6 @@
 package reference
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -53,33 +51,22 @@ const catalogueOf = "\n### zh-CN: "
 // TestChineseIsChinese: what people read in a Chinese page is Chinese.
 func TestChineseIsChinese(t *testing.T) {
 	t.Parallel()
-	read := 0
-	for _, pattern := range []string{"*.zh-CN.md", "docs/*.zh-CN.md", "docs/vendors/*.zh-CN.md"} {
-		paths, err := filepath.Glob(filepath.Join("..", "..", pattern))
-		if err != nil {
-			t.Fatal(err)
+	pages := readPages(t, "*.zh-CN.md")
+	for name, page := range pages {
+		prose, _, _ := strings.Cut(page, catalogueOf)
+		for _, words := range english(prose) {
+			t.Errorf("%s says in English: %s", name, words)
 		}
-		for _, path := range paths {
-			page, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			read++
-			prose, _, _ := strings.Cut(string(page), catalogueOf)
-			for _, words := range english(prose) {
-				t.Errorf("%s says in English: %s", filepath.Base(path), words)
-			}
-			for _, words := range narrow.FindAllString(asIs.ReplaceAllString(prose, "`"), -1) {
-				t.Errorf("%s has punctuation of English in Chinese: %s", filepath.Base(path), words)
-			}
-			for _, w := range otherWords {
-				if strings.Contains(prose, w.not) {
-					t.Errorf("%s says %s, which is called %s on the other pages", filepath.Base(path), w.not, w.but)
-				}
+		for _, words := range narrow.FindAllString(asIs.ReplaceAllString(prose, "`"), -1) {
+			t.Errorf("%s has punctuation of English in Chinese: %s", name, words)
+		}
+		for _, w := range otherWords {
+			if strings.Contains(prose, w.not) {
+				t.Errorf("%s says %s, which is called %s on the other pages", name, w.not, w.but)
 			}
 		}
 	}
-	if read < 27 {
+	if read := len(pages); read < 27 {
 		t.Errorf("%d Chinese pages found, so they are looked for in the wrong place", read)
 	}
 }

@@ -17,6 +17,26 @@ var (
 	attribute = regexp.MustCompile(`^http\.(request|response)\.|\.(go|json|md|yaml)$`)
 )
 
+// readPages reads the pages of the repository that are called as pattern says, by their paths.
+func readPages(t *testing.T, pattern string) map[string]string {
+	t.Helper()
+	root, pages := filepath.Join("..", ".."), map[string]string{}
+	for _, folder := range []string{"", "docs", filepath.Join("docs", "vendors")} {
+		paths, err := filepath.Glob(filepath.Join(root, folder, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			page, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pages[filepath.Join(folder, filepath.Base(path))] = string(page)
+		}
+	}
+	return pages
+}
+
 // tree holds names and what may stand below each of them.
 type tree map[string]tree
 
@@ -88,27 +108,17 @@ func TestKeysOfPages(t *testing.T) {
 		all[kind+" "].add(s, s.Defs)
 	}
 	found := map[string]bool{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/vendors/*.md"} {
-		paths, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range paths {
-			page, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, code := range quoted.FindAllStringSubmatch(fenced.ReplaceAllString(string(page), ""), -1) {
-				for _, m := range dotted.FindAllStringSubmatch(code[1], -1) {
-					if attribute.MatchString(m[1]) {
-						continue
-					}
-					switch known, exists := all.find(strings.Split(m[1], ".")); {
-					case exists:
-						found[m[1]] = true
-					case known:
-						t.Errorf("%s names %s, which is no key and no field", filepath.Base(path), m[1])
-					}
+	for name, page := range readPages(t, "*.md") {
+		for _, code := range quoted.FindAllStringSubmatch(fenced.ReplaceAllString(page, ""), -1) {
+			for _, m := range dotted.FindAllStringSubmatch(code[1], -1) {
+				if attribute.MatchString(m[1]) {
+					continue
+				}
+				switch known, exists := all.find(strings.Split(m[1], ".")); {
+				case exists:
+					found[m[1]] = true
+				case known:
+					t.Errorf("%s names %s, which is no key and no field", name, m[1])
 				}
 			}
 		}

@@ -105,25 +105,15 @@ func TestConfigurationsOfPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	var found int
-	for _, pattern := range []string{"*.md", filepath.Join("docs", "*.md"), filepath.Join("docs", "vendors", "*.md")} {
-		names, err := filepath.Glob(filepath.Join("..", "..", pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range names {
-			page, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
+	for name, page := range readPages(t, "*.md") {
+		for _, m := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllStringSubmatch(page, -1) {
+			if !regexp.MustCompile(`(?m)^apps:`).MatchString(m[1]) || strings.Contains(m[1], "demo.yaml") {
+				continue
 			}
-			for _, m := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllStringSubmatch(string(page), -1) {
-				if !regexp.MustCompile(`(?m)^apps:`).MatchString(m[1]) || strings.Contains(m[1], "demo.yaml") {
-					continue
-				}
-				found++
-				text := regexp.MustCompile(`(secret_file|app_key_file): *[^,}\s]+`).ReplaceAllString(m[1], "$1: "+filepath.Join(dir, "secret"))
-				if _, err := config.Parse(filepath.Base(name), []byte(text), registry.Kinds(), func(string) (string, bool) { return "value", true }); err != nil {
-					t.Errorf("%s shows a configuration that is none: %v\n%s", filepath.Base(name), err, m[1])
-				}
+			found++
+			text := regexp.MustCompile(`(secret_file|app_key_file): *[^,}\s]+`).ReplaceAllString(m[1], "$1: "+filepath.Join(dir, "secret"))
+			if _, err := config.Parse(name, []byte(text), registry.Kinds(), func(string) (string, bool) { return "value", true }); err != nil {
+				t.Errorf("%s shows a configuration that is none: %v\n%s", name, err, m[1])
 			}
 		}
 	}

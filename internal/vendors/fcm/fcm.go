@@ -1,9 +1,9 @@
 // Package fcm speaks to Firebase Cloud Messaging, HTTP v1, through the Firebase Admin SDK for Go.
 //
 //	Push ─▶ message ─▶ messaging.Client.Send ─▶ relay ─▶ transport ─▶ h2conn ─▶ fcm.googleapis.com
-//	         shaped      writes the request       │                     several connections, warmed up
+//	         shaped      writes the request       │                     several, warmed up
 //	                                              ├─ puts the access token, once more after a 401
-//	                                              └─ keeps the result, tells the SDK that all is well
+//	                                              └─ keeps the result, tells the SDK "OK"
 //
 // The SDK repeats a request up to four times, at once and without asking, when it meets a 503 or a
 // broken connection; it has no timeout, and its errors lose what the answer said. The relay under
