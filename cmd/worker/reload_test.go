@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/sandbox"
