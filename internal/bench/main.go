@@ -96,8 +96,9 @@ figures of the others.`,
 			}
 			// This process shares the cores with the worker, and has the heap of a server and of
 			// all fakes: it collects its garbage seldom, or that would be measured as the
-			// worker's latency.
-			debug.SetGCPercent(400)
+			// worker's latency. The limit is for small machines.
+			debug.SetGCPercent(1600)
+			debug.SetMemoryLimit(4 << 30)
 			self, err := os.Executable()
 			if err != nil {
 				return fmt.Errorf("find this program: %w", err)

@@ -145,13 +145,13 @@ func (c *Core) Strike(vendor, token string, kinds ...string) (Fault, bool) {
 // request is read first: net/http does not notice that a client left before that.
 func (c *Core) general(vendor string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(io.LimitReader(r.Body, 64<<20))
+		body, err := readAll(r)
 		if err != nil {
 			return // the client left
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
+		r.Body = body
 		c.Request(vendor)
-		f, struck := c.Strike(vendor, c.targetOf(vendor, r.URL.Path, body), generalKinds...)
+		f, struck := c.Strike(vendor, c.targetOf(vendor, r.URL.Path, body.all), generalKinds...)
 		if !struck {
 			next.ServeHTTP(w, r)
 			return
@@ -191,6 +191,38 @@ func (c *Core) general(vendor string, next http.Handler) http.Handler {
 			panic(http.ErrAbortHandler)
 		}
 	})
+}
+
+// readBody is the body of a request that has been read to its end.
+type readBody struct {
+	bytes.Reader
+	all []byte
+}
+
+func (b *readBody) Close() error { return nil }
+
+// readAll reads a request's body, as much of it as any vendor takes.
+func readAll(r *http.Request) (*readBody, error) {
+	const most = 64 << 20
+	if r.ContentLength <= 0 || r.ContentLength > most {
+		all, err := io.ReadAll(io.LimitReader(r.Body, most))
+		b := &readBody{all: all}
+		b.Reset(all)
+		return b, err
+	}
+	b := &readBody{all: make([]byte, r.ContentLength)}
+	b.Reset(b.all)
+	_, err := io.ReadFull(r.Body, b.all)
+	return b, err
+}
+
+// Body is the whole body of a request. That of a push has been read before the vendor's API is
+// asked, so that it is at hand; nobody may change it.
+func Body(r *http.Request) ([]byte, error) {
+	if b, ok := r.Body.(*readBody); ok {
+		return b.all, nil
+	}
+	return io.ReadAll(r.Body)
 }
 
 // discard is a ResponseWriter for an answer that nobody will read.

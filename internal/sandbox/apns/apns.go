@@ -10,7 +10,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -150,7 +149,7 @@ func (f *fake) begin(w http.ResponseWriter, r *http.Request) (call, bool) {
 		f.core.Violate("apns", "", "APNs takes HTTP/2 over TLS only, and closes the connection on "+r.Proto)
 		panic(http.ErrAbortHandler)
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := sandbox.Body(r)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}

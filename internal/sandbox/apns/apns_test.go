@@ -163,7 +163,7 @@ func TestAccepts(t *testing.T) {
 	for _, name := range []string{"apns-id", "apns-priority", "apns-expiration", "apns-collapse-id"} {
 		req.Header.Del(name)
 	}
-	if got := r.send(r.conn(), req); got.status != 200 || !uuidForm.MatchString(got.header.Get("apns-id")) {
+	if got := r.send(r.conn(), req); got.status != 200 || !isUUID(got.header.Get("apns-id")) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -224,6 +224,7 @@ func TestRefuses(t *testing.T) {
 		{"collapse_id", set("apns-collapse-id", strings.Repeat("x", 65)), "BadCollapseId"},
 		{"collapse_id_64", set("apns-collapse-id", strings.Repeat("x", 64)), ""},
 		{"id", set("apns-id", "17"), "BadMessageId"},
+		{"id_other_form", set("apns-id", "123e4567e89b-12d3-a456-4266-554400000"), "BadMessageId"},
 		{"id_upper_case", set("apns-id", "123E4567-E89B-12D3-A456-426655440000"), "BadMessageId"},
 		{"header_twice", func(_ *rig, req *http.Request) { req.Header.Add("apns-topic", "com.example.im") }, "DuplicateHeaders"},
 		{"compressed", set("content-encoding", "gzip"), "PayloadEmpty"},

@@ -2,7 +2,6 @@ package apns
 
 import (
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -21,8 +20,21 @@ var suffix = map[string]string{
 	"widgets": ".push-type.widgets", "controls": ".push-type.controls",
 }
 
-// uuidForm is a canonical UUID. Whether APNs takes upper case is not known; the fake does not.
-var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+// isUUID reports whether id is a canonical UUID. Whether APNs takes upper case is not known; the
+// fake does not.
+func isUUID(id string) bool {
+	const form = "00000000-0000-0000-0000-000000000000"
+	if len(id) != len(form) {
+		return false
+	}
+	for i := range len(id) {
+		digit := id[i] >= '0' && id[i] <= '9' || id[i] >= 'a' && id[i] <= 'f'
+		if form[i] == '-' && id[i] != '-' || form[i] != '-' && !digit {
+			return false
+		}
+	}
+	return true
+}
 
 func readHeaders(r *http.Request) (headers, *brokenRule) {
 	h := headers{
@@ -33,7 +45,7 @@ func readHeaders(r *http.Request) (headers, *brokenRule) {
 			return h, broken("DuplicateHeaders", "the header %s is repeated", strings.ToLower(name))
 		}
 	}
-	if id := r.Header.Values("apns-id"); len(id) > 0 && !uuidForm.MatchString(id[0]) {
+	if id := r.Header.Values("apns-id"); len(id) > 0 && !isUUID(id[0]) {
 		return h, broken("BadMessageId", "apns-id is a UUID of lower-case hex digits, 8-4-4-4-12")
 	}
 	if r.Method != http.MethodPost {

@@ -1,17 +1,17 @@
 package apns
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
-	"encoding/json"
 	"math/big"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
 )
 
 const (
@@ -135,9 +135,7 @@ func part(part string, into any) bool {
 
 // strict reads JSON that has no members but those of into.
 func strict(text []byte, into any) bool {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	return d.Decode(into) == nil
+	return json.Unmarshal(text, into, json.RejectUnknownMembers(true)) == nil
 }
 
 // bind holds a connection to its first team and key, and to one provider token in 20 minutes.

@@ -2,9 +2,10 @@ package apns
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
-	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // payload is what a payload shows.
@@ -23,25 +24,25 @@ const (
 // aps is the dictionary aps. APNs ignores keys that it does not know; the fake points at them,
 // since they belong beside aps.
 type aps struct {
-	Alert            json.RawMessage `json:"alert"`
-	Badge            *int            `json:"badge"`
-	Sound            json.RawMessage `json:"sound"`
-	ThreadID         string          `json:"thread-id"`
-	Category         string          `json:"category"`
-	ContentAvailable int             `json:"content-available"`
-	MutableContent   int             `json:"mutable-content"`
-	TargetContentID  string          `json:"target-content-id"`
-	Interruption     string          `json:"interruption-level"`
-	Relevance        *float64        `json:"relevance-score"`
-	FilterCriteria   string          `json:"filter-criteria"`
+	Alert            jsontext.Value `json:"alert"`
+	Badge            *int           `json:"badge"`
+	Sound            jsontext.Value `json:"sound"`
+	ThreadID         string         `json:"thread-id"`
+	Category         string         `json:"category"`
+	ContentAvailable int            `json:"content-available"`
+	MutableContent   int            `json:"mutable-content"`
+	TargetContentID  string         `json:"target-content-id"`
+	Interruption     string         `json:"interruption-level"`
+	Relevance        *float64       `json:"relevance-score"`
+	FilterCriteria   string         `json:"filter-criteria"`
 	// Live Activities
-	Event          string          `json:"event"`
-	ContentState   json.RawMessage `json:"content-state"`
-	Timestamp      int64           `json:"timestamp"`
-	StaleDate      int64           `json:"stale-date"`
-	DismissalDate  int64           `json:"dismissal-date"`
-	AttributesType string          `json:"attributes-type"`
-	Attributes     json.RawMessage `json:"attributes"`
+	Event          string         `json:"event"`
+	ContentState   jsontext.Value `json:"content-state"`
+	Timestamp      int64          `json:"timestamp"`
+	StaleDate      int64          `json:"stale-date"`
+	DismissalDate  int64          `json:"dismissal-date"`
+	AttributesType string         `json:"attributes-type"`
+	Attributes     jsontext.Value `json:"attributes"`
 }
 
 type alert struct {
@@ -71,22 +72,20 @@ func readPayload(body []byte, h headers) (payload, *brokenRule) {
 		return p, broken("PayloadEmpty", "the payload is empty")
 	case len(body) > limit:
 		return p, broken("PayloadTooLarge", "the payload has %d bytes, push type %s takes %d", len(body), h.pushType, limit)
-	case !utf8.Valid(body):
-		return p, broken(notJSON, "the payload is not UTF-8")
 	}
 	var top struct {
-		APS   json.RawMessage `json:"aps"`
-		Ext   json.RawMessage `json:"ext"`
-		Image json.RawMessage `json:"image"`
+		APS   jsontext.Value `json:"aps"`
+		Ext   jsontext.Value `json:"ext"`
+		Image jsontext.Value `json:"image"`
 		Call  struct {
 			Title string `json:"title"`
 			Body  string `json:"body"`
 		} `json:"call"`
 	}
 	if json.Unmarshal(body, &top) != nil {
-		return p, broken(notJSON, "the payload is no JSON object")
+		return p, broken(notJSON, "the payload is no JSON object in UTF-8, or names a key twice")
 	}
-	if len(top.APS) == 0 || top.APS[0] != '{' {
+	if top.APS.Kind() != '{' {
 		return p, broken(notJSON, "the payload has no dictionary aps")
 	}
 	var aps aps
@@ -131,11 +130,11 @@ func (a aps) check(h headers) *brokenRule {
 	return nil
 }
 
-func (p *payload) readAlert(raw json.RawMessage) *brokenRule {
+func (p *payload) readAlert(raw jsontext.Value) *brokenRule {
 	if len(raw) == 0 {
 		return nil
 	}
-	if raw[0] == '"' {
+	if raw.Kind() == '"' {
 		p.body = text(raw)
 		return nil
 	}
@@ -151,11 +150,11 @@ func (p *payload) readAlert(raw json.RawMessage) *brokenRule {
 }
 
 // sound reads a sound, either a name or a critical alert's.
-func sound(raw json.RawMessage) (string, bool) {
+func sound(raw jsontext.Value) (string, bool) {
 	if len(raw) == 0 {
 		return "", true
 	}
-	if raw[0] == '"' {
+	if raw.Kind() == '"' {
 		return text(raw), true
 	}
 	var s struct {
@@ -168,10 +167,10 @@ func sound(raw json.RawMessage) (string, bool) {
 }
 
 // text is a JSON string's value, and any other value as it is written.
-func text(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return s
+func text(raw jsontext.Value) string {
+	if raw.Kind() != '"' {
+		return string(raw)
 	}
-	return string(raw)
+	s, _ := jsontext.AppendUnquote(nil, raw) // it has been read once and is a string
+	return string(s)
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"mime"
 	"net/http"
@@ -140,7 +139,7 @@ func (f *fake) judge(r *http.Request, project string) (answer *failure, push san
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return no(invalid("Invalid content type."), "Content-Type must be application/json")
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := sandbox.Body(r)
 	if err != nil {
 		return no(failure{status: 400, rpc: "INVALID_ARGUMENT"}, "the body must be readable")
 	}
