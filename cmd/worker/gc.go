@@ -9,15 +9,18 @@ import (
 )
 
 const (
-	// gcRoom is by how much the heap grows beyond what lives in it before it is collected.
-	gcRoom = 32 << 20
+	// gcRoom is by how much the heap grows beyond what lives in it before it is collected, as long
+	// as it stays within heapAim.
+	gcRoom  = 40 << 20
+	heapAim = 56 << 20
 	// leastGC and mostGC bound that, in percent of what lives.
-	leastGC, mostGC = 50, 400
+	leastGC, mostGC = 33, 400
 )
 
 // gcPercent is how far, in percent, the heap may grow beyond the bytes that live in it.
 func gcPercent(live uint64) int {
-	return int(min(max(100*gcRoom/max(live, 1), leastGC), mostGC))
+	room := min(gcRoom, heapAim-min(live, heapAim))
+	return int(min(max(100*room/max(live, 1), leastGC), mostGC))
 }
 
 // paceGC sets, after each collection of garbage, when the next one begins, until stop is called.

@@ -89,6 +89,9 @@ type Options struct {
 // four times as much waits, and a worker's memory is several times what it has in hand.
 const bytesInHand = 16 << 20
 
+// mostAnswers is more than any request has: a page has at most 1,024 messages and an end.
+const mostAnswers = 4096
+
 // Connect connects, trying for as long as ctx lives and saying so, unless opts.Once. An address or
 // credentials that cannot be used fail at once. No error and no log line repeats a secret.
 func Connect(ctx context.Context, opts Options) (*Bus, error) {
@@ -105,6 +108,9 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		nats.ReconnectBufSize(-1),
 		// A secret that is replaced may be here before it is at the server, or after.
 		nats.IgnoreAuthErrorAbort(),
+		// Each read of a page makes the room for its answers, which are at most 1,024; the default
+		// is half a megabyte for each.
+		nats.SyncQueueLen(mostAnswers),
 		nats.Timeout(5 * time.Second), nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {

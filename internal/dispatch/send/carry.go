@@ -31,12 +31,19 @@ type fate struct {
 	code string
 }
 
+// mostLines is how many ends of a call are recorded together: those of a large one would take
+// hundreds of kilobytes.
+const mostLines = 64
+
 // carryOut carries out the verdicts on a call: what ended is recorded at once, what is to be tried
 // again is kept with its job until all of its targets were tried, and what the vendor refused as a
 // whole goes again in smaller calls at once.
 func (l *lane) carryOut(c *call, results []vendors.Result, vendorSick bool, now time.Time) {
 	var room [1]store.Line
 	lines := room[:0]
+	if n := min(len(c.works), mostLines); n > 1 {
+		lines = make([]store.Line, 0, n)
+	}
 	var dead, fallen []death
 	var apart []int
 	var late []piece
@@ -55,7 +62,10 @@ func (l *lane) carryOut(c *call, results []vendors.Result, vendorSick bool, now 
 			v := l.decide(w, r, sick, now, luck)
 			switch v.Act {
 			case Done:
-				lines = append(lines, l.line(w, i, r, v, now))
+				if lines = append(lines, l.line(w, i, r, v, now)); len(lines) == mostLines {
+					l.s.Recorder.Record(lines...)
+					lines = lines[:0]
+				}
 				if recalled {
 					late = tooLate(late, w, i)
 				}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/hex"
 	"hash/fnv"
 	"strconv"
@@ -167,7 +168,8 @@ func (g *gathering) end(stored bool) {
 // message writes the records, one a line. Its id is a hash of the devices and their attempts: a
 // repeat of the same records is stored once.
 func (g *gathering) message(subjects hongyan.Subjects) (dispatch.Outgoing, error) {
-	data := make([]byte, 0, g.bytes+g.bytes/4)
+	lines := bytes.NewBuffer(make([]byte, 0, g.bytes+g.bytes/4))
+	enc := jsontext.NewEncoder(lines, jsontext.AllowInvalidUTF8(true))
 	h := fnv.New128a()
 	var number []byte
 	text := func(s string) { // a hash never fails
@@ -176,14 +178,9 @@ func (g *gathering) message(subjects hongyan.Subjects) (dispatch.Outgoing, error
 	}
 	for i := range g.records {
 		o := &g.records[i]
-		line, err := json.Marshal(o, jsontext.AllowInvalidUTF8(true))
-		if err != nil {
+		if err := json.MarshalEncode(enc, o); err != nil {
 			return dispatch.Outgoing{}, err
 		}
-		if i > 0 {
-			data = append(data, '\n')
-		}
-		data = append(data, line...)
 		text(o.MessageID)
 		text(o.Certificate)
 		text(g.jobs[i])
@@ -198,6 +195,7 @@ func (g *gathering) message(subjects hongyan.Subjects) (dispatch.Outgoing, error
 		number = strconv.AppendInt(number[:0], o.At.UnixNano(), 36)
 		_, _ = h.Write(append(number, 0))
 	}
+	data := bytes.TrimSuffix(lines.Bytes(), []byte("\n")) // the encoder ends each line
 	m := dispatch.Outgoing{Subject: subjects.Outcome(g.app, g.status, g.partition), ID: ":o/" + hex.EncodeToString(h.Sum(nil)), Data: data}
 	if words := shownWords(g.shown); words != "" {
 		m.Header = map[string]string{dispatch.HeaderShown: words}
