@@ -32,11 +32,12 @@ export function age(at) {
 
 // card draws a push; on.fault opens the dialog for a device, on.phone shows a phone alone.
 export function card(p, on) {
-  const title = make("p.title", p.only_badge ? words.number(p.badge) : p.title, { dir: "auto" });
-  title.id = "title-" + p.seq;
   const look = lookOf(p.vendor);
+  // where no line above names the app, its name stands in for a title
+  const title = make("p.title", p.only_badge ? words.number(p.badge) : p.title || (look.heading ? "" : p.app), { dir: "auto" });
+  title.id = "title-" + p.seq;
   return make("article.card", [phone(p, title), facts(p, on.phone), details(p, on.fault)], {
-    "data-vendor": p.vendor, "data-heading": look.heading, "data-calls": look.calls, "aria-labelledby": title.id, tabindex: "0",
+    "data-vendor": p.vendor, "data-heading": look.heading, "data-calls": look.calls, "aria-labelledby": `${title.id} body-${p.seq}`, tabindex: "0",
   });
 }
 
@@ -53,7 +54,7 @@ function phone(p, title) {
         p.image ? make("span.picture", undefined, { role: "img", "aria-label": words.picture, title: p.image }) : null,
         title,
         p.subtitle ? make("p.subtitle", p.subtitle, { dir: "auto" }) : null,
-        make("p.body", p.only_badge && p.gone ? words.cleared : p.body, { dir: "auto" }),
+        make("p.body", p.only_badge && p.gone ? words.cleared : p.body, { dir: "auto", id: "body-" + p.seq }),
       ]),
       p.call ? buttons() : null,
     ]),
