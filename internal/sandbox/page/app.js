@@ -99,13 +99,15 @@ function showPhoneBar() {
   $("phone").dataset.vendor = only;
 }
 
-// load starts the view anew with what the sandbox remembers.
+// load starts the view anew with what the sandbox remembers, and returns the number of the newest
+// push of all: what is shown alone may be older.
 async function load() {
   try {
+    const [newest] = await call("GET", "pushes?limit=1", undefined, words.unreachable);
     const pushes = await call("GET", `pushes?limit=${mostCards}&vendor=${only}&phone=${encodeURIComponent(phone)}`, undefined, words.unreachable);
     wipe();
     for (const p of pushes) show(p, false);
-    return pushes.length ? pushes[pushes.length - 1].seq : 0;
+    return newest?.seq ?? 0;
   } catch {
     return 0; // the stream tries again
   }
