@@ -87,6 +87,9 @@ func TestCallAnsweredElsewhereAtEveryVendor(t *testing.T) {
 	if p, n := last("apns", alert); n != 1 || p.Body != answered || !p.Quiet || p.Call {
 		t.Errorf("the alert that follows a VoIP push: %d, %+v", n, p)
 	}
+	if _, n := last("apns", voip); n != 0 {
+		t.Error("the call screen rings on beside the alert that follows")
+	}
 	if n := len(pushesTo(r, voip)); n != 1 {
 		t.Errorf("%d VoIP pushes, want the one that rang", n)
 	}

@@ -92,7 +92,7 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 		return fmt.Errorf("write the password of /explain: %w", err)
 	}
 	file := filepath.Join(dir, "hongyan.yaml")
-	yaml := fmt.Appendf(nil, "nats: {embedded: {dir: %q, listen: %q}}\nhttp: {listen: %q, explain: {password_file: %q, show_text: true}}\n%s", filepath.Join(dir, "nats"), o.nats, o.http, secret, append(demo.Apps(address), demo.Collapsing(address)...))
+	yaml := fmt.Appendf(nil, "nats: {embedded: {dir: %q, listen: %q}}\nhttp: {listen: %q, explain: {password_file: %q, show_text: true}}\n%s", filepath.Join(dir, "nats"), o.nats, o.http, secret, demo.DevApps(address))
 	if err := os.WriteFile(file, yaml, 0o600); err != nil {
 		return fmt.Errorf("write the demo's configuration: %w", err)
 	}
@@ -105,6 +105,8 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 	defer showing.Wait()
 	return serve(ctx, conf, log, func(s *service) {
 		shown := &show{s: s, box: box, fakes: demo.Fakes(), out: stdout, options: o, pageURL: listener.URL(), password: password}
+		names := &phoneNames{store: s.bus, subjects: s.topology().Subjects, vendors: vendorsOf(conf), box: box}
+		showing.Go(func() { names.run(ctx, s.bus) })
 		showing.Go(func() {
 			if err := shown.run(ctx); err != nil && ctx.Err() == nil {
 				fmt.Fprintln(stderr, "worker dev:", err)

@@ -87,7 +87,7 @@ func Pages(root string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		messages["Recalls"] = recalls(l, docs)
+		messages["Recalls"], messages["Reads"] = recalls(l, docs), reads(l, docs)
 		config, err := configGaps(l, docs, keys, words)
 		if err != nil {
 			return nil, err

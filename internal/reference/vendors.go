@@ -74,6 +74,15 @@ func recalls(l language, docs []vendors.Doc) string {
 	return l.table(rows)
 }
 
+// reads is a row for each vendor: what a phone shows of a conversation that was read elsewhere.
+func reads(l language, docs []vendors.Doc) string {
+	rows := [][]vendors.Bilingual{{text("vendor", "厂商"), text("what the phone shows of a conversation that was read elsewhere", "会话在别处已读后手机上的表现")}}
+	for _, d := range docs {
+		rows = append(rows, []vendors.Bilingual{text(code(d.Vendor), code(d.Vendor)), d.Screen.Read})
+	}
+	return l.table(rows)
+}
+
 // screens compares what most people ask for first.
 func screens(l language, docs []vendors.Doc) string {
 	rows := [][]vendors.Bilingual{{text("vendor", "厂商"), text("badge", "角标"), text("refreshed", "刷新"), text("grouping", "分组"), text("image", "图片")}}
@@ -103,6 +112,7 @@ func vendorGaps(l language, d vendors.Doc) map[string]string {
 		{What: text("A call that ended", "通话结束"), Value: s.CallEnded},
 		{What: text("`policy.collapse: conversation`", "`policy.collapse: conversation`"), Value: s.Collapse},
 		{What: text("A recall of what was accepted", "撤回已被接受的推送"), Value: s.Recall},
+		{What: text("A conversation that was read elsewhere", "会话在别处已读"), Value: s.Read},
 		{What: text("Grouping", "分组"), Value: s.Group},
 		{What: text("Badge", "角标"), Value: s.Badge},
 		{What: text("Badge changed without a notification", "不显示通知，只刷新角标"), Value: refreshes(d)},

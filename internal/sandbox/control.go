@@ -38,7 +38,7 @@ func (s *Server) control() {
 }
 
 // getPushes lists the remembered pushes: after=SEQ those that came later, vendor=V those of one
-// vendor, limit=N the newest N of them.
+// vendor, phone=P those to the phone or token of this name, limit=N the newest N of them.
 func (s *Server) getPushes(w http.ResponseWriter, r *http.Request) {
 	after, errAfter := number(r, "after")
 	limit, errLimit := number(r, "limit")
@@ -50,6 +50,9 @@ func (s *Server) getPushes(w http.ResponseWriter, r *http.Request) {
 	pushes := s.PushesAfter(after)
 	if vendor != "" {
 		pushes = slices.DeleteFunc(pushes, func(p Push) bool { return p.Vendor != vendor })
+	}
+	if phone := r.FormValue("phone"); phone != "" {
+		pushes = slices.DeleteFunc(pushes, func(p Push) bool { return p.Phone != phone && p.Token != phone })
 	}
 	if over := int64(len(pushes)) - limit; limit > 0 && over > 0 {
 		pushes = pushes[over:]

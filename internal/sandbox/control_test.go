@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -36,8 +37,10 @@ func ask(t *testing.T, s *Server, method, path, body string, into any) int {
 func TestPushesQuery(t *testing.T) {
 	t.Parallel()
 	s := birds()
-	for _, vendor := range []string{"acme", "bolt", "acme", "gull", "acme"} {
-		s.Accept(Push{Vendor: vendor, Title: "鸿雁"})
+	s.NamePhone("acme", "t3", "dora/phone")
+	s.NamePhone("gull", "t4", "dora/phone")
+	for i, vendor := range []string{"acme", "bolt", "acme", "gull", "acme"} {
+		s.Accept(Push{Vendor: vendor, Token: fmt.Sprint("t", i+1), Title: "鸿雁"})
 	}
 	for _, test := range []struct {
 		query string
@@ -49,6 +52,9 @@ func TestPushesQuery(t *testing.T) {
 		{"?vendor=acme&after=1", []int64{3, 5}},
 		{"?vendor=acme&limit=1", []int64{5}},
 		{"?limit=2", []int64{4, 5}},
+		{"?phone=dora%2Fphone", []int64{3, 4}},
+		{"?phone=dora%2Fphone&vendor=gull", []int64{4}},
+		{"?phone=t5", []int64{5}},
 		{"?vendor=ibis", []int64{}},
 		{"?after=99", []int64{}},
 	} {

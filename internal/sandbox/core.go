@@ -30,6 +30,7 @@ type Core struct {
 	mu     sync.Mutex // of the rest
 	pushes []Push     // the newest keep of them
 	counts map[string]Counts
+	phones map[string]string // vendor and token: the name of the phone
 	// vendor, app, token and collapse key: how often a push with this key was accepted
 	shown      map[string]int
 	violations []Violation
@@ -65,6 +66,9 @@ type Push struct {
 	// App is the vendor's name of the app: topic, project, app id or package.
 	App   string `json:"app"`
 	Token string `json:"token"`
+	// Phone is the name of the phone that has the token; empty where nobody told it. A phone with
+	// a token of its own for calls has one name for both.
+	Phone string `json:"phone,omitempty"`
 	// Key is that by which a phone replaces what it shows, or else by which the vendor
 	// deduplicates; empty where the request had nothing.
 	Key string `json:"key,omitempty"`
@@ -86,8 +90,16 @@ type Push struct {
 	Badge   *int   `json:"badge,omitempty"`
 	// OnlyBadge marks a push that shows nothing and changes the number on the icon.
 	OnlyBadge bool `json:"only_badge,omitzero"`
+	// Clears says that the phone takes all notifications of the app off the screen with it.
+	Clears bool `json:"-"`
 	// Call marks an incoming call.
 	Call bool `json:"call,omitzero"`
+	// CallID is the call that it is about, as far as the request says so.
+	CallID string `json:"call_id,omitempty"`
+	// EndsCall says that the call rings no more: the app ends a call screen that it opened for it.
+	EndsCall bool `json:"-"`
+	// Gone are the Seqs of earlier pushes that leave the screen with it, without being replaced.
+	Gone []int64 `json:"gone,omitempty"`
 	// Quiet says that the phone makes no sound for it and lights nothing.
 	Quiet bool `json:"quiet,omitzero"`
 	// Dropped says that the phone changed nothing: it has had a push with this Once.
@@ -144,7 +156,8 @@ func NewCore(opts Options) *Core {
 	}
 	return &Core{
 		now: opts.Now, keep: opts.Keep, unpaced: opts.Unpaced,
-		dead: map[string]map[string]time.Time{}, counts: map[string]Counts{}, shown: map[string]int{}, watchers: map[chan Push]struct{}{},
+		dead: map[string]map[string]time.Time{}, counts: map[string]Counts{}, shown: map[string]int{},
+		phones: map[string]string{}, watchers: map[chan Push]struct{}{},
 	}
 }
 
@@ -154,7 +167,18 @@ func (c *Core) Now() time.Time { return c.now() }
 // Unpaced says whether devices have more pushes than the vendors publish.
 func (c *Core) Unpaced() bool { return c.unpaced }
 
-// Accept records a push that the vendor took and returns it with Seq, At and Repeat filled in.
+// NamePhone gives a phone's name to a token of it.
+func (c *Core) NamePhone(vendor, token, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.phones) >= 1<<20 {
+		clear(c.phones)
+	}
+	c.phones[vendor+"\x00"+token] = name
+}
+
+// Accept records a push that the vendor took and returns it with Seq, At, Phone, Repeat and Gone
+// filled in.
 func (c *Core) Accept(p Push) Push {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -165,6 +189,7 @@ func (c *Core) Accept(p Push) Push {
 		counts.Accepted++
 	}
 	p.At = c.now()
+	p.Phone = c.phones[p.Vendor+"\x00"+p.Token]
 	if p.Key != "" {
 		id := p.Vendor + "\x00" + p.App + "\x00" + p.Token + "\x00" + p.Key
 		p.Repeat = c.shown[id] > 0
@@ -190,6 +215,7 @@ func (c *Core) Accept(p Push) Push {
 		total += n.Accepted + n.OnlyBadge
 	}
 	p.Seq = total
+	p.Gone = c.gone(&p)
 	c.pushes = append(c.pushes, p)
 	if c.keep >= 0 && len(c.pushes) > 2*c.keep {
 		c.pushes = slices.Clone(c.pushes[len(c.pushes)-c.keep:])
@@ -307,24 +333,6 @@ func (c *Core) Pushes() []Push {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.pushes)
-}
-
-// Screen returns what a phone shows of the pushes that are still remembered, the newest last: each
-// stands in the place of the one before it with its key.
-func (c *Core) Screen(vendor, token string) []Push {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var shown []Push
-	for _, p := range c.pushes {
-		if p.Vendor != vendor || p.Token != token || p.Dropped || p.OnlyBadge {
-			continue
-		}
-		if p.Key != "" {
-			shown = slices.DeleteFunc(shown, func(old Push) bool { return old.App == p.App && old.Key == p.Key })
-		}
-		shown = append(shown, p)
-	}
-	return shown
 }
 
 // PushesAfter returns the accepted pushes with a Seq above seq that are still remembered, oldest

@@ -33,11 +33,14 @@ func (d *Demo) Apps(place Place) []byte {
 	return []byte("apps:\n  - id: " + DemoApp + "\n" + listed(d.Certificates(place)))
 }
 
-// Collapsing is the app [DemoCollapse] as a further item of [Demo.Apps]. Its certificates are those
-// of the demo, "collapse-" in their ids instead of "demo-".
-func (d *Demo) Collapsing(place Place) []byte {
-	list := strings.ReplaceAll(string(d.Certificates(place)), "- id: demo-", "- id: collapse-")
-	return []byte("  - id: " + DemoCollapse + "\n    policy: {collapse: conversation}\n" + listed([]byte(list)))
+// DevApps is [Demo.Apps] for `worker dev`: the app counts what its icons show, and a second app,
+// [DemoCollapse], collapses. The certificates of the second are those of the demo, "collapse-" in
+// their ids instead of "demo-".
+func (d *Demo) DevApps(place Place) []byte {
+	list := d.Certificates(place)
+	collapsing := bytes.ReplaceAll(list, []byte("- id: demo-"), []byte("- id: collapse-"))
+	return []byte("apps:\n  - id: " + DemoApp + "\n    policy: {badge: counted}\n" + listed(list) +
+		"  - id: " + DemoCollapse + "\n    policy: {collapse: conversation}\n" + listed(collapsing))
 }
 
 // listed is a list of certificates as the key of an app.

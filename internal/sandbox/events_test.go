@@ -92,6 +92,13 @@ func TestEventsArrive(t *testing.T) {
 	if err := json.Unmarshal([]byte(e.data), &p); err != nil || e.id != "2" || p.Seq != 2 || p.Title != "</script>\ndata: not an event\n\n鸿雁" {
 		t.Errorf("got %+v, %v; want push 2 and nothing of before", e, err)
 	}
+	s.Accept(Push{Vendor: "gull", OnlyBadge: true, Badge: new(0), Clears: true})
+	if data := next(t, stream, "push").data; !strings.Contains(data, `"badge":0`) || !strings.Contains(data, `"gone":[2]`) {
+		t.Errorf("got %s; want the number, and that push 2 is gone", data)
+	}
+	s.Withdraw("gull")
+	for !strings.Contains(next(t, stream, "state").data, `"withdrawn":1`) {
+	}
 	s.Arm(Fault{Vendor: "heron", Kind: FaultHang})
 	for !strings.Contains(next(t, stream, "state").data, `"kind":"hang"`) {
 	}

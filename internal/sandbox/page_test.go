@@ -87,6 +87,24 @@ func TestPageIsComplete(t *testing.T) {
 	}
 }
 
+// Each count stands above, as a total, and in the table of the vendors.
+func TestPageCounts(t *testing.T) {
+	t.Parallel()
+	read := func(name string) string {
+		data, err := fs.ReadFile(pageFiles, "page/"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	page, script := read("index.html"), read("app.js")
+	for _, count := range []string{"accepted", "repeats", "withdrawn", "refused", "violations"} {
+		if !strings.Contains(page, `data-total="`+count+`"`) || !strings.Contains(page, `<th scope="col" data-i18n="`+count) || !strings.Contains(script, "count(c."+count) {
+			t.Errorf("%s is not shown as a total and for each vendor", count)
+		}
+	}
+}
+
 // The page learns of the vendors from the sandbox alone.
 func TestPageVendors(t *testing.T) {
 	t.Parallel()

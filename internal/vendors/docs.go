@@ -50,6 +50,8 @@ type Screen struct {
 	Group, Badge, Sound, Image  Bilingual
 	// Recall is for an accepted push whose message is recalled.
 	Recall Bilingual
+	// Read is for accepted pushes whose conversation was read on another device.
+	Read Bilingual
 	// Refreshes says that the driver is a [Refresher].
 	Refreshes bool
 	// Front is for an app in the foreground, Off for a phone that was off.

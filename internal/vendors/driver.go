@@ -112,6 +112,9 @@ type Notification struct {
 	// Title and Body are never empty. They may still be longer than the vendor allows.
 	Title string `json:"title"`
 	Body  string `json:"body"`
+	// NoTitle says that Title does no more than repeat Body. A vendor that needs no title leaves it
+	// out: the phone shows the app's name in its place.
+	NoTitle bool `json:"no_title,omitzero"`
 	// Lead is how many bytes of Body stand before its text; see [Notification.Text].
 	Lead int `json:"lead,omitzero"`
 	// Preview is how much of the message is shown; empty for all of it.

@@ -35,6 +35,21 @@ func BadgeOfCall() Bilingual {
 	return Bothf("Set to the number, at most %d; phones with different numbers go in calls of their own.", "设置为该数字，最大 %d；数字不同的手机分开调用。", MaxBadge)
 }
 
+// ReadStays is [Screen.Read] of every vendor, or how it begins: none takes back what was read.
+func ReadStays() Bilingual {
+	return Both("Its notifications stay until the app clears them.", "其通知保留，直到应用自行清除。")
+}
+
+// ReadRefreshes is [Screen.Read] of a vendor whose driver is a [Refresher].
+func ReadRefreshes() Bilingual {
+	return ReadStays().And("With `badge: counted` the number is refreshed.", "`badge: counted` 时刷新角标。")
+}
+
+// ReadSetLater is [Screen.Read] of a vendor that sets a number with notifications only.
+func ReadSetLater() Bilingual {
+	return ReadStays().And("The number is right again with the next push.", "角标在下一条推送时更正。")
+}
+
 // ExtInExtras tells of an ext that becomes an extra of the opened intent: field holds {"ext": …}.
 func ExtInExtras(field string) Bilingual {
 	return Both(

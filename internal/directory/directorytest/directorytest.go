@@ -161,8 +161,7 @@ func (s *Store) LastValues(_ context.Context, filters []string) (directory.Read,
 	r := directory.Read{UpTo: upTo}
 	seen := map[string]bool{}
 	for _, f := range filters {
-		whole, wild := strings.CutSuffix(f, ">")
-		if !wild {
+		if !strings.ContainsAny(f, "*>") {
 			if v, ok := known[f]; ok && !seen[f] {
 				seen[f] = true
 				r.Values = append(r.Values, v)
@@ -170,7 +169,7 @@ func (s *Store) LastValues(_ context.Context, filters []string) (directory.Read,
 			continue
 		}
 		for subject, v := range known {
-			if strings.HasPrefix(subject, whole) && !seen[subject] {
+			if covers(f, subject) && !seen[subject] {
 				seen[subject] = true
 				r.Values = append(r.Values, v)
 			}

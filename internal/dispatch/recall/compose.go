@@ -130,7 +130,7 @@ func notification(r *route.Recall, language *texts.Language, p *Push) *vendors.N
 	text := language.Text(texts.Recalled)
 	return &vendors.Notification{
 		Key: dispatch.WithdrawalKey(r.App, r.Signal.MessageID), ReplaceKey: cmp.Or(p.Shown.ReplaceKey(), dispatch.Key(r.App, r.Signal.MessageID)),
-		MessageID: r.Signal.MessageID, Conversation: r.Signal.Conversation, Title: text, Body: text, Kind: p.Shown.Kind(), Preview: p.Preview,
+		MessageID: r.Signal.MessageID, Conversation: r.Signal.Conversation, Title: text, Body: text, NoTitle: true, Kind: p.Shown.Kind(), Preview: p.Preview,
 		Quiet: true,
 	}
 }

@@ -55,7 +55,7 @@ func TestCompose(t *testing.T) {
 		if n.Kind == vendors.KindGroup {
 			want = "k"
 		}
-		if !j.Withdraws || !n.Quiet || n.ReplaceKey != want || n.Key == dispatch.Key("demo", "m-1") || n.Title == "" || n.Body == "" || !n.Deadline.Equal(noon.Add(outlives)) ||
+		if !j.Withdraws || !n.Quiet || !n.NoTitle || n.ReplaceKey != want || n.Key == dispatch.Key("demo", "m-1") || n.Title == "" || n.Body == "" || !n.Deadline.Equal(noon.Add(outlives)) ||
 			j.Lane != hongyan.LaneNormal || j.Targets[0].Revision != 7 {
 			t.Errorf("job %+v of %+v", j, n)
 		}

@@ -138,6 +138,7 @@ func (f *fake) device(w http.ResponseWriter, r *http.Request) {
 		Vendor: "apns", App: h.topic, Token: c.token, Key: h.collapse, VendorID: c.id, Title: p.title, Subtitle: p.subtitle, Body: p.body,
 		Ext: p.ext, Class: h.pushType, Sound: p.sound, Image: p.image, Badge: p.badge, Group: p.thread, Call: h.pushType == "voip",
 		Quiet: p.level == "passive" && p.sound == "", OnlyBadge: p.onlyBadge,
+		Clears: p.clears(), CallID: p.callID, EndsCall: p.endsCall(h.pushType),
 	})
 	w.Header().Set("apns-id", c.id)
 	w.WriteHeader(http.StatusOK)

@@ -11,6 +11,7 @@ import (
 // payload is what a payload shows.
 type payload struct {
 	title, subtitle, body, thread, ext, image, sound, level string
+	callID, action                                          string // of a call, as the app reads them
 	badge                                                   *int
 	onlyBadge                                               bool // it has a badge and shows nothing
 }
@@ -78,8 +79,10 @@ func readPayload(body []byte, h headers) (payload, *brokenRule) {
 		Ext   jsontext.Value `json:"ext"`
 		Image jsontext.Value `json:"image"`
 		Call  struct {
-			Title string `json:"title"`
-			Body  string `json:"body"`
+			ID     string `json:"call_id"`
+			Action string `json:"action"`
+			Title  string `json:"title"`
+			Body   string `json:"body"`
 		} `json:"call"`
 	}
 	if json.Unmarshal(body, &top) != nil {
@@ -96,6 +99,7 @@ func readPayload(body []byte, h headers) (payload, *brokenRule) {
 		return p, bad
 	}
 	p.ext, p.image, p.badge, p.thread, p.level = text(top.Ext), text(top.Image), aps.Badge, aps.ThreadID, aps.Interruption
+	p.callID, p.action = top.Call.ID, top.Call.Action
 	if h.pushType == "voip" {
 		p.title, p.body = top.Call.Title, top.Call.Body
 		return p, nil
@@ -164,6 +168,16 @@ func sound(raw jsontext.Value) (string, bool) {
 	}
 	ok := strict(raw, &s) && (s.Critical == 0 || s.Critical == 1) && s.Volume >= 0 && s.Volume <= 1
 	return s.Name, ok
+}
+
+// clears says whether iOS takes the app's notifications off the screen: it does so when the badge
+// becomes 0. Apple does not document it; Airship, "Clearing the badge icon on iOS", and Open Radar
+// 32972838 do.
+func (p *payload) clears() bool { return p.onlyBadge && *p.badge == 0 }
+
+// endsCall says whether the app learns from an alert that a call is over.
+func (p *payload) endsCall(pushType string) bool {
+	return pushType == "alert" && p.action != "" && p.action != "invite"
 }
 
 // text is a JSON string's value, and any other value as it is written.

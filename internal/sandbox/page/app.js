@@ -1,6 +1,6 @@
 // The live view: asks for what was accepted before, then listens.
 
-import { age, card, cardID } from "./card.js";
+import { age, card, cardID, phoneOf, rings } from "./card.js";
 import { $, call, make } from "./dom.js";
 import { clearFaultsOf, openFault, showFaults } from "./faults.js";
 import { switchLanguage, translate, words } from "./i18n.js";
@@ -9,31 +9,52 @@ import { vendorIDs, vendorName } from "./vendors.js";
 const mostCards = 120;
 
 const shown = new Map(); // card id → {push, el}, oldest first
-let only = vendorIDs.includes(location.hash.slice(1)) ? location.hash.slice(1) : "";
+const numbers = new Map(); // phone and app → the number on the app's icon
+let [only, phone] = wanted(); // the vendor and the phone that are shown; empty for all
 let paused = null; // while paused: what waits to be shown
 let missed = 0;
 let state = { counts: {}, faults: [] };
 let violations = [];
 
-// show puts a push on top. One that replaces an earlier one takes its place on the screen.
+// wanted reads #vendor or #vendor/phone.
+function wanted() {
+  const [vendor, name = ""] = location.hash.slice(1).split("/");
+  try {
+    if (vendorIDs.includes(vendor)) return [vendor, decodeURIComponent(name)];
+  } catch { /* somebody's slip of the pen */ }
+  return ["", ""];
+}
+
+const iconOf = p => [p.vendor, phoneOf(p), p.app].join("\u0000");
+
+// show puts a push on top. One that replaces an earlier one takes its place on the screen; others
+// may leave the screen with it.
 function show(p, fresh) {
-  if (only && p.vendor !== only) return;
+  if (only && p.vendor !== only || phone && phoneOf(p) !== phone) return;
   if (paused) {
     paused.push(p);
     if (paused.length > mostCards) paused.shift();
     showPause();
     return;
   }
+  for (const [id, c] of shown) {
+    if (!p.gone?.includes(c.push.first ?? c.push.seq)) continue;
+    c.el.remove();
+    shown.delete(id);
+  }
   const id = cardID(p);
   const before = shown.get(id);
-  if (p.dropped && before) p = { ...before.push, seq: p.seq, at: p.at, repeat: true, times: p.times };
+  if (p.dropped && before) p = { ...before.push, seq: p.seq, first: before.push.first ?? before.push.seq, at: p.at, repeat: true, times: p.times };
   if (before && before.push.seq === p.seq && before.push.at === p.at) return;
   before?.el.remove();
   shown.delete(id);
-  const el = card(p, openFault);
+  const el = card(p, { fault: openFault, phone: showPhone });
   if (fresh) el.classList.add("fresh");
   $("feed").prepend(el);
   shown.set(id, { push: p, el });
+  if (p.badge !== undefined) numbers.set(iconOf(p), p.badge);
+  showNumber(iconOf(p));
+  showPhoneBar();
   while (shown.size > mostCards) {
     const [oldest, { el }] = shown.entries().next().value;
     el.remove();
@@ -43,13 +64,50 @@ function show(p, fresh) {
   if (fresh) announce();
 }
 
-// load starts the view anew with what the sandbox remembers.
+// showNumber writes the number of an icon on all its cards: it is the icon's, not a notification's.
+function showNumber(icon) {
+  const n = numbers.get(icon) ?? 0;
+  for (const { push, el } of shown.values()) {
+    if (iconOf(push) !== icon) continue;
+    const badge = el.querySelector(".badge");
+    badge.hidden = n === 0;
+    badge.textContent = n > 99 ? "99+" : n;
+  }
+}
+
+// showPhone shows one phone alone, or with nothing all.
+function showPhone(vendor, name = "") {
+  [only, phone] = [vendor, name];
+  history.replaceState(null, "", vendor ? "#" + vendor + (name ? "/" + encodeURIComponent(name) : "") : location.pathname);
+  showFilter();
+  showState();
+  load();
+}
+
+// showPhoneBar says which phone is shown alone, and the number on the icon of each of its apps.
+function showPhoneBar() {
+  $("phone").hidden = !phone;
+  if (!phone) return;
+  const all = [...shown.values()].map(c => c.push);
+  const icons = [...new Set(all.map(iconOf))].filter(icon => numbers.has(icon));
+  const leave = make("button", words.allPhones, { type: "button" });
+  leave.addEventListener("click", () => showPhone(""));
+  $("phone").replaceChildren(
+    make("strong", phone, { dir: "auto" }), make("span.look", vendorName(only)),
+    make("span", words.onScreen(all.filter(p => !p.only_badge).length)),
+    ...icons.map(icon => make("span", words.number(numbers.get(icon)))), leave);
+  $("phone").dataset.vendor = only;
+}
+
+// load starts the view anew with what the sandbox remembers, and returns the number of the newest
+// push of all: what is shown alone may be older.
 async function load() {
   try {
-    const pushes = await call("GET", `pushes?limit=${mostCards}&vendor=${only}`, undefined, words.unreachable);
+    const [newest] = await call("GET", "pushes?limit=1", undefined, words.unreachable);
+    const pushes = await call("GET", `pushes?limit=${mostCards}&vendor=${only}&phone=${encodeURIComponent(phone)}`, undefined, words.unreachable);
     wipe();
     for (const p of pushes) show(p, false);
-    return pushes.length ? pushes[pushes.length - 1].seq : 0;
+    return newest?.seq ?? 0;
   } catch {
     return 0; // the stream tries again
   }
@@ -57,10 +115,12 @@ async function load() {
 
 function wipe() {
   shown.clear();
+  numbers.clear();
   missed = 0;
   $("feed").replaceChildren();
   $("missed").hidden = true;
   $("empty").hidden = false;
+  showPhoneBar();
 }
 
 // redraw draws everything again, in another language.
@@ -118,7 +178,7 @@ function listen(after) {
   });
 }
 
-const total = what => Object.values(state.counts).reduce((sum, c) => sum + c[what], 0);
+const total = what => Object.values(state.counts).reduce((sum, c) => sum + (c[what] ?? 0), 0);
 
 function showState() {
   for (const dd of document.querySelectorAll("[data-total]")) dd.textContent = total(dd.dataset.total).toLocaleString();
@@ -130,6 +190,7 @@ function showState() {
 
 function vendorRow(id) {
   const c = state.counts[id] ?? { accepted: 0, repeats: 0, refused: 0, violations: 0 };
+  const count = (n, bad) => make("td" + (bad && n ? ".bad" : ""), (n ?? 0).toLocaleString());
   const arm = make("button", words.armShort, { type: "button", "aria-label": words.armFor(vendorName(id)) });
   arm.addEventListener("click", () => openFault(id));
   const armed = state.faults.filter(f => f.vendor === id).length;
@@ -137,7 +198,7 @@ function vendorRow(id) {
   clear?.addEventListener("click", () => clearFaultsOf(id));
   return make("tr", [
     make("th", [make("span.mark"), make("span", vendorName(id))], { scope: "row" }),
-    ...["accepted", "repeats", "refused", "violations"].map(n => make("td" + (n === "violations" && c[n] ? ".bad" : ""), c[n].toLocaleString())),
+    count(c.accepted), count(c.repeats), count(c.withdrawn), count(c.refused), count(c.violations, true),
     make("td.acts", [clear, arm]),
   ], { "data-vendor": id });
 }
@@ -171,13 +232,7 @@ function showFilter() {
   filterButtons = new Map(["", ...vendorIDs].map(id => {
     const button = make("button", [id ? make("span.mark") : null, make("span", id ? vendorName(id) : words.all), make("span.number", "0")],
       { type: "button", "aria-pressed": String(only === id), "data-vendor": id });
-    button.addEventListener("click", () => {
-      only = id;
-      history.replaceState(null, "", id ? "#" + id : location.pathname);
-      showFilter();
-      showState();
-      load();
-    });
+    button.addEventListener("click", () => showPhone(id));
     return [id, button];
   }));
   $("filter").replaceChildren(...filterButtons.values());
@@ -221,8 +276,11 @@ wide.addEventListener("change", openPanels);
 openPanels();
 
 setInterval(() => {
-  for (const { push, el } of shown.values()) el.querySelector(".when").textContent = age(push.at);
-}, 30000);
+  for (const { push, el } of shown.values()) {
+    el.querySelector(".when").textContent = age(push.at);
+    el.querySelector(".phone").classList.toggle("calling", rings(push));
+  }
+}, 5000);
 
 translate();
 showLive("connecting");

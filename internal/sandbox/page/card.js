@@ -10,8 +10,16 @@ const chevron = "M6 9l6 6 6-6";
 const bars = "M1 11h3v4H1zM6 8h3v7H6zM11 5h3v10h-3zM16 1h3v14h-3z";
 const battery = "M2 3h18a2 2 0 0 1 2 2v6a2 2 0 0 1-2 2H2a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zm21 3.5v3c1-.3 1.5-.8 1.5-1.5S24 6.8 23 6.5z";
 
-// cardID is the same for pushes that replace each other on the screen.
-export const cardID = p => p.key ? [p.vendor, p.app, p.token, p.key].join("\u0000") : [p.vendor, p.seq, p.at].join("\u0000");
+// A call rings for as long as its invitation lives.
+const ringsFor = 60000;
+export const rings = p => Boolean(p.call) && Date.now() - new Date(p.at) < ringsFor;
+
+// phoneOf is the phone's name, or its token where nobody told the sandbox whose it is.
+export const phoneOf = p => p.phone || p.token;
+
+// cardID is the same for pushes that replace each other on the screen, and for those that only
+// change the number on an icon.
+export const cardID = p => p.only_badge ? [p.vendor, p.app, p.token, "", "number"].join("\u0000") : p.key ? [p.vendor, p.app, p.token, p.key].join("\u0000") : [p.vendor, p.seq, p.at].join("\u0000");
 
 const clock = at => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
 
@@ -22,18 +30,19 @@ export function age(at) {
   return minutes < 60 ? words.minutes(minutes) : words.hours(Math.floor(minutes / 60));
 }
 
-// card draws a push; faultFor opens the dialog for a device.
-export function card(p, faultFor) {
-  const title = make("p.title", p.only_badge ? words.onlyBadge : p.title, { dir: "auto" });
-  title.id = "title-" + p.seq;
+// card draws a push; on.fault opens the dialog for a device, on.phone shows a phone alone.
+export function card(p, on) {
   const look = lookOf(p.vendor);
-  return make("article.card", [phone(p, title), facts(p), details(p, faultFor)], {
-    "data-vendor": p.vendor, "data-heading": look.heading, "data-calls": look.calls, "aria-labelledby": title.id, tabindex: "0",
+  // where no line above names the app, its name stands in for a title
+  const title = make("p.title", p.only_badge ? words.number(p.badge) : p.title || (look.heading ? "" : p.app), { dir: "auto" });
+  title.id = "title-" + p.seq;
+  return make("article.card", [phone(p, title), facts(p, on.phone), details(p, on.fault)], {
+    "data-vendor": p.vendor, "data-heading": look.heading, "data-calls": look.calls, "aria-labelledby": `${title.id} body-${p.seq}`, tabindex: "0",
   });
 }
 
 function phone(p, title) {
-  return make("div.phone" + (p.call ? ".calling" : ""), [
+  return make("div.phone" + (rings(p) ? ".calling" : "") + (p.only_badge ? ".idle" : ""), [
     make("div.bar", [
       make("span.clock", clock(p.at)), make("span.cutout", [make("i"), make("i")]),
       make("span.signs", [draw(bars, "0 0 20 16"), draw(battery, "0 0 25 16")]),
@@ -45,7 +54,7 @@ function phone(p, title) {
         p.image ? make("span.picture", undefined, { role: "img", "aria-label": words.picture, title: p.image }) : null,
         title,
         p.subtitle ? make("p.subtitle", p.subtitle, { dir: "auto" }) : null,
-        make("p.body", p.body, { dir: "auto" }),
+        make("p.body", p.only_badge && p.gone ? words.cleared : p.body, { dir: "auto", id: "body-" + p.seq }),
       ]),
       p.call ? buttons() : null,
     ]),
@@ -54,7 +63,8 @@ function phone(p, title) {
 }
 
 function icon(p) {
-  const badge = p.badge > 0 ? make("b.badge", p.badge > 99 ? "99+" : p.badge) : null;
+  const badge = make("b.badge");
+  badge.hidden = true; // until the icon has a number
   return make("span.icon", [draw(p.call ? handset : bubble), badge], { "aria-hidden": "true" });
 }
 
@@ -66,9 +76,11 @@ function buttons() {
   ], { "aria-hidden": "true" });
 }
 
-function facts(p) {
+function facts(p, phoneAlone) {
+  const whose = make("button.whose", p.phone || p.token.slice(0, 8) + "…", { type: "button", title: words.phoneAlone(phoneOf(p)), dir: "auto" });
+  whose.addEventListener("click", () => phoneAlone(p.vendor, phoneOf(p)));
   return make("p.facts", [
-    make("span.mark"), make("strong", vendorName(p.vendor)), make("span.look", lookOf(p.vendor).system),
+    make("span.mark"), make("strong", vendorName(p.vendor)), make("span.look", lookOf(p.vendor).system), whose,
     make("time.at", new Date(p.at).toLocaleTimeString([], { hour12: false }), { datetime: p.at }),
   ]);
 }
@@ -99,6 +111,7 @@ function details(p, faultFor) {
       p.call ? make("span.tag.is-call", words.call) : null,
       p.repeat ? make("span.tag.is-repeat", words.repeated(p.times ?? 2)) : null,
       p.quiet ? make("span.tag", words.quiet) : null,
+      p.gone && !p.only_badge ? make("span.tag", words.callScreenEnds) : null,
       p.class ? make("span.tag", p.class) : null,
     ]),
     list,

@@ -82,6 +82,9 @@ team_id: ${APNS_TEAM_ID}
 			Recall: vendors.Both(
 				"Overwritten, by a passive alert without sound under the same `apns-collapse-id`. It is not kept for a phone that is off (`apns-expiration` 0), because APNs keeps one push of an app, which may be another message: such a phone shows the original when it comes on. What rang through VoIP is not overwritten.",
 				"覆盖：以相同的 `apns-collapse-id` 发送一条 `interruption-level` 为 passive、无声的通知。设备离线时不保存（`apns-expiration` 为 0），因为 APNs 为每个应用只保存一条推送，那可能是另一条消息；这样的设备上线后仍会显示原消息。经 VoIP 响铃的来电不覆盖。"),
+			Read: vendors.ReadRefreshes().And(
+				"When that is 0, iOS takes all notifications of the app off the screen (uncertain); Apple does not document it.",
+				"变为 0 时，iOS 会清除该应用的全部通知（不确定），Apple 文档未说明。"),
 			Repeat: vendors.Both(
 				"One notification: `apns-collapse-id` is made of the message's key, so a repeat replaces the first. `apns-id` is stable too, but APNs is not known to deduplicate by it.",
 				"只显示一条：`apns-collapse-id` 由消息的键得出，重复推送替换前一条。`apns-id` 也保持不变，但没有资料表明 APNs 以它去重。"),
@@ -157,6 +160,8 @@ team_id: ${APNS_TEAM_ID}
 			{What: vendors.Both("Responses and reasons", "应答与原因"), URL: "https://developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns"},
 			{What: vendors.Both("Keys and provider tokens", "密钥与鉴权令牌"), URL: "https://developer.apple.com/documentation/usernotifications/establishing-a-token-based-connection-to-apns"},
 			{What: vendors.Both("The payload", "负载"), URL: "https://developer.apple.com/documentation/usernotifications/generating-a-remote-notification"},
+			{What: vendors.Both("A badge of 0 clears the notifications", "角标为 0 时清除通知"), URL: "https://support.airship.com/hc/en-us/articles/213492563-Clearing-the-badge-icon-on-iOS"},
+			{What: vendors.Both("The same, in a report to Apple", "同上，提交给 Apple 的报告"), URL: "https://github.com/lionheart/openradar-mirror/issues/17743", Dated: "2017-06-25"},
 			{What: vendors.Both("VoIP pushes", "VoIP 推送"), URL: "https://developer.apple.com/documentation/pushkit/responding-to-voip-notifications-from-pushkit"},
 		},
 	}

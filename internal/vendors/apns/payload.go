@@ -49,6 +49,9 @@ func (d *driver) payload(n *vendors.Notification, badge *int) (out []byte, note 
 	f := d.fitted.of(n)
 	if f == nil {
 		t := texts{title: vendors.Printable(cmp.Or(n.IOS.Title, n.Title)), body: vendors.Printable(n.Body)}
+		if n.NoTitle {
+			t.title = ""
+		}
 		if !n.VoIP {
 			t.subtitle = vendors.Printable(n.IOS.Subtitle)
 		}
@@ -162,7 +165,9 @@ func (d *driver) write(n *vendors.Notification, badge *int, f *fitted) []byte {
 		if d.mutable(n, f.image) {
 			out = appendText(out, `"conversation":`, name(conversation))
 			out = appendText(out, `"message_id":`, name(message))
-			out = appendText(out, `"sender":`, name(cmp.Or(n.Sender, n.Title)))
+			if !n.NoTitle {
+				out = appendText(out, `"sender":`, name(cmp.Or(n.Sender, n.Title)))
+			}
 		}
 	}
 	out = appendText(out, `"ext":`, f.ext)

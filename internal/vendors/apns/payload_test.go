@@ -235,7 +235,7 @@ func TestVoIP(t *testing.T) {
 	p := rig.Sandbox.Pushes()[0]
 	want := sandbox.Push{
 		Seq: p.Seq, At: p.At, Vendor: "apns", App: testTopic + ".voip", Token: testToken(0), Key: n.Key, VendorID: p.VendorID,
-		Title: "李雷", Body: "邀请你语音通话", Ext: `{"room":7}`, Class: "voip", Call: true,
+		Title: "李雷", Body: "邀请你语音通话", Ext: `{"room":7}`, Class: "voip", Call: true, CallID: "call-7",
 	}
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Error(diff)

@@ -67,6 +67,7 @@ func Doc() vendors.Doc {
 			Recall: vendors.Both(
 				"Overwritten, under the same `tag`, without sound and with `PRIORITY_LOW`; since Android 8 the app's channel has the last word on sound. On iPhones as with APNs. With `data_only` the app gets the overwrite as data, with the `tag`, and replaces by itself.",
 				"覆盖：`tag` 相同，不带铃声，优先级为 `PRIORITY_LOW`；Android 8 起是否响铃由应用的通知渠道决定。iPhone 上与 APNs 相同。启用 `data_only` 时应用以数据形式收到带 `tag` 的覆盖，由应用自行替换。"),
+			Read: vendors.ReadSetLater(),
 			Repeat: vendors.Both(
 				"One notification: a repeat has the same `tag`, on iPhones the same `apns-collapse-id`, and replaces the first. FCM deduplicates nothing.",
 				"只显示一条：重复推送的 `tag`（iPhone 上为 `apns-collapse-id`）相同，替换前一条。FCM 不去重。"),

@@ -72,6 +72,9 @@ func (c *Config) message(d vendors.Device, now time.Time) (m *messaging.Message,
 			Notification: shown,
 		},
 	}
+	if n.NoTitle && !c.hides(n) { // an app that shows it by itself counts on a title
+		m.Notification.Title = ""
+	}
 	if m.Notification.Title == "" && m.Notification.Body == "" {
 		m.Notification.Body = "…" // nothing but control characters: still something to see
 	}

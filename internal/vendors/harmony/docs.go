@@ -57,6 +57,7 @@ func Doc() vendors.Doc {
 			Recall: vendors.Both(
 				"With `client_id` the push is taken back by `messages:revoke` where no phone shows it yet, and overwritten where one does, within the next minute; without `client_id` it is overwritten. The overwrite has the same `notifyId` and an `appMessageId` of its own. Push Kit has no field for silence, so the phone sounds as for a message.",
 				"配置了 `client_id` 时，设备尚未展示的推送由 `messages:revoke` 撤回，已展示的在一分钟内覆盖；未配置时只覆盖。覆盖的 `notifyId` 相同，`appMessageId` 不同。Push Kit 没有静音字段，因此提示方式与普通消息相同。"),
+			Read: vendors.ReadRefreshes(),
 			Repeat: vendors.Both(
 				"One notification: a repeat has the same `appMessageId` and `notifyId`, and within 24 hours the phone keeps the first.", "只显示一条：重复推送的 `appMessageId` 与 `notifyId` 相同，24 小时内手机保留前一条。"),
 			CallEnded: vendors.CallEnded("notifyId").And(

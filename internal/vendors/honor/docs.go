@@ -73,6 +73,7 @@ func Doc() vendors.Doc {
 			Recall: vendors.Both(
 				"Overwritten, under the same `notifyId` and `tag`. `importance` is the message class, so it stays, and the phone sounds as for a message.",
 				"覆盖：`notifyId` 与 `tag` 相同。`importance` 即消息类别，因此不变，提示方式与普通消息相同。"),
+			Read:      vendors.ReadSetLater(),
 			Repeat:    vendors.RepeatReplaced("notifyId", "tag").And("Honor is not known to deduplicate.", "没有资料表明荣耀会去重。"),
 			CallEnded: vendors.CallEnded("notifyId", "tag"),
 			Collapse:  vendors.Collapsed("notifyId", "tag"),

@@ -65,6 +65,7 @@ func Doc() vendors.Doc {
 			Recall: vendors.Both(
 				"Overwritten, under the same `notify_id` and `tag`, with `importance` LOW and no sound; the `category` stays.",
 				"覆盖：`notify_id` 与 `tag` 相同，`importance` 为 LOW，不带铃声；`category` 不变。"),
+			Read:      vendors.ReadSetLater(),
 			Repeat:    vendors.RepeatReplaced("notify_id", "tag").And("Huawei deduplicates nothing.", "华为不去重。"),
 			CallEnded: vendors.CallEnded("notify_id", "tag"),
 			Collapse: vendors.Collapsed("notify_id", "tag").And(

@@ -63,6 +63,7 @@ func Doc() vendors.Doc {
 			Recall: vendors.Both(
 				"Overwritten, under the same `notifyKey`, without vibration, light, sound and floating notice.",
 				"覆盖：`notifyKey` 相同，不振动、不亮灯、不响铃，也不悬浮显示。"),
+			Read:      vendors.ReadStays(),
 			Repeat:    vendors.RepeatReplaced("notifyKey").And("Meizu deduplicates nothing.", "魅族不去重。"),
 			CallEnded: vendors.CallEnded("notifyKey"),
 			Collapse:  vendors.Collapsed("notifyKey").And("It counts for the folding all the same.", "仍计入折叠条数。"),

@@ -99,6 +99,7 @@ click: {activity: com.example.im.OPPOMessageActivity}
 			Recall: vendors.Both(
 				"Overwritten, under the same `notify_id`, with `notify_level` 1 (where a `category` is sent) and an `app_message_id` of its own.",
 				"覆盖：`notify_id` 相同，`notify_level` 为 1（发送了 `category` 时），`app_message_id` 不同。"),
+			Read: vendors.ReadSetLater(),
 			Repeat: vendors.Both(
 				"One notification: OPPO delivers one `app_message_id`, which is that of message and phone, once.", "只显示一条：同一 `app_message_id`（由消息和手机决定）只下发一次。"),
 			CallEnded: vendors.CallEnded("notify_id").And("They differ in `app_message_id`.", "各事件的 `app_message_id` 不同。"),

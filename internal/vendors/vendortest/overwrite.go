@@ -11,11 +11,14 @@ import (
 // class.
 var loud = []string{"harmony", "honor"}
 
+// untitled are the vendors that need no title, so that a text is not shown twice.
+var untitled = []string{"apns", "fcm"}
+
 // Overwrite is a quiet notification in the place of an accepted one.
 func Overwrite(of *vendors.Notification) *vendors.Notification {
 	return &vendors.Notification{
 		Key: "fedcba9876543210fedcba9876543210", ReplaceKey: of.Replaces(), MessageID: of.MessageID, Kind: of.Kind, Quiet: true,
-		Title: "消息已撤回", Body: "消息已撤回", Deadline: of.Deadline,
+		Title: "消息已撤回", Body: "消息已撤回", NoTitle: true, Deadline: of.Deadline,
 	}
 }
 
@@ -54,6 +57,9 @@ func overwrite(t *testing.T, s Subject) {
 				}
 				if got := screen[0]; got.Class != class || got.Badge != nil || got.Ext != "" {
 					t.Errorf("the overwrite shows %+v; the first was of class %s", got, class)
+				}
+				if want := slices.Contains(untitled, s.Fake.Vendor); (screen[0].Title == "") != want {
+					t.Errorf("the overwrite has the title %q", screen[0].Title)
 				}
 				if want := !slices.Contains(loud, s.Fake.Vendor); screen[0].Quiet != want {
 					t.Errorf("the overwrite is quiet: %v, want %v", screen[0].Quiet, want)

@@ -86,6 +86,7 @@ func Doc() vendors.Doc {
 			Recall: vendors.Both(
 				"Overwritten, under the same `notifyId`, with `notifyType` 1. vivo's own recall is not used: its address is not documented.",
 				"覆盖：`notifyId` 相同，`notifyType` 为 1。vivo 自身的撤回接口没有公开地址，不使用。"),
+			Read: vendors.ReadStays(),
 			Repeat: vendors.Both(
 				"One notification: vivo drops a repeat by its `requestId`, and what comes twice nevertheless has the same `notifyId` and replaces the first.", "只显示一条：vivo 按 `requestId` 去重；即使重复到达，`notifyId` 相同也会替换前一条。"),
 			CallEnded: vendors.CallEnded("notifyId"),

@@ -96,6 +96,7 @@ templates:
 			Recall: vendors.Both(
 				"Overwritten, under the same `notify_id`, with `notify_type` 0 and a `jobkey` of its own. Xiaomi's own recall is not used: what it needs and answers is not documented well enough.",
 				"覆盖：`notify_id` 相同，`notify_type` 为 0，`jobkey` 不同。小米自身的撤回接口资料不足，不使用。"),
+			Read: vendors.ReadStays(),
 			Repeat: vendors.Both(
 				"One notification: the phone shows only the first push with an `extra.jobkey`, which is the message's.", "只显示一条：手机只展示同一 `extra.jobkey` 的第一条，该值每条消息唯一。"),
 			CallEnded: vendors.CallEnded("notify_id").And("They differ in `jobkey`.", "各事件的 `jobkey` 不同。"),
