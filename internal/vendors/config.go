@@ -117,7 +117,7 @@ type Common struct {
 	// TTL bounds how long the vendor keeps a push for a phone that is off. Default: the message's
 	// own lifetime.
 	TTL time.Duration `yaml:"ttl"`
-	// Concurrency is how many calls may be under way at once in one worker. Default 1000 for a
+	// Concurrency is how many calls may be under way at once in one worker. Default 2000 for a
 	// vendor that takes one device a call, 64 for the others.
 	Concurrency int `yaml:"concurrency"`
 	// Rate is the certificate's share of the vendor's rate, for all workers together. Default:

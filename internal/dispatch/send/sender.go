@@ -32,7 +32,7 @@ type Certificate struct {
 	Driver          vendors.Driver
 	// Class is the vendor's class of a notification.
 	Class func(*vendors.Notification) vendors.Class
-	// Concurrency is how many calls may be under way at once in each lane; 0 is 1,000 for a vendor
+	// Concurrency is how many calls may be under way at once in each lane; 0 is 2,000 for a vendor
 	// that takes one device a call and 64 for the others.
 	Concurrency int
 	// Zone is where the vendor's day ends; nil is UTC.
@@ -46,7 +46,7 @@ func (c *Certificate) concurrency() int {
 	if l := c.Driver.Limits(); l.Batch > 1 || l.Mixed > 1 {
 		return 64
 	}
-	return 1000
+	return 2000
 }
 
 // Hold is how many stored jobs a lane of the certificate keeps at hand: enough to fill the calls
