@@ -8,13 +8,11 @@ import (
 	"maps"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/dispatchtest"
 	"github.com/hongyan-im/hongyan/internal/vendors"
@@ -97,19 +95,6 @@ func TestMessageThatComesAgain(t *testing.T) {
 	})
 }
 
-// forgetful is a directory that cannot be read at times.
-type forgetful struct {
-	people
-	fails atomic.Bool
-}
-
-func (d *forgetful) Lookup(ctx context.Context, refs []directory.Ref) ([]*directory.User, error) {
-	if d.fails.Load() {
-		return nil, errRefused
-	}
-	return d.people.Lookup(ctx, refs)
-}
-
 // Whoever takes over from a worker that died may have to give a message or job back, because the
 // directory cannot be read or the vendor says too fast. Taken once more by the same worker, it is
 // looked at once more: what the dead one pushed is not pushed again.
@@ -117,7 +102,7 @@ func TestGivenBackAfterItCameAgain(t *testing.T) {
 	for _, what := range []string{"message", "job.apns"} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m, known := newMemory(t), &forgetful{}
+				m, known := newMemory(t), &village{}
 				m.devices = known
 				dead := make(chan struct{})
 				slow := dispatch.Key("demo", "m-1", "slow", "d")
@@ -143,10 +128,10 @@ func TestGivenBackAfterItCameAgain(t *testing.T) {
 				if devices, _ := m.ends(); devices != 1 || m.left(what) != 1 {
 					t.Fatalf("%d ends, %d are left", devices, m.left(what))
 				}
-				known.fails.Store(what == "message")
+				known.set(what == "message", nil)
 				stop := m.worker()
 				time.Sleep(dispatchtest.AckWait + 10*time.Second)
-				known.fails.Store(false)
+				known.set(false, nil)
 				time.Sleep(dispatchtest.AckWait)
 				m.driver.mu.Lock()
 				if n := m.driver.keys[dispatch.Key("demo", "m-1", "quick", "d")]; n != 1 {
