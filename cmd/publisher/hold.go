@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,8 +35,9 @@ Nothing is lost: messages are taken as always, each push waits as a job whose re
 release" lets them go. What expires meanwhile ends as expired; a call rings for a minute only. The more waits the more there is
 pushed at once afterwards, within the certificate's rate; a certificate and lane may have 500,000 jobs waiting.
 
-A hold stands until it is released, through restarts of workers and servers. A certificate is pushed through when neither it nor its
-app is held. "publisher limits" shows who holds what and why.
+A hold stands until it is released, through restarts of workers and servers. There is one of each certificate and each app: another
+takes its place, with a warning that says whose it was, and one release ends it. A certificate is pushed through when neither it nor
+its app is held. "publisher limits" shows who holds what and why.
 
 JSON: {"certificate" or "app","held","reason","by","at"}.`,
 		Example: `  publisher limits hold 35001 --reason "wrong channel in the console, ticket 4711"
@@ -111,7 +113,7 @@ func (t *tool) hold(ctx context.Context, args []string, f *holdFlags, held bool)
 	if err != nil {
 		return err
 	}
-	_, is := holds[key]
+	was, is := holds[key]
 	switch {
 	case !held && !is:
 		return fmt.Errorf("%s is not held%s", name, appsHold(r, f, holds))
@@ -137,6 +139,10 @@ func (t *tool) hold(ctx context.Context, args []string, f *holdFlags, held bool)
 		if still := appsHold(r, f, holds); still != "" {
 			t.warn("%s is released%s", name, still)
 		}
+	}
+	if held && is {
+		t.warn("%s was held already, by %s since %s (%s); this hold takes its place", name,
+			cmp.Or(was.By, "somebody"), was.At.Format(time.RFC3339), cmp.Or(was.Reason, "no reason was given"))
 	}
 	did := "%s is held: no push begins two seconds from now"
 	if !held {

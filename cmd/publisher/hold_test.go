@@ -34,6 +34,14 @@ func TestHoldAndRelease(t *testing.T) {
 		t.Errorf("%d notes, %v", len(notes), err)
 	}
 
+	// There is one hold of each: a second operator's takes the place of the first one's, and says so.
+	second := r.run("limits", "hold", "35001", "--reason", "mine", "--by", "Ivan")
+	if second.code != 0 {
+		t.Fatalf("exit code %d: %s", second.code, second.err)
+	}
+	says(t, second.err, "certificate 35001 was held already, by Olga since", "ticket 4711", "this hold takes its place")
+	says(t, r.ok("limits"), "35001 is held by Ivan since", "mine")
+
 	// A certificate whose app is held stays held.
 	r.ok("limits", "hold", "h-1")
 	got := r.run("limits", "release", "h-1")

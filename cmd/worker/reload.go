@@ -93,13 +93,22 @@ func (l *loader) serveVendors(vendors ...string) {
 }
 
 // install puts a configuration in force. Certificates that were changed or taken out finish what is
-// under way, beside.
+// under way, beside. Their successors begin before they retire, so that each job has a sender at
+// any moment.
 func (l *loader) install(next *loaded) {
 	old := l.loaded.Load()
 	for id, c := range next.serving {
-		if old == nil || old.serving[id] != c {
-			l.begin(id, c)
+		var former *serving
+		if old != nil {
+			former = old.serving[id]
 		}
+		if former == c {
+			continue
+		}
+		if former != nil {
+			former.sender.Silence()
+		}
+		l.begin(id, c)
 	}
 	expect(l.expect, next.conf)
 	l.apps.Set(next.apps)

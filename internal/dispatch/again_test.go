@@ -95,6 +95,61 @@ func TestMessageThatComesAgain(t *testing.T) {
 	})
 }
 
+// Whoever takes over from a worker that died may have to give a message or job back, because the
+// directory cannot be read or the vendor says too fast. Taken once more by the same worker, it is
+// looked at once more: what the dead one pushed is not pushed again.
+func TestGivenBackAfterItCameAgain(t *testing.T) {
+	for _, what := range []string{"message", "job.apns"} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, known := newMemory(t), &village{}
+				m.devices = known
+				dead := make(chan struct{})
+				slow := dispatch.Key("demo", "m-1", "slow", "d")
+				m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
+					switch {
+					case d.Key == slow && n == 1: // its worker dies before the vendor answers
+						<-dead
+						return vendors.Result{Reason: vendors.Interrupted}
+					case d.Key == slow && n == 2:
+						return vendors.Result{Reason: vendors.RateLimited, RetryAfter: 5 * time.Second}
+					}
+					return vendors.Result{Reason: vendors.Accepted}
+				}
+				_, kill := m.start(m.driver)
+				if what == "message" {
+					m.messageTo("m-1", "quick", "slow")
+				} else {
+					m.jobFor(1, "quick", "slow")
+				}
+				time.Sleep(time.Second)
+				time.AfterFunc(time.Second, func() { close(dead) })
+				kill()
+				if devices, _ := m.ends(); devices != 1 || m.left(what) != 1 {
+					t.Fatalf("%d ends, %d are left", devices, m.left(what))
+				}
+				known.set(what == "message", nil)
+				stop := m.worker()
+				time.Sleep(dispatchtest.AckWait + 10*time.Second)
+				known.set(false, nil)
+				time.Sleep(dispatchtest.AckWait)
+				m.driver.mu.Lock()
+				if n := m.driver.keys[dispatch.Key("demo", "m-1", "quick", "d")]; n != 1 {
+					t.Errorf("who has an end was pushed to %d times", n)
+				}
+				if n := m.driver.keys[slow]; n != 3 {
+					t.Errorf("who has none was pushed to %d times, want 3", n)
+				}
+				m.driver.mu.Unlock()
+				if devices, most := m.ends(); devices != 2 || most != 1 || m.left(what) > 0 {
+					t.Errorf("%d ends, at most %d; %d are left", devices, most, m.left(what))
+				}
+				stop(time.Second)
+			})
+		})
+	}
+}
+
 // The pieces of a large message come again after their worker died: whoever has an end is spared,
 // whoever has none is pushed to, and nobody is forgotten.
 func TestPiecesThatComeAgain(t *testing.T) {

@@ -364,6 +364,36 @@ func TestBadgesOfNewerWorkers(t *testing.T) {
 	})
 }
 
+// behind is a village whose answers may lack what was acknowledged before.
+type behind struct{ *village }
+
+func (behind) MustConfirm() bool { return true }
+
+// A user for whom a newer worker counts is found only when what the directory says is confirmed:
+// the message is left to that worker all the same, and whoever was pushed to by then is spared.
+func TestBadgesOfNewerWorkersAreConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, devices := newMemory(t), &village{}
+		store := m.counting(vendors.Limits{Batch: 1})
+		m.devices = behind{devices}
+		devices.set(false, map[string]func(*directory.User){"u1": func(u *directory.User) { u.Devices = nil }})
+		newer := []badge.Stored{{Ref: badge.Ref{App: "demo", User: "u1"}, Data: []byte{99}}}
+		if w := store.WriteBadges(t.Context(), newer)[0]; w.Changed || w.Err != nil {
+			t.Fatal(w)
+		}
+		stop := m.worker()
+		m.publish(hongyan.Subjects{}.Message("demo"), chat("m-1", "u1", "u2"))
+		time.Sleep(3 * dispatchtest.AckWait)
+		if x := m.queue.Stored("message")[0]; x.Done || x.Taken < 2 {
+			t.Errorf("the message was taken %d times, done: %v; want it left to the newer worker", x.Taken, x.Done)
+		}
+		if keys, most := m.pushes(); keys != 1 || most != 1 {
+			t.Errorf("%d were pushed to, at most %d times; want u2, once", keys, most)
+		}
+		stop(time.Second)
+	})
+}
+
 // Pushes that cannot learn their numbers go all the same, with those that the worker knew last.
 func TestNumbersCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

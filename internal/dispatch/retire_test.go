@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -43,6 +44,90 @@ func (d *door) count() int {
 	return d.pushes
 }
 
+// relay is a certificate whose senders follow one another, in virtual time.
+type relay struct {
+	t        *testing.T
+	ctx      context.Context
+	queue    *dispatchtest.Queue
+	recorder *store.Recorder
+	flights  *send.Flights
+	load     *send.Load
+	claims   *store.Claims
+	out      chan dispatch.Delivery // the messages
+	running  sync.WaitGroup
+	cancel   context.CancelFunc
+}
+
+func newRelay(t *testing.T) *relay {
+	ctx, cancel := context.WithCancel(t.Context())
+	log := slog.New(slog.DiscardHandler)
+	r := &relay{t: t, ctx: ctx, cancel: cancel, queue: dispatchtest.New(), flights: new(send.Flights), load: new(send.Load), claims: store.NewClaims(log), out: make(chan dispatch.Delivery)}
+	r.recorder = store.NewRecorder(context.WithoutCancel(ctx), store.Options{Queue: r.queue, Log: log, Now: time.Now})
+	source := r.queue.Source(hongyan.Subjects{}.Message("demo"), 1000)
+	r.running.Go(func() { source.Run(ctx, r.out) })
+	return r
+}
+
+// sender starts a sender.
+func (r *relay) sender(d vendors.Driver) *send.Sender {
+	s := &send.Sender{Certificate: send.Certificate{App: "demo", Vendor: "apns", ID: "c", Driver: d, Concurrency: 2},
+		Recorder: r.recorder, Devices: people{}, Flights: r.flights, Load: r.load, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	s.Start(r.ctx, context.WithoutCancel(r.ctx))
+	return s
+}
+
+// serve lets a sender take stored jobs until it retires.
+func (r *relay) serve(s *send.Sender) {
+	r.running.Go(func() {
+		s.Serve(r.ctx, hongyan.LaneNormal, r.queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 16))
+	})
+}
+
+// send stores a message, and gives its job to a sender.
+func (r *relay) send(s *send.Sender, i int) {
+	r.t.Helper()
+	id := fmt.Sprintf("m-%d", i)
+	if errs := r.queue.Publish(r.t.Context(), []dispatch.Outgoing{{Subject: hongyan.Subjects{}.Message("demo"), ID: "demo/" + id, Data: []byte("{}")}}); errs != nil {
+		r.t.Fatal(errs)
+	}
+	d := <-r.out
+	duty := store.NewDuty(r.claims.Take(d), len(d.Data()), func() {})
+	note := vendortest.Chat()
+	note.MessageID, note.Key, note.Deadline = id, fmt.Sprintf("%032x", i), time.Now().Add(time.Hour)
+	duty.Add(1)
+	s.Send(&dispatch.Job{ID: "demo/" + id + "/c/x", App: "demo", Vendor: "apns", Certificate: "c", Lane: hongyan.LaneNormal, Published: time.Now(),
+		Notification: note, Targets: []dispatch.Target{{User: "u", Device: "d", Token: fmt.Sprintf("%064x", i)}}}, duty, time.Time{})
+	duty.Done(true)
+}
+
+// finish stops senders, and returns how often each message was accepted, by the records.
+func (r *relay) finish(senders ...*send.Sender) (accepted map[string]int) {
+	r.t.Helper()
+	r.cancel()
+	for _, s := range senders {
+		s.Stop()
+	}
+	r.running.Wait()
+	r.recorder.Wait()
+	r.flights.Close()
+	if n := r.load.Devices(); n != 0 {
+		r.t.Errorf("%d devices are still counted as at hand", n)
+	}
+	accepted = map[string]int{}
+	for _, s := range r.queue.Stored("outcome") {
+		records, err := dispatch.ParseEnded(s.Data)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, e := range records {
+			if e.Status == hongyan.StatusAccepted {
+				accepted[e.MessageID]++
+			}
+		}
+	}
+	return accepted
+}
+
 // A sender retires with two calls under way and many jobs at hand. They go to its successor at
 // once, and so does what comes later; without one they are stored. The calls end by themselves.
 func TestRetire(t *testing.T) {
@@ -52,41 +137,12 @@ func TestRetire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				queue := dispatchtest.New()
-				ctx, cancel := context.WithCancel(t.Context())
-				log := slog.New(slog.DiscardHandler)
-				recorder := store.NewRecorder(context.WithoutCancel(ctx), store.Options{Queue: queue, Log: log, Now: time.Now})
-				flights := new(send.Flights)
-				start := func(d *door) *send.Sender {
-					s := &send.Sender{Certificate: send.Certificate{App: "demo", Vendor: "apns", ID: "c", Driver: d, Concurrency: 2},
-						Recorder: recorder, Devices: people{}, Flights: flights, Log: log, Now: time.Now}
-					s.Start(ctx, context.WithoutCancel(ctx))
-					return s
-				}
+				r := newRelay(t)
 				shut, open := &door{opened: make(chan struct{})}, &door{opened: make(chan struct{})}
 				close(open.opened)
-				old, next := start(shut), start(open)
-
-				claims := store.NewClaims(log)
-				source, out := queue.Source(hongyan.Subjects{}.Message("demo"), jobs+1), make(chan dispatch.Delivery, jobs+1)
-				var pulling sync.WaitGroup
-				pulling.Go(func() { source.Run(ctx, out) })
-				sendOne := func(i int) {
-					id := fmt.Sprintf("m-%d", i)
-					if errs := queue.Publish(t.Context(), []dispatch.Outgoing{{Subject: hongyan.Subjects{}.Message("demo"), ID: "demo/" + id, Data: []byte("{}")}}); errs != nil {
-						t.Fatal(errs)
-					}
-					d := <-out
-					duty := store.NewDuty(claims.Take(d), len(d.Data()), func() {})
-					note := vendortest.Chat()
-					note.MessageID, note.Key, note.Deadline = id, fmt.Sprintf("%032x", i), time.Now().Add(time.Hour)
-					duty.Add(1)
-					old.Send(&dispatch.Job{ID: "demo/" + id + "/c/x", App: "demo", Vendor: "apns", Certificate: "c", Lane: hongyan.LaneNormal, Published: time.Now(),
-						Notification: note, Targets: []dispatch.Target{{User: "u", Device: "d", Token: fmt.Sprintf("%064x", i)}}}, duty, time.Time{})
-					duty.Done(true)
-				}
+				old, next := r.sender(shut), r.sender(open)
 				for i := range jobs {
-					sendOne(i)
+					r.send(old, i)
 				}
 				synctest.Wait()
 				if n := shut.count(); n != 2 {
@@ -97,7 +153,7 @@ func TestRetire(t *testing.T) {
 				} else {
 					old.Retire(nil)
 				}
-				sendOne(jobs)
+				r.send(old, jobs)
 				time.Sleep(time.Second)
 				wantPushed, wantStored := jobs-1, 0
 				if !succeeded {
@@ -106,7 +162,7 @@ func TestRetire(t *testing.T) {
 				if got := open.count(); got != wantPushed {
 					t.Errorf("the successor pushed %d, want %d", got, wantPushed)
 				}
-				if got := len(queue.Stored("job.apns")); got != wantStored {
+				if got := len(r.queue.Stored("job.apns")); got != wantStored {
 					t.Errorf("%d jobs are stored, want %d", got, wantStored)
 				}
 				close(shut.opened)
@@ -114,23 +170,7 @@ func TestRetire(t *testing.T) {
 				if n := shut.count(); n != 2 {
 					t.Errorf("the former sender pushed %d, want 2", n)
 				}
-				cancel()
-				next.Stop()
-				pulling.Wait()
-				recorder.Wait()
-				flights.Close()
-				accepted := map[string]int{}
-				for _, s := range queue.Stored("outcome") {
-					records, err := dispatch.ParseEnded(s.Data)
-					if err != nil {
-						t.Fatal(err)
-					}
-					for _, e := range records {
-						if e.Status == hongyan.StatusAccepted {
-							accepted[e.MessageID]++
-						}
-					}
-				}
+				accepted := r.finish(next)
 				if len(accepted) != 2+wantPushed {
 					t.Errorf("%d messages were accepted, want %d", len(accepted), 2+wantPushed)
 				}
@@ -140,6 +180,111 @@ func TestRetire(t *testing.T) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// asking is a source of which a test knows how many jobs it is asked for.
+type asking struct {
+	dispatch.Source
+	more chan func() int
+}
+
+func (a *asking) Want(more func() int) { a.more <- more }
+
+// A sender that retired takes no more stored jobs: it would give each of them back at once, and
+// they would be taken too often without an end.
+func TestRetiredWantsNoJobs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRelay(t)
+		s := r.sender(&door{opened: make(chan struct{})})
+		jobs := &asking{r.queue.Source(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), 16), make(chan func() int, 1)}
+		r.running.Go(func() { s.Serve(r.ctx, hongyan.LaneNormal, jobs) })
+		more := <-jobs.more
+		if more() == 0 {
+			t.Error("it wants no jobs before it retires")
+		}
+		s.Retire(nil)
+		if n := more(); n != 0 {
+			t.Errorf("it wants %d jobs", n)
+		}
+		r.finish(s)
+	})
+}
+
+// Senders retire, are held, released, parked and stopped in any order, also one that retires while
+// it is held or parked, or before the last one has finished, while messages come to whoever was
+// known last: each is accepted once, and nothing is left.
+func TestRetireHoldAndStopInAnyOrder(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(30) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 7))
+			r := newRelay(t)
+			vendor := &scripted{limits: vendors.Limits{Batch: 1}}
+			vendor.answer = func(_ context.Context, d vendors.Device, n int) vendors.Result {
+				time.Sleep(time.Duration(d.Key[31]%7) * 90 * time.Millisecond)
+				switch {
+				case n == 1 && d.Key[31]%4 == 0:
+					return vendors.Result{Reason: vendors.Unavailable}
+				case n == 1 && d.Key[31]%5 == 0:
+					return vendors.Result{Reason: vendors.RateLimited, RetryAfter: 2 * time.Second}
+				}
+				return vendors.Result{Reason: vendors.Accepted}
+			}
+			const messages = 400
+			held := false
+			all := []*send.Sender{r.sender(vendor)}
+			r.serve(all[0])
+			for i := range messages {
+				r.send(all[len(all)-1-rnd.IntN(min(len(all), 3))], i)
+				time.Sleep(time.Duration(rnd.IntN(60)) * time.Millisecond)
+				now := all[len(all)-1]
+				switch rnd.IntN(60) {
+				case 0, 1:
+					held = !held
+					now.Hold(held)
+				case 2:
+					now.Follow(true, vendors.Unavailable, time.Now())
+				case 3, 4, 5: // its configuration changed
+					next := r.sender(vendor)
+					next.Hold(held)
+					now.Retire(next)
+					r.serve(next)
+					r.running.Go(now.Stop)
+					all = append(all, next)
+				case 6: // it was taken out, and comes back
+					now.Retire(nil)
+					r.running.Go(now.Stop)
+					r.send(now, messages+i)
+					time.Sleep(time.Duration(rnd.IntN(3000)) * time.Millisecond)
+					next := r.sender(vendor)
+					next.Hold(held)
+					r.serve(next)
+					all = append(all, next)
+				}
+			}
+			all[len(all)-1].Hold(false)
+			time.Sleep(5 * time.Minute)
+			left := 0
+			for _, stream := range []string{"message", "job.apns", "later"} {
+				for _, m := range r.queue.Stored(stream) {
+					if !m.Done {
+						left++
+					}
+				}
+			}
+			sent := len(r.queue.Stored("message"))
+			accepted := r.finish(all...)
+			if left > 0 || len(accepted) != sent {
+				t.Errorf("seed %d: %d of %d messages were accepted, %d messages and jobs are left", seed, len(accepted), sent, left)
+			}
+			for id, n := range accepted {
+				if n != 1 {
+					t.Errorf("seed %d: %s was accepted %d times", seed, id, n)
+				}
+			}
 		})
 	}
 }

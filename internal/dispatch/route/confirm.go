@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/badge"
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/sleep"
@@ -80,7 +81,9 @@ var staleCould = map[hongyan.Reason]bool{
 }
 
 // confirm decides again on messages that all count on icons, or none of which does, by answers that
-// lack nothing, and follows the decisions. It returns false when the worker ended before.
+// lack nothing, and follows the decisions. It returns false when the worker ended before, or where
+// a message is left to a worker that can count for all of its users: then it comes again when its
+// claim ends, and what was done of it is found.
 func (r *routing) confirm(messages []*routed) (done bool) {
 	var known []*directory.User
 	var said []marks.Said
@@ -100,14 +103,28 @@ func (r *routing) confirm(messages []*routed) (done bool) {
 		round[i].leaveEnded()
 		known = known[n:]
 	}
-	if r.counts(&round[0]) && !r.until(messages, func() error { return r.count(round) }) {
+	var newer *badge.NewerError
+	count := func() error {
+		err := r.count(round)
+		if newer = badge.Newer(err); newer != nil {
+			return nil
+		}
+		return err
+	}
+	if r.counts(&round[0]) && !r.until(messages, count) {
 		return false
 	}
-	for i, m := range messages {
-		r.carryOut(&round[i])
-		m.duty.Done(true)
+	done = true
+	for i := range round {
+		p := &round[i]
+		counted := newer == nil || !p.names(newer.Users)
+		if counted {
+			r.carryOut(p)
+		}
+		p.m.duty.Done(counted)
+		done = done && counted
 	}
-	return true
+	return done
 }
 
 // until tries until it succeeds. It returns false when the worker ended before: then the messages

@@ -423,9 +423,9 @@ func (l *lane) call(c *call) {
 	l.calls.leave(answered(results))
 	switch {
 	case changed:
-		s.announce(state, why, since, results)
-	case c.probe && state == parking.Open && s.Parked != nil && !s.retired.Load():
-		s.Parked(true, since, speaker(results, why))
+		s.say(func() { s.announce(state, why, since, results) })
+	case c.probe && state == parking.Open && s.Parked != nil:
+		s.say(func() { s.Parked(true, since, speaker(results, why)) })
 	}
 	s.Metrics.Called(cert.Vendor, cert.ID, l.name, began.Sub(c.works[0].since), now.Sub(began))
 	if max(l.limits.Batch, l.limits.Mixed) > 1 {

@@ -60,6 +60,9 @@ func (s *Sender) Serve(ctx context.Context, lane string, source dispatch.Source)
 func (in *intake) more() int {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if in.stopped {
+		return 0 // what is taken now is given back at once
+	}
 	coming := len(in.out) + in.away
 	if in.s.held.Load() {
 		if in.hand.devices >= heldDevices {

@@ -168,19 +168,18 @@ func (ks *kinds) learn(devices []vendors.Device, results []vendors.Result, trial
 func (l *lane) learnKinds(c *call, results []vendors.Result, began, now time.Time) {
 	s := l.s
 	for _, change := range s.kinds.learn(c.batch.Devices, results, c.trial, began, now, s.Breaker) {
-		if s.retired.Load() {
-			continue
-		}
-		if change.news {
-			s.announceKind(&change)
-		}
-		if s.ParkedKind != nil {
-			s.ParkedKind(change.kind, change.open, change.since, change.why)
-		}
+		s.say(func() {
+			if change.news {
+				s.announceKind(&change)
+			}
+			if s.ParkedKind != nil {
+				s.ParkedKind(change.kind, change.open, change.since, change.why)
+			}
+		})
 	}
 }
 
-// announceKind logs that a kind is parked or goes on, once.
+// announceKind says that a kind is parked or goes on.
 func (s *Sender) announceKind(c *kindChange) {
 	cert := &s.Certificate
 	s.Metrics.ParkKind(cert.Vendor, cert.ID, string(c.kind), c.open)
@@ -197,9 +196,11 @@ func (s *Sender) FollowKind(kind vendors.Kind, open bool, why vendors.Reason, si
 	if !s.kinds.follow(kind, s.Breaker, open, why, since, s.Now()) {
 		return
 	}
-	cert := &s.Certificate
-	s.Metrics.ParkKind(cert.Vendor, cert.ID, string(kind), open)
-	if open {
-		s.Log.Info("pushes of one kind are parked by another worker", "vendor", cert.Vendor, "certificate", cert.ID, "kind", string(kind), "reason", why.String())
-	}
+	s.say(func() {
+		cert := &s.Certificate
+		s.Metrics.ParkKind(cert.Vendor, cert.ID, string(kind), open)
+		if open {
+			s.Log.Info("pushes of one kind are parked by another worker", "vendor", cert.Vendor, "certificate", cert.ID, "kind", string(kind), "reason", why.String())
+		}
+	})
 }

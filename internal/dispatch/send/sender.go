@@ -150,6 +150,10 @@ type Sender struct {
 	retired atomic.Bool
 	next    atomic.Pointer[Sender]
 
+	// saying is held while something is said of the breakers; silent ends that.
+	saying sync.Mutex
+	silent bool
+
 	mu      sync.Mutex
 	breaker *parking.Breaker
 	parked  atomic.Bool // what the breaker says
@@ -210,11 +214,30 @@ func (s *Sender) shut() (used []*lane) {
 	return used
 }
 
+// Silence makes the sender say no more of its breakers, to Parked, ParkedKind, metrics and logs: it
+// is about to retire, and what it finds out is not true of its successor, which is started after
+// that. The sender still sends.
+func (s *Sender) Silence() {
+	s.saying.Lock()
+	defer s.saying.Unlock()
+	s.silent = true
+}
+
+// say says something of a breaker, unless the sender is silent.
+func (s *Sender) say(what func()) {
+	s.saying.Lock()
+	defer s.saying.Unlock()
+	if !s.silent {
+		what()
+	}
+}
+
 // Retire takes the certificate away from a sender that was started: its configuration changed, and
 // next sends from now on, or nobody where that is nil. The calls under way go on; what is at hand
 // goes to next at once, as far as no call was made for it, and is else stored. Serve ends. Stop
 // finishes, and then the driver may be closed.
 func (s *Sender) Retire(next *Sender) {
+	s.Silence()
 	s.next.Store(next)
 	s.retired.Store(true)
 	lanes := s.shut()
@@ -252,11 +275,8 @@ func (s *Sender) Send(job *dispatch.Job, duty *store.Duty, look time.Time) {
 	s.lane(job.Lane).take(w)
 }
 
-// announce logs a change of the breaker, once.
+// announce says that the breaker changed.
 func (s *Sender) announce(state parking.State, why vendors.Reason, since time.Time, results []vendors.Result) {
-	if s.retired.Load() {
-		return // whoever has the certificate now finds out for itself
-	}
 	c := &s.Certificate
 	open := state == parking.Open
 	s.Metrics.Park(c.Vendor, c.ID, open)
@@ -299,11 +319,13 @@ func (s *Sender) Follow(open bool, why vendors.Reason, since time.Time) {
 	if !changed {
 		return
 	}
-	c := &s.Certificate
-	s.Metrics.Park(c.Vendor, c.ID, open)
-	if open {
-		s.Log.Info("certificate is parked by another worker", "vendor", c.Vendor, "certificate", c.ID, "reason", why.String())
-	}
+	s.say(func() {
+		c := &s.Certificate
+		s.Metrics.Park(c.Vendor, c.ID, open)
+		if open {
+			s.Log.Info("certificate is parked by another worker", "vendor", c.Vendor, "certificate", c.ID, "reason", why.String())
+		}
+	})
 }
 
 // Hold learns that an operator holds the certificate, or released it. While it is held nothing is

@@ -19,7 +19,8 @@ type Claims struct {
 	held map[place]*Claim
 	// settled are those whose ack may have been lost.
 	settled recent[struct{}]
-	// given were given back without an attempt; the value is how often they had been taken then.
+	// given were given back without an attempt, and nobody else had made one before; the value is
+	// how often they had been taken then.
 	given recent[int]
 }
 
@@ -95,9 +96,13 @@ func (h *Claim) Ack() {
 }
 
 // Nak gives the message back, to come again after the delay. No attempt was made, or none that
-// needs a record.
+// needs a record. What another worker may have worked on before is Again when it comes.
 func (h *Claim) Nak(delay time.Duration) {
-	d := h.end(func() { h.of.given.put(h.at, h.taken) })
+	d := h.end(func() {
+		if !h.Again {
+			h.of.given.put(h.at, h.taken)
+		}
+	})
 	h.of.report(d, d.Nak(delay))
 }
 
