@@ -72,6 +72,7 @@ func (s *service) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	telemetry.Report(s.log)
 	s.tel, s.health = tel, newHealth()
 	if err := measureReady(tel.Meter, s.health); err != nil {
 		return errors.Join(err, tel.Stop(context.WithoutCancel(ctx)))
@@ -87,7 +88,10 @@ func (s *service) serve(ctx context.Context) (err error) {
 	defer func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		err = errors.Join(err, tel.Stop(stop), stopHTTP(stop))
+		if unsent := tel.Stop(stop); unsent != nil { // a collector that is away is no failure of the worker
+			s.log.Warn("telemetry is not sent", "error", unsent)
+		}
+		err = errors.Join(err, stopHTTP(stop))
 	}()
 	return s.run(ctx)
 }

@@ -79,6 +79,32 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 	}
 }
 
+// A collector that is away is said in the log's own form, and is no failed stop.
+func TestStopsWithoutCollector(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "")
+	r.env = []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + freePort(t), "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}
+	r.register("bob", "phone", "huawei")
+	w := r.start()
+	r.send(chat("m-1", "bob"))
+	until(t, "the push is accepted", func() bool { return r.box.Counts()["huawei"].Accepted == 1 })
+	if err := w.stop(sigterm); err != nil {
+		t.Errorf("the worker left with %v", err)
+	}
+	said := 0
+	for line := range strings.Lines(w.log.String()) {
+		if !strings.HasPrefix(line, "time=") {
+			t.Errorf("a line of another form: %s", line)
+		}
+		if strings.Contains(line, "telemetry is not sent") {
+			said++
+		}
+	}
+	if said == 0 {
+		t.Error("nothing says that telemetry is lost")
+	}
+}
+
 // NATS that is not there yet is waited for, and said; NATS that goes away later is regained without
 // a restart, and nothing is lost.
 func TestNATSComesLateAndGoesAway(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,9 @@ func TestCompose(t *testing.T) {
 			t.Errorf("profile %q has %q, want %q", c.profile, got, want)
 		}
 		worker := p.Services["worker"]
+		if got := p.Services["demo"].Environment["NATS_URL"]; got == nil || *got != c.check {
+			t.Errorf("profile %q: the demo does not publish to %s", c.profile, c.check)
+		}
 		for name, want := range map[string]string{"HONGYAN_NATS_URL": c.check, "HONGYAN_NATS_REPLICAS": c.replicas, "OTEL_TRACES_EXPORTER": c.traces} {
 			if got := worker.Environment[name]; got == nil || *got != want {
 				t.Errorf("profile %q: %s is not %q", c.profile, name, want)
@@ -81,6 +85,28 @@ func TestCompose(t *testing.T) {
 		}
 		if worker.Scale == nil || *worker.Scale != 2 || worker.StopGracePeriod == nil {
 			t.Errorf("profile %q: workers %v", c.profile, worker.Scale)
+		}
+	}
+}
+
+// A command that runs the demo leaves the other services alone. Compose would make them anew as the
+// file has them, with one NATS server and two workers, where a profile or --scale had others.
+func TestComposeRunsAlone(t *testing.T) {
+	t.Parallel()
+	run := regexp.MustCompile(`docker compose run[^` + "`" + `\n]*`)
+	for _, path := range []string{"../../docker-compose.yml", "../../docs/deploy.md", "../../docs/deploy.zh-CN.md", "../compose/demo.sh"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commands := run.FindAllString(string(text), -1)
+		if len(commands) == 0 {
+			t.Errorf("%s runs nothing", path)
+		}
+		for _, command := range commands {
+			if !strings.HasPrefix(command, "docker compose run --rm --no-deps demo") {
+				t.Errorf("%s: %s", path, command)
+			}
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"go.opentelemetry.io/otel"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -78,6 +79,12 @@ func Start(ctx context.Context, name, version string) (*Telemetry, error) {
 		t.stops = append(t.stops, traces.Shutdown)
 	}
 	return t, nil
+}
+
+// Report has what OpenTelemetry cannot do, such as reach the collector, said in log like all else.
+// Without it the SDK writes lines of its own form to the standard error.
+func Report(log *slog.Logger) {
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("telemetry is not sent", "error", err) }))
 }
 
 // maxLinks is how many messages a span of a vendor call names; no vendor takes more in a call.

@@ -2,10 +2,13 @@ package telemetry
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"go.opentelemetry.io/otel"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/tracing"
@@ -65,6 +68,20 @@ func TestTracesAreMadeWhenAskedFor(t *testing.T) {
 	t.Setenv("OTEL_SDK_DISABLED", "true")
 	if wanted("TRACES") {
 		t.Error("OTEL_SDK_DISABLED is not obeyed")
+	}
+}
+
+// A collector that cannot be reached is a line of the log, in the log's form.
+func TestReport(t *testing.T) {
+	var out bytes.Buffer
+	log, err := Logger(&out, "", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	Report(log)
+	otel.Handle(errors.New("no such host"))
+	if got := out.String(); !strings.Contains(got, `"level":"WARN"`) || !strings.Contains(got, `"error":"no such host"`) {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -33,4 +33,4 @@ group alice Alice --call video
 
 echo
 echo "Four messages went to a phone of each vendor. See them: ${PAGE:-http://127.0.0.1:8240/sandbox/}"
-echo "Why somebody was notified: docker compose run --rm demo publisher explain --app demo --user bob"
+echo "Why somebody was notified: docker compose run --rm --no-deps demo publisher explain --app demo --user bob"

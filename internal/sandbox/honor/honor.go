@@ -3,7 +3,6 @@
 package honor
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"io"
 	"mime"
@@ -86,7 +85,7 @@ func (f *fake) login(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	token := rand.Text()
+	token := sandbox.NewAccess("honor")
 	f.mu.Lock()
 	f.tokens[token] = grant{account: &f.accounts[at], expires: f.core.Now().Add(tokenLife)}
 	f.mu.Unlock()
@@ -130,6 +129,10 @@ func (f *fake) send(w http.ResponseWriter, r *http.Request) {
 	token, known := f.tokens[bearer]
 	f.mu.Unlock()
 	switch {
+	case ok && !known && sandbox.IssuedAccess("honor", bearer):
+		f.core.Refuse("honor", 1)
+		fail(unauthorized, "401", "access token expired")
+		return
 	case !ok || !known:
 		broken(unauthorized, "401", "Authorization must be Bearer and an access token")
 		return

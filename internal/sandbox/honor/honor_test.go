@@ -112,6 +112,11 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s: broken rules: %v", name, r.s.Violations())
 		}
 	}
+	r := newRig(t, nil)
+	earlier := newRig(t, nil).token // of a sandbox that ran before
+	if status, _ := r.send(good, func(q *http.Request) { q.Header.Set("Authorization", "Bearer "+earlier) }); status != 401 || len(r.s.Violations()) != 0 {
+		t.Errorf("a token of an earlier sandbox: HTTP %d, broken rules: %v", status, r.s.Violations())
+	}
 	old := newRig(t, nil)
 	old.now = old.now.Add(time.Hour)
 	if status, _ := old.send(good, nil); status != 401 {

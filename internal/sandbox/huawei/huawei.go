@@ -112,7 +112,7 @@ func (f *fake) login(w http.ResponseWriter, r *http.Request) {
 		f.Core.Violate("huawei", "HTTP 503", "more than 1000 access tokens for an app in five minutes")
 		f.FlowControl(w, 0)
 	default:
-		token := "CgB6" + rand.Text() + "/+" + rand.Text() + "=="
+		token := accessHead + sandbox.NewAccess("huawei") + accessTail + rand.Text() + "=="
 		f.mu.Lock()
 		f.tokens[token] = grant{account: &f.accounts[at], expires: f.Core.Now().Add(tokenLife)}
 		f.mu.Unlock()
@@ -134,7 +134,17 @@ func (f *fake) mayLogin(client string) bool {
 	return l.n <= loginLimit
 }
 
-// authorized finds the account behind the access token; a code and a rule where there is none.
+// An access token looks like Huawei's, with what the sandbox knows again within.
+const accessHead, accessTail = "CgB6", "/+"
+
+// issued reports whether an access token is one of a sandbox that ran before.
+func issued(token string) bool {
+	middle, _, _ := strings.Cut(strings.TrimPrefix(token, accessHead), accessTail)
+	return sandbox.IssuedAccess("huawei", middle)
+}
+
+// authorized finds the account behind the access token; a code where there is none, and the rule
+// if one is broken.
 func (f *fake) authorized(r *http.Request, owns func(*Account) bool) (account *Account, code, rule string) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || token == "" {
@@ -144,6 +154,8 @@ func (f *fake) authorized(r *http.Request, owns func(*Account) bool) (account *A
 	t, known := f.tokens[token]
 	f.mu.Unlock()
 	switch {
+	case !known && issued(token):
+		return nil, "80200003", ""
 	case !known:
 		return nil, "80200001", "the access token is none of the token endpoint's"
 	case !owns(t.account):
@@ -162,6 +174,11 @@ func (f *fake) send(w http.ResponseWriter, r *http.Request, owns func(*Account) 
 		return
 	}
 	account, code, rule := f.authorized(r, owns)
+	if account == nil && rule == "" {
+		f.Core.Refuse("huawei", 1)
+		f.Answer(w, f.RequestID(), code, "Access token expired.")
+		return
+	}
 	if account == nil {
 		f.Broken(w, code, "Authentication Error", rule)
 		return

@@ -217,6 +217,14 @@ func TestAuthorization(t *testing.T) {
 			t.Errorf("%s: HTTP %d %v, want 401 %s", c.name, status, answer, c.code)
 		}
 	}
+	before := len(r.Violations())
+	earlier := newRig(t, testAccount()).token // of a sandbox that ran before
+	if status, answer := r.send("/v1/100000001/messages:send", "Bearer "+earlier, good); status != 401 || answer["code"] != "80200003" {
+		t.Errorf("a token of an earlier sandbox: HTTP %d %v", status, answer)
+	}
+	if len(r.Violations()) != before {
+		t.Error("a token of an earlier sandbox breaks no rule")
+	}
 	if status, _ := r.send("/v4/100000001/messages:send", "", good); status != 404 {
 		t.Errorf("an unknown path gives HTTP %d", status)
 	}

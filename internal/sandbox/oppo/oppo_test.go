@@ -214,6 +214,13 @@ func TestToken(t *testing.T) {
 		}
 	}
 	before := len(r.Violations())
+	earlier := newRig(nil).login(t) // of a sandbox that ran before
+	if got := r.call(t, "/message/notification/unicast", url.Values{"auth_token": {earlier}, "message": {message}}, nil); got["code"] != 11.0 {
+		t.Errorf("a token of an earlier sandbox: got %v", got)
+	}
+	if len(r.Violations()) != before {
+		t.Error("a token of an earlier sandbox breaks no rule")
+	}
 	r.now = r.now.Add(24 * time.Hour)
 	if got := r.call(t, "/message/notification/unicast", url.Values{"auth_token": {token}, "message": {message}}, nil); got["code"] != 11.0 {
 		t.Errorf("after a day: got %v", got)

@@ -4,7 +4,6 @@ package vivo
 
 import (
 	"crypto/md5" // vivo's signature is MD5
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"io"
@@ -181,7 +180,7 @@ func (f *fake) auth(w http.ResponseWriter, r *http.Request) {
 	case !f.mayLogin(id, now):
 		say(w, f.broken(10093, "an app may log in ten times a second"))
 	default:
-		token := rand.Text()
+		token := sandbox.NewAccess("vivo")
 		f.mu.Lock()
 		f.tokens[token] = grant{account: &f.accounts[at], expires: now.Add(tokenLife)}
 		f.mu.Unlock()
@@ -209,9 +208,14 @@ func (f *fake) call(handle func(*Account, body) taken) http.HandlerFunc {
 			return
 		}
 		f.mu.Lock()
-		token, known := f.tokens[r.Header.Get("authToken")]
+		shown := r.Header.Get("authToken")
+		token, known := f.tokens[shown]
 		f.mu.Unlock()
 		switch {
+		case !known && sandbox.IssuedAccess("vivo", shown):
+			f.core.Refuse("vivo", 1)
+			say(w, result(10000, "权限认证失败"))
+			return
 		case !known:
 			say(w, f.broken(10000, "the header authToken must hold a token of /message/auth"))
 			return

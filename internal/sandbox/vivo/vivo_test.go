@@ -129,8 +129,17 @@ func TestTokens(t *testing.T) {
 	}
 	r.want(r.post("send", good(map[string]any{"appId": 2})), 10094)
 	r.want(r.post("send", good(map[string]any{"appId": nil})), 10094)
+	before := len(r.s.Violations())
+	r.token = newRig(t, nil).token // of a sandbox that ran before
+	r.want(r.post("send", good(nil)), 10000)
+	if len(r.s.Violations()) != before {
+		t.Error("a token of an earlier sandbox breaks no rule")
+	}
 	r.token = "none"
 	r.want(r.post("send", good(nil)), 10000)
+	if len(r.s.Violations()) != before+1 {
+		t.Error("a token that nobody issued breaks a rule")
+	}
 	r.token = second
 	r.now = r.now.Add(24 * time.Hour)
 	r.want(r.post("send", good(nil)), 10000)
