@@ -11,8 +11,8 @@ import (
 const (
 	// gcRoom is by how much the heap grows beyond what lives in it before it is collected, as long
 	// as it stays within heapAim.
-	gcRoom  = 40 << 20
-	heapAim = 56 << 20
+	gcRoom  = 36 << 20
+	heapAim = 50 << 20
 	// leastGC and mostGC bound that, in percent of what lives.
 	leastGC, mostGC = 33, 400
 )

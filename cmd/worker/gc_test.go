@@ -12,8 +12,8 @@ func TestGCPercent(t *testing.T) {
 		live uint64
 		want int
 	}{
-		{0, mostGC}, {5 << 20, mostGC}, {10 << 20, mostGC}, {16 << 20, 250}, {24 << 20, 133}, {32 << 20, 75}, {40 << 20, 40},
-		{48 << 20, leastGC}, {64 << 20, leastGC}, {1 << 30, leastGC},
+		{0, mostGC}, {5 << 20, mostGC}, {9 << 20, mostGC}, {12 << 20, 300}, {20 << 20, 150}, {25 << 20, 100}, {32 << 20, 56},
+		{40 << 20, leastGC}, {64 << 20, leastGC}, {1 << 30, leastGC},
 	} {
 		if got := gcPercent(c.live); got != c.want {
 			t.Errorf("%d MB live: %d %%, want %d", c.live>>20, got, c.want)

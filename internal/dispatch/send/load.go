@@ -7,8 +7,8 @@ import (
 
 const (
 	// mostDevices is how many devices all senders of a worker have at hand and on calls before
-	// nothing more is planned: some 10 MB, and a fifth of a second of a worker's work.
-	mostDevices = 25_000
+	// nothing more is planned: some 10 MB, and more than a tenth of a second of a worker's work.
+	mostDevices = 16_000
 	// fairDevices is what an app may have in any case, so that it waits for no other one.
 	fairDevices = mostDevices / 4
 )
