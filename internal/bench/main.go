@@ -95,9 +95,10 @@ figures of the others.`,
 				defer func() { err = errors.Join(err, remove()) }()
 			}
 			// This process shares the cores with the worker, and has the heap of a server and of
-			// all fakes: it collects its garbage seldom, or that would be measured as the
-			// worker's latency. The limit is for small machines.
-			debug.SetGCPercent(1600)
+			// all fakes, which takes it a quarter of a second to mark: it collects its garbage
+			// before latencies are measured and hardly meanwhile, or that would be measured as
+			// the worker's. The limit is for small machines.
+			debug.SetGCPercent(2500)
 			debug.SetMemoryLimit(4 << 30)
 			self, err := os.Executable()
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,7 @@ func calls(app, run, prefix string, users int, rate float64, d time.Duration) st
 // from their publication until the vendor accepted the push, sorted. One that does not arrive is an
 // error.
 func (r *rig) latencies(ctx context.Context, streams ...stream) ([][]time.Duration, error) {
+	runtime.GC() // see main
 	pushes := make(chan sandbox.Push, 1<<14)
 	defer r.box.Watch(pushes)()
 	type sending struct {
