@@ -34,8 +34,8 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 			return x
 		}
 	case subject.Kind == hongyan.KindPiece:
-		var p piece
-		if p, err = readPiece(d.Data()); errors.Is(err, dispatch.ErrNewerJob) {
+		var p dispatch.Piece
+		if p, err = dispatch.ReadPiece(d.Data()); errors.Is(err, dispatch.ErrNewerJob) {
 			x.duty.GiveBack(store.RollOut(c.Takes())) // a newer worker reads it
 			return nil
 		}
