@@ -30,8 +30,8 @@ const (
 // it before. created is when the letters' stream was made. It is pure.
 //
 // Of a job the user's targets go. Of a message that could not be planned, or a piece of one, the
-// user is no recipient any more, and one that the user sent goes whole. One that cannot be read goes whole where the
-// user's name stands in it: nobody can send it.
+// user is no recipient any more, and one that the user sent goes whole. One that cannot be read
+// goes whole where the user's name stands in it: nobody can send it.
 func Letter(l *dispatch.Letter, app, user string, created time.Time) (Fate, *dispatch.Outgoing, error) {
 	if l.Header[dispatch.HeaderApp] != app {
 		return Keep, nil, nil
