@@ -20,22 +20,40 @@ type colleagues struct {
 
 	mu     sync.Mutex
 	asked  time.Time
-	served map[[2]string]bool // app and certificate, each also with the other empty
+	served served
+}
+
+// served is what workers serve.
+type served struct {
+	apps map[[2]string]bool // app and certificate, or an app and nothing
+	jobs map[[2]string]bool // vendor and certificate
 }
 
 // colleaguesFor is how long the answer to a question is believed.
 const colleaguesFor = time.Second
 
-// serve says whether another live worker serves an app, or a certificate, or where both are given a
-// certificate of an app. While the workers' notes cannot be read, what was known before counts.
+// serve says whether another live worker serves a certificate of an app, or the app where no
+// certificate is given.
 func (c *colleagues) serve(app, certificate string) bool {
+	return c.known().apps[[2]string{app, certificate}]
+}
+
+// serveJobs says whether another live worker serves a vendor's certificate. One that names no
+// vendor may.
+func (c *colleagues) serveJobs(vendor, certificate string) bool {
+	jobs := c.known().jobs
+	return jobs[[2]string{vendor, certificate}] || jobs[[2]string{"", certificate}]
+}
+
+// known is what the others serve. While their notes cannot be read, what was known before counts.
+func (c *colleagues) known() served {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.asked) >= colleaguesFor {
 		c.ask()
 		c.asked = time.Now()
 	}
-	return c.served[[2]string{app, certificate}]
+	return c.served
 }
 
 // ask reads the workers' notes. The lock is held.
@@ -47,16 +65,23 @@ func (c *colleagues) ask() {
 		c.log.Debug("cannot read what the other workers serve", "error", err)
 		return
 	}
-	c.served = map[[2]string]bool{}
+	c.served = servedBy(notes, c.self)
+}
+
+// servedBy is what workers serve by their notes, but for one of them. A note that cannot be read
+// says nothing.
+func servedBy(notes map[string][]byte, self string) served {
+	s := served{apps: map[[2]string]bool{}, jobs: map[[2]string]bool{}}
 	for key, value := range notes {
 		var note dispatch.WorkerNote
-		if key == c.self || json.Unmarshal(value, &note) != nil {
+		if key == self || json.Unmarshal(value, &note) != nil {
 			continue
 		}
 		for _, cert := range note.Certificates {
-			c.served[[2]string{cert.App, cert.Limits.ID}] = true
-			c.served[[2]string{cert.App, ""}] = true
-			c.served[[2]string{"", cert.Limits.ID}] = true
+			s.apps[[2]string{cert.App, cert.Limits.ID}] = true
+			s.apps[[2]string{cert.App, ""}] = true
+			s.jobs[[2]string{cert.Vendor, cert.Limits.ID}] = true
 		}
 	}
+	return s
 }

@@ -283,7 +283,7 @@ func (s *service) consume(ctx context.Context) error {
 	}
 	loader.install(first)
 	defer loader.close()
-	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serve, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
+	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serveJobs, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Moved: refresher.Moved, Subjects: subjects, Apps: apps,
 		Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint, Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now,

@@ -196,6 +196,48 @@ func TestPiecesThatComeAgain(t *testing.T) {
 	})
 }
 
+// Of a message that was taken a hundred times those recipients keep their ends who have one: a
+// worker died before the other's push had its answer, and all that came after it.
+func TestMessageIsTakenTooOftenAfterEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t)
+		m.devices = onePhone{}
+		dead := make(chan struct{})
+		m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
+			if d.Token == "token-slowd" {
+				<-dead // its worker dies before the vendor answers
+				return vendors.Result{Reason: vendors.Interrupted}
+			}
+			return vendors.Result{Reason: vendors.Accepted}
+		}
+		_, kill := m.start(m.driver)
+		m.messageTo("m-1", "quick", "slow")
+		time.Sleep(time.Second)
+		time.AfterFunc(time.Second, func() { close(dead) })
+		kill()
+		source := m.queue.Source(hongyan.Subjects{}.Message("demo"), 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		out := make(chan dispatch.Delivery)
+		go source.Run(ctx, out)
+		for range 100 {
+			(<-out).Forget()
+		}
+		cancel()
+		synctest.Wait()
+		stop := m.worker()
+		time.Sleep(2 * dispatchtest.AckWait)
+		for user, want := range map[string]hongyan.Status{"quick": hongyan.StatusAccepted, "slow": hongyan.StatusDead} {
+			if ends := m.endsOf(user); len(ends) != 1 || ends[0].Status != want {
+				t.Errorf("%s ended as %+v, want %s alone", user, ends, want)
+			}
+		}
+		if letters := m.reasons(); len(letters) != 1 || m.left("message") > 0 {
+			t.Errorf("dead letters: %v, %d messages are left", letters, m.left("message"))
+		}
+		stop(time.Second)
+	})
+}
+
 // A message that was taken a hundred times is dead, and each of its recipients has that end. What
 // its letter holds can be published once more.
 func TestMessageIsTakenTooOften(t *testing.T) {

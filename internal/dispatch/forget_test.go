@@ -91,6 +91,36 @@ func TestRecalledMessageCountsNoMore(t *testing.T) {
 	}
 }
 
+// The policy that overwrites nothing changes nothing of the count: a recalled message counts no
+// more, accepted before the recall or while it was on its way, and nothing is pushed for it.
+func TestRecalledMessageCountsNoMoreWhereNothingIsOverwritten(t *testing.T) {
+	for name, pushing := range map[string]time.Duration{"before": 0, "meanwhile": 8 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, _ := newForgetting(t)
+				defer m.stopAll()
+				m.withdraws.within = 0
+				m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
+					time.Sleep(pushing)
+					return accept(ctx, d, n)
+				}
+				m.worker()
+				m.messageTo("m-1", "bob")
+				m.messageTo("m-2", "bob")
+				time.Sleep(5 * time.Second)
+				m.takeBack("m-1", time.Time{})
+				time.Sleep(time.Hour)
+				if n := m.number("bob"); n != 1 {
+					t.Errorf("a message that was not recalled makes %d", n)
+				}
+				if got := m.withdrawn(); len(got)+len(m.quiet()) > 0 {
+					t.Errorf("withdrawn: %v, pushed quietly: %d", got, len(m.quiet()))
+				}
+			})
+		})
+	}
+}
+
 // Whenever the recall comes, and whenever a worker is killed: of three messages one is recalled,
 // and two count.
 func TestRecalledMessageCountsNoMoreAtAnyTime(t *testing.T) {

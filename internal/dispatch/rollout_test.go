@@ -39,11 +39,11 @@ func newOrphanage(t *testing.T) *orphanage {
 	log := slog.New(slog.DiscardHandler)
 	o := &orphanage{memory: newMemory(t), where: hongyan.Subject{Kind: hongyan.KindJob, Vendor: "apns", Certificate: "gone", Lane: hongyan.LaneNormal}}
 	o.recorder = store.NewRecorder(t.Context(), store.Options{Queue: o.queue, Log: log, Now: time.Now})
-	o.orphans = &send.Orphans{Recorder: o.recorder, Log: log, Now: time.Now, Elsewhere: func(app, certificate string) bool {
-		if app != "" || certificate != "gone" {
-			t.Errorf("asked for %q of app %q", certificate, app)
+	o.orphans = &send.Orphans{Recorder: o.recorder, Log: log, Now: time.Now, Elsewhere: func(vendor, certificate string) bool {
+		if certificate != "gone" {
+			t.Errorf("asked for %q", certificate)
 		}
-		return o.served.Load()
+		return vendor == "apns" && o.served.Load() || vendor == "fcm" // which has the same id now
 	}}
 	return o
 }
@@ -151,6 +151,27 @@ func TestOrphansAreCountedAnew(t *testing.T) {
 			t.Errorf("after ten minutes: %v", got)
 		}
 		stop()
+	})
+}
+
+// A certificate's id that is another vendor's by now saves no jobs: what nobody serves is counted
+// by vendor and certificate.
+func TestOrphansOfAReusedID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOrphanage(t)
+		o.orphan(1, nil)
+		stop := o.serve()
+		now := o.where
+		now.Vendor = "fcm"
+		served := &orphanage{memory: o.memory, orphans: o.orphans, recorder: o.recorder, where: now}
+		served.orphan(2, func(j *dispatch.Job) { j.Vendor = "fcm" })
+		stopServed := served.serve()
+		time.Sleep(11 * time.Minute)
+		if got := o.reasons(); !slices.Equal(got, []string{"unknown_certificate"}) || len(o.endsOf("u1")) != 1 {
+			t.Errorf("dead letters: %v, want the one of the vendor that nobody serves", got)
+		}
+		stop()
+		stopServed()
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -527,6 +528,51 @@ func TestRecallTakesBackOnce(t *testing.T) {
 		m.wantWithdrawn("m-1/bob withdrawn")
 		if n := len(m.quiet()); vendor.taken != 1 || n != 5 {
 			t.Errorf("it was taken back %d times and %d overwrites were pushed, want 1 and 5", vendor.taken, n)
+		}
+	})
+}
+
+// The same where the vendor took back and refused the overwrites as a whole, which are to be tried
+// in smaller calls, while the worker ends: the stored job that no such call was made for does not
+// forget what was taken back.
+func TestRecallTakesBackOnceWhileStopping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newRecalls(t)
+		m.driver.limits.Batch = 2
+		stopping := make(chan struct{})
+		m.driver.answer = func(ctx context.Context, d vendors.Device, n int) vendors.Result {
+			if n > 1 {
+				return accept(ctx, d, n)
+			}
+			<-stopping
+			return vendors.Result{Reason: vendors.BadPayload, Split: true}
+		}
+		vendor := &taker{scripted: m.driver, takes: vendors.Accepted}
+		m.jobFor(1, "bob", "carol")
+		j, err := dispatch.DecodeJob(m.queue.Stored("job.apns")[0].Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.ID, j.Withdraws, j.Notification.Quiet = "", true, true
+		m.queue = dispatchtest.New()
+		m.store(hongyan.Subjects{}.Job("apns", "c", hongyan.LaneNormal), j)
+		stop, _ := m.start(vendor)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if vendor.taken != 2 {
+			t.Fatalf("%d were taken back, want 2", vendor.taken)
+		}
+		time.AfterFunc(time.Second, func() { close(stopping) })
+		stop(5 * time.Second)
+		stop, _ = m.start(vendor)
+		defer stop(time.Second)
+		time.Sleep(5 * time.Minute)
+		got := slices.Sorted(slices.Values(m.withdrawn())) // the smaller calls are made at once
+		if diff := cmp.Diff([]string{"m-1/bob withdrawn", "m-1/carol withdrawn"}, got); diff != "" {
+			t.Errorf("withdrawn (-want +got):\n%s", diff)
+		}
+		if vendor.taken != 2 || m.left("job.apns") > 0 {
+			t.Errorf("%d were taken back, want 2; %d jobs are left", vendor.taken, m.left("job.apns"))
 		}
 	})
 }

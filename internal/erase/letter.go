@@ -29,9 +29,9 @@ const (
 // Letter says what becomes of a dead letter when a user of an app is erased, and what is stored of
 // it before. created is when the letters' stream was made. It is pure.
 //
-// Of a job the user's targets go. Of a message that could not be planned the user is no recipient
-// any more, and one that the user sent goes whole. One that cannot be read goes whole where the
-// user's name stands in it: nobody can send it.
+// Of a job the user's targets go. Of a message that could not be planned, or a piece of one, the
+// user is no recipient any more, and one that the user sent goes whole. One that cannot be read
+// goes whole where the user's name stands in it: nobody can send it.
 func Letter(l *dispatch.Letter, app, user string, created time.Time) (Fate, *dispatch.Outgoing, error) {
 	if l.Header[dispatch.HeaderApp] != app {
 		return Keep, nil, nil
@@ -60,7 +60,7 @@ func Letter(l *dispatch.Letter, app, user string, created time.Time) (Fate, *dis
 
 // message is Letter for a message's own bytes.
 func message(l *dispatch.Letter, user, id string) (Fate, *dispatch.Outgoing, error) {
-	m, _, err := hongyan.ParseMessage(l.Data, l.Stored)
+	m, write, err := original(l)
 	if err != nil {
 		return unreadable(l.Data, user), nil, nil
 	}
@@ -74,11 +74,35 @@ func message(l *dispatch.Letter, user, id string) (Fate, *dispatch.Outgoing, err
 	if len(m.Recipients) == 0 {
 		return Drop, nil, nil
 	}
-	data, err := json.Marshal(m)
+	data, err := write()
 	if err != nil {
 		return Keep, nil, fmt.Errorf("write what stays of dead letter %d: %w", l.Sequence, err)
 	}
 	return Split, &dispatch.Outgoing{Subject: l.Subject, ID: id, Data: data, Header: l.Header}, nil
+}
+
+// original reads the message in a letter that holds one, or a piece of one. write is the letter's
+// data with what the message is by then.
+func original(l *dispatch.Letter) (m *hongyan.Message, write func() ([]byte, error), err error) {
+	m, _, err = hongyan.ParseMessage(l.Data, l.Stored)
+	if err == nil {
+		return m, func() ([]byte, error) { return json.Marshal(m) }, nil
+	}
+	p, notPiece := dispatch.ReadPiece(l.Data)
+	if notPiece != nil || len(p.Message) == 0 {
+		return nil, nil, err
+	}
+	if m, _, err = hongyan.ParseMessage(p.Message, p.Published); err != nil {
+		return nil, nil, err
+	}
+	return m, func() ([]byte, error) {
+		message, err := json.Marshal(m)
+		if err != nil {
+			return nil, err
+		}
+		p.Message = message
+		return json.Marshal(p)
+	}, nil
 }
 
 // about says whether a message names a user who did not send it.
@@ -95,22 +119,22 @@ func narrow(m *hongyan.Message, stays func(user string) bool) {
 }
 
 // Part is a dead letter with what it says of a user alone, for one that is about the user as
-// [Letter] has it: of a job the user's targets, of a message what names nobody else but its sender.
-// A message that the user sent is the user's whole. Of bytes that are neither job nor message
-// nobody knows whom else they name: the letter is empty. It is pure.
+// [Letter] has it: of a job the user's targets, of a message or a piece of one what names nobody
+// else but its sender. A message that the user sent is the user's whole. Of bytes that are neither
+// job nor message nobody knows whom else they name: the letter is empty. It is pure.
 func Part(l *dispatch.Letter, user string) (*dispatch.Letter, error) {
 	part := *l
 	part.Data = nil
 	var err error
 	if l.Original() {
-		m, _, unreadable := hongyan.ParseMessage(l.Data, l.Stored)
+		m, write, unreadable := original(l)
 		switch {
 		case unreadable != nil:
 		case m.Sender.ID == user:
 			part.Data = l.Data
 		default:
 			narrow(m, func(u string) bool { return u == user })
-			part.Data, err = json.Marshal(m)
+			part.Data, err = write()
 		}
 	} else if job, unreadable := l.Job(); unreadable == nil {
 		part.Data, err = job.Part(slices.DeleteFunc(slices.Clone(job.Targets), func(t dispatch.Target) bool { return t.User != user })).Encode()

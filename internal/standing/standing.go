@@ -7,10 +7,12 @@
 package standing
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -96,9 +98,15 @@ func Workers(ctx context.Context, b *bus.Bus) (*Roster, error) {
 	if err != nil {
 		return nil, err
 	}
+	return rosterOf(notes)
+}
+
+// rosterOf is the roster by the workers' notes.
+func rosterOf(notes map[string][]byte) (*Roster, error) {
 	r := &Roster{Workers: map[string]dispatch.WorkerNote{}}
 	var names []string
-	for name, value := range notes {
+	for _, name := range slices.Sorted(maps.Keys(notes)) {
+		value := notes[name]
 		var w dispatch.WorkerNote
 		if err := json.Unmarshal(value, &w); err != nil {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("worker %s says something that this version cannot read: %v", name, err))
@@ -110,7 +118,7 @@ func Workers(ctx context.Context, b *bus.Bus) (*Roster, error) {
 	if len(names) == 0 {
 		return nil, ErrNoWorker
 	}
-	slices.SortFunc(names, func(a, b string) int { return r.Workers[a].Since.Compare(r.Workers[b].Since) })
+	slices.SortStableFunc(names, func(a, b string) int { return r.Workers[a].Since.Compare(r.Workers[b].Since) })
 	at := map[string]int{}
 	from := map[string]string{}
 	for _, name := range names {
@@ -193,12 +201,11 @@ func Read(ctx context.Context, b *bus.Bus, now func() time.Time, l explain.Langu
 			continue
 		}
 		note := func(key string) *Parked {
-			var p parking.Note
-			if json.Unmarshal(parked[key], &p) != nil || !p.Over.IsZero() {
-				return nil
+			p, err := r.parked(parked[key], c.Vendor, l)
+			if err != nil {
+				v.Warnings = append(v.Warnings, fmt.Sprintf("whether %s is parked is said in a form that this version cannot read: %v", key, err))
 			}
-			meaning, _ := explain.Meaning(c.Vendor, p.Code, hongyan.Reason(p.Reason))
-			return &Parked{p, r.Workers[p.Worker].Host, meaning.In(l), explain.Result(hongyan.Reason(p.Reason)).In(l)}
+			return p
 		}
 		lc.Parked = note(s.ID)
 		if h, key, held := holds.Of(c.App, s.ID); held {
@@ -219,6 +226,19 @@ func Read(ctx context.Context, b *bus.Bus, now func() time.Time, l explain.Langu
 	return v, nil
 }
 
+// parked is what a note says, nil where there is none or the certificate is parked no more.
+func (r *Roster) parked(note []byte, vendor string, l explain.Language) (*Parked, error) {
+	if note == nil {
+		return nil, nil
+	}
+	var p parking.Note
+	if err := json.Unmarshal(note, &p); err != nil || !p.Over.IsZero() {
+		return nil, err
+	}
+	meaning, _ := explain.Meaning(vendor, p.Code, hongyan.Reason(p.Reason))
+	return &Parked{p, r.Workers[p.Worker].Host, meaning.In(l), explain.Result(hongyan.Reason(p.Reason)).In(l)}, nil
+}
+
 // listed joins what workers say of themselves with their shares, oldest first.
 func (r *Roster) listed(shares []ratelimit.Worker) (workers []Worker) {
 	for name, w := range r.Workers {
@@ -231,7 +251,7 @@ func (r *Roster) listed(shares []ratelimit.Worker) (workers []Worker) {
 		workers = append(workers, lw)
 	}
 	slices.SortFunc(workers, func(a, b Worker) int {
-		return strings.Compare(a.Since.Format(time.RFC3339Nano)+a.Name, b.Since.Format(time.RFC3339Nano)+b.Name)
+		return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.Name, b.Name))
 	})
 	return workers
 }

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -12,7 +13,7 @@ import (
 const (
 	sampleEvery = time.Minute
 	sampleFirst = 10
-	// maxSampled is how many warnings are told apart; beyond, all are written.
+	// maxSampled is how many warnings of one sampleEvery are told apart; beyond, all are written.
 	maxSampled = 1000
 )
 
@@ -34,8 +35,9 @@ type sampled struct {
 
 // seen is what a handler and those made of it have written.
 type seen struct {
-	mu   sync.Mutex
-	said map[string]*said
+	mu    sync.Mutex
+	said  map[string]*said
+	freed time.Time // when those that are over were forgotten last
 }
 
 // said is what was written of one warning, and left out, since a time.
@@ -50,6 +52,9 @@ func (s *seen) say(key string, now time.Time) (left int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.said[key]
+	if w == nil && len(s.said) >= maxSampled {
+		s.free(now)
+	}
 	switch {
 	case w == nil && len(s.said) >= maxSampled:
 		return 0, true
@@ -66,6 +71,17 @@ func (s *seen) say(key string, now time.Time) (left int, ok bool) {
 	}
 	w.left++
 	return 0, false
+}
+
+// free forgets warnings whose time is over, so that new ones find room. It goes through them at
+// most once a second. How many of their last lines were left out is not said then. The lock is
+// held.
+func (s *seen) free(now time.Time) {
+	if now.Sub(s.freed) < time.Second {
+		return
+	}
+	s.freed = now
+	maps.DeleteFunc(s.said, func(_ string, w *said) bool { return now.Sub(w.since) >= sampleEvery })
 }
 
 // Handle implements slog.Handler.

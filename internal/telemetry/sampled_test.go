@@ -39,5 +39,12 @@ func TestWarningsAreSampled(t *testing.T) {
 		if count("strange") != 2*maxSampled || !log.Enabled(context.Background(), slog.LevelDebug) {
 			t.Errorf("%d strange lines", count("strange"))
 		}
+		time.Sleep(sampleEvery) // those are over, and leave their room to new ones
+		for range 100 {
+			log.Warn("cannot ack", "certificate", "a")
+		}
+		if got := count("cannot ack"); got != sampleFirst {
+			t.Errorf("%d lines of a warning that came when there had been many others, want %d", got, sampleFirst)
+		}
 	})
 }

@@ -31,6 +31,9 @@ const (
 	// patience is what it gets to store them.
 	troubleLasts = 60 * time.Second
 	patience     = 10 * time.Second
+	// countedWithin is how far back is looked for those for whom a recalled message was counted,
+	// where nothing is overwritten.
+	countedWithin = 2 * time.Hour
 	// again is how long after a failure a round is tried anew.
 	again = time.Second
 	// lookupUsers is how many users are looked up together.
@@ -111,6 +114,16 @@ func (c *Recaller) Wait() { c.recalling.Wait() }
 // within is for how long after its acceptance a push of an app is taken back; 0 for never.
 func (c *Recaller) within(app string) time.Duration { return c.policy(app).RecallOverwrite }
 
+// back is how far back is looked for what was accepted of a recalled message of an app; 0 where
+// nothing follows from it. An app that counts takes the message away from its icons in any case.
+func (c *Recaller) back(app string) time.Duration {
+	within := c.within(app)
+	if within <= 0 && c.counts(app) {
+		return countedWithin
+	}
+	return within
+}
+
 // policy is the policy of an app; the zero value where it is not served.
 func (c *Recaller) policy(app string) route.Policy {
 	conf, _ := c.Apps.Of(app)
@@ -119,14 +132,15 @@ func (c *Recaller) policy(app string) route.Policy {
 
 // Recalled implements send.Recalls.
 func (c *Recaller) Recalled(app, message string) bool {
-	return c.Marks != nil && c.within(app) > 0 && c.Marks.Recalled(app, message)
+	return c.Marks != nil && c.back(app) > 0 && c.Marks.Recalled(app, message)
 }
 
 // Recall implements route.Withdrawals.
 func (c *Recaller) Recall(r route.Recall, duty *store.Duty) {
 	now := c.Now()
-	w := windowOf(&r, c.within(r.App))
-	if c.within(r.App) <= 0 || w.empty() {
+	back := c.back(r.App)
+	w := windowOf(&r, back)
+	if back <= 0 || w.empty() {
 		duty.Done(true)
 		return
 	}
@@ -154,14 +168,14 @@ func (c *Recaller) Late(job *dispatch.Job, targets []int, at time.Time, duty *st
 
 // Again implements route.Withdrawals and send.Recalls.
 func (c *Recaller) Again(app, message, conversation string, since time.Time, duty *store.Duty) {
-	within := c.within(app)
-	if within <= 0 {
+	back := c.back(app)
+	if back <= 0 {
 		duty.Done(true)
 		return
 	}
 	now := c.Now()
 	w := window{from: since, to: now.Add(acceptedWithin)}
-	if first := now.Add(-within); w.from.Before(first) {
+	if first := now.Add(-back); w.from.Before(first) {
 		w.from = first
 	}
 	c.ask(&question{asked: asked{app, message}, recall: recallOf(app, message, conversation, now), window: w, due: now}, duty)
@@ -310,6 +324,10 @@ func (c *Recaller) round(questions []*question) (left []*question, err error) {
 	for _, q := range questions {
 		if len(q.pushes) == 0 {
 			c.Metrics.Ignore("recall_nothing_accepted")
+			q.done(true)
+			continue
+		}
+		if c.within(q.app) <= 0 { // it was looked for to be counted no more
 			q.done(true)
 			continue
 		}

@@ -19,10 +19,10 @@ const (
 // window is a time in which records were stored, from its begin up to and with its end.
 type window struct{ from, to time.Time }
 
-// windowOf is the window in which what was accepted of a recalled message is looked for, and
-// overwritten within a time after it was accepted. It ends after the recall, since there are calls
-// under way then. It is empty where nothing is to be overwritten.
-func windowOf(r *route.Recall, within time.Duration) window {
+// windowOf is the window in which what was accepted of a recalled message is looked for, no further
+// back than a time. It ends after the recall, since there are calls under way then. It is empty
+// where nothing is to be found.
+func windowOf(r *route.Recall, back time.Duration) window {
 	w := window{from: r.Stored.Add(-acceptedLately), to: r.Stored.Add(acceptedWithin)}
 	if sent := r.Signal.SentAt; !sent.IsZero() {
 		if sent.After(r.Stored) {
@@ -30,7 +30,7 @@ func windowOf(r *route.Recall, within time.Duration) window {
 		}
 		w = window{from: sent.Add(-skew), to: sent.Add(acceptedWithin)}
 	}
-	if first := r.Stored.Add(-within); w.from.Before(first) {
+	if first := r.Stored.Add(-back); w.from.Before(first) {
 		w.from = first
 	}
 	return w

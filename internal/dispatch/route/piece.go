@@ -1,7 +1,6 @@
 package route
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
@@ -21,19 +20,6 @@ const (
 	maxWhole      = 500
 	maxWholeBytes = 256 << 10
 )
-
-// piece is what a stored piece of a message holds: the message for the users of one partition.
-type piece struct {
-	Version int `json:"v"`
-	// Published is when the whole message was stored.
-	Published time.Time `json:"published"`
-	// Recipients is how many the whole message has.
-	Recipients int            `json:"recipients"`
-	Message    jsontext.Value `json:"message"`
-}
-
-// pieceVersion is the form in which pieces are stored.
-const pieceVersion = 1
 
 // divided says whether a message must be divided. Calls never are: their way must be short.
 func divided(m *hongyan.Message, size int) bool {
@@ -107,7 +93,7 @@ func (m *routed) piece(subjects hongyan.Subjects, part *hongyan.Message, n int) 
 	if err != nil {
 		return dispatch.Outgoing{}, err
 	}
-	data, err := json.Marshal(piece{Version: pieceVersion, Published: m.stored.UTC(), Recipients: m.size, Message: body})
+	data, err := json.Marshal(dispatch.Piece{Version: dispatch.PieceVersion, Published: m.stored.UTC(), Recipients: m.size, Message: body})
 	if err != nil {
 		return dispatch.Outgoing{}, err
 	}
@@ -122,15 +108,4 @@ func (m *routed) piece(subjects hongyan.Subjects, part *hongyan.Message, n int) 
 		}
 	}
 	return o, nil
-}
-
-// readPiece reads a piece, but for the message in it.
-func readPiece(data []byte) (p piece, err error) {
-	if err := json.Unmarshal(data, &p); err != nil {
-		return p, fmt.Errorf("read a piece of a message: %w", err)
-	}
-	if p.Version > pieceVersion {
-		return p, fmt.Errorf("read a piece of form %d: %w", p.Version, dispatch.ErrNewerJob)
-	}
-	return p, nil
 }

@@ -81,6 +81,8 @@ const (
 	routeRounds = 4
 	// maxTakes is how often a message is taken before it is dead.
 	maxTakes = 100
+	// looksOfExhausted is in how many takes more it is looked up who has an end all the same.
+	looksOfExhausted = 10
 )
 
 // routing is one run of the router.
@@ -233,7 +235,10 @@ func (r *routing) line(m *routed, status hongyan.Status, d hongyan.DeviceOutcome
 }
 
 // look looks up what became of a message that was taken before, and plans what is left.
-func (r *routing) look(m *routed) {
+func (r *routing) look(m *routed) { r.lookUp(m, r.ended) }
+
+// lookUp looks up what became of a message since its look, and goes on with the answer.
+func (r *routing) lookUp(m *routed, next func(*routed)) {
 	q := &store.Question{App: m.app, Message: m.message.ID, Since: m.look, Urgent: m.message.Rings()}
 	for _, u := range m.message.Recipients {
 		q.Partitions[hongyan.Partition(u)] = true
@@ -243,7 +248,7 @@ func (r *routing) look(m *routed) {
 	q.Answer = func(a *store.Answer) {
 		defer r.owing.Done()
 		m.answer, m.look = a, asked
-		r.ended(m)
+		next(m)
 	}
 	q.Ended = func() {
 		defer r.owing.Done()

@@ -34,8 +34,8 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 			return x
 		}
 	case subject.Kind == hongyan.KindPiece:
-		var p piece
-		if p, err = readPiece(d.Data()); errors.Is(err, dispatch.ErrNewerJob) {
+		var p dispatch.Piece
+		if p, err = dispatch.ReadPiece(d.Data()); errors.Is(err, dispatch.ErrNewerJob) {
 			x.duty.GiveBack(store.RollOut(c.Takes())) // a newer worker reads it
 			return nil
 		}
@@ -110,8 +110,20 @@ func (r *routing) malformed(x *routed, known bool, err error) {
 	r.Recorder.Store(&store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: x.duty})
 }
 
-// exhaust ends a message that was taken again and again without an end.
+// exhaust ends a message that was taken again and again without an end. It looks up who has an end
+// all the same; where that did not come to an end in several takes either, it is done without.
 func (r *routing) exhaust(m *routed) {
+	if r.Looker == nil || m.duty.Claim.Takes() > maxTakes+looksOfExhausted {
+		r.dies(m)
+		return
+	}
+	m.look = m.stored
+	r.lookUp(m, r.dies)
+}
+
+// dies makes a dead letter of a message that is exhausted, and records the end of the recipients of
+// whom nothing is known.
+func (r *routing) dies(m *routed) {
 	r.Log.Error("a message was taken too often without an end", "app", m.app, "message_id", m.message.ID, "takes", maxTakes)
 	r.Metrics.Message(m.app, "exhausted")
 	m.fails(vendors.AttemptsExhausted.String())
@@ -119,6 +131,9 @@ func (r *routing) exhaust(m *routed) {
 	letter.Subject, letter.Header[dispatch.HeaderReason] = r.Subjects.Dead("", "", vendors.AttemptsExhausted), vendors.AttemptsExhausted.String()
 	debt := &store.Debt{Msgs: []dispatch.Outgoing{letter}, Duty: m.duty}
 	for _, u := range m.message.Recipients {
+		if m.answer != nil && m.answer.Of(u) {
+			continue
+		}
 		debt.Then = append(debt.Then, r.line(m, hongyan.StatusDead, hongyan.DeviceOutcome{User: u, Reason: vendors.AttemptsExhausted}))
 	}
 	r.Recorder.Store(debt)

@@ -242,8 +242,8 @@ func (l *lane) clearOut() {
 }
 
 // leaveAll stores the pieces of messages, or leaves those that no call was made for to whoever took
-// the sender's place; gives stored jobs back that no call was made for, and calls the rest of the
-// others interrupted.
+// the sender's place; gives stored jobs back of which nothing ended and which would forget nothing,
+// and calls the rest of the others interrupted.
 func (l *lane) leaveAll(out []piece, why hongyan.Reason) {
 	whole := map[*work]int{}
 	for _, p := range out {
@@ -260,7 +260,7 @@ func (l *lane) leaveAll(out []piece, why hongyan.Reason) {
 		case !p.w.stored && n < 0: // another piece of a job that is next's
 		case !p.w.stored:
 			fresh = append(fresh, p)
-		case n == len(p.w.job.Targets):
+		case n == len(p.w.job.Targets) && !p.w.isChanged():
 			whole[p.w] = -1
 			l.giveBack(p.w)
 		case n >= 0:

@@ -29,9 +29,8 @@ const (
 type Orphans struct {
 	Recorder *store.Recorder
 	Subjects hongyan.Subjects
-	// Elsewhere says whether another live worker serves a certificate of an app, or of any where
-	// the app is empty.
-	Elsewhere func(app, certificate string) bool
+	// Elsewhere says whether another live worker serves a vendor's certificate.
+	Elsewhere func(vendor, certificate string) bool
 	// After is how long a certificate's jobs wait for somebody who serves it; default ten minutes.
 	After   time.Duration
 	Metrics *dispatch.Metrics
@@ -39,8 +38,11 @@ type Orphans struct {
 	Now     func() time.Time
 
 	mu    sync.Mutex
-	alone map[string]*orphanage // by certificate
+	alone map[served]*orphanage
 }
+
+// served names a vendor's certificate: its id may be another vendor's by now.
+type served struct{ vendor, certificate string }
 
 // orphanage is a certificate that nobody serves.
 type orphanage struct{ since, asked time.Time }
@@ -55,7 +57,7 @@ func (o *Orphans) Serve(ctx context.Context, where hongyan.Subject, source dispa
 	var pulling, owing sync.WaitGroup
 	renew, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
 	source.Want(func() int {
-		if o.forsaken(where.Certificate) {
+		if o.forsaken(served{where.Vendor, where.Certificate}) {
 			return source.Hold()
 		}
 		return 0
@@ -70,7 +72,7 @@ func (o *Orphans) Serve(ctx context.Context, where hongyan.Subject, source dispa
 		if c == nil {
 			continue
 		}
-		if ctx.Err() != nil || !o.forsaken(where.Certificate) { // somebody serves it since it was asked for
+		if ctx.Err() != nil || !o.forsaken(served{where.Vendor, where.Certificate}) { // somebody serves it since it was asked for
 			c.Nak(0)
 			continue
 		}
@@ -83,23 +85,23 @@ func (o *Orphans) Serve(ctx context.Context, where hongyan.Subject, source dispa
 }
 
 // forsaken says whether nobody served the certificate for long enough.
-func (o *Orphans) forsaken(certificate string) bool {
-	served := o.Elsewhere("", certificate)
+func (o *Orphans) forsaken(c served) bool {
+	elsewhere := o.Elsewhere(c.vendor, c.certificate)
 	now := o.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if served {
-		delete(o.alone, certificate)
+	if elsewhere {
+		delete(o.alone, c)
 		return false
 	}
 	if o.alone == nil {
-		o.alone = map[string]*orphanage{}
+		o.alone = map[served]*orphanage{}
 	}
-	a := o.alone[certificate]
+	a := o.alone[c]
 	if a == nil || now.Sub(a.asked) > orphanGap {
 		a = &orphanage{since: now}
-		o.alone[certificate] = a
-		o.Log.Warn("jobs wait for a certificate that no worker serves, and become dead letters unless one does", "certificate", certificate, "after", o.after())
+		o.alone[c] = a
+		o.Log.Warn("jobs wait for a certificate that no worker serves, and become dead letters unless one does", "vendor", c.vendor, "certificate", c.certificate, "after", o.after())
 	}
 	a.asked = now
 	return now.Sub(a.since) >= o.after()

@@ -60,6 +60,13 @@ func (w *work) tookBack(target int) {
 	w.job.Targets[target].TakenBack, w.changed = true, true
 }
 
+// isChanged says whether the job, given back, would forget something.
+func (w *work) isChanged() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.changed
+}
+
 // begin notes when the first call for the job began.
 func (w *work) begin(now time.Time) {
 	w.mu.Lock()

@@ -96,6 +96,9 @@ func (a *Answer) Has(user, device string) bool {
 	return whole || one
 }
 
+// Of says whether a user has an end or a job, at least for one device.
+func (a *Answer) Of(user string) bool { return len(a.devices[user]) > 0 }
+
 func (a *Answer) add(user, device string) {
 	if a.devices == nil {
 		a.devices = map[string]map[string]struct{}{}
