@@ -34,7 +34,8 @@ func TestHoldAndRelease(t *testing.T) {
 		t.Errorf("%d notes, %v", len(notes), err)
 	}
 
-	// There is one hold of each: a second operator's takes the place of the first one's, and says so.
+	// There is one hold of each: a second operator's takes the place of the first one's, and says
+	// so.
 	second := r.run("limits", "hold", "35001", "--reason", "mine", "--by", "Ivan")
 	if second.code != 0 {
 		t.Fatalf("exit code %d: %s", second.code, second.err)
