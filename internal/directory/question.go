@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // questionPeriod is how far apart questions to the store's leader are.
@@ -53,15 +55,10 @@ func (q *question) ask(ctx context.Context, now func() time.Time, do func(contex
 // put asks, after a while in which others may join.
 func (q *question) put(ctx context.Context, r *reply, wait time.Duration, now func() time.Time, do func(context.Context) (uint64, error)) {
 	defer close(r.done)
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	goesOn := sleep.For(ctx, wait)
 	q.mu.Lock()
 	q.next = nil
-	if ctx.Err() == nil {
+	if goesOn {
 		q.last = now()
 	}
 	q.mu.Unlock()

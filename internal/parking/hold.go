@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // HoldRoom is the name of the room of notes that keeps what operators hold by hand: a [Hold] for
@@ -145,7 +147,7 @@ func (w *Watch) Load(ctx context.Context, failed func(error)) error {
 			return ctx.Err()
 		}
 		failed(err)
-		if !wait(ctx, time.Second) {
+		if !sleep.For(ctx, time.Second) {
 			return ctx.Err()
 		}
 	}
@@ -153,7 +155,7 @@ func (w *Watch) Load(ctx context.Context, failed func(error)) error {
 
 // Run follows the holds until ctx ends.
 func (w *Watch) Run(ctx context.Context) {
-	for failing := false; wait(ctx, lookForHolds); {
+	for failing := false; sleep.For(ctx, lookForHolds); {
 		err := w.look(ctx)
 		switch {
 		case err != nil && !failing && ctx.Err() == nil:
@@ -163,17 +165,6 @@ func (w *Watch) Run(ctx context.Context) {
 			w.log.Info("what operators hold is read again")
 			failing = false
 		}
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/badge"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Badges is a store of badges in memory, which implements badge.Store as the real one does. The
@@ -53,12 +54,8 @@ func (s *Badges) pause(ctx context.Context) error {
 	if s.Delay == nil {
 		return ctx.Err()
 	}
-	select {
-	case <-time.After(s.Delay()):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	sleep.For(ctx, s.Delay())
+	return ctx.Err()
 }
 
 // ReadBadges implements badge.Store. What it answers is what there is in the middle of its delay.

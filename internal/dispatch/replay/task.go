@@ -14,6 +14,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/sleep"
 )
 
 // Room is the name of the room of notes in which a [Desk] keeps its tasks.
@@ -256,20 +257,9 @@ func (d *Desk) Cancel(ctx context.Context, id string) (*Task, error) {
 			}
 			asked = true
 		}
-		if !pause(ctx, deskTick/4) {
+		if !sleep.For(ctx, deskTick/4) {
 			return nil, ctx.Err()
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -293,7 +283,7 @@ func (d *Desk) lease(ctx context.Context, id string) error {
 		if holder != nil && string(holder) != string(first) && json.Unmarshal(holder, &l) == nil {
 			return fmt.Errorf("%w, on %s as process %d", ErrRuns, l.Host, l.PID)
 		}
-		if !pause(ctx, deskTick/2) {
+		if !sleep.For(ctx, deskTick/2) {
 			return ctx.Err()
 		}
 	}
