@@ -1,8 +1,10 @@
 package bus_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -256,6 +258,60 @@ func TestLeadersComeAndGo(t *testing.T) {
 		return len(seen) == n
 	})
 	eventually(t, "it pulls", 20*time.Second, func() bool { return b.Pulling() == nil })
+}
+
+// With replicas the word that a pull ended overtakes its last messages. That is no failure, and no
+// message is left to the end of its claim.
+func TestEndsOfPullsOvertake(t *testing.T) {
+	t.Parallel()
+	cluster := bustest.StartCluster(t)
+	topology := bus.Topology{Replicas: 3}
+	bustest.Connect(t, cluster.URL, topology, "apns")
+	var log bytes.Buffer
+	b, err := bus.Connect(t.Context(), bus.Options{URL: cluster.URL, Topology: topology, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		b.Close()
+		for _, trouble := range []string{"Batch Completed", "messages dropped"} {
+			if strings.Contains(log.String(), trouble) {
+				t.Errorf("it says %q in\n%s", trouble, log.String())
+			}
+		}
+	})
+
+	const n = 6000
+	msgs := make([]dispatch.Outgoing, n)
+	for i := range msgs {
+		msgs[i] = dispatch.Outgoing{Subject: "push.urgent.demo", Data: make([]byte, 500)}
+	}
+	publish(t, b, msgs)
+	publish(t, b, dueJobs("apns.a.normal", n, 500))
+	urgent, err := b.UrgentConsumer(t.Context(), 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &receiver{t: t}
+	began := time.Now()
+	running(t, func(ctx context.Context) error { r.serve(ctx, hongyan.Subject{}, urgent); return nil })
+	wake(t, b)
+	eventually(t, "all were taken", 60*time.Second, func() (all bool) {
+		r.read(func() { all = len(r.got) >= n })
+		return all
+	})
+	r.read(func() {
+		for _, d := range r.got {
+			if seq, _, deliveries := d.Meta(); deliveries > 1 {
+				t.Fatalf("message %d came %d times within %v", seq, deliveries, time.Since(began))
+			}
+		}
+	})
+	js := jetStream(t, cluster.URL)
+	eventually(t, "all that was due was moved, before a claim ends", 45*time.Second, func() bool { return waiting(t, js, b.Topology().Later(), ">") == 0 })
+	if got := waiting(t, js, b.Topology().Jobs("apns"), ">"); got != n {
+		t.Errorf("%d jobs of %d", got, n)
+	}
 }
 
 // BenchmarkConsume takes and acks messages that wait.

@@ -44,7 +44,7 @@ func (b *Bus) pullNow(ctx context.Context, stream, consumer string, n, bytes int
 		return nil, fmt.Errorf("pull: %w", err)
 	}
 	var msgs []*nats.Msg
-	for len(msgs) < n {
+	for lacks := n; lacks > 0; {
 		m, err := sub.NextMsgWithContext(ctx)
 		switch {
 		case errors.Is(err, nats.ErrNoResponders):
@@ -53,10 +53,15 @@ func (b *Bus) pullNow(ctx context.Context, stream, consumer string, n, bytes int
 			return msgs, nil // whatever else was on its way comes again
 		case err != nil:
 			return nil, fmt.Errorf("pull: %w", err)
-		case len(m.Data) > 0 || m.Header.Get("Status") == "":
+		}
+		switch s := statusOf(m); {
+		case s.code == 0:
 			msgs = append(msgs, m)
+			lacks--
+		case s.full || s.tooBig || s.code == 408:
+			lacks -= s.left // with replicas this may overtake the last messages
 		default:
-			return msgs, nil // that was all
+			return msgs, nil // there is nothing
 		}
 	}
 	return msgs, nil

@@ -27,8 +27,8 @@ const (
 	// stopLimit how long it may go on bringing something.
 	stopQuiet = 200 * time.Millisecond
 	stopLimit = 2 * time.Second
-	// owedWait is how long what a pull brought, by the server's word, may be on its way.
-	owedWait = time.Second
+	// lateWait is how long a pull's last messages may take after the server's word that it ended.
+	lateWait = 3 * time.Second
 	// notNow is when a receiver that wants nothing more is asked again, at first and at last.
 	notNow, notForLong = 20 * time.Millisecond, 640 * time.Millisecond
 	// pullAgain is the pause after a pull that failed, makeAgain the one after a durable consumer
@@ -55,7 +55,9 @@ type puller struct {
 	silence *time.Timer
 }
 
-// run pulls until ctx ends or the connection came back: what was asked for before may be lost.
+// run pulls until ctx ends, or until it cannot be known what earlier pulls may still bring: after
+// one that failed, or when the connection came back. Deliveries do not tell which pull they answer,
+// so the next pulls begin with a subscription of their own.
 func (p *puller) run(ctx context.Context) {
 	c := p.c
 	p.silence = time.NewTimer(time.Hour)
@@ -99,13 +101,17 @@ func (p *puller) run(ctx context.Context) {
 			c.look()
 			c.pulse.fail(err)
 			sleep.For(ctx, pullAgain)
+			return
 		}
 	}
 }
 
-// pull asks for n messages and hands on those that come. When ctx ends, what the server sent
-// already still comes through, to be given back at once: dropped here, it would come back only
-// after the ack wait.
+// pull asks for n messages and hands on those that come, until the server has no more to send for
+// it. When ctx ends, what the server sent already still comes through, to be given back at once:
+// dropped here, it would come back only after the ack wait.
+//
+// With replicas a message leaves the server once the others know of the delivery, and the word that
+// the pull ended may overtake it.
 func (p *puller) pull(ctx context.Context, n int, g *grant) error {
 	c := p.c
 	request := pullRequest{Expires: pullExpiry, Batch: n, MaxBytes: g.bytes, Heartbeat: pullHeartbeat}
@@ -126,26 +132,20 @@ func (p *puller) pull(ctx context.Context, n int, g *grant) error {
 	p.silence.Reset(silence)
 	stopping, again := ctx.Done(), p.again
 	var cut <-chan time.Time
-	got, owed := 0, -1 // what the server has sent without our having it; -1 while the pull goes on
-	left := g.bytes
-	for {
+	lacks, left := n, g.bytes // messages that the server may still send, and bytes
+	ended := false            // the server takes no more messages for it
+	for lacks > 0 && (g.bytes == 0 || left > 0) {
 		select {
 		case msg := <-p.msgs:
 			s := statusOf(msg)
 			if s.code == 0 {
 				p.accept(msg, g)
-				got++
+				lacks--
 				left -= msg.Size()
-				if owed > 0 {
-					owed--
-				}
-				if got == n || owed == 0 || g.bytes > 0 && left <= 0 {
-					return nil
-				}
 				if stopping == nil {
 					silence = stopQuiet
 				}
-				if owed < 0 {
+				if !ended {
 					p.silence.Reset(silence)
 				}
 				continue
@@ -161,23 +161,22 @@ func (p *puller) pull(ctx context.Context, n int, g *grant) error {
 				}
 				continue
 			case s.tooBig:
-				if got == 0 && s.left == n {
+				if s.left == n {
 					p.tooFew = g.bytes
 					waiting, _ := c.Waiting()
 					c.found(max(waiting, 1))
 				}
 			case s.code == 404 || s.code == 408:
 				c.found(0)
+			case s.full:
 			case s.code == 503:
 				return fmt.Errorf("%w: nobody answers for it", errAgain)
 			default:
 				return fmt.Errorf("%w: %s", errAgain, s.text)
 			}
-			// With replicas the end of a pull may overtake its last messages.
-			if owed = n - s.left - got; owed <= 0 {
-				return nil
-			}
-			p.silence.Reset(owedWait)
+			ended = true
+			lacks -= s.left
+			p.silence.Reset(lateWait)
 		case <-stopping:
 			stopping, cut = nil, time.After(stopLimit)
 			silence = stopQuiet
@@ -187,12 +186,17 @@ func (p *puller) pull(ctx context.Context, n int, g *grant) error {
 		case <-cut:
 			return nil
 		case <-p.silence.C:
-			if stopping == nil || owed > 0 {
+			switch {
+			case stopping == nil:
 				return nil
+			case ended:
+				return fmt.Errorf("%w: %d messages that it says it sent did not come", errAgain, lacks)
+			default:
+				return fmt.Errorf("%w: it does not answer", errAgain)
 			}
-			return fmt.Errorf("%w: it does not answer", errAgain)
 		}
 	}
+	return nil
 }
 
 // drain ends the subscription. What the server sent before it knew still comes through.
@@ -281,7 +285,8 @@ type status struct {
 	text string
 	// left is how many messages the pull did not bring, where the server says so.
 	left   int
-	tooBig bool
+	tooBig bool // the next message does not fit into the bytes that are left
+	full   bool // it brought as many messages as it asked for
 }
 
 func statusOf(msg *nats.Msg) status {
@@ -294,6 +299,7 @@ func statusOf(msg *nats.Msg) status {
 	}
 	s := status{code: code, text: msg.Header.Get("Description")}
 	s.left, _ = strconv.Atoi(msg.Header.Get("Nats-Pending-Messages"))
+	s.full = code == 409 && s.text == "Batch Completed"
 	s.tooBig = code == 409 && strings.HasPrefix(s.text, "Message Size Exceeds MaxBytes")
 	return s
 }
