@@ -155,7 +155,7 @@ func (l *loaded) closeNew(other *loaded) {
 // make makes the driver and the sender of a certificate.
 func (l *loader) make(c vendors.Config, f form) (*serving, error) {
 	base, one := c.Base(), &serving{form: f}
-	driver, err := c.Driver(vendors.Env{Tokens: func(name string, fetch vendors.TokenFetch) vendors.TokenSource {
+	driver, err := c.Driver(vendors.Env{Turns: l.turns, Tokens: func(name string, fetch vendors.TokenFetch) vendors.TokenSource {
 		one.token = l.tokens(c, name, fetch)
 		return one.token
 	}})

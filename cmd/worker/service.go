@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
 	"github.com/hongyan-im/hongyan/internal/registry"
 	"github.com/hongyan-im/hongyan/internal/telemetry"
+	"github.com/hongyan-im/hongyan/internal/turns"
 )
 
 // kinds are the vendors that a configuration may name.
@@ -57,6 +59,7 @@ type service struct {
 	// orphanAfter is how long jobs of certificates that no worker serves wait; 0 for the usual
 	// time.
 	orphanAfter time.Duration
+	turns       *turns.Turns
 	// ready, if it is set, is called once the service consumes.
 	ready func(s *service)
 }
@@ -236,6 +239,7 @@ func (s *service) consume(ctx context.Context) error {
 	}}
 	others := &colleagues{room: s.bus.Notes(dispatch.WorkerRoom), self: worker, log: s.log}
 	flights, load := new(send.Flights), new(send.Load)
+	s.turns = turns.New(runtime.GOMAXPROCS(0))
 	acceptances := accepted.New(s.bus.Notes(accepted.Room), s.log)
 	if err := acceptances.Load(ctx); err != nil {
 		s.log.Warn("it is not known which certificates had pushes accepted lately", "error", err)
@@ -268,7 +272,7 @@ func (s *service) consume(ctx context.Context) error {
 	loader.sender = func(certificate send.Certificate, counts bool, retries send.Retries) *send.Sender {
 		sender := &send.Sender{
 			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Marks: said, Devices: dir, Subjects: subjects, Limiter: limiter,
-			Accepted: acceptances, Flights: flights, Load: load, Recalls: recaller,
+			Accepted: acceptances, Flights: flights, Turns: s.turns, Load: load, Recalls: recaller,
 			Retries: retries, Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
 		}
 		if counts {
@@ -286,7 +290,7 @@ func (s *service) consume(ctx context.Context) error {
 	orphans := &send.Orphans{Recorder: recorder, Subjects: subjects, Elsewhere: others.serveJobs, After: s.orphanAfter, Metrics: metrics, Log: s.log, Now: time.Now}
 	router := &route.Router{
 		Recorder: recorder, Looker: looker, Devices: dir, Marks: said, Badges: book, Moved: refresher.Moved, Subjects: subjects, Apps: apps,
-		Withdrawals: recaller, Elsewhere: others.serve, Stored: s.bus.Hint, Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now,
+		Withdrawals: recaller, Elsewhere: others.serve, Turns: s.turns, Stored: s.bus.Hint, Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now,
 	}
 	urgent, err := s.bus.UrgentConsumer(ctx, 512)
 	if err != nil {

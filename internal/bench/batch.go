@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/dispatch"
+	"github.com/hongyan-im/hongyan/internal/sandbox"
 )
 
 // batched is what it took to push to many devices of vendors that take several a call.
@@ -19,8 +20,7 @@ type batched struct {
 }
 
 // large sends messages to a large group through some workers.
-func (r *rig) large(ctx context.Context, workers int) (batched, error) {
-	run := fmt.Sprintf("group%d", workers)
+func (r *rig) large(ctx context.Context, run string, workers int) (batched, error) {
 	return r.batches(ctx, run+"-", certificates(vendors(batch)), workers, r.opts.Groups,
 		func(i string, members []string) ([]dispatch.Outgoing, error) {
 			m, err := r.message(run+"-"+i, members...)
@@ -29,18 +29,41 @@ func (r *rig) large(ctx context.Context, workers int) (batched, error) {
 }
 
 func (r *rig) group(ctx context.Context) ([]figure, error) {
-	r.say("%d messages to a group of %d on batch vendors, twice", r.opts.Groups, r.opts.Members)
-	b, err := r.large(ctx, 1)
+	r.say("%d messages to a group of %d on batch vendors, twice, and while somebody chats", r.opts.Groups, r.opts.Members)
+	b, err := r.large(ctx, "group", 1)
 	if err != nil {
+		return nil, err
+	}
+	var amid batched
+	if err := r.amid(ctx, func() (err error) {
+		amid, err = r.large(ctx, "amid", 1)
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	name := fmt.Sprintf("group of %d on %d batch vendors", r.opts.Members, len(vendors(batch)))
 	return []figure{
 		figure{Name: name + ", messages one after the other", Value: b.oneByOne, Unit: "devices/s"}.atLeast(100_000),
 		figure{Name: name + ", all messages at once", Value: b.rate, Unit: "devices/s"}.atLeast(100_000),
+		{Name: name + ", all messages at once, while somebody chats", Value: amid.rate, Unit: "devices/s"},
 		{Name: name + ": worker CPU per device", Value: micro(b.perDevice), Unit: "µs"},
 		{Name: name + ": vendor requests for each message, one worker", Value: b.requests},
 	}, nil
+}
+
+// amid does something while somebody without a device is sent twenty messages a second.
+func (r *rig) amid(ctx context.Context, do func() error) error {
+	const rate, most = 20, time.Hour
+	until, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		s := chats(sandbox.DemoApp, "small", "nobody", 1, rate, most)
+		s.until = until
+		_, err := r.steady(ctx, s)
+		ended <- err
+	}()
+	err := do()
+	close(until)
+	return errors.Join(err, <-ended)
 }
 
 // counted is a large group whose app counts what icons show: each member's record is changed for
@@ -71,7 +94,7 @@ func (r *rig) counted(ctx context.Context) ([]figure, error) {
 func (r *rig) workers(ctx context.Context) ([]figure, error) {
 	const workers = 3
 	r.say("%d messages to a group of %d through %d workers", r.opts.Groups, r.opts.Members, workers)
-	b, err := r.large(ctx, workers)
+	b, err := r.large(ctx, "workers", workers)
 	if err != nil {
 		return nil, err
 	}

@@ -233,6 +233,6 @@ func (r *rig) cluster(ctx context.Context) ([]figure, error) {
 		return nil, err
 	}
 	figures := []figure{{Name: "three nodes, replicas 3: pushes a second", Value: d.rate, Unit: "/s"}}
-	b, err := r.large(ctx, 1)
+	b, err := r.large(ctx, "cluster", 1)
 	return append(figures, figure{Name: "three nodes, replicas 3: group of " + strconv.Itoa(r.opts.Members), Value: b.rate, Unit: "devices/s"}), errors.Join(err)
 }

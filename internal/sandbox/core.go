@@ -3,6 +3,7 @@ package sandbox
 import (
 	"cmp"
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,10 @@ type Core struct {
 	now     func() time.Time
 	keep    int
 	unpaced bool
+	// large has places for large calls, one less than there are processors but one at least: the
+	// vendors share a machine here, and a small call of one shall not wait for large ones of
+	// others.
+	large chan struct{}
 
 	// Every device of every call asks for faults and for dead tokens, which hardly ever change: a
 	// call with many devices must not wait for its turn with each of them.
@@ -155,7 +160,7 @@ func NewCore(opts Options) *Core {
 		opts.Keep = 1000
 	}
 	return &Core{
-		now: opts.Now, keep: opts.Keep, unpaced: opts.Unpaced,
+		now: opts.Now, keep: opts.Keep, unpaced: opts.Unpaced, large: make(chan struct{}, max(runtime.GOMAXPROCS(0)-1, 1)),
 		dead: map[string]map[string]time.Time{}, counts: map[string]Counts{}, shown: map[string]int{},
 		phones: map[string]string{}, watchers: map[chan Push]struct{}{},
 	}

@@ -141,6 +141,9 @@ func (c *Core) Strike(vendor, token string, kinds ...string) (Fault, bool) {
 	return *f, true
 }
 
+// largeBody is from how many bytes on a call is one of many devices.
+const largeBody = 16 << 10
+
 // general applies the faults that are the same for every vendor around a fake's push API. The
 // request is read first: net/http does not notice that a client left before that.
 func (c *Core) general(vendor string, next http.Handler) http.Handler {
@@ -150,10 +153,17 @@ func (c *Core) general(vendor string, next http.Handler) http.Handler {
 			return // the client left
 		}
 		r.Body = body
+		answer := func(w http.ResponseWriter) {
+			if len(body.all) >= largeBody {
+				c.large <- struct{}{}
+				defer func() { <-c.large }()
+			}
+			next.ServeHTTP(w, r)
+		}
 		c.Request(vendor)
 		f, struck := c.Strike(vendor, c.targetOf(vendor, r.URL.Path, body.all), generalKinds...)
 		if !struck {
-			next.ServeHTTP(w, r)
+			answer(w)
 			return
 		}
 		switch f.Kind {
@@ -174,7 +184,7 @@ func (c *Core) general(vendor string, next http.Handler) http.Handler {
 		case FaultHang:
 			select {
 			case <-f.cleared:
-				next.ServeHTTP(w, r)
+				answer(w)
 			case <-r.Context().Done():
 				// the client left, or the sandbox stops: no answer either way
 				panic(http.ErrAbortHandler)
@@ -183,11 +193,11 @@ func (c *Core) general(vendor string, next http.Handler) http.Handler {
 			if !sleep.For(r.Context(), time.Duration(f.Delay*float64(time.Second))) {
 				panic(http.ErrAbortHandler)
 			}
-			next.ServeHTTP(w, r)
+			answer(w)
 		case FaultResetBefore:
 			panic(http.ErrAbortHandler)
 		case FaultResetAfter:
-			next.ServeHTTP(discard{http.Header{}}, r)
+			answer(discard{http.Header{}})
 			panic(http.ErrAbortHandler)
 		}
 	})

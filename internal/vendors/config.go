@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/turns"
 )
 
 // Config is a vendor's certificate as the configuration gives it: a struct that embeds [Common]
@@ -88,6 +89,8 @@ type Env struct {
 	// Tokens makes the source of a certificate's access token. Required by vendors that are an
 	// [Authenticator] or a [Signer].
 	Tokens func(certificate string, fetch TokenFetch) TokenSource
+	// Turns are what large calls are written and read by; nil for no waiting.
+	Turns *turns.Turns
 }
 
 // TokenFetch fetches a fresh access token from the vendor. Its error is a *[TokenError].

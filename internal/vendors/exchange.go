@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/hongyan-im/hongyan/internal/turns"
 )
 
 // otherCall makes a call that is no push for the devices whose token one can carry, within the
@@ -94,7 +96,9 @@ type (
 
 // exchange makes one call and reads the answer. Where there is nothing to write it returns nil.
 func (d *httpDriver) exchange(ctx, parent context.Context, batch Batch, token string, write writer, read reader) []Result {
+	turn := d.turns.Begin(large(batch))
 	req, err := write(ctx, batch, token)
+	turn.End()
 	switch {
 	case err != nil:
 		return All(len(batch.Devices), Result{Reason: BadPayload, Err: err})
@@ -105,13 +109,24 @@ func (d *httpDriver) exchange(ctx, parent context.Context, batch Batch, token st
 	if err != nil {
 		return All(len(batch.Devices), TransportResult(parent, err))
 	}
+	turn = d.turns.Begin(large(batch))
 	results := read(resp, batch)
+	turn.End()
 	for i := range results {
 		if r := &results[i]; r.RetryAfter == 0 && r.Reason != Accepted {
 			r.RetryAfter = resp.RetryAfter
 		}
 	}
 	return results
+}
+
+// large says whether writing or reading a call is large work; an urgent one never is.
+func large(b Batch) bool {
+	if len(b.Devices) < turns.Large {
+		return false
+	}
+	n := b.Devices[0].Notification
+	return n == nil || !n.Urgent
 }
 
 func (d *httpDriver) fetchToken(ctx context.Context, auth Authenticator, now time.Time) (AccessToken, error) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hongyan-im/hongyan/internal/turns"
 )
 
 // able is loggedIn with all that a vendor's calls may be.
@@ -68,5 +70,29 @@ func TestAllCallsAreExchangedAlike(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestLarge(t *testing.T) {
+	devices := func(n int, note *Notification) Batch {
+		b := Batch{Devices: make([]Device, n)}
+		for i := range b.Devices {
+			b.Devices[i].Notification = note
+		}
+		return b
+	}
+	for name, c := range map[string]struct {
+		batch Batch
+		want  bool
+	}{
+		"one":        {devices(1, &Notification{}), false},
+		"a few":      {devices(turns.Large-1, &Notification{}), false},
+		"many":       {devices(turns.Large, &Notification{}), true},
+		"a call":     {devices(turns.Large, &Notification{Urgent: true}), false},
+		"no message": {devices(turns.Large, nil), true},
+	} {
+		if got := large(c.batch); got != c.want {
+			t.Errorf("%s: got %v", name, got)
+		}
 	}
 }

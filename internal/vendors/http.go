@@ -15,6 +15,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/hongyan-im/hongyan/internal/turns"
 )
 
 // NewHTTP turns the two pure halves of a vendor into a driver for one certificate.
@@ -23,7 +25,7 @@ func NewHTTP(protocol Protocol, common *Common, env Env) (Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &httpDriver{protocol: protocol, client: client, timeout: common.CallTimeout()}
+	d := &httpDriver{protocol: protocol, client: client, timeout: common.CallTimeout(), turns: env.Turns}
 	d.preparer, _ = protocol.(Preparer)
 	d.noter, _ = protocol.(Noter)
 	var fetch TokenFetch
@@ -110,6 +112,7 @@ type httpDriver struct {
 	client   *http.Client
 	tokens   TokenSource
 	timeout  time.Duration
+	turns    *turns.Turns
 }
 
 func (d *httpDriver) Limits() Limits { return d.protocol.Limits() }

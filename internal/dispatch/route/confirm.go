@@ -8,12 +8,14 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/sleep"
+	"github.com/hongyan-im/hongyan/internal/turns"
 )
 
 // plan decides on the devices of a message's recipients, and leaves aside those of whom the answer
 // may have lacked what was acknowledged before. ours is false where the message is left to another
 // worker.
 func (r *routing) plan(m *routed, known []*directory.User, said *marks.Said) (p planned, ours bool) {
+	defer r.Turns.Begin(len(known) >= turns.Large && !m.message.Rings()).End()
 	p = planned{m: m, users: known, decisions: r.decide(m, known, said), recalled: said.Recalled}
 	if r.leave(m, p.decisions) {
 		return p, false

@@ -26,58 +26,49 @@ func divided(m *hongyan.Message, size int) bool {
 	return !m.Rings() && (len(m.Recipients) > maxWhole || size > maxWholeBytes)
 }
 
-// partition is the message for those of its recipients who belong to a partition; nil for nobody.
-func partition(m *hongyan.Message, n int) *hongyan.Message {
-	p := *m
-	p.Recipients = nil
+// parts divides a message by the partitions of its recipients; a part without any is nil.
+func parts(m *hongyan.Message) (all [hongyan.Partitions]*hongyan.Message) {
+	part := func(user string) *hongyan.Message { return all[hongyan.Partition(user)] }
 	for _, u := range m.Recipients {
-		if hongyan.Partition(u) == n {
-			p.Recipients = append(p.Recipients, u)
+		p := part(u)
+		if p == nil {
+			copied := *m
+			p = &copied
+			p.Recipients, p.Mentions = nil, nil
+			if m.Unread != nil {
+				p.Unread = map[string]int{}
+			}
+			all[hongyan.Partition(u)] = p
+		}
+		p.Recipients = append(p.Recipients, u)
+		if count, ok := m.Unread[u]; ok {
+			p.Unread[u] = count
 		}
 	}
-	if len(p.Recipients) == 0 {
-		return nil
-	}
-	p.Mentions = nil
 	for _, u := range m.Mentions {
-		if hongyan.Partition(u) == n {
+		if p := part(u); p != nil {
 			p.Mentions = append(p.Mentions, u)
 		}
 	}
-	if m.Unread != nil {
-		p.Unread = map[string]int{}
-		for _, u := range p.Recipients {
-			if count, ok := m.Unread[u]; ok {
-				p.Unread[u] = count
-			}
-		}
-	}
-	return &p
+	return all
 }
 
 // divide stores the pieces of a message, whose duty is done when all are. A piece for which there
 // is no room is planned here.
 func (r *routing) divide(m *routed) {
-	short := *m.message
-	short.MapTexts(vendors.MaxText.Fit)
 	var debts []*store.Debt
-	for n := range hongyan.Partitions {
-		part := partition(&short, n)
-		if part == nil {
-			continue
-		}
+	for _, piece := range r.pieces(m) {
 		p := *m
-		p.message = part
-		o, err := m.piece(r.Subjects, part, n)
-		if err != nil {
+		p.message = piece.message
+		if piece.err != nil {
 			// A message that was read can be written; planned here it needs not be.
-			r.Log.Error("a piece of a message cannot be written, it is planned as it is", "app", m.app, "message_id", m.message.ID, "error", err)
+			r.Log.Error("a piece of a message cannot be written, it is planned as it is", "app", m.app, "message_id", m.message.ID, "error", piece.err)
 			m.duty.Add(1)
 			m.duty.Done(r.inPlace(&p))
 			continue
 		}
 		m.duty.Add(1)
-		debts = append(debts, &store.Debt{Msgs: []dispatch.Outgoing{o}, Duty: m.duty, Instead: func(dispatch.Outgoing) bool { return r.inPlace(&p) }})
+		debts = append(debts, &store.Debt{Msgs: []dispatch.Outgoing{piece.stored}, Duty: m.duty, Instead: func(dispatch.Outgoing) bool { return r.inPlace(&p) }})
 	}
 	r.Recorder.Store(debts...)
 	if r.Stored != nil {
@@ -85,6 +76,27 @@ func (r *routing) divide(m *routed) {
 	}
 	r.Metrics.Message(m.app, "divided")
 	m.duty.Done(true)
+}
+
+// piece is the part of a message for the users of a partition.
+type piece struct {
+	message *hongyan.Message
+	stored  dispatch.Outgoing
+	err     error // that it cannot be stored
+}
+
+// pieces writes the pieces of a message, with its texts cut.
+func (r *routing) pieces(m *routed) (all []piece) {
+	defer r.Turns.Begin(true).End()
+	short := *m.message
+	short.MapTexts(vendors.MaxText.Fit)
+	for n, part := range parts(&short) {
+		if part != nil {
+			stored, err := m.piece(r.Subjects, part, n)
+			all = append(all, piece{part, stored, err})
+		}
+	}
+	return all
 }
 
 // piece is what is stored of a message for the users of a partition.

@@ -21,6 +21,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/marks"
 	"github.com/hongyan-im/hongyan/internal/sleep"
+	"github.com/hongyan-im/hongyan/internal/turns"
 )
 
 // Devices is what the router needs of the directory; *directory.Directory implements it.
@@ -59,6 +60,8 @@ type Router struct {
 	// Elsewhere says whether another live worker serves an app, or a certificate of it where that
 	// is not empty; nil for no other worker.
 	Elsewhere func(app, certificate string) bool
+	// Turns are what large messages are read and planned by; nil for no waiting.
+	Turns *turns.Turns
 	// Room, when it is set, waits while too much of an app is at hand, and returns false when ctx
 	// ends before.
 	Room func(ctx context.Context, app string) bool
@@ -427,7 +430,10 @@ func (r *routing) looked(p *planned) {
 func (r *routing) follow(m *routed, decisions []Decision) {
 	now := r.Now()
 	r.suppress(m, decisions, now)
-	for _, job := range Compose(m.message, m.app, m.conf, decisions, m.stored, m.conf.Texts) {
+	turn := r.Turns.Begin(len(decisions) >= turns.Large && !m.message.Rings())
+	jobs := Compose(m.message, m.app, m.conf, decisions, m.stored, m.conf.Texts)
+	turn.End()
+	for _, job := range jobs {
 		job.Trace, job.Bulk, job.Decided = m.trace, m.bulk, now
 		r.Metrics.Job(job)
 		m.duty.Add(1)

@@ -3,11 +3,13 @@ package route
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/marks"
+	"github.com/hongyan-im/hongyan/internal/turns"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -40,11 +42,11 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 			return nil
 		}
 		if err == nil {
-			x.message, _, err = hongyan.ParseMessage(p.Message, p.Published)
+			x.message, _, err = r.parse(p.Message, p.Published, true)
 		}
 		x.bulk, x.stored, x.size = true, p.Published, p.Recipients
 	default:
-		x.message, repairs, err = hongyan.ParseMessage(d.Data(), c.Stored)
+		x.message, repairs, err = r.parse(d.Data(), c.Stored, false)
 	}
 	r.Metrics.Repaired(repairs)
 	known := false
@@ -82,6 +84,16 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 		return nil
 	}
 	return x
+}
+
+// parse parses a message that was published at a time, or a piece of one.
+func (r *routing) parse(data []byte, published time.Time, piece bool) (*hongyan.Message, hongyan.Repairs, error) {
+	large := len(data) >= turns.LargeText
+	if !large && !piece {
+		r.Turns.Small()
+	}
+	defer r.Turns.Begin(large).End()
+	return hongyan.ParseMessage(data, published)
 }
 
 // malformed makes a dead letter of a message that cannot be read.

@@ -9,6 +9,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
+	"github.com/hongyan-im/hongyan/internal/turns"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -48,6 +49,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, vendorSick bool, now 
 	var apart []int
 	var late []piece
 	luck := random()
+	turn := l.s.Turns.Begin(len(c.works) >= turns.Large && l.name != hongyan.LaneUrgent)
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
 		n, recalled := k, l.recalled(w)
@@ -83,6 +85,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, vendorSick bool, now 
 		k = n
 	}
 	l.s.Recorder.Record(lines...)
+	turn.End()
 	l.overwrite(late, now)
 	l.bury(dead, now)
 	l.fallBack(fallen)

@@ -23,6 +23,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
 	"github.com/hongyan-im/hongyan/internal/parking"
 	"github.com/hongyan-im/hongyan/internal/ratelimit"
+	"github.com/hongyan-im/hongyan/internal/turns"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -121,6 +122,8 @@ type Sender struct {
 	// Accepted is nil where every word of a dead token is believed.
 	Accepted Acceptances
 	Flights  *Flights
+	// Turns are what the results of large calls are judged by; nil for no waiting.
+	Turns *turns.Turns
 	// Load is nil where nobody asks for it.
 	Load *Load
 	// Recalls is nil where nobody recalls messages.
