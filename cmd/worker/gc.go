@@ -15,12 +15,21 @@ const (
 	heapAim = 50 << 20
 	// leastGC and mostGC bound that, in percent of what lives.
 	leastGC, mostGC = 33, 400
+	// gcSlack is by how much the heap may outgrow what the percentage was meant for.
+	gcSlack = 8 << 20
 )
 
 // gcPercent is how far, in percent, the heap may grow beyond the bytes that live in it.
 func gcPercent(live uint64) int {
 	room := min(gcRoom, heapAim-min(live, heapAim))
 	return int(min(max(100*room/max(live, 1), leastGC), mostGC))
+}
+
+// gcLimit is the limit of memory, of which so much is no heap, for a heap with so many bytes alive.
+// The percentage is of what was alive at the last collection: where three times as much is alive at
+// the next, the heap would grow to three times its aim before the percentage follows.
+func gcLimit(live, other uint64) int64 {
+	return int64(other + max(heapAim, live+live*leastGC/100) + gcSlack)
 }
 
 // paceGC sets, after each collection of garbage, when the next one begins, until stop is called.
@@ -33,8 +42,13 @@ func paceGC() (stop func()) {
 	}
 	var mu sync.Mutex // guards what follows, and that nothing is set after stop
 	stopped := false
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	memory := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
+	}
 	before, percent := debug.SetGCPercent(mostGC), mostGC
+	most := debug.SetMemoryLimit(-1)
+	limit := most
 	// A cycle frees the object, which makes the next one.
 	type cycle struct{ _ [16]byte }
 	var next func()
@@ -45,10 +59,18 @@ func paceGC() (stop func()) {
 			if stopped {
 				return
 			}
-			metrics.Read(live)
-			if p := gcPercent(live[0].Value.Uint64()); p < percent*9/10 || p > percent*11/10 {
+			metrics.Read(memory)
+			live, other := memory[0].Value.Uint64(), memory[1].Value.Uint64()
+			for _, heap := range memory[2:] {
+				other -= heap.Value.Uint64()
+			}
+			if p := gcPercent(live); p < percent*9/10 || p > percent*11/10 {
 				debug.SetGCPercent(p)
 				percent = p
+			}
+			if l := min(gcLimit(live, other), most); l < limit*19/20 || l > limit {
+				debug.SetMemoryLimit(l)
+				limit = l
 			}
 			next()
 		}, struct{}{})
@@ -59,5 +81,6 @@ func paceGC() (stop func()) {
 		defer mu.Unlock()
 		stopped = true
 		debug.SetGCPercent(before)
+		debug.SetMemoryLimit(most)
 	}
 }

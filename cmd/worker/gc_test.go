@@ -2,6 +2,7 @@ package main
 
 import (
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"testing"
 	"time"
@@ -21,6 +22,21 @@ func TestGCPercent(t *testing.T) {
 	}
 }
 
+func TestGCLimit(t *testing.T) {
+	for _, c := range []struct {
+		live, other uint64
+		want        int64
+	}{
+		{0, 20 << 20, 20<<20 + heapAim + gcSlack},
+		{30 << 20, 20 << 20, 20<<20 + heapAim + gcSlack},
+		{100 << 20, 30 << 20, 30<<20 + 133<<20 + gcSlack},
+	} {
+		if got := gcLimit(c.live, c.other); got != c.want {
+			t.Errorf("%d MB live, %d MB of others: got %d, want %d", c.live>>20, c.other>>20, got, c.want)
+		}
+	}
+}
+
 // The pace follows what lives in the heap, and ends with stop.
 func TestPaceGC(t *testing.T) {
 	t.Setenv("GOGC", "")
@@ -29,7 +45,7 @@ func TestPaceGC(t *testing.T) {
 		metrics.Read(sample)
 		return sample[0].Value.Uint64()
 	}
-	before := percent()
+	before, limit := percent(), debug.SetMemoryLimit(-1)
 	stop := paceGC()
 	live := make([]byte, 256<<20)
 	deadline := time.Now().Add(30 * time.Second)
@@ -40,8 +56,14 @@ func TestPaceGC(t *testing.T) {
 		runtime.GC()
 		time.Sleep(time.Millisecond) // the cleanup runs beside
 	}
+	if got := debug.SetMemoryLimit(-1); got < 256<<20 || got > 1<<30 {
+		t.Errorf("with 256 MB alive the limit is %d MB", got>>20)
+	}
 	runtime.KeepAlive(live)
 	stop()
+	if got := debug.SetMemoryLimit(-1); got != limit {
+		t.Errorf("the limit stays at %d, before it was %d", got, limit)
+	}
 	if got := percent(); got != before {
 		t.Errorf("it stays at %d %%, before it was %d", got, before)
 	}

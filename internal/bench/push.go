@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -127,13 +128,19 @@ func (r *rig) half(ctx context.Context) (figures []figure, err error) {
 		if err := r.warm(ctx, "half"); err != nil {
 			return err
 		}
-		took, err := r.latencies(ctx, chats(sandbox.DemoApp, "half", "u", r.opts.Users, full.rate/2, 10*time.Second))
-		if err != nil {
-			return err
+		// A machine that stands still for 40 ms makes a p99 of 10 s; medians say what is usual.
+		var half, most []time.Duration
+		for i := range 3 {
+			took, err := r.latencies(ctx, chats(sandbox.DemoApp, fmt.Sprintf("half%d", i), "u", r.opts.Users, full.rate/2, 10*time.Second))
+			if err != nil {
+				return err
+			}
+			half, most = append(half, percentile(took[0], 50)), append(most, percentile(took[0], 99))
 		}
 		figures = []figure{
-			{Name: fmt.Sprintf("half load (%.0f/s): p50 from publish to vendor", full.rate/2), Value: milli(percentile(took[0], 50)), Unit: "ms"},
-			figure{Name: "half load: p99 from publish to vendor", Value: milli(percentile(took[0], 99)), Unit: "ms"}.atMost(10),
+			{Name: fmt.Sprintf("half load (%.0f/s): p50 from publish to vendor", full.rate/2), Value: milli(median(half)), Unit: "ms"},
+			figure{Name: "half load: p99 from publish to vendor", Value: milli(median(most)), Unit: "ms"}.atMost(10),
+			{Name: "… the slowest of three times ten seconds", Value: milli(slices.Max(most)), Unit: "ms"},
 		}
 		return nil
 	})
