@@ -15,8 +15,9 @@ const (
 	heapAim = 50 << 20
 	// leastGC and mostGC bound that, in percent of what lives.
 	leastGC, mostGC = 33, 400
-	// gcSlack is by how much the heap may outgrow what the percentage was meant for.
-	gcSlack = 8 << 20
+	// gcSlack is by how much the memory may outgrow what the percentage was meant for, beside a
+	// twentieth of it: the runtime keeps some percent below its limit.
+	gcSlack = 4 << 20
 )
 
 // gcPercent is how far, in percent, the heap may grow beyond the bytes that live in it.
@@ -29,7 +30,8 @@ func gcPercent(live uint64) int {
 // The percentage is of what was alive at the last collection: where three times as much is alive at
 // the next, the heap would grow to three times its aim before the percentage follows.
 func gcLimit(live, other uint64) int64 {
-	return int64(other + max(heapAim, live+live*leastGC/100) + gcSlack)
+	meant := other + max(heapAim, live+live*leastGC/100)
+	return int64(meant + meant/20 + gcSlack)
 }
 
 // paceGC sets, after each collection of garbage, when the next one begins, until stop is called.

@@ -27,9 +27,9 @@ func TestGCLimit(t *testing.T) {
 		live, other uint64
 		want        int64
 	}{
-		{0, 20 << 20, 20<<20 + heapAim + gcSlack},
-		{30 << 20, 20 << 20, 20<<20 + heapAim + gcSlack},
-		{100 << 20, 30 << 20, 30<<20 + 133<<20 + gcSlack},
+		{0, 30 << 20, 84<<20 + gcSlack},
+		{30 << 20, 30 << 20, 84<<20 + gcSlack},
+		{100 << 20, 67 << 20, 210<<20 + gcSlack},
 	} {
 		if got := gcLimit(c.live, c.other); got != c.want {
 			t.Errorf("%d MB live, %d MB of others: got %d, want %d", c.live>>20, c.other>>20, got, c.want)
