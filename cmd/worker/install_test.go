@@ -40,11 +40,10 @@ func TestFormerCredentialsParkNobody(t *testing.T) {
 		log, room, queue := slog.New(slog.DiscardHandler), new(notestest.Room), dispatchtest.New()
 		ctx, cancel := context.WithCancel(t.Context())
 		recorder := store.NewRecorder(t.Context(), store.Options{Queue: queue, Log: log, Now: time.Now})
-		flights := new(send.Flights)
 		l := &loader{service: &service{log: log, readings: &readings{dates: map[string]*dated{}, tokens: map[string]*accesstoken.Source{}}},
 			ctx: ctx, hard: t.Context(), apps: route.NewApps(nil), board: parking.NewBoard(room, "w1", log), holds: parking.NewWatch(room, log)}
 		configured := func(d vendors.Driver) *loaded {
-			s := &send.Sender{Certificate: send.Certificate{App: "demo", Vendor: "xiaomi", ID: "c", Driver: d}, Recorder: recorder, Flights: flights, Log: log, Now: time.Now}
+			s := &send.Sender{Certificate: send.Certificate{App: "demo", Vendor: "xiaomi", ID: "c", Driver: d}, Recorder: recorder, Log: log, Now: time.Now}
 			return &loaded{conf: &config.Config{}, serving: map[string]*serving{"c": {form: form{app: "demo"}, sender: s}}, replace: func() {}}
 		}
 		former := slowRefusal{make(chan struct{})}
@@ -81,6 +80,5 @@ func TestFormerCredentialsParkNobody(t *testing.T) {
 		l.stop()
 		running.Wait()
 		recorder.Wait()
-		flights.Close()
 	})
 }

@@ -238,7 +238,7 @@ func (s *service) consume(ctx context.Context) error {
 		return recorder.Trouble()
 	}}
 	others := &colleagues{room: s.bus.Notes(dispatch.WorkerRoom), self: worker, log: s.log}
-	flights, load := new(send.Flights), new(send.Load)
+	load := new(send.Load)
 	s.turns = turns.New(runtime.GOMAXPROCS(0))
 	acceptances := accepted.New(s.bus.Notes(accepted.Room), s.log)
 	if err := acceptances.Load(ctx); err != nil {
@@ -272,7 +272,7 @@ func (s *service) consume(ctx context.Context) error {
 	loader.sender = func(certificate send.Certificate, counts bool, retries send.Retries) *send.Sender {
 		sender := &send.Sender{
 			Certificate: certificate, Recorder: recorder, Looker: looker, Decider: decider, Marks: said, Devices: dir, Subjects: subjects, Limiter: limiter,
-			Accepted: acceptances, Flights: flights, Turns: s.turns, Load: load, Recalls: recaller,
+			Accepted: acceptances, Turns: s.turns, Load: load, Recalls: recaller,
 			Retries: retries, Metrics: metrics, Tracer: s.tel.Tracer, Log: s.log, Now: time.Now, Stored: s.bus.Hint,
 		}
 		if counts {
@@ -379,7 +379,6 @@ func (s *service) consume(ctx context.Context) error {
 	recorder.Wait()
 	looker.Wait()
 	decider.Wait()
-	flights.Close()
 	book.Wait()
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

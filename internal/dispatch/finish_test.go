@@ -88,7 +88,7 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	log := slog.New(slog.DiscardHandler)
 	recorder := store.NewRecorder(hard, store.Options{Queue: queue, Metrics: m.metrics, Log: log, Now: time.Now})
 	looker := &store.Looker{Records: queue, Trouble: recorder.Trouble, Log: log, Now: time.Now}
-	flights, load := new(send.Flights), new(send.Load)
+	load := new(send.Load)
 	carries := driver.Limits().Badge
 	app := route.App{Accounts: map[string]route.Account{
 		"c": {App: "demo", Vendor: "apns", Certificate: "c", Badge: carries}, "h": {App: "demo", Vendor: "huawei", Certificate: "h"},
@@ -113,7 +113,7 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 	for id, vendor := range map[string]string{"c": "apns", "h": "huawei"} {
 		senders[id] = &send.Sender{
 			Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: id, Driver: driver, Concurrency: m.concurrency},
-			Recorder:    recorder, Looker: looker, Decider: decider, Marks: heard, Limiter: m.limiter, Devices: m.devices, Flights: flights, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
+			Recorder:    recorder, Looker: looker, Decider: decider, Marks: heard, Limiter: m.limiter, Devices: m.devices, Load: load, Metrics: m.metrics, Log: log, Now: time.Now,
 		}
 		if book != nil {
 			senders[id].Badges, senders[id].Refresher = book, refresher
@@ -198,7 +198,6 @@ func (m *memory) start(driver vendors.Driver) (stop func(hard time.Duration), ki
 		recorder.Wait()
 		looker.Wait()
 		decider.Wait()
-		flights.Close()
 		if book != nil {
 			book.Wait()
 		}

@@ -99,14 +99,13 @@ func (s *street) worker(name string, driver vendors.Driver) (sender *send.Sender
 	ctx, cancel := context.WithCancel(context.Background())
 	log := slog.New(slog.DiscardHandler)
 	recorder := store.NewRecorder(context.Background(), store.Options{Queue: queue, Log: log, Now: time.Now})
-	flights := new(send.Flights)
 	devices := s.devices
 	if devices == nil {
 		devices = people{}
 	}
 	sender = &send.Sender{
 		Certificate: send.Certificate{App: "demo", Vendor: "xiaomi", ID: "c", Driver: driver, Concurrency: 4},
-		Recorder:    recorder, Devices: devices, Accepted: s.accepted, Flights: flights, Log: log, Now: time.Now,
+		Recorder:    recorder, Devices: devices, Accepted: s.accepted, Log: log, Now: time.Now,
 	}
 	b := parking.NewBoard(s.notes, name, log)
 	sender.Parked = func(open bool, since time.Time, r vendors.Result) { b.Tell("c", open, since, r) }
@@ -128,7 +127,6 @@ func (s *street) worker(name string, driver vendors.Driver) (sender *send.Sender
 		sender.Stop()
 		wg.Wait()
 		recorder.Wait()
-		flights.Close()
 	}
 }
 

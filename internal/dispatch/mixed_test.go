@@ -50,10 +50,9 @@ func sent(t *testing.T, vendor string, driver vendors.Driver, devices send.Devic
 	ctx, cancel := context.WithCancel(context.Background())
 	log := slog.New(slog.DiscardHandler)
 	recorder := store.NewRecorder(context.Background(), store.Options{Queue: queue, Log: log, Now: time.Now})
-	flights := new(send.Flights)
 	sender := &send.Sender{
 		Certificate: send.Certificate{App: "demo", Vendor: vendor, ID: "c", Driver: driver, Concurrency: 4},
-		Recorder:    recorder, Devices: devices, Flights: flights, Log: log, Now: time.Now,
+		Recorder:    recorder, Devices: devices, Log: log, Now: time.Now,
 	}
 	sender.Start(ctx, context.Background())
 	subject := hongyan.Subjects{}.Job(vendor, "c", hongyan.LaneNormal)
@@ -97,7 +96,6 @@ func sent(t *testing.T, vendor string, driver vendors.Driver, devices send.Devic
 	sender.Stop()
 	wg.Wait()
 	recorder.Wait()
-	flights.Close()
 	return ends
 }
 

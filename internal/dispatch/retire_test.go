@@ -50,7 +50,6 @@ type relay struct {
 	ctx      context.Context
 	queue    *dispatchtest.Queue
 	recorder *store.Recorder
-	flights  *send.Flights
 	load     *send.Load
 	claims   *store.Claims
 	out      chan dispatch.Delivery // the messages
@@ -61,7 +60,7 @@ type relay struct {
 func newRelay(t *testing.T) *relay {
 	ctx, cancel := context.WithCancel(t.Context())
 	log := slog.New(slog.DiscardHandler)
-	r := &relay{t: t, ctx: ctx, cancel: cancel, queue: dispatchtest.New(), flights: new(send.Flights), load: new(send.Load), claims: store.NewClaims(log), out: make(chan dispatch.Delivery)}
+	r := &relay{t: t, ctx: ctx, cancel: cancel, queue: dispatchtest.New(), load: new(send.Load), claims: store.NewClaims(log), out: make(chan dispatch.Delivery)}
 	r.recorder = store.NewRecorder(context.WithoutCancel(ctx), store.Options{Queue: r.queue, Log: log, Now: time.Now})
 	source := r.queue.Source(hongyan.Subjects{}.Message("demo"), 1000)
 	r.running.Go(func() { source.Run(ctx, r.out) })
@@ -71,7 +70,7 @@ func newRelay(t *testing.T) *relay {
 // sender starts a sender.
 func (r *relay) sender(d vendors.Driver) *send.Sender {
 	s := &send.Sender{Certificate: send.Certificate{App: "demo", Vendor: "apns", ID: "c", Driver: d, Concurrency: 2},
-		Recorder: r.recorder, Devices: people{}, Flights: r.flights, Load: r.load, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+		Recorder: r.recorder, Devices: people{}, Load: r.load, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 	s.Start(r.ctx, context.WithoutCancel(r.ctx))
 	return s
 }
@@ -109,7 +108,6 @@ func (r *relay) finish(senders ...*send.Sender) (accepted map[string]int) {
 	}
 	r.running.Wait()
 	r.recorder.Wait()
-	r.flights.Close()
 	if n := r.load.Devices(); n != 0 {
 		r.t.Errorf("%d devices are still counted as at hand", n)
 	}

@@ -110,7 +110,6 @@ func (r *rig) start() {
 	}
 	recorder := store.NewRecorder(hard, store.Options{Queue: r.bus, Subjects: subjects, Log: r.log, Now: time.Now})
 	looker := &store.Looker{Records: r.bus, Trouble: recorder.Trouble, Log: r.log, Now: time.Now}
-	flights := new(send.Flights)
 	policy, book := route.Policy{StaleAfter: 7 * 24 * time.Hour}, badge.New(r.bus, badge.Options{Log: r.log})
 	if r.counts {
 		policy.Badge = route.BadgeCounted
@@ -124,7 +123,7 @@ func (r *rig) start() {
 	for id, driver := range map[string]*scripted{"c-apns": r.apns, "c-huawei": r.huawei} {
 		s := &send.Sender{
 			Certificate: send.Certificate{App: "demo", Vendor: accounts[id].Vendor, ID: id, Driver: driver, Concurrency: 8},
-			Recorder:    recorder, Devices: dir, Marks: said, Subjects: subjects, Looker: looker, Flights: flights,
+			Recorder:    recorder, Devices: dir, Marks: said, Subjects: subjects, Looker: looker,
 			Retries: r.retries, Breaker: r.breaker, Log: r.log, Now: time.Now, Tracer: r.tracer, Stored: r.bus.Hint,
 		}
 		if r.counts {
@@ -187,7 +186,6 @@ func (r *rig) start() {
 			wg.Wait()
 			recorder.Wait()
 			looker.Wait()
-			flights.Close()
 			book.Wait()
 			cut()
 		})

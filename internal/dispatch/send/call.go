@@ -392,9 +392,8 @@ func (l *lane) takeApart(c *call, some []int) {
 }
 
 // call makes the vendor call and carries out the verdicts. It frees its place before it waits for
-// them to be stored. The caller counted it in landing.
+// them to be stored.
 func (l *lane) call(c *call) {
-	defer l.landing.Done()
 	s := l.s
 	cert := &s.Certificate
 	numbered := l.number(c)

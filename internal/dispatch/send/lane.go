@@ -152,8 +152,7 @@ func (l *lane) loop() {
 	for l.place() {
 		c := l.assemble()
 		if c != nil {
-			l.landing.Add(1)
-			l.s.Flights.fly(c)
+			l.landing.Go(func() { l.call(c) })
 			continue
 		}
 		l.calls.leave(false)

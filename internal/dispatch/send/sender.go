@@ -121,7 +121,6 @@ type Sender struct {
 	Refresher Refresher
 	// Accepted is nil where every word of a dead token is believed.
 	Accepted Acceptances
-	Flights  *Flights
 	// Turns are what the results of large calls are judged by; nil for no waiting.
 	Turns *turns.Turns
 	// Load is nil where nobody asks for it.
