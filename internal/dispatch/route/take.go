@@ -42,11 +42,11 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 			return nil
 		}
 		if err == nil {
-			x.message, _, err = r.parse(p.Message, p.Published, true)
+			x.message, _, err = r.parse(subject.Kind, p.Message, p.Published)
 		}
 		x.bulk, x.stored, x.size = true, p.Published, p.Recipients
 	default:
-		x.message, repairs, err = r.parse(d.Data(), c.Stored, false)
+		x.message, repairs, err = r.parse(subject.Kind, d.Data(), c.Stored)
 	}
 	r.Metrics.Repaired(repairs)
 	known := false
@@ -87,9 +87,9 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 }
 
 // parse parses a message that was published at a time, or a piece of one.
-func (r *routing) parse(data []byte, published time.Time, piece bool) (*hongyan.Message, hongyan.Repairs, error) {
-	large := len(data) >= turns.LargeText
-	if !large && !piece {
+func (r *routing) parse(kind hongyan.Kind, data []byte, published time.Time) (*hongyan.Message, hongyan.Repairs, error) {
+	large := len(data) >= turns.LargeText && kind != hongyan.KindUrgent
+	if !large && kind != hongyan.KindPiece {
 		r.Turns.Small()
 	}
 	defer r.Turns.Begin(large).End()
