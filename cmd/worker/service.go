@@ -314,9 +314,13 @@ func (s *service) consume(ctx context.Context) error {
 	signalsFirst(ctx, s.bus, s.log)
 	patient := *router // what is urgent waits for no room
 	patient.Room = load.Wait
-	routes := func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { patient.Run(ctx, hard, source) }
-	serving("messages", func() error { return s.bus.ServeMessages(ctx, s.appNames, holdMessages, routes) })
-	serving("pieces", func() error { return s.bus.ServePieces(ctx, holdPieces, routes) })
+	yielding := patient // pieces are large themselves
+	yielding.Yields = true
+	routes := func(r *route.Router) bus.Serving {
+		return func(ctx context.Context, _ hongyan.Subject, source dispatch.Source) { r.Run(ctx, hard, source) }
+	}
+	serving("messages", func() error { return s.bus.ServeMessages(ctx, s.appNames, holdMessages, routes(&yielding)) })
+	serving("pieces", func() error { return s.bus.ServePieces(ctx, holdPieces, routes(&patient)) })
 	wg.Go(func() { router.Run(ctx, hard, urgent) })
 	hold := func(where hongyan.Subject) int {
 		if sender := s.loaded.Load().sender(where); sender != nil {

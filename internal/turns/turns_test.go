@@ -50,6 +50,7 @@ func TestTurns(t *testing.T) {
 		"one processor":       {1, 0, 2, 5 * ms, []time.Duration{0, 7500 * µs}},
 		"three processors":    {3, 0, 4, 5 * ms, []time.Duration{0, 0, 7500 * µs, 7500 * µs}},
 		"a long rest":         {2, 0, 2, 100 * ms, []time.Duration{0, 125 * ms}},
+		"short rests add up":  {2, 0, 4, ms / 2, []time.Duration{0, ms / 2, ms, 2250 * µs}},
 		"patience":            {2, 0, 3, 900 * ms, []time.Duration{0, 500 * ms, 500 * ms}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,7 +59,7 @@ func TestTurns(t *testing.T) {
 				if c.processors > 0 {
 					all = turns.New(c.processors)
 				}
-				all.Small()
+				all.Source().Small()
 				time.Sleep(c.small)
 				if diff := cmp.Diff(c.want, begins(all, c.n, c.while)); diff != "" {
 					t.Error(diff)
@@ -66,4 +67,55 @@ func TestTurns(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What comes from one source in masses waits for the small work of others alone, and rests eight
+// times as long, at most 25 ms.
+func TestSource(t *testing.T) {
+	const ms = time.Millisecond
+	for name, c := range map[string]struct {
+		own, other bool // who did small work
+		while      time.Duration
+		want       []time.Duration
+	}{
+		"none":           {false, false, ms, []time.Duration{0, 0}},
+		"its own":        {true, false, ms, []time.Duration{0, 0}},
+		"another's":      {false, true, ms, []time.Duration{0, 5 * ms}},
+		"of both":        {true, true, ms, []time.Duration{0, 5 * ms}},
+		"a longest rest": {false, true, 10 * ms, []time.Duration{0, 35 * ms}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				all := turns.New(4)
+				own, other := all.Source(), all.Source()
+				if c.other {
+					other.Small()
+				}
+				if c.own {
+					own.Small()
+				}
+				if waits := own.Wait(); waits != c.other {
+					t.Errorf("it waits: %v", waits)
+				}
+				if diff := cmp.Diff(c.want, begins(own, 2, c.while)); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+// Sources wait for their own turns, not for each other's.
+func TestSourcesWaitForTheirOwnTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := turns.New(2)
+		all.Source().Small()
+		root, a, b := all.Begin(true), all.Source().Begin(true), all.Source().Begin(true)
+		for _, turn := range []turns.Turn{root, a, b} {
+			if turn == (turns.Turn{}) {
+				t.Error("it got no place")
+			}
+			turn.End()
+		}
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -62,6 +61,8 @@ type Router struct {
 	Elsewhere func(app, certificate string) bool
 	// Turns are what large messages are read and planned by; nil for no waiting.
 	Turns *turns.Turns
+	// Yields says that what comes in masses gives way to what others send.
+	Yields bool
 	// Room, when it is set, waits while too much of an app is at hand, and returns false when ctx
 	// ends before.
 	Room func(ctx context.Context, app string) bool
@@ -77,6 +78,8 @@ type Router struct {
 const (
 	// routeBatch is how many messages are looked up together.
 	routeBatch = 256
+	// yieldBatch is the same for what gives way: a fraction of a millisecond's work.
+	yieldBatch = 2 * turns.Large
 	// routeUsers is how many users one round looks up.
 	routeUsers = 1000
 	// routeRounds is how many batches are under way at once, so that one waits for the server while
@@ -94,6 +97,8 @@ type routing struct {
 	ctx    context.Context // ends when nothing more is to be begun
 	hard   context.Context
 	claims *store.Claims
+	// own are the turns of what the source delivers.
+	own *turns.Turns
 	// owing counts the messages that are not settled, confirming the rounds that are decided again
 	// or counted and the calls that wait for their marks.
 	owing, confirming sync.WaitGroup
@@ -104,7 +109,7 @@ type routing struct {
 // delivery is settled: at hard, what could not be stored is left to whoever takes the messages
 // next.
 func (r *Router) Run(ctx, hard context.Context, source dispatch.Source) {
-	(&routing{Router: r, ctx: ctx, hard: hard, claims: store.NewClaims(r.Log)}).run(source)
+	(&routing{Router: r, ctx: ctx, hard: hard, claims: store.NewClaims(r.Log), own: r.Turns.Source()}).run(source)
 }
 
 func (r *routing) run(source dispatch.Source) {
@@ -119,26 +124,16 @@ func (r *routing) run(source dispatch.Source) {
 	rounds := make(chan struct{}, routeRounds)
 	var planning sync.WaitGroup
 	for first := range out {
-		batch := []dispatch.Delivery{first}
-	more:
-		for len(batch) < routeBatch {
-			select {
-			case d, ok := <-out:
-				if !ok {
-					break more
-				}
-				batch = append(batch, d)
-			default:
-				break more
-			}
-		}
+		batch := r.gather(first, out)
 		if !r.Recorder.Pause(r.ctx, nil, func(paused bool) { r.Metrics.Pause("", "", "router", paused) }) || r.ctx.Err() != nil {
 			r.giveBack(batch)
 			continue
 		}
 		rounds <- struct{}{}
+		turn := r.own.Begin(r.Yields && len(batch) >= turns.Large)
 		planning.Go(func() {
 			defer func() { <-rounds }()
+			defer turn.End()
 			r.route(batch)
 		})
 	}
@@ -147,6 +142,26 @@ func (r *routing) run(source dispatch.Source) {
 	r.confirming.Wait()
 	stopRenewing()
 	pulling.Wait()
+}
+
+// gather adds to a delivery what has come after it, as far as it is planned together.
+func (r *routing) gather(first dispatch.Delivery, out <-chan dispatch.Delivery) []dispatch.Delivery {
+	batch, most := []dispatch.Delivery{first}, routeBatch
+	if r.Yields && r.own.Wait() {
+		most = yieldBatch
+	}
+	for len(batch) < most {
+		select {
+		case d, ok := <-out:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, d)
+		default:
+			return batch
+		}
+	}
+	return batch
 }
 
 func (r *routing) giveBack(batch []dispatch.Delivery) {
@@ -269,6 +284,9 @@ func (r *routing) round(messages []*routed) {
 	first := messages[0]
 	r.Metrics.Stage(dispatch.StageTaken, first.taken.Sub(first.duty.Claim.Stored))
 	known, err := r.lookup(messages)
+	if len(known) < turns.Large && !first.bulk {
+		r.own.Small()
+	}
 	var said []marks.Said
 	if err == nil {
 		said, err = r.say(messages)
@@ -424,61 +442,6 @@ func (r *routing) looked(p *planned) {
 	m.handed = true
 	m.duty.Add(1)
 	r.Withdrawals.Again(m.app, m.message.ID, m.message.Conversation.ID, m.stored, m.duty)
-}
-
-// follow sees to what follows from decisions: jobs go to their senders, suppressions are recorded.
-func (r *routing) follow(m *routed, decisions []Decision) {
-	now := r.Now()
-	r.suppress(m, decisions, now)
-	turn := r.Turns.Begin(len(decisions) >= turns.Large && !m.message.Rings())
-	jobs := Compose(m.message, m.app, m.conf, decisions, m.stored, m.conf.Texts)
-	turn.End()
-	for _, job := range jobs {
-		job.Trace, job.Bulk, job.Decided = m.trace, m.bulk, now
-		r.Metrics.Job(job)
-		m.duty.Add(1)
-		m.conf.Accounts[job.Certificate].Sender.Send(job, m.duty, m.look)
-	}
-}
-
-// without leaves out the devices that have an end or a job of their own.
-func without(decisions []Decision, a *store.Answer) []Decision {
-	return slices.DeleteFunc(decisions, func(d Decision) bool { return ended(&d, a) })
-}
-
-// ended says whether a device has an end or a job of its own by an answer, which may be nil.
-func ended(d *Decision, a *store.Answer) bool {
-	device := ""
-	if d.Device != nil {
-		device = d.Device.ID
-	}
-	return a != nil && a.Has(d.User, device)
-}
-
-// suppress records the devices that are not pushed to.
-func (r *routing) suppress(m *routed, decisions []Decision, now time.Time) {
-	var lines []store.Line
-	for i := range decisions {
-		d := &decisions[i]
-		if d.Suppressed == "" {
-			continue
-		}
-		r.Metrics.Suppress(m.app, d.Suppressed)
-		l := store.Line{Outcome: hongyan.Outcome{MessageID: m.message.ID, App: m.app, Status: hongyan.StatusSuppressed, At: now.UTC()},
-			Device: hongyan.DeviceOutcome{User: d.User, Reason: d.Suppressed}, Duty: m.duty}
-		if d.Device != nil {
-			l.Device.Device = d.Device.ID
-			if l.Certificate = d.Certificate; l.Certificate == "" {
-				l.Certificate = d.Device.Registration.Certificate
-			}
-			l.Vendor = m.conf.Accounts[l.Certificate].Vendor
-		}
-		if d.Suppressed == hongyan.UnknownCertificate {
-			r.Log.Warn("registration names a certificate that the configuration lacks", "app", m.app, "user", d.User, "device", l.Device.Device, "certificate", l.Certificate)
-		}
-		lines = append(lines, l)
-	}
-	r.Recorder.Record(lines...)
 }
 
 // backoffDelay keeps what failed away for a moment.

@@ -88,11 +88,7 @@ func (r *routing) read(d dispatch.Delivery) *routed {
 
 // parse parses a message that was published at a time, or a piece of one.
 func (r *routing) parse(kind hongyan.Kind, data []byte, published time.Time) (*hongyan.Message, hongyan.Repairs, error) {
-	large := len(data) >= turns.LargeText && kind != hongyan.KindUrgent
-	if !large && kind != hongyan.KindPiece {
-		r.Turns.Small()
-	}
-	defer r.Turns.Begin(large).End()
+	defer r.Turns.Begin(len(data) >= turns.LargeText && kind != hongyan.KindUrgent).End()
 	return hongyan.ParseMessage(data, published)
 }
 
