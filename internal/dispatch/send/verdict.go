@@ -98,10 +98,10 @@ type Situation struct {
 	// Sick says that the vendor as a whole is in trouble, or with a result of [vendors.ScopeKind]
 	// that pushes of the kind are: an outage burns no attempts.
 	Sick bool
-	// Midnight is when the vendor's day ends, and Spread is over how long after it what waited for
-	// it comes.
+	// Midnight is when the vendor's day ends, and After is how long after that what waits for it
+	// comes.
 	Midnight time.Time
-	Spread   time.Duration
+	After    time.Duration
 	// Random is uniform in [0,1).
 	Random float64
 	Retries
@@ -169,7 +169,7 @@ func Decide(r vendors.Result, s Situation) Verdict {
 		if v.Delay >= left {
 			return Verdict{Act: Die, Reason: vendors.QuotaSpent} // it will not live that long
 		}
-		v.Delay += min(time.Duration(s.Random*float64(s.Spread)), (left-v.Delay)/2)
+		v.Delay += min(s.After, (left-v.Delay)/2)
 		return v
 	case r.Reason == vendors.Interrupted:
 		return v

@@ -11,7 +11,7 @@ import (
 var noon = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
 
 func situation(change func(*Situation)) Situation {
-	s := Situation{Deadline: noon.Add(24 * time.Hour), Now: noon, Midnight: noon.Add(12 * time.Hour), Spread: 30 * time.Second, Random: 0.5}
+	s := Situation{Deadline: noon.Add(24 * time.Hour), Now: noon, Midnight: noon.Add(12 * time.Hour), After: 15 * time.Second, Random: 0.5}
 	if change != nil {
 		change(&s)
 	}
