@@ -172,6 +172,11 @@ const (
 	// large as one can be where that is more.
 	wakePage  = 2048
 	wakeBytes = 1 << 20
+	// Rounds that are smaller, and not below leastPage, come wakeStep after each other, wakeSteps
+	// of them: so that what is due in one second is moved in most of the next, and not at once.
+	leastPage = 64
+	wakeStep  = wakeTick / 16
+	wakeSteps = 12
 	// wakeIdle is when the server forgets the consumer of a certificate and lane for which nothing
 	// has been due.
 	wakeIdle = 5 * time.Minute
@@ -221,11 +226,11 @@ func (b *Bus) Wake(ctx context.Context) {
 			b.log.Info("jobs that are due are asked for again")
 			said = false
 		}
-		for subject := range subjects {
+		for subject, due := range subjects {
 			if place, ways, ok := w.begin(subject); ok {
 				movers.Go(func() {
 					defer w.end(subject)
-					w.run(ctx, subject, place, ways)
+					w.run(ctx, subject, due, place, ways)
 				})
 			}
 		}
@@ -309,20 +314,24 @@ func (w *waker) refused(subject string) bool {
 	return w.waits[subject] != nil
 }
 
-// run moves what is due on a subject until nothing is, or it is refused.
-func (w *waker) run(ctx context.Context, subject string, place hongyan.Subject, ways chan struct{}) {
+// run moves what is due on a subject, of which there was so much, until nothing is, it is refused
+// or a tick is over.
+func (w *waker) run(ctx context.Context, subject string, due uint64, place hongyan.Subject, ways chan struct{}) {
 	select {
 	case ways <- struct{}{}:
 		defer func() { <-ways }()
 	case <-ctx.Done():
 		return
 	}
-	refused := w.refused(subject)
-	for n := wakePage; ctx.Err() == nil; {
+	step := time.NewTicker(wakeStep)
+	defer step.Stop()
+	n, steps, refused := pageOf(due), 0, w.refused(subject)
+	for {
+		page := n
 		if refused {
-			n = 1 // try whether there is room before more are taken in vain
+			page = 1 // try whether there is room before more are taken in vain
 		}
-		moved, err := w.page(ctx, subject, place, n)
+		moved, err := w.page(ctx, subject, place, page)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -331,15 +340,27 @@ func (w *waker) run(ctx context.Context, subject string, place hongyan.Subject, 
 				w.bus.log.Warn("jobs that are due cannot be moved, trying again", "vendor", place.Vendor, "certificate", place.Certificate, "lane", place.Lane, "error", err)
 			}
 			return
-		case n == 1:
-			n, refused = wakePage, false
+		case refused && moved > 0:
+			refused = false
 			continue
 		}
 		w.moved(subject)
-		if moved == 0 {
+		if steps++; moved == 0 || steps == wakeSteps && n < wakePage {
 			return
 		}
+		if n < wakePage {
+			select {
+			case <-step.C:
+			case <-ctx.Done():
+				return
+			}
+		}
 	}
+}
+
+// pageOf is how many jobs are moved in one round where so many are due.
+func pageOf(due uint64) int {
+	return int(min(max((due+wakeSteps-1)/wakeSteps, leastPage), wakePage))
 }
 
 // page moves up to n jobs that are due on a subject. It returns how many it had in hand, and an
