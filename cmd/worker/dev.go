@@ -82,7 +82,7 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 		defer cancel()
 		err = errors.Join(err, listener.Stop(stop))
 	}()
-	address := sandbox.Place{URL: listener.TLSURL(), Dir: keys}
+	address := sandbox.Place{URL: listener.TLSURL(), Dir: keys, Private: true}
 	if err := demo.WriteFiles(keys, address); err != nil {
 		return err
 	}
@@ -103,6 +103,13 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err error
 	fmt.Fprintln(stdout, "Starting NATS, the sandbox of all vendors and a worker …")
 	var showing sync.WaitGroup
 	defer showing.Wait()
+	ended, end := context.WithCancel(ctx)
+	defer end()
+	showing.Go(func() {
+		if <-ended.Done(); ctx.Err() != nil {
+			fmt.Fprintf(stdout, "\nStopping: what is under way has %v to end; Ctrl-C again leaves at once\n", conf.Shutdown)
+		}
+	})
 	return serve(ctx, conf, log, func(s *service) {
 		shown := &show{s: s, box: box, fakes: demo.Fakes(), out: stdout, options: o, pageURL: listener.URL(), password: password}
 		names := &phoneNames{store: s.bus, subjects: s.topology().Subjects, vendors: vendorsOf(conf), box: box}

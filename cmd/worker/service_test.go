@@ -307,6 +307,12 @@ func TestDevShowsAllNine(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("it ended with %v", err)
 	}
+	if !strings.Contains(out.String(), "Stopping: ") {
+		t.Error("it does not say that it stops")
+	}
+	if strings.Contains(errs.String(), "can be better") {
+		t.Errorf("it advises about its own files:\n%s", errs.String())
+	}
 }
 
 func TestHealthServerSaysWhichAddress(t *testing.T) {

@@ -22,6 +22,9 @@ type Place struct {
 	// Dir is the folder of the demo's files as the worker sees it; a path without a root is the
 	// configuration loader's to resolve.
 	Dir string
+	// Private says that the worker runs as the user who writes the files, so that nobody else need
+	// read them. In another container it may be another user; what they open is only this sandbox.
+	Private bool
 }
 
 // Files of a demo beside those of its accounts.
@@ -127,17 +130,19 @@ func DemoJSON(account any) []byte {
 // be: the authority's certificate, the accounts' keys and secrets, and demo.yaml with the
 // certificates that refer to them. place is where the worker will see the sandbox and the folder.
 func (d *Demo) WriteFiles(dir string, place Place) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	folder, mode := fs.FileMode(0o755), fs.FileMode(0o644)
+	if place.Private {
+		folder, mode = 0o700, 0o600
+	}
+	if err := os.MkdirAll(dir, folder); err != nil {
 		return fmt.Errorf("make the demo's folder: %w", err)
 	}
-	// A worker that runs as another user, in another container, must be able to read them; what
-	// they open is only this sandbox.
 	files := []File{{fileCA, d.authority.PEM()}}
 	for _, a := range d.accounts {
 		files = append(files, a.Files(place.URL)...)
 	}
 	for _, f := range append(files, File{fileConfig, d.Apps(place)}) {
-		if err := replaceFile(filepath.Join(dir, f.Name), f.Data, 0o644); err != nil {
+		if err := replaceFile(filepath.Join(dir, f.Name), f.Data, mode); err != nil {
 			return fmt.Errorf("write %s: %w", f.Name, err)
 		}
 	}

@@ -231,3 +231,28 @@ func TestFakesAreComplete(t *testing.T) {
 		}
 	}
 }
+
+// Keys of a sandbox in the worker's own process are for nobody else to read.
+func TestPrivateFiles(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "sandbox")
+	demo, err := sandbox.NewDemo(time.Now(), all.Fakes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := demo.WriteFiles(dir, sandbox.Place{Dir: dir, Private: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has the mode %v", path, info.Mode())
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
