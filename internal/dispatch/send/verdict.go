@@ -202,9 +202,3 @@ func fullJitter(r Retries, n int, random float64) time.Duration {
 	}
 	return time.Duration(2 * random * float64(mean))
 }
-
-// Midnight is the end of the vendor's day.
-func Midnight(now time.Time, zone *time.Location) time.Time {
-	y, m, d := now.In(zone).Date()
-	return time.Date(y, m, d+1, 0, 0, 0, 0, zone)
-}
