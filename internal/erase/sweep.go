@@ -127,12 +127,7 @@ func (s *Sweep) silent(ctx context.Context, pace *rate.Limiter, users []director
 	}
 	heard := map[directory.Ref]bool{}
 	for _, v := range read.Values {
-		// An empty record that ends by itself says that something was removed, by a worker, or by
-		// an erasure that may have failed halfway.
-		if len(v.Data) == 0 && !v.Expires.IsZero() {
-			continue
-		}
-		if x, err := s.Subjects.Parse(v.Subject); err == nil && !v.Time.Before(since) {
+		if x, err := s.Subjects.Parse(v.Subject); err == nil && hears(v, since) {
 			heard[directory.Ref{App: x.App, User: x.User}] = true
 		}
 	}
@@ -140,16 +135,28 @@ func (s *Sweep) silent(ctx context.Context, pace *rate.Limiter, users []director
 		if heard[u] {
 			continue
 		}
-		if err := done.erased(s.one(ctx, u, done)); err != nil {
+		if err := done.erased(s.one(ctx, u, since, done)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// one erases a user.
-func (s *Sweep) one(ctx context.Context, u directory.Ref, done *Swept) error {
+// hears says whether a record of a user was stored since a time by somebody who speaks for the
+// user. An empty record that ends by itself says that something was removed, by a worker, or by an
+// erasure that may have failed halfway.
+func hears(v directory.Value, since time.Time) bool {
+	return !v.Time.Before(since) && (len(v.Data) > 0 || v.Expires.IsZero())
+}
+
+// one erases a user of whom nothing was heard since a time, unless something is by now.
+func (s *Sweep) one(ctx context.Context, u directory.Ref, since time.Time, done *Swept) error {
 	records, err := s.FindKnown(ctx, u.App, u.User)
+	for _, r := range records {
+		if r.Stream == s.Places.Directory() && hears(r.Value, since) {
+			return err
+		}
+	}
 	if err == nil {
 		var n int
 		n, err = s.Remove(ctx, u.App, u.User, records)

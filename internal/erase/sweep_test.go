@@ -15,6 +15,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/bus"
 	"github.com/hongyan-im/hongyan/internal/bus/bustest"
+	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/directory/directorytest"
 	"github.com/hongyan-im/hongyan/internal/erase"
 	"github.com/hongyan-im/hongyan/internal/owner"
@@ -113,6 +114,36 @@ func TestSweepOwners(t *testing.T) {
 		}
 		if len(s.Value(subjects.Own("token.demo.0123")).Data) == 0 {
 			t.Error("a record that a newer worker wrote is gone")
+		}
+	})
+}
+
+// between is a store in which something happens after each read of several users.
+type between struct {
+	*directorytest.Store
+	happens func()
+}
+
+func (b between) LastValues(ctx context.Context, filters []string) (directory.Read, error) {
+	read, err := b.Store.LastValues(ctx, filters)
+	b.happens()
+	return read, err
+}
+
+// Whoever registers while the sweep looks at them stays.
+func TestSweepLeavesWhoComesBackMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := directorytest.New()
+		register(s, "demo", "back", "old")
+		register(s, "demo", "gone", "gone")
+		time.Sleep(200 * day)
+		w := sweep(s)
+		w.Store = between{s, func() { register(s, "demo", "back", "new") }}
+		if done, err := w.Run(t.Context(), time.Now().Add(-180*day)); err != nil || done.Users != 1 || done.Failed != 0 {
+			t.Errorf("%+v, %v, want one user erased", done, err)
+		}
+		if got := strings.Join(left(s), " "); got != "demo/back" {
+			t.Errorf("left are %s", got)
 		}
 	})
 }
