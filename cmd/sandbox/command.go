@@ -88,7 +88,7 @@ demo.yaml, the certificates to put into a worker's configuration.`,
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8240", "`address` for plain HTTP: the page, the control API, all vendors but "+names(tlsOnly))
 	cmd.Flags().StringVar(&f.listenTLS, "listen-tls", "127.0.0.1:8241", "`address` for TLS with HTTP/2: the same, and "+names(tlsOnly))
 	cmd.Flags().StringVar(&f.dir, "dir", "./sandbox-data", "`folder` for the demo accounts' credentials and demo.yaml")
-	cmd.Flags().StringVar(&f.mountedAt, "mounted-at", "", "`folder` that demo.yaml names, where the worker sees --dir elsewhere (default: --dir)")
+	cmd.Flags().StringVar(&f.mountedAt, "mounted-at", "", "`folder` that demo.yaml names, where the worker sees --dir elsewhere (default: --dir); other users may then read the files")
 	cmd.Flags().StringSliceVar(&f.hosts, "host", nil, "extra `name` or address that the worker calls; the TLS certificate is good for it, and the first is named in demo.yaml")
 	cmd.Flags().StringVar(&f.url, "url", "", "TLS `address` that demo.yaml names (default: https://, the first --host, and the port of --listen-tls)")
 	cmd.Flags().IntVar(&f.keep, "keep", 1000, "how many of the newest notifications to remember; -1 for all")
@@ -116,7 +116,7 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	place := sandbox.Place{URL: f.url, Dir: f.mountedAt}
+	place := sandbox.Place{URL: f.url, Dir: f.mountedAt, Private: f.mountedAt == ""}
 	if place.URL == "" {
 		place.URL = listener.TLSURL()
 		if len(f.hosts) > 0 {

@@ -90,6 +90,9 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if info, err := os.Stat(filepath.Join(dir, "apns.p8")); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("a worker elsewhere, which may be another user, cannot read the files: %v, %v", info, err)
+	}
 	port := tlsURL[strings.LastIndexByte(tlsURL, ':'):]
 	for _, want := range []string{`"https://sandbox` + port + `"`, `"/run/sandbox/ca.pem"`} {
 		if !strings.Contains(string(config), want) {
