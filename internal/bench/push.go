@@ -107,14 +107,18 @@ func (r *rig) cpu(ctx context.Context) ([]figure, error) {
 }
 
 func (r *rig) latency50(ctx context.Context) ([]figure, error) {
-	r.say("vendor latency 50 ms, %d pushes", r.opts.Pushes)
+	r.say("vendor latency 50 ms, three times %d pushes", r.opts.Pushes)
 	id := r.box.Arm(sandbox.Fault{Vendor: r.vendor, Kind: sandbox.FaultSlow, Delay: 0.05})
 	defer r.box.Clear(r.vendor, id)
-	d, err := r.drain(ctx, "l50", r.opts.Pushes)
-	if err != nil {
-		return nil, err
+	var rate []float64
+	for i := range 3 {
+		d, err := r.drain(ctx, fmt.Sprintf("l50-%d", i), r.opts.Pushes)
+		if err != nil {
+			return nil, err
+		}
+		rate = append(rate, d.rate)
 	}
-	return []figure{figure{Name: "pushes a second, vendor latency 50 ms", Value: d.rate, Unit: "/s"}.atLeast(14_000)}, nil
+	return []figure{figure{Name: "pushes a second, vendor latency 50 ms", Value: median(rate), Unit: "/s"}.atLeast(14_000)}, nil
 }
 
 // half publishes at half the full rate and measures from publish to the vendor's request.
