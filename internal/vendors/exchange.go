@@ -120,13 +120,15 @@ func (d *httpDriver) exchange(ctx, parent context.Context, batch Batch, token st
 	return results
 }
 
-// large says whether writing or reading a call is large work; an urgent one never is.
+// large says whether writing or reading a call is large work: one for many devices of a message.
+// Many small messages are not, as they give way before they are planned, and an urgent one never
+// is.
 func large(b Batch) bool {
 	if len(b.Devices) < turns.Large {
 		return false
 	}
 	n := b.Devices[0].Notification
-	return n == nil || !n.Urgent
+	return n == b.Devices[turns.Large-1].Notification && (n == nil || !n.Urgent)
 }
 
 func (d *httpDriver) fetchToken(ctx context.Context, auth Authenticator, now time.Time) (AccessToken, error) {

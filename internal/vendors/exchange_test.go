@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -73,7 +74,12 @@ func TestAllCallsAreExchangedAlike(t *testing.T) {
 	}
 }
 
+// A call is large that has many devices of one message.
 func TestLarge(t *testing.T) {
+	own := Batch{Devices: make([]Device, 1000)}
+	for i := range own.Devices {
+		own.Devices[i].Notification = &Notification{MessageID: strconv.Itoa(i)}
+	}
 	devices := func(n int, note *Notification) Batch {
 		b := Batch{Devices: make([]Device, n)}
 		for i := range b.Devices {
@@ -90,6 +96,8 @@ func TestLarge(t *testing.T) {
 		"many":       {devices(turns.Large, &Notification{}), true},
 		"a call":     {devices(turns.Large, &Notification{Urgent: true}), false},
 		"no message": {devices(turns.Large, nil), true},
+		"of its own": {own, false},
+		"and others": {Batch{Devices: append(devices(turns.Large, &Notification{}).Devices, own.Devices...)}, true},
 	} {
 		if got := large(c.batch); got != c.want {
 			t.Errorf("%s: got %v", name, got)

@@ -49,7 +49,8 @@ func (l *lane) carryOut(c *call, results []vendors.Result, vendorSick bool, now 
 	var apart []int
 	var late []piece
 	luck := random()
-	turn := l.s.Turns.Begin(len(c.works) >= turns.Large && l.name != hongyan.LaneUrgent)
+	large := len(c.works) >= turns.Large && c.works[0] == c.works[turns.Large-1] && l.name != hongyan.LaneUrgent
+	turn := l.s.Turns.Begin(large)
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
 		n, recalled := k, l.recalled(w)
