@@ -172,8 +172,9 @@ const (
 	// large as one can be where that is more.
 	wakePage  = 2048
 	wakeBytes = 1 << 20
-	// Rounds that are smaller, and not below leastPage, come wakeStep after each other, wakeSteps
-	// of them: so that what is due in one second is moved in most of the next, and not at once.
+	// Where less is due than wakeSteps such rounds, it is moved in wakeSteps smaller ones, not
+	// below leastPage, that come wakeStep after each other: what is due in one second in most of
+	// the next, and not at once.
 	leastPage = 64
 	wakeStep  = wakeTick / 16
 	wakeSteps = 12
@@ -314,8 +315,8 @@ func (w *waker) refused(subject string) bool {
 	return w.waits[subject] != nil
 }
 
-// run moves what is due on a subject, of which there was so much, until nothing is, it is refused
-// or a tick is over.
+// run moves what is due on a subject, until so much is moved, nothing is due any more, or it is
+// refused.
 func (w *waker) run(ctx context.Context, subject string, due uint64, place hongyan.Subject, ways chan struct{}) {
 	select {
 	case ways <- struct{}{}:
@@ -323,10 +324,8 @@ func (w *waker) run(ctx context.Context, subject string, due uint64, place hongy
 	case <-ctx.Done():
 		return
 	}
-	step := time.NewTicker(wakeStep)
-	defer step.Stop()
-	n, steps, refused := pageOf(due), 0, w.refused(subject)
-	for {
+	n, refused := pageOf(due), w.refused(subject)
+	for all, began := 0, time.Now(); ; {
 		page := n
 		if refused {
 			page = 1 // try whether there is room before more are taken in vain
@@ -345,15 +344,12 @@ func (w *waker) run(ctx context.Context, subject string, due uint64, place hongy
 			continue
 		}
 		w.moved(subject)
-		if steps++; moved == 0 || steps == wakeSteps && n < wakePage {
+		all += moved
+		if moved == 0 || n < wakePage && uint64(all) >= due {
 			return
 		}
-		if n < wakePage {
-			select {
-			case <-step.C:
-			case <-ctx.Done():
-				return
-			}
+		if !sleep.For(ctx, time.Until(began.Add(paceOf(all, n)))) {
+			return
 		}
 	}
 }
@@ -361,6 +357,15 @@ func (w *waker) run(ctx context.Context, subject string, due uint64, place hongy
 // pageOf is how many jobs are moved in one round where so many are due.
 func pageOf(due uint64) int {
 	return int(min(max((due+wakeSteps-1)/wakeSteps, leastPage), wakePage))
+}
+
+// paceOf is how long after the first round the next one comes, when so many jobs are moved, and n
+// at a time: a round of few large jobs takes as much less.
+func paceOf(moved, n int) time.Duration {
+	if n == wakePage {
+		return 0
+	}
+	return time.Duration(moved) * wakeStep / time.Duration(n)
 }
 
 // page moves up to n jobs that are due on a subject. It returns how many it had in hand, and an

@@ -1,6 +1,9 @@
 package bus
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // What is due is moved within a tick, a little at a time, unless it is more than is moved at once.
 func TestPageOf(t *testing.T) {
@@ -15,5 +18,18 @@ func TestPageOf(t *testing.T) {
 	}
 	if took := wakeSteps * wakeStep; took >= wakeTick {
 		t.Errorf("the rounds of a tick take %v", took)
+	}
+}
+
+// The rounds of a tick come at an even pace, by what was moved and not by their number: where bytes
+// bound a round, few jobs are moved in it.
+func TestPaceOf(t *testing.T) {
+	for _, c := range []struct {
+		moved, n int
+		want     time.Duration
+	}{{167, 167, wakeStep}, {12 * 167, 167, wakeSteps * wakeStep}, {32, 64, wakeStep / 2}, {1, 64, wakeStep / 64}, {5000, wakePage, 0}} {
+		if got := paceOf(c.moved, c.n); got != c.want {
+			t.Errorf("after %d, %d at a time, the next come after %v, not %v", c.moved, c.n, got, c.want)
+		}
 	}
 }

@@ -33,6 +33,24 @@ type Delivery interface {
 	Keep()
 }
 
+// Together takes what else has been delivered by now to work on with a first delivery, without
+// waiting for more: at most so many in all.
+func Together(first Delivery, out <-chan Delivery, most int) []Delivery {
+	all := []Delivery{first}
+	for len(all) < most {
+		select {
+		case d, ok := <-out:
+			if !ok {
+				return all
+			}
+			all = append(all, d)
+		default:
+			return all
+		}
+	}
+	return all
+}
+
 // Source hands out deliveries.
 type Source interface {
 	// Want must be called before Run, or not at all: more says how many further deliveries are of

@@ -152,16 +152,16 @@ func hears(v directory.Value, since time.Time) bool {
 // one erases a user of whom nothing was heard since a time, unless something is by now.
 func (s *Sweep) one(ctx context.Context, u directory.Ref, since time.Time, done *Swept) error {
 	records, err := s.FindKnown(ctx, u.App, u.User)
+	if err != nil {
+		return fmt.Errorf("erase a user: %w", err)
+	}
 	for _, r := range records {
 		if r.Stream == s.Places.Directory() && hears(r.Value, since) {
-			return err
+			return nil
 		}
 	}
-	if err == nil {
-		var n int
-		n, err = s.Remove(ctx, u.App, u.User, records)
-		done.Records += n
-	}
+	n, err := s.Remove(ctx, u.App, u.User, records)
+	done.Records += n
 	if err != nil {
 		return fmt.Errorf("erase a user: %w", err)
 	}

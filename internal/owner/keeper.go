@@ -52,7 +52,7 @@ func (k *Keeper) Run(ctx context.Context, source dispatch.Source) {
 	})
 	said := false
 	for d := range out {
-		err := k.work(ctx, together(d, out))
+		err := k.work(ctx, dispatch.Together(d, out, mostTogether))
 		if err != nil && ctx.Err() == nil && !said {
 			k.Log.Warn("registrations cannot be compared with earlier ones of the same token, trying again", "error", err)
 		}
@@ -60,23 +60,6 @@ func (k *Keeper) Run(ctx context.Context, source dispatch.Source) {
 	}
 	stopRenewing()
 	pulling.Wait()
-}
-
-// together takes what else is there to work on, without waiting for more.
-func together(first dispatch.Delivery, out <-chan dispatch.Delivery) []dispatch.Delivery {
-	all := []dispatch.Delivery{first}
-	for len(all) < mostTogether {
-		select {
-		case d, ok := <-out:
-			if !ok {
-				return all
-			}
-			all = append(all, d)
-		default:
-			return all
-		}
-	}
-	return all
 }
 
 // registration is one that is worked on.

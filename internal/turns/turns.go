@@ -107,8 +107,8 @@ func (t *Turns) Small() {
 	t.last = small{t, time.Now()}
 }
 
-// Wait says whether large work waits for turns now, as there is small work.
-func (t *Turns) Wait() bool {
+// Yield says whether large work waits for turns now: whether there is small work to give way to.
+func (t *Turns) Yield() bool {
 	if t == nil {
 		return false
 	}
@@ -131,7 +131,7 @@ type Turn struct {
 // Begin waits for a turn for work that is large, for half a second and a rest at most; the turn of
 // any other is now. Nothing that waits for others may be done before the turn's End.
 func (t *Turns) Begin(large bool) Turn {
-	if !large || !t.Wait() {
+	if !large || !t.Yield() {
 		return Turn{}
 	}
 	timer := time.NewTimer(patience)

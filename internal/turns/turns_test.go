@@ -94,8 +94,8 @@ func TestSource(t *testing.T) {
 				if c.own {
 					own.Small()
 				}
-				if waits := own.Wait(); waits != c.other {
-					t.Errorf("it waits: %v", waits)
+				if yields := own.Yield(); yields != c.other {
+					t.Errorf("it yields: %v", yields)
 				}
 				if diff := cmp.Diff(c.want, begins(own, 2, c.while)); diff != "" {
 					t.Error(diff)

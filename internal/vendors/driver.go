@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/turns"
 )
 
 // Driver speaks to one vendor with one certificate. It may be used by many goroutines at once.
@@ -77,6 +78,17 @@ func (b Batch) Same() bool {
 		}
 	}
 	return true
+}
+
+// Large says whether writing the call, or reading its answer, is large work in the sense of package
+// turns: it is for many devices of one message. Many small messages are not, as they give way
+// before they are planned, and an urgent one never is.
+func (b Batch) Large() bool {
+	if len(b.Devices) < turns.Large {
+		return false
+	}
+	n := b.Devices[0].Notification
+	return n == b.Devices[turns.Large-1].Notification && (n == nil || !n.Urgent)
 }
 
 // Device is one device of a batch.

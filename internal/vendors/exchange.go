@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/hongyan-im/hongyan/internal/turns"
 )
 
 // otherCall makes a call that is no push for the devices whose token one can carry, within the
@@ -96,7 +94,7 @@ type (
 
 // exchange makes one call and reads the answer. Where there is nothing to write it returns nil.
 func (d *httpDriver) exchange(ctx, parent context.Context, batch Batch, token string, write writer, read reader) []Result {
-	turn := d.turns.Begin(large(batch))
+	turn := d.turns.Begin(batch.Large())
 	req, err := write(ctx, batch, token)
 	turn.End()
 	switch {
@@ -109,7 +107,7 @@ func (d *httpDriver) exchange(ctx, parent context.Context, batch Batch, token st
 	if err != nil {
 		return All(len(batch.Devices), TransportResult(parent, err))
 	}
-	turn = d.turns.Begin(large(batch))
+	turn = d.turns.Begin(batch.Large())
 	results := read(resp, batch)
 	turn.End()
 	for i := range results {
@@ -118,17 +116,6 @@ func (d *httpDriver) exchange(ctx, parent context.Context, batch Batch, token st
 		}
 	}
 	return results
-}
-
-// large says whether writing or reading a call is large work: one for many devices of a message.
-// Many small messages are not, as they give way before they are planned, and an urgent one never
-// is.
-func large(b Batch) bool {
-	if len(b.Devices) < turns.Large {
-		return false
-	}
-	n := b.Devices[0].Notification
-	return n == b.Devices[turns.Large-1].Notification && (n == nil || !n.Urgent)
 }
 
 func (d *httpDriver) fetchToken(ctx context.Context, auth Authenticator, now time.Time) (AccessToken, error) {

@@ -99,7 +99,7 @@ func TestLarge(t *testing.T) {
 		"of its own": {own, false},
 		"and others": {Batch{Devices: append(devices(turns.Large, &Notification{}).Devices, own.Devices...)}, true},
 	} {
-		if got := large(c.batch); got != c.want {
+		if got := c.batch.Large(); got != c.want {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}

@@ -124,7 +124,11 @@ func (r *routing) run(source dispatch.Source) {
 	rounds := make(chan struct{}, routeRounds)
 	var planning sync.WaitGroup
 	for first := range out {
-		batch := r.gather(first, out)
+		most := routeBatch
+		if r.Yields && r.own.Yield() {
+			most = yieldBatch
+		}
+		batch := dispatch.Together(first, out, most)
 		if !r.Recorder.Pause(r.ctx, nil, func(paused bool) { r.Metrics.Pause("", "", "router", paused) }) || r.ctx.Err() != nil {
 			r.giveBack(batch)
 			continue
@@ -142,26 +146,6 @@ func (r *routing) run(source dispatch.Source) {
 	r.confirming.Wait()
 	stopRenewing()
 	pulling.Wait()
-}
-
-// gather adds to a delivery what has come after it, as far as it is planned together.
-func (r *routing) gather(first dispatch.Delivery, out <-chan dispatch.Delivery) []dispatch.Delivery {
-	batch, most := []dispatch.Delivery{first}, routeBatch
-	if r.Yields && r.own.Wait() {
-		most = yieldBatch
-	}
-	for len(batch) < most {
-		select {
-		case d, ok := <-out:
-			if !ok {
-				return batch
-			}
-			batch = append(batch, d)
-		default:
-			return batch
-		}
-	}
-	return batch
 }
 
 func (r *routing) giveBack(batch []dispatch.Delivery) {

@@ -9,7 +9,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/directory"
 	"github.com/hongyan-im/hongyan/internal/dispatch"
 	"github.com/hongyan-im/hongyan/internal/dispatch/store"
-	"github.com/hongyan-im/hongyan/internal/turns"
 	"github.com/hongyan-im/hongyan/internal/vendors"
 )
 
@@ -49,8 +48,7 @@ func (l *lane) carryOut(c *call, results []vendors.Result, vendorSick bool, now 
 	var apart []int
 	var late []piece
 	luck := random()
-	large := len(c.works) >= turns.Large && c.works[0] == c.works[turns.Large-1] && l.name != hongyan.LaneUrgent
-	turn := l.s.Turns.Begin(large)
+	turn := l.s.Turns.Begin(c.batch.Large())
 	for k := 0; k < len(c.works); {
 		w := c.works[k]
 		n, recalled := k, l.recalled(w)
